@@ -1,0 +1,35 @@
+# Two commands do everything: `make demo` and `make test`. Both create .venv and install pinned packages.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help demo test test-all lint clean setup
+
+help:
+	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
+	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
+	@echo "make test-all  the slow checks too"
+	@echo "make clean     remove what was built here"
+
+setup: $(STAMP)
+
+# The stamp depends on the pins: a changed requirement installs again.
+$(STAMP): requirements.txt pyproject.toml
+	@bash tools/setup.sh "$(PYTHON)"
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/adqhw demo --out runs/demo
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	ADQHW_REQUIRE_SIMULATOR=1 $(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP)
+	ADQHW_REQUIRE_SIMULATOR=1 $(BIN)/python -m pytest
+	$(BIN)/mypy -p adqhw.spec
+
+clean:
+	rm -rf .venv build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis

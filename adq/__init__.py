@@ -1,0 +1,1 @@
+"""Trainer: ADQ quantizers, models, data, training loop, allocation, export to an integer program."""

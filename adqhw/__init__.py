@@ -1,0 +1,3 @@
+"""adqhw: learned-codebook CNNs from training to synthesizable, bit-exact RTL."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,68 @@
+"""The command line: `adqhw COMMAND --help` teaches each command."""
+
+import typer
+
+from . import __version__
+from .commands import (
+    cosim,
+    demo,
+    estimate,
+    evaluate,
+    export,
+    inspect,
+    simulate,
+    sweep,
+    train,
+    verilog,
+)
+from .console import guarded
+
+app = typer.Typer(
+    help=(
+        "Learned-codebook CNNs from training to bit-exact RTL, cycles and energy per layer.\n\n"
+        "Start with `adqhw demo`. Every command takes --json for machines; exit code 0 is done, "
+        "1 a failed check, 2 bad input."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+for module in (
+    demo,
+    train,
+    evaluate,
+    export,
+    inspect,
+    simulate,
+    verilog,
+    cosim,
+    estimate,
+    sweep,
+):
+    app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"adqhw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the `adqhw` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

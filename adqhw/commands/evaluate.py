@@ -1,0 +1,51 @@
+"""`adqhw evaluate`: top-1 accuracy of a program on real images, by any engine."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import JSON_OPTION, emit, progress, say
+from ..engines import run_in_steps, top1
+from ..images import DATA_HELP, read_images
+from ..spec.engines import logits_sha256
+from ..spec.program_file import load
+
+
+def command(
+    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    engine: Annotated[str, typer.Option(help="numba, golden or torch: same bits.")] = "numba",
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    limit: Annotated[int | None, typer.Option(help="Use the first N test images.")] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Top-1 of the integer program on the test split, and a digest of its logits.
+
+    Two engines that print the same digest for the same images agree in every bit of every logit.
+
+    Example: adqhw evaluate program.safetensors --engine numba --data ~/cifar10
+    """
+    loaded = load(program)
+    batch = read_images(loaded, data=data, limit=limit)
+    assert batch.labels is not None  # a data set always has labels
+    start = time.perf_counter()
+    with progress(f"evaluating ({engine})", len(batch.images)) as advance:
+        result = run_in_steps(engine, loaded, batch.images, advance=advance)
+    record = {
+        "program": str(program),
+        "digest": loaded.digest,
+        "engine": engine,
+        "images": len(batch.images),
+        "top1": top1(result.logits, batch.labels),
+        "logits_sha256": logits_sha256(result.logits),
+        "seconds": time.perf_counter() - start,
+    }
+    if as_json:
+        emit(record)
+        return
+    say(
+        f"top-1 {record['top1']:.2f} % on {record['images']} images of {batch.source} "
+        f"({engine}, {record['seconds']:.1f} s)"
+    )
+    say(f"logits {record['logits_sha256']}")

@@ -1,0 +1,60 @@
+"""`adqhw simulate`: run a program on images and keep what it computes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ..console import JSON_OPTION, emit, progress, say
+from ..engines import run_in_steps
+from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.engines import logits_sha256
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from ..spec.program_file import load
+
+
+def command(
+    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    limit: Annotated[int | None, typer.Option(help="Use the first N images.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write logits and traces to this .npz.")
+    ] = None,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep the codes of this layer too; may be repeated; 'all' for all."),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="numba, golden or torch.")] = "numba",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Run a program bit-exactly and write its logits and the codes of chosen layers.
+
+    Example: adqhw simulate program.safetensors --input images.npy -o out.npz --trace conv1
+    """
+    if out is not None and out.suffix != ".npz":
+        raise InputError(f"Output must be an .npz file, not {str(out)!r}")
+    loaded = load(program)
+    batch = read_images(loaded, input_file=input_file, data=data, limit=limit)
+    keep = "all" if trace and "all" in trace else tuple(trace or ())
+    with progress(f"simulating ({engine})", len(batch.images)) as advance:
+        result = run_in_steps(engine, loaded, batch.images, keep, advance)
+    if out is not None:
+        with atomic_path(out) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, logits=result.logits, **result.tensors)
+    record = {
+        "program": str(program),
+        "engine": engine,
+        "images": len(batch.images),
+        "logits_sha256": logits_sha256(result.logits),
+        "tensors": {name: list(codes.shape) for name, codes in result.tensors.items()},
+        "out": None if out is None else str(out),
+    }
+    if as_json:
+        emit(record)
+        return
+    say(f"{record['images']} images, logits {record['logits_sha256']}")
+    if out is not None:
+        say(f"wrote {out}: logits {', '.join(record['tensors'])}".rstrip())

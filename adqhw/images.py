@@ -1,0 +1,69 @@
+"""Images for a program: a .npy file of codes, or the data set it was trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from .spec.engines import check_images
+from .spec.errors import InputError
+from .spec.formats import IntArray
+from .spec.program import Program
+
+INPUT_HELP = "Images as integer codes: a .npy file of shape (N, C, H, W)."
+DATA_HELP = "Folder of the data set (CIFAR-10: it holds cifar-10-batches-py). Digits need none."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """images: (N, C, H, W) of the program's input format. labels: (N,), or None when unknown."""
+
+    images: IntArray
+    labels: npt.NDArray[np.int64] | None
+    source: str
+
+
+def read_images(
+    program: Program,
+    *,
+    input_file: Path | None = None,
+    data: Path | None = None,
+    limit: int | None = None,
+    split: str = "test",
+) -> Batch:
+    """Images from `input_file`, else from the data set named in the program's provenance."""
+    if limit is not None and limit < 1:
+        raise InputError(f"Number of images must be at least 1, not {limit}")
+    if input_file is not None:
+        if data is not None:
+            raise InputError("Images must come from --input or --data, not from both")
+        images = check_images(program, _read_npy(input_file))[:limit]
+        return Batch(images=images, labels=None, source=str(input_file))
+    from .adq.datasets import load
+
+    name = program.provenance.get("dataset")
+    if not isinstance(name, str):
+        raise InputError("Images must be given with --input: the program names no data set")
+    dataset = load(name, split, data)
+    count = min(limit, len(dataset)) if limit else None
+    chosen = dataset.take(count)
+    return Batch(
+        images=check_images(program, chosen.images),
+        labels=chosen.labels,
+        source=f"{name} {split}",
+    )
+
+
+def _read_npy(path: Path) -> IntArray:
+    if not path.is_file():
+        raise InputError(f"Input must be a .npy file, not {str(path)!r}")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(
+            f"Input must be a .npy file of integers, {path} is not: {error}"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"Input must be one .npy array, {path} is an archive")
+    return array

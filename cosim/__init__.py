@@ -1,0 +1,1 @@
+"""Co-simulation, cycle model, technology tables, energy, reports."""

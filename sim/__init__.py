@@ -1,0 +1,1 @@
+"""Numba simulator: bit-exact integer execution of a program, with activity counts."""

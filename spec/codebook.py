@@ -1,0 +1,80 @@
+"""Codebooks: tables of signed integer levels selected by weight codes (contract section 2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import ContractError
+from .formats import Int64Array, IntArray, IntFormat
+
+MIN_WEIGHT_WIDTH, MAX_WEIGHT_WIDTH = 2, 8
+MIN_LEVEL_WIDTH, MAX_LEVEL_WIDTH = 2, 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Codebook:
+    """Levels of one layer: code k selects `levels[k]`; code 0 is always level 0 (real zero)."""
+
+    levels: tuple[int, ...]
+    width: int
+    """Bits of a stored code (`weight_width`)."""
+
+    def __post_init__(self) -> None:
+        if not MIN_WEIGHT_WIDTH <= self.width <= MAX_WEIGHT_WIDTH:
+            raise ContractError(
+                f"Codebook width must be in {MIN_WEIGHT_WIDTH}..{MAX_WEIGHT_WIDTH}, "
+                f"not {self.width!r}"
+            )
+        if not 1 <= len(self.levels) <= 1 << self.width:
+            raise ContractError(
+                f"Codebook must have 1..{1 << self.width} levels at width {self.width}, "
+                f"not {len(self.levels)}"
+            )
+        if self.levels[0] != 0:
+            raise ContractError(f"Codebook level of code 0 must be 0, not {self.levels[0]}")
+        limit = IntFormat(width=MAX_LEVEL_WIDTH, signed=True)
+        for code, level in enumerate(self.levels):
+            if not isinstance(level, int) or not limit.min <= level <= limit.max:
+                raise ContractError(
+                    f"Codebook level must be an integer in {limit.min}..{limit.max}, "
+                    f"not {level!r} at code {code}"
+                )
+
+    @property
+    def level_format(self) -> IntFormat:
+        """Smallest signed format of the levels, at least 2 bits."""
+        low, high = min(*self.levels, -1), max(*self.levels, 0)
+        return IntFormat(width=max(2, IntFormat.holding(low, high).width), signed=True)
+
+    def decode(self, codes: IntArray, what: str = "Weight code") -> Int64Array:
+        """int64 levels of `codes`, same shape; refuses a code outside the codebook."""
+        values = np.asarray(codes)
+        outside = (values < 0) | (values >= len(self.levels))
+        if outside.any():
+            index = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise ContractError(
+                f"{what} must be in 0..{len(self.levels) - 1} (its codebook), "
+                f"not {values[index]} at index {index}"
+            )
+        return np.asarray(self.levels, dtype=np.int64)[values]
+
+
+def sign_magnitude_levels(
+    positive: tuple[int, ...], negative: tuple[int, ...], width: int
+) -> tuple[int, ...]:
+    """Levels in ADQ's code order (contract section 2.2).
+
+    `positive` holds up to 2^(width-1)-1 levels by ascending magnitude, `negative` likewise with
+    values below zero. Code 0 is zero, 1..m the positive ones; code 2^(width-1) ("minus zero") is
+    reserved and decodes to 0; the negative ones follow. Missing levels decode to 0.
+    """
+    half = 1 << (width - 1)
+    if len(positive) >= half or len(negative) >= half:
+        raise ContractError(
+            f"Codebook of width {width} must have at most {half - 1} levels of each sign, "
+            f"not {len(positive)} positive and {len(negative)} negative"
+        )
+    table = [0] * (2 * half)
+    table[1 : 1 + len(positive)] = positive
+    table[half + 1 : half + 1 + len(negative)] = negative
+    return tuple(table)

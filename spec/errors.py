@@ -1,0 +1,9 @@
+"""Errors of user input. The command line prints one line and exits with code 2."""
+
+
+class InputError(ValueError):
+    """Something the user gave (file, folder, option, array) cannot be used; says why."""
+
+
+class ContractError(InputError):
+    """A program or array breaks `spec/contract.md`; the message names layer, tensor and index."""

@@ -1,0 +1,189 @@
+"""Layers of an integer program: plain data, validated on their own (contract section 6)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from .activation import Threshold
+from .codebook import Codebook
+from .errors import ContractError
+from .formats import Int64Array, IntArray, IntFormat, freeze
+from .requant import Requant
+
+
+class LayerKind(StrEnum):
+    """What a layer does; every engine handles every member."""
+
+    CONV = "conv"
+    LINEAR = "linear"
+    THRESHOLD = "threshold"
+    AVG_POOL = "avg_pool"
+    MAX_POOL = "max_pool"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skip:
+    """The residual operand: `skip[n,c,y,x] = tensor[n, c - channel_offset, y*stride, x*stride]`.
+
+    Channels outside the tensor read code 0 (real zero): the option-A shortcut.
+    """
+
+    tensor: str
+    stride: int = 1
+    channel_offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stride < 1 or self.channel_offset < 0:
+            raise ContractError(
+                f"Skip must have stride >= 1 and channel_offset >= 0, "
+                f"not {self.stride} and {self.channel_offset}"
+            )
+
+    def read(self, codes: IntArray, channels: int) -> Int64Array:
+        """(N, channels, H', W') int64 residual codes taken from `codes` (N, C, H, W)."""
+        taken = np.asarray(codes, dtype=np.int64)[:, :, :: self.stride, :: self.stride]
+        out = np.zeros((taken.shape[0], channels, *taken.shape[2:]), dtype=np.int64)
+        out[:, self.channel_offset : self.channel_offset + taken.shape[1]] = taken
+        return out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MacLayer:
+    """Convolution or fully connected layer: `acc = sum(level * code)`, then the output stage.
+
+    weights: (Cout, Cin/groups, kh, kw). With a codebook they are its codes; without, they are
+    signed levels of `weight_width` bits themselves. pad_codes: (Cin,) codes of real zero that
+    padding inserts. LINEAR is a 1x1 convolution on a (C, 1, 1) map.
+    """
+
+    name: str
+    input: str
+    weights: IntArray
+    weight_width: int
+    output: Threshold | Requant
+    codebook: Codebook | None = None
+    kind: LayerKind = LayerKind.CONV
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    pad_codes: Int64Array | None = None
+    skip: Skip | None = None
+    levels: Int64Array = field(init=False)
+    """Decoded weights, int64, same shape."""
+
+    def __post_init__(self) -> None:
+        where = f"Layer {self.name!r}"
+        if self.kind not in (LayerKind.CONV, LayerKind.LINEAR):
+            raise ContractError(f"{where}: kind must be conv or linear, not {self.kind}")
+        shape = np.shape(self.weights)
+        if len(shape) != 4 or 0 in shape or (self.kind is LayerKind.LINEAR and shape[2:] != (1, 1)):
+            raise ContractError(
+                f"{where}: weights must be (Cout, Cin/groups, kh, kw), 1x1 for linear, not {shape}"
+            )
+        if self.stride < 1 or self.padding < 0 or self.groups < 1 or shape[0] % self.groups:
+            raise ContractError(
+                f"{where}: stride and groups must be >= 1, padding >= 0 and groups divide "
+                f"{shape[0]} outputs, not {self.stride}, {self.groups}, {self.padding}"
+            )
+        levels = self._decode(where)
+        levels.setflags(write=False)
+        pads = np.zeros(self.in_channels, np.int64) if self.pad_codes is None else self.pad_codes
+        pads = freeze(pads, np.int64, f"{where}: pad_codes")
+        if pads.shape != (self.in_channels,):
+            raise ContractError(
+                f"{where}: pad_codes must be ({self.in_channels},), not {pads.shape}"
+            )
+        if isinstance(self.output, Requant):
+            if bool(self.output.skip_multiplier) and self.skip is None:
+                raise ContractError(f"{where}: skip_multiplier must be 0 without a skip")
+        elif self.skip is not None:
+            raise ContractError(f"{where}: a skip must end in a requant, not a threshold")
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "pad_codes", pads)
+
+    def _decode(self, where: str) -> Int64Array:
+        what = f"{where}: weight code"
+        if self.codebook is None:
+            stored = IntFormat(width=self.weight_width, signed=True)
+            weights = freeze(self.weights, stored.dtype, what)
+            stored.check(weights, f"{where}: weight level")
+            object.__setattr__(self, "weights", weights)
+            return weights.astype(np.int64)
+        if self.codebook.width != self.weight_width:
+            raise ContractError(
+                f"{where}: weight_width must equal its codebook's {self.codebook.width}, "
+                f"not {self.weight_width}"
+            )
+        weights = np.asarray(self.weights)
+        levels = self.codebook.decode(IntFormat(width=8).check(weights, what), what)
+        object.__setattr__(self, "weights", freeze(weights, np.uint8, what))
+        return levels
+
+    @property
+    def out_channels(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def in_channels(self) -> int:
+        return int(self.weights.shape[1]) * self.groups
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        return int(self.weights.shape[2]), int(self.weights.shape[3])
+
+    @property
+    def depth(self) -> int:
+        """Terms per sum: Cin/groups * kh * kw."""
+        return int(np.prod(self.weights.shape[1:]))
+
+    @property
+    def level_width(self) -> int:
+        """Bits of a decoded level: the codebook's format, or the stored width without one."""
+        return self.weight_width if self.codebook is None else self.codebook.level_format.width
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ThresholdLayer:
+    """Read activation of a residual stream: every code goes through thresholds of its own."""
+
+    name: str
+    input: str
+    output: Threshold
+    kind: LayerKind = field(default=LayerKind.THRESHOLD, init=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoolLayer:
+    """Average pooling (exact sum, then requant with the divisor folded in) or max pooling on codes.
+
+    Max pooling ignores positions outside the map; average pooling has no padding.
+    """
+
+    name: str
+    input: str
+    kind: LayerKind
+    kernel: int
+    stride: int
+    output: Requant | None = None
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        where = f"Layer {self.name!r}"
+        if self.kind not in (LayerKind.AVG_POOL, LayerKind.MAX_POOL):
+            raise ContractError(f"{where}: kind must be avg_pool or max_pool, not {self.kind}")
+        average = self.kind is LayerKind.AVG_POOL
+        if average != (self.output is not None) or (average and self.padding):
+            raise ContractError(
+                f"{where}: avg_pool must have a requant and no padding, max_pool no requant"
+            )
+        if self.kernel < 1 or self.stride < 1 or not 0 <= self.padding < self.kernel:
+            raise ContractError(
+                f"{where}: kernel and stride must be >= 1 and 0 <= padding < kernel, "
+                f"not {self.kernel}, {self.stride}, {self.padding}"
+            )
+        if self.output is not None and self.output.skip_multiplier:
+            raise ContractError(f"{where}: skip_multiplier must be 0 in a pool")
+
+
+Layer = MacLayer | ThresholdLayer | PoolLayer

@@ -1,0 +1,218 @@
+"""The integer program: a validated chain of layers with proven accumulator bounds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .activation import Threshold
+from .errors import ContractError
+from .formats import IntFormat
+from .layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from .requant import TOTAL_FORMAT, Requant
+
+CONTRACT_VERSION = 1
+MAX_ACC_WIDTH = 32
+INPUT = "input"
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tensor:
+    """What is known of a tensor before running: (C, H, W) and the format of its codes."""
+
+    shape: Shape
+    format: IntFormat
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """An integer network. Construction proves shapes, formats and the absence of overflow.
+
+    Each layer makes one tensor, named like the layer; `"input"` is the program's input
+    (N, C, H, W). The last layer's tensor is the result (the logits of a classifier).
+    """
+
+    input_shape: Shape
+    input_format: IntFormat
+    layers: tuple[Layer, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """JSON data: where the program comes from; not part of what it computes, nor of its digest."""
+
+    tensors: dict[str, Tensor] = field(init=False)
+    bounds: dict[str, tuple[int, int]] = field(init=False)
+    """Accumulator bounds (low, high) of each layer that sums; the input range of a threshold."""
+
+    def __post_init__(self) -> None:
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            raise ContractError(f"Program input must be (C, H, W), not {self.input_shape}")
+        if not self.layers:
+            raise ContractError("Program must have at least one layer, not none")
+        object.__setattr__(
+            self, "tensors", {INPUT: Tensor(shape=self.input_shape, format=self.input_format)}
+        )
+        object.__setattr__(self, "bounds", {})
+        for layer in self.layers:
+            if not layer.name or layer.name in self.tensors:
+                raise ContractError(f"Layer name must be new and not empty, not {layer.name!r}")
+            source = self._source(layer, layer.input)
+            match layer:
+                case MacLayer():
+                    self.tensors[layer.name] = self._mac(layer, source)
+                case ThresholdLayer():
+                    self.tensors[layer.name] = self._threshold(layer, source)
+                case PoolLayer():
+                    self.tensors[layer.name] = self._pool(layer, source)
+
+    # -- questions -------------------------------------------------------------------------------
+
+    def layer(self, name: str) -> Layer:
+        """The layer called `name`."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ContractError(f"Layer must be one of the program's, not {name!r}")
+
+    def tensor_shape(self, name: str) -> Shape:
+        return self.tensors[name].shape
+
+    def tensor_format(self, name: str) -> IntFormat:
+        return self.tensors[name].format
+
+    def acc_bounds(self, name: str) -> tuple[int, int]:
+        """Exact reachable (low, high) of the sums, and of any partial sum, of layer `name`."""
+        return self.bounds[name]
+
+    def acc_width(self, name: str) -> int:
+        """Bits of the two's complement accumulator that holds every sum of layer `name`."""
+        low, high = self.bounds[name]
+        return IntFormat.holding(min(low, -1), max(high, 0)).width
+
+    def macs(self, name: str) -> int:
+        """Multiply-accumulates per image; 0 for layers without weights."""
+        layer = self.layer(name)
+        if not isinstance(layer, MacLayer):
+            return 0
+        return int(np.prod(self.tensor_shape(name))) * layer.depth
+
+    @property
+    def average_weight_bits(self) -> float:
+        """Parameter-weighted mean weight_width of the layers that have a codebook."""
+        hidden = [x for x in self.layers if isinstance(x, MacLayer) and x.codebook is not None]
+        count = sum(x.weights.size for x in hidden)
+        bits = sum(x.weights.size * x.weight_width for x in hidden)
+        return bits / count if count else float("nan")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the program computes; provenance does not take part."""
+        from .program_file import encode  # the file format defines the bytes that are hashed
+
+        return encode(self).digest
+
+    # -- proofs ----------------------------------------------------------------------------------
+
+    def _source(self, layer: Layer, name: str) -> Tensor:
+        if name not in self.tensors:
+            raise ContractError(
+                f"Layer {layer.name!r}: tensor must be made by an earlier layer, not {name!r}"
+            )
+        return self.tensors[name]
+
+    def _mac(self, layer: MacLayer, source: Tensor) -> Tensor:
+        where = f"Layer {layer.name!r}"
+        if source.shape[0] != layer.in_channels:
+            raise ContractError(
+                f"{where}: input must have {layer.in_channels} channels, not {source.shape[0]}"
+            )
+        if layer.kind is LayerKind.LINEAR and source.shape[1:] != (1, 1):
+            raise ContractError(f"{where}: input must be (C, 1, 1), not {source.shape}")
+        assert layer.pad_codes is not None
+        source.format.check(layer.pad_codes, f"{where}: pad_codes")
+        kernel_h, kernel_w = layer.kernel
+        out = (
+            layer.out_channels,
+            _extent(where, source.shape[1], kernel_h, layer.stride, layer.padding),
+            _extent(where, source.shape[2], kernel_w, layer.stride, layer.padding),
+        )
+        flat = layer.levels.reshape(layer.out_channels, -1)
+        positive = np.maximum(flat, 0).sum(axis=1)
+        negative = np.minimum(flat, 0).sum(axis=1)
+        low, high = source.format.min, source.format.max  # both formats contain 0: partial sums
+        lows, highs = positive * low + negative * high, positive * high + negative * low
+        self.bounds[layer.name] = (int(lows.min()), int(highs.max()))
+        self._accumulator_fits(where, layer.name)
+        return self._output(where, layer.name, layer.output, out, layer.skip)
+
+    def _threshold(self, layer: ThresholdLayer, source: Tensor) -> Tensor:
+        self.bounds[layer.name] = (source.format.min, source.format.max)
+        return self._output(f"Layer {layer.name!r}", layer.name, layer.output, source.shape, None)
+
+    def _pool(self, layer: PoolLayer, source: Tensor) -> Tensor:
+        where = f"Layer {layer.name!r}"
+        channels, height, width = source.shape
+        out = (
+            channels,
+            _extent(where, height, layer.kernel, layer.stride, layer.padding),
+            _extent(where, width, layer.kernel, layer.stride, layer.padding),
+        )
+        if layer.output is None:
+            self.bounds[layer.name] = (source.format.min, source.format.max)
+            return Tensor(shape=out, format=source.format)
+        count = layer.kernel**2
+        self.bounds[layer.name] = (source.format.min * count, source.format.max * count)
+        self._accumulator_fits(where, layer.name)
+        return self._output(where, layer.name, layer.output, out, None)
+
+    def _accumulator_fits(self, where: str, name: str) -> None:
+        if self.acc_width(name) > MAX_ACC_WIDTH:
+            low, high = self.bounds[name]
+            raise ContractError(
+                f"{where}: accumulator must fit {MAX_ACC_WIDTH} bits, "
+                f"not {self.acc_width(name)} (its sums reach {low}..{high})"
+            )
+
+    def _output(
+        self, where: str, name: str, output: Threshold | Requant, shape: Shape, skip: Skip | None
+    ) -> Tensor:
+        if output.channels not in (1, shape[0]):
+            raise ContractError(
+                f"{where}: output stage must have 1 or {shape[0]} channels, not {output.channels}"
+            )
+        if isinstance(output, Threshold):
+            limit = IntFormat(width=self.acc_width(name) + 1, signed=True)
+            limit.check(output.tau, f"{where}: threshold")
+            return Tensor(shape=shape, format=output.format)
+        skip_range = self._skip_range(where, shape, skip) if skip else (0, 0)
+        low, high = output.total_bounds(self.bounds[name], skip_range)
+        if not TOTAL_FORMAT.contains(low, high):
+            raise ContractError(
+                f"{where}: requant sum must fit {TOTAL_FORMAT.name}, not reach {low}..{high}"
+            )
+        return Tensor(shape=shape, format=output.out)
+
+    def _skip_range(self, where: str, shape: Shape, skip: Skip) -> tuple[int, int]:
+        if skip.tensor not in self.tensors:
+            raise ContractError(
+                f"{where}: skip must be made by an earlier layer, not {skip.tensor!r}"
+            )
+        source = self.tensors[skip.tensor]
+        taken = tuple((size + skip.stride - 1) // skip.stride for size in source.shape[1:])
+        if taken != shape[1:] or source.shape[0] + skip.channel_offset > shape[0]:
+            raise ContractError(
+                f"{where}: skip must give a map of at most {shape}, not "
+                f"{(source.shape[0] + skip.channel_offset, *taken)}"
+            )
+        return source.format.min, source.format.max
+
+
+def _extent(where: str, size: int, kernel: int, stride: int, padding: int) -> int:
+    """Output positions along one axis."""
+    extent = (size + 2 * padding - kernel) // stride + 1
+    if size + 2 * padding < kernel:
+        raise ContractError(
+            f"{where}: kernel must fit the padded map of {size + 2 * padding}, not {kernel}"
+        )
+    return extent

@@ -1,0 +1,92 @@
+"""One suite, every engine: each case equals the golden interpreter in every code of every layer."""
+
+from pathlib import Path
+
+import numpy as np
+import programs
+import pytest
+from backends import BACKENDS, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from identical import assert_identical
+
+from adqhw.spec import LayerKind, Requant, Threshold, golden
+from adqhw.spec.program_file import load
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+FROZEN = sorted(path.parent for path in VECTORS.glob("*/program.safetensors"))
+
+
+def grouped():
+    builder = programs.Builder(np.random.default_rng(3), (4, 6, 5))
+    builder.mac(6, groups=2, padding=1)
+    builder.mac(6, groups=6, padding=1, stride=2, stage="requant")
+    return builder.build()
+
+
+def wide():
+    """Sums near 32 bits: 16-bit levels, 255-codes, depth 200; thresholds at the extremes."""
+    builder = programs.Builder(np.random.default_rng(4), (200, 2, 2))
+    builder.mac(3, kernel=1, level_width=16, weight_width=8)
+    builder.mac(3, kernel=2, stage="requant", out="s32", level_width=16)
+    return builder.build()
+
+
+CASES = {
+    "every_kind_0": lambda: programs.every_kind(0),
+    "every_kind_1": lambda: programs.every_kind(1),
+    "every_kind_2": lambda: programs.every_kind(2),
+    "grouped": grouped,
+    "wide": wide,
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", CASES)
+def test_case_equals_golden(backend, case):
+    program = CASES[case]()
+    images = programs.random_images(program, 5, seed=1)
+    expected = golden.run(program, images, "all")
+    assert_identical(expected, run(backend, program, images), program, images, backend)
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_random_program_equals_golden(backend, seed):
+    program = programs.random_program(seed)
+    images = programs.random_images(program, 3, seed)
+    expected = golden.run(program, images, "all")
+    assert_identical(expected, run(backend, program, images), program, images, backend)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("folder", FROZEN, ids=lambda folder: folder.name)
+def test_frozen_vector(backend, folder):
+    """Frozen cases: golden itself must give the stored answers, and so must every engine."""
+    program = load(folder / "program.safetensors")
+    images = np.load(folder / "images.npy")
+    expected = golden.run(program, images, "all")
+    frozen = np.load(folder / "logits.npy")
+    np.testing.assert_array_equal(expected.logits, frozen)
+    assert_identical(expected, run(backend, program, images), program, images, backend)
+
+
+def test_cases_cover_every_kind_and_stage():
+    layers = [layer for make in CASES.values() for layer in make().layers]
+    assert {layer.kind for layer in layers} == set(LayerKind)
+    stages = {type(layer.output) for layer in layers if layer.output is not None}
+    assert stages == {Threshold, Requant}
+    signs = {int(s) for x in layers if isinstance(x.output, Threshold) for s in x.output.sign}
+    assert signs == {-1, 1}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_images_and_strided_images(backend):
+    program = programs.every_kind()
+    none = np.zeros((0, *program.input_shape), np.uint8)
+    assert run(backend, program, none).logits.shape == (0, 10)
+    images = programs.random_images(program, 4)
+    expected = golden.run(program, images[::2], "all")
+    strided = np.asfortranarray(images)[::2].astype(np.int64)
+    assert_identical(expected, run(backend, program, strided), program, images[::2], backend)

@@ -1,0 +1,11 @@
+"""The engines under test, each behind one plain function `run(program, images, keep)`."""
+
+from adqhw.engines import ENGINES, engine
+
+GOLDEN = "golden"
+BACKENDS = sorted(set(ENGINES) - {GOLDEN})
+
+
+def run(name, program, images):
+    """Result of backend `name` with every tensor kept."""
+    return engine(name)(program, images, "all")
