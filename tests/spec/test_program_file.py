@@ -1,16 +1,22 @@
 """Program files: round trip, equal bytes, and every kind of damage refused."""
 
-import json
-
 import numpy as np
 import programs
 import pytest
+from forging import (
+    code_outside_codebook,
+    falling_thresholds,
+    forge,
+    overflowing_accumulator,
+    set_header,
+    set_layer,
+)
 from safetensors.numpy import save as save_safetensors
 
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
 from adqhw.spec.files import atomic_path
-from adqhw.spec.program_file import HEADER, _canonical, _hash, encode, load, save
+from adqhw.spec.program_file import encode, load, save
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +29,6 @@ def data(program, tmp_path_factory):
     path = tmp_path_factory.mktemp("file") / "p.safetensors"
     save(program, path)
     return path.read_bytes()
-
-
-def forge(program, change, *, seal=True):
-    """Bytes of a file whose header and tensors `change` edited; re-sealed so that only the
-    content, not the checksum, can be what is refused."""
-    encoded = encode(program)
-    header = json.loads(json.dumps(encoded.header))
-    tensors = {name: array.copy() for name, array in encoded.tensors.items()}
-    change(header, tensors)
-    if seal:
-        bare = {k: v for k, v in header.items() if k != "provenance"}
-        header["digest"], header["checksum"] = _hash(bare, tensors), _hash(header, tensors)
-    return save_safetensors(tensors, metadata={HEADER: _canonical(header)})
 
 
 def test_round_trip_gives_the_same_program_and_the_same_bytes(program, data, tmp_path):
@@ -78,29 +71,6 @@ def test_every_sampled_flipped_bit_is_refused(data, tmp_path):
             load(path)
 
 
-def set_header(key, value):
-    return lambda header, tensors: header.__setitem__(key, value)
-
-
-def set_layer(index, key, value):
-    return lambda header, tensors: header["layers"][index].__setitem__(key, value)
-
-
-def swap_thresholds(header, tensors):
-    tau = tensors["mac3.tau"]
-    tau[1] = np.arange(len(tau[1]), 0, -1)
-
-
-def code_outside(header, tensors):
-    book = header["layers"][3]["codebook"]
-    header["layers"][3]["codebook"] = book[:1]
-
-
-def overflow(header, tensors):
-    tensors["mac13.weights"][:] = 0x7F
-    header["input_format"] = "u32"
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -116,9 +86,9 @@ def overflow(header, tensors):
         (lambda h, t: t.pop("mac0.bias"), "Tensor 'mac0.bias' must be present"),
         (lambda h, t: t.__setitem__("x", np.zeros(1, np.int32)), "tensor must be a known one"),
         (lambda h, t: t.__setitem__("mac0.bias", np.zeros(4)), "int32 or int64"),
-        (swap_thresholds, "Layer 'mac3': Thresholds must be non-decreasing"),
-        (code_outside, "Layer 'mac3': weight code must be in 0..0"),
-        (overflow, "accumulator must fit 32 bits"),
+        (falling_thresholds, "Layer 'mac3': Thresholds must be non-decreasing"),
+        (code_outside_codebook, "Layer 'mac3': weight code must be in 0..0"),
+        (overflowing_accumulator, "accumulator must fit 32 bits"),
     ],
 )
 def test_forged_content_is_refused_with_the_place(program, change, message, tmp_path):

@@ -1,0 +1,35 @@
+"""The lane array that a command works on: from a TOML file, or the narrowest of a given size."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .spec.errors import InputError
+from .spec.program import Program
+
+if TYPE_CHECKING:
+    from .rtl.arch import Arch
+
+ARCH_HELP = "Array as a TOML file, instead of --rows --cols --micro."
+ROWS_HELP = "Input channels per beat (16)."
+COLS_HELP = "Output channels per beat (16)."
+MICRO_HELP = "decode (default) or uniform."
+
+DEFAULT_ARRAY, DEFAULT_MICRO = 16, "decode"
+
+
+def choose_arch(
+    program: Program, file: Path | None, rows: int | None, cols: int | None, micro: str | None
+) -> "Arch":
+    """The array of `file`, or the narrowest of the given size on which the program runs."""
+    from .rtl.arch import Arch
+
+    if file is None:
+        return Arch.for_program(
+            program,
+            rows=DEFAULT_ARRAY if rows is None else rows,
+            cols=DEFAULT_ARRAY if cols is None else cols,
+            micro=DEFAULT_MICRO if micro is None else micro,
+        )
+    if (rows, cols, micro) != (None, None, None):
+        raise InputError("Array must come from --arch or from --rows, --cols and --micro, not both")
+    return Arch.from_toml(file)

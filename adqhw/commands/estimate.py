@@ -1,0 +1,136 @@
+"""`adqhw estimate`: cycles, energy and area of a program on an array, layer by layer."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..console import JSON_OPTION, emit, say, show_table
+from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
+from ..spec.program import Program
+from ..spec.program_file import load
+
+if TYPE_CHECKING:
+    from ..cosim.estimate import Estimate
+    from ..spec.formats import IntArray
+
+DEFAULT_IMAGES = 100
+
+TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
+BATCH_HELP = "Images per load of the network from DRAM; 1 is a cold start for every image."
+RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not counted."
+
+
+def command(
+    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
+    rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
+    cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
+    micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    tech: Annotated[str, typer.Option(help=TECH_HELP)] = "literature45",
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    images: Annotated[
+        int, typer.Option(help="Measure the activity on the first N images.")
+    ] = DEFAULT_IMAGES,
+    batch: Annotated[int, typer.Option(help=BATCH_HELP)] = 1,
+    resident: Annotated[bool, typer.Option("--resident", help=RESIDENT_HELP)] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Cycles, energy with its bar and area, per layer and in all, beside the uniform baseline.
+
+    The energy is counted events times a technology table, not a measurement: no wires, clock tree
+    or leakage. Without images it assumes that no activation is 0, and says so.
+
+    Example: adqhw estimate program.safetensors --rows 16 --cols 16 --data ~/cifar10
+    """
+    from ..cosim import technology
+    from ..cosim.energy import ratio
+    from ..cosim.estimate import estimate, measure, uniform_baseline
+    from ..cosim.traffic import Options
+
+    start = time.perf_counter()
+    options = Options(weights_from_dram=not resident, batch=batch)
+    table = technology.load(tech)
+    loaded = load(program)
+    array = choose_arch(loaded, arch, rows, cols, micro)
+    activity = measure(loaded, images_or_none(loaded, data, images, input_file))
+    result = estimate(loaded, array, table, activity=activity, options=options)
+    baseline = uniform_baseline(result, loaded, activity=activity)
+    against = {
+        name: ratio(result.energy, baseline.energy, splits)
+        for name, splits in {
+            "total": ("datapath", "memory", "dram"),
+            "datapath": ("datapath",),
+            "memory": ("memory",),
+            "dram": ("dram",),
+        }.items()
+    }
+    record = {
+        "program": str(program),
+        "digest": loaded.digest,
+        **result.to_dict(),
+        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
+        "seconds": time.perf_counter() - start,
+    }
+    if as_json:
+        emit(record)
+        return
+    _show(program, result, against)
+
+
+def images_or_none(
+    program: Program, data: Path | None, limit: int | None, input_file: Path | None = None
+) -> "IntArray | None":
+    """Images to measure on: those given, the bundled digits of a digits program, or none."""
+    if data is None and input_file is None and program.provenance.get("dataset") != "digits":
+        if limit is not None and limit < 1:
+            raise InputError(f"Number of images must be at least 1, not {limit}")
+        return None
+    return read_images(program, input_file=input_file, data=data, limit=limit).images
+
+
+def _show(program: Path, result: "Estimate", against: dict[str, Any]) -> None:
+    from ..cosim.energy import ABSENT
+    from ..cosim.estimate import NOT_A_MEASUREMENT
+    from ..cosim.report import area_text, energy_text, ratio_text, shares_text
+
+    arch, technology = result.arch, result.technology
+    say(NOT_A_MEASUREMENT)
+    say(
+        f"energy as a multiple of the uniform baseline's ({technology.name}, same array, levels "
+        f"stored instead of codes): total {ratio_text(against['total'])}, "
+        f"datapath {ratio_text(against['datapath'])}, memory {ratio_text(against['memory'])}, "
+        f"dram {ratio_text(against['dram'])}"
+    )
+    rows = [
+        (
+            layer.name,
+            f"{layer.weight_width or '-'}/{layer.act_width}",
+            layer.events.cycles,
+            energy_text(layer.energy.total),
+            shares_text(layer.energy),
+        )
+        for layer in result.layers
+    ]
+    rows.append(
+        ("total", "", result.cycles, energy_text(result.energy.total), shares_text(result.energy))
+    )
+    show_table(
+        f"{program} on {arch.micro} {arch.rows}x{arch.cols}, one image, technology "
+        f"{technology.name} ({technology.node}); energy: expected (low–high)",
+        ("layer", "w/a bits", "cycles", "energy", "datapath/memory/dram %"),
+        rows,
+    )
+    parts = [f"{name} {energy_text(band)}" for name, band in result.energy.split.items()]
+    say(f"energy per image, technology {technology.name}: {', '.join(parts)}")
+    say(f"area {area_text(result.total_area)}, technology {technology.name}")
+    say(f"in none of these numbers: {', '.join(ABSENT)}")
+    loads = f"counted once per {result.options.batch} image(s)"
+    say(
+        f"activity {result.statistics}; network from DRAM: "
+        f"{loads if result.options.weights_from_dram else 'not counted (resident)'}"
+    )

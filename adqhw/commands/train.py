@@ -1,0 +1,169 @@
+"""`adqhw train`: run a named recipe, resumable at any moment."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..console import JSON_OPTION, emit, people, say
+from ..spec.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from ..adq.config import Recipe
+
+
+def command(
+    recipe: Annotated[
+        str | None, typer.Argument(help="Name of a recipe; --list shows them.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of CIFAR-10 (python version). Digits need none.")
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Weights to start from: a checkpoint of `adqhw train` or safetensors."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; without it runs/RECIPE.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out from its last checkpoint.")
+    ] = False,
+    list_recipes: Annotated[
+        bool, typer.Option("--list", help="Show the recipes and their fields, and stop.")
+    ] = False,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Train a recipe and leave checkpoint.safetensors, best.safetensors and metrics.jsonl.
+
+    A killed run continues with the same command and --resume, and ends with the same weights, bit
+    for bit. Accuracies are in percent: validation on held-out training images, test read once, at
+    the end.
+
+    Example: adqhw train digits_resnet8_float
+
+    Example: adqhw train digits_resnet8_adq --set quant.weight_width=3
+    --init runs/digits_resnet8_float/checkpoint.safetensors --out runs/digits_w3
+
+    Example: adqhw train cifar10_resnet20_adq --data DIR --init resnet20_optA_fp32.safetensors
+    """
+    from ..adq import recipes
+    from ..adq.config_text import override
+
+    if list_recipes:
+        _show_recipes(as_json)
+        return
+    if recipe is None:
+        raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
+    folder = out or Path("runs") / recipe
+    result = _train(override(recipes.get(recipe), changes or []), data, init, folder, resume)
+    if as_json:
+        emit(result)
+        return
+    say(
+        f"{result['recipe']}: test top-1 {result['test_top1']:.2f} %, "
+        f"held-out {result['validation_top1']:.2f} %, {result['steps']} steps, "
+        f"{result['seconds']:.1f} s"
+    )
+    say(f"wrote {result['checkpoint']}")
+
+
+def _train(
+    recipe: "Recipe", data: Path | None, init: Path | None, folder: Path, resume: bool
+) -> dict[str, Any]:
+    trainer = _trainer()
+    start = time.perf_counter()
+    with shown_training() as observer:
+        metrics = trainer.train(
+            recipe,
+            folder,
+            data_folder=data,
+            init=init,
+            existing="resume" if resume else "refuse",
+            observer=observer,
+        )
+    seconds = time.perf_counter() - start
+    return {**metrics, "checkpoint": str(folder / "checkpoint.safetensors"), "seconds": seconds}
+
+
+def _trainer() -> ModuleType:
+    try:
+        with people.status("loading torch"):
+            from ..adq import trainer
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"Package {error.name} must be installed for training: pip install 'adqhw[train]'"
+        ) from error
+    return trainer
+
+
+@contextmanager
+def shown_training() -> "Iterator[ShownTraining]":
+    """Yield an observer that shows steps, loss and remaining time, and a line per epoch."""
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[loss]}"),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=people) as bar:
+        yield ShownTraining(bar)
+
+
+class ShownTraining:
+    """An `adq.trainer.Observer` (by its methods: torch stays unloaded) that moves one bar."""
+
+    def __init__(self, bar: "Progress") -> None:
+        self.bar = bar
+        self.task = bar.add_task("preparing", total=None, loss="")
+
+    def stage(self, text: str) -> None:
+        """Show what is being done outside the loop."""
+        self.bar.update(self.task, description=text)
+
+    def begin(self, *, done: int, total: int) -> None:
+        """Start the bar at the first step of this process."""
+        self.bar.reset(self.task, description="training", completed=done, total=total, loss="")
+
+    def step(self, *, step: int, loss: float, lr: float) -> None:
+        """Show one optimizer step."""
+        self.bar.update(self.task, completed=step, loss=f"loss {loss:.4f}  lr {lr:.2g}")
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Leave a line per epoch."""
+        top1 = record["validation_top1"]
+        say(f"epoch {record['epoch']}: loss {record['loss']:.4f}, held-out {top1:.2f} %")
+
+    def count(self, text: str, done: int, total: int) -> None:
+        """Use the bar for other work than training."""
+        self.bar.update(self.task, description=text, completed=done, total=total, loss="")
+
+
+def _show_recipes(as_json: bool) -> None:
+    from ..adq import recipes
+    from ..adq.config_text import to_dict
+
+    configs = {name: to_dict(recipes.get(name)) for name in recipes.names()}
+    if as_json:
+        emit(configs)
+        return
+    for name, groups in configs.items():
+        people.print(f"{name}: {recipes.summary(name)}", style="bold", markup=False)
+        for group, fields in groups.items():
+            if isinstance(fields, dict):
+                text = " ".join(f"{group}.{key}={value}" for key, value in fields.items())
+                people.print(f"    {text}", style="dim", markup=False)
