@@ -1,0 +1,107 @@
+"""Cycle model: the time of a layer in closed form, equal to the RTL cycle for cycle."""
+
+from dataclasses import dataclass
+
+from ..rtl.arch import Arch
+from ..rtl.timing import array_latency, output_latency
+from ..spec.errors import InputError
+from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
+from ..spec.program import Program
+from ..spec.requant import Requant
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCycles:
+    """Time of one layer for one image, from the first accepted beat to the last accepted output.
+
+    `groups` sums per column, of `depth` beats each; both 0 for a layer without weights, which
+    streams `outputs` codes through the output stage. stall_cycles: the array waits for the drain.
+    """
+
+    name: str
+    kind: str
+    groups: int
+    depth: int
+    outputs: int
+    """Codes that leave the engine, those of unused columns included."""
+    latency: int
+    """Last beat of a group (or direct code) accepted -> its first output."""
+    cycles: int
+    stall_cycles: int
+
+    @property
+    def beats(self) -> int:
+        return self.groups * self.depth
+
+    @property
+    def ideal_cycles(self) -> int:
+        """With an array that never waits and no latency."""
+        return self.beats or self.outputs
+
+
+def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
+    """Closed form of layer `name`.
+
+    Groups start max(depth, cols) cycles apart: the drain gives one sum per cycle. Then the last
+    group passes the pipeline (`latency`) and leaves in `cols` outputs:
+
+        cycles = depth + (groups - 1) * max(depth, cols) + latency + cols - 1
+        stall_cycles = (groups - 1) * max(0, cols - depth)
+
+    A layer of n direct codes takes n + latency cycles.
+    """
+    layer = program.layer(name)
+    refuse_max_pool(layer)
+    requant = isinstance(layer.output, Requant)
+    if layer.kind is LayerKind.THRESHOLD:
+        channels, height, width = program.tensor_shape(name)
+        latency = output_latency(arch, requant=requant)
+        outputs = channels * height * width
+        return LayerCycles(
+            name=name,
+            kind=str(layer.kind),
+            groups=0,
+            depth=0,
+            outputs=outputs,
+            latency=latency,
+            cycles=outputs + latency,
+            stall_cycles=0,
+        )
+    groups, depth = _tiles(arch, program, layer)
+    latency = array_latency(arch, requant=requant)
+    return LayerCycles(
+        name=name,
+        kind=str(layer.kind),
+        groups=groups,
+        depth=depth,
+        outputs=groups * arch.cols,
+        latency=latency,
+        cycles=depth + (groups - 1) * max(depth, arch.cols) + latency + arch.cols - 1,
+        stall_cycles=(groups - 1) * max(0, arch.cols - depth),
+    )
+
+
+def program_cycles(arch: Arch, program: Program) -> list[LayerCycles]:
+    """Every layer in order; one image, layer after layer."""
+    return [layer_cycles(arch, program, layer.name) for layer in program.layers]
+
+
+def refuse_max_pool(layer: Layer) -> None:
+    """The engine works on sums; a maximum of codes is not one of its operations yet."""
+    if layer.kind is LayerKind.MAX_POOL:
+        raise InputError(
+            f"Layer {layer.name!r} must be a convolution, linear, threshold or avg_pool layer to "
+            "run on the engine, not max_pool: the engine has no max pooling yet"
+        )
+
+
+def _tiles(arch: Arch, program: Program, layer: Layer) -> tuple[int, int]:
+    """(groups, depth): how often the columns finish a sum, and of how many beats."""
+    channels, height, width = program.tensor_shape(layer.name)
+    if isinstance(layer, PoolLayer):  # the window lies in the rows, one channel in column 0
+        return channels * height * width, -(-(layer.kernel**2) // arch.rows)
+    assert isinstance(layer, MacLayer)
+    kernel_h, kernel_w = layer.kernel
+    row_blocks = -(-(layer.in_channels // layer.groups) // arch.rows)
+    col_blocks = -(-(layer.out_channels // layer.groups) // arch.cols)
+    return layer.groups * col_blocks * height * width, kernel_h * kernel_w * row_blocks

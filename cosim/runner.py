@@ -1,0 +1,198 @@
+"""Build an engine once, run many layers in one simulator process."""
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..rtl.arch import Arch
+from ..rtl.lane_array import COLUMN_MODULE
+from ..rtl.verilog import verilog_texts
+from ..spec.errors import InputError
+from . import bench_engine
+from .harness import (
+    HARNESS_MODULE,
+    Capacity,
+    Pressure,
+    Recording,
+    harness_verilog,
+    is_finished,
+    read_layer,
+    write_layer,
+)
+from .layer_streams import LayerStream
+from .toolchain import Simulator
+
+if TYPE_CHECKING:
+    from cocotb_tools.runner import Runner
+
+_COMPLETE = "build.json"
+_POLL_S = 0.1
+_TIMESCALE = ("1ns", "1ps")
+# Inlining the columns makes the compilation of a 16 x 16 array three times as long.
+_VERILATOR_CONTROL = f"""`verilator_config
+no_inline -module "{COLUMN_MODULE}"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A compiled simulation of one Arch; `seconds` is 0 when it was already there."""
+
+    arch: Arch
+    simulator: Simulator
+    folder: Path
+    seconds: float
+
+
+def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
+    """Compile the engine and its harness below `cache`, unless that very build is there.
+
+    A build's folder is named by the digest of its Verilog and of the tools' versions. It is made
+    under another name and renamed when complete, so that processes may share a cache.
+    """
+    start = time.perf_counter()
+    texts = {**verilog_texts(arch), f"{HARNESS_MODULE}.v": harness_verilog(arch, capacity)}
+    if simulator.name == "verilator":
+        texts["column.vlt"] = _VERILATOR_CONTROL
+    key = [texts, simulator.name, simulator.version, _arguments(simulator)]
+    key.append(metadata.version("cocotb"))
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    folder = cache.absolute() / f"{simulator.name}_{digest[:16]}"
+    if (folder / _COMPLETE).is_file():
+        return Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix="making_", dir=cache.absolute()))
+    except OSError as error:
+        raise InputError(f"Build folder must be writable, not {str(cache)!r}: {error}") from None
+    for name, text in texts.items():
+        (making / name).write_text(text, encoding="utf-8")
+    _compile(simulator, making, sorted(texts))
+    (making / _COMPLETE).write_text(json.dumps({"arch": arch.to_dict(), "digest": digest}))
+    try:
+        making.rename(folder)
+    except OSError:  # another process was faster: its build is the same
+        shutil.rmtree(making)
+    seconds = time.perf_counter() - start
+    return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds)
+
+
+def run(
+    made: Build,
+    streams: Sequence[LayerStream],
+    limits: Sequence[int],
+    folder: Path,
+    *,
+    pressure: Pressure | None = None,
+    finished: Callable[[int], None] = lambda number: None,
+) -> list[Recording]:
+    """Recordings of `streams`, in order; `limits` are cycles after which a layer is stopped.
+
+    Working files go to `folder`. `finished(number)` is called as layers end.
+    """
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (stream, limit) in enumerate(zip(streams, limits, strict=True)):
+        (folder / f"{number}_outputs.txt").unlink(missing_ok=True)
+        write_layer(made.arch, stream, folder, number, limit, pressure or Pressure())
+    errors: list[BaseException] = []
+    worker = threading.Thread(
+        target=_simulate, args=(made, len(streams), folder, errors), daemon=True
+    )
+    worker.start()
+    seen = 0
+    while worker.is_alive():
+        worker.join(_POLL_S)
+        while seen < len(streams) and is_finished(folder, seen):
+            finished(seen)
+            seen += 1
+    return [_recording(folder, number, stream, errors) for number, stream in enumerate(streams)]
+
+
+def _recording(
+    folder: Path, number: int, stream: LayerStream, errors: list[BaseException]
+) -> Recording:
+    where = f"Layer {stream.name!r}"
+    if not is_finished(folder, number):
+        cause = f"{errors[0]}; " if errors else ""
+        log = folder / "simulation.log"
+        raise RuntimeError(f"{where}: the simulation ended too early: {cause}see {log}")
+    try:
+        recording = read_layer(folder, number)
+    except RuntimeError as error:
+        raise RuntimeError(f"{where}: {error}; see {folder}") from None
+    if len(recording.codes) != len(stream.positions):
+        raise RuntimeError(
+            f"{where}: the engine must give {len(stream.positions)} outputs, not "
+            f"{len(recording.codes)} until it was stopped in cycle {recording.cycles}; "
+            f"see {folder}"
+        )
+    return recording
+
+
+def _arguments(simulator: Simulator) -> list[str]:
+    if simulator.name != "verilator":
+        return []
+    # cocotb makes every signal public, which forbids most optimizations: the harness names the
+    # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
+    # compiles in half the time of -O3 and runs as fast.
+    return ["-Wno-fatal", "--no-public-flat-rw", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+
+
+def _compile(simulator: Simulator, folder: Path, names: list[str]) -> None:
+    log = folder / "build.log"
+    try:
+        with simulator.active():
+            _runner(simulator).build(
+                sources=[folder / name for name in names],
+                hdl_toplevel=HARNESS_MODULE,
+                build_dir=folder,
+                build_args=_arguments(simulator),
+                timescale=_TIMESCALE,
+                always=True,
+                log_file=log,
+            )
+    except (RuntimeError, SystemExit) as error:
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        raise InputError(
+            f"Simulator {simulator.name} {simulator.version} must compile the engine, not fail "
+            f"({error}; {' | '.join(lines[-2:])}); see {log}"
+        ) from error
+    except BaseException:  # interrupted: nothing half-made stays
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
+    """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
+    try:
+        _runner(made.simulator).test(
+            test_module=bench_engine.__name__,
+            hdl_toplevel=HARNESS_MODULE,
+            hdl_toplevel_lang="verilog",
+            build_dir=made.folder,
+            test_dir=folder,
+            results_xml=str(folder / "results.xml"),
+            timescale=_TIMESCALE,
+            extra_env={bench_engine.COUNT: str(count)},
+            log_file=folder / "simulation.log",
+        )
+    except (RuntimeError, ValueError, OSError, SystemExit) as error:
+        errors.append(error)
+
+
+def _runner(simulator: Simulator) -> "Runner":
+    from cocotb_tools.runner import get_runner
+
+    runner = get_runner(simulator.name)
+    runner.log.setLevel(logging.ERROR)
+    return runner

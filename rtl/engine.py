@@ -1,0 +1,119 @@
+"""Engine: array, drain and output stage behind streams; the top level of the emitted Verilog."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from .arch import Arch
+from .drain import Drain
+from .lane_array import LaneArray
+from .payloads import (
+    acc_layout,
+    beat_layout,
+    codebook_layout,
+    config_layout,
+    requant_layout,
+    threshold_layout,
+)
+from .requant_unit import RequantUnit
+from .threshold_unit import ThresholdUnit
+from .timing import array_latency, output_latency
+
+
+class Engine(wiring.Component):
+    """Runs one layer at a time: beats (or direct codes) in, output codes out.
+
+    array -> drain -> threshold unit | requant unit -> outputs, and direct -> output stage for
+    layers without weights. Before a layer: configuration, codebook, parameters; each only while
+    nothing of the layer before is in flight.
+
+    Latency: from the last beat of a group to its first output `latency(requant=)`, from a direct
+    code to its output `direct_latency(requant=)`. Throughput: a beat per cycle, an output per
+    cycle; a group of D beats takes max(D, cols) cycles.
+
+    Members
+    -------
+    config, codebook, thresholds, requants : load ports, always ready.
+    beat : `beat_layout`. direct : `acc_layout`. skip : residual codes in output order.
+    output : signed codes, `out_width` bits. stall : the array waits for the drain.
+    """
+
+    def __init__(self, arch: Arch, *, instances: bool = False) -> None:
+        self.arch = arch
+        self.array = LaneArray(arch, instances=instances)
+        self.drain = Drain(arch)
+        self.threshold_unit = ThresholdUnit(arch)
+        self.requant_unit = RequantUnit(arch)
+        super().__init__(
+            {
+                "config": In(stream.Signature(config_layout(arch), always_ready=True)),
+                "codebook": In(stream.Signature(codebook_layout(arch), always_ready=True)),
+                "thresholds": In(stream.Signature(threshold_layout(arch), always_ready=True)),
+                "requants": In(stream.Signature(requant_layout(arch), always_ready=True)),
+                "beat": In(stream.Signature(beat_layout(arch))),
+                "direct": In(stream.Signature(acc_layout(arch))),
+                "skip": In(stream.Signature(signed(arch.requant.skip_width))),
+                "output": Out(stream.Signature(signed(arch.out_width))),
+                "stall": Out(1),
+            }
+        )
+
+    def latency(self, *, requant: bool) -> int:
+        """Cycles from an accepted last beat to the valid output of column 0."""
+        return array_latency(self.arch, requant=requant)
+
+    def direct_latency(self, *, requant: bool) -> int:
+        """Cycles from an accepted direct code to its valid output."""
+        return output_latency(self.arch, requant=requant)
+
+    @property
+    def initiation_interval(self) -> int:
+        return 1
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.array, m.submodules.drain = array, drain = self.array, self.drain
+        m.submodules.threshold, m.submodules.requant = self.threshold_unit, self.requant_unit
+        config = Signal(config_layout(self.arch))
+        with m.If(self.config.valid):
+            m.d.sync += config.eq(self.config.payload)
+        connect(m, wiring.flipped(self.beat), array.beats)
+        connect(m, wiring.flipped(self.codebook), array.codebook)
+        connect(m, wiring.flipped(self.thresholds), self.threshold_unit.parameters)
+        connect(m, wiring.flipped(self.requants), self.requant_unit.parameters)
+        connect(m, wiring.flipped(self.skip), self.requant_unit.skips)
+        connect(m, array.sums, drain.sums)
+        requant = self.requant_unit
+        m.d.comb += [
+            array.bypass.eq(config.bypass),
+            self.stall.eq(array.stall),
+            requant.use_skip.eq(config.skip),
+            requant.shift.eq(config.shift),
+            requant.skip_multiplier.eq(config.skip_multiplier),
+            requant.out_min.eq(config.out_min),
+            requant.out_max.eq(config.out_max),
+        ]
+        self._route(m, config)
+        return m
+
+    def _route(self, m, config):
+        """Source (drain or direct) to output stage (threshold or requant) to the output."""
+        threshold, requant = self.threshold_unit, self.requant_unit
+        accs, direct = self.drain.accs, self.direct
+        valid, ready = Signal(), Signal()
+        m.d.comb += [
+            valid.eq(Mux(config.direct, direct.valid, accs.valid)),
+            ready.eq(Mux(config.requant, requant.accs.ready, threshold.accs.ready)),
+            accs.ready.eq(ready & ~config.direct),
+            direct.ready.eq(ready & config.direct),
+            threshold.accs.valid.eq(valid & ~config.requant),
+            requant.accs.valid.eq(valid & config.requant),
+            self.output.valid.eq(Mux(config.requant, requant.codes.valid, threshold.codes.valid)),
+            self.output.payload.eq(
+                Mux(config.requant, requant.codes.payload, threshold.codes.payload)
+            ),
+            requant.codes.ready.eq(self.output.ready & config.requant),
+            threshold.codes.ready.eq(self.output.ready & ~config.requant),
+        ]
+        for unit in (threshold, requant):
+            m.d.comb += unit.accs.payload.eq(Mux(config.direct, direct.payload, accs.payload))

@@ -1,0 +1,96 @@
+"""Which `Arch` a program needs: every demand with the layer that makes it."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..spec.activation import Threshold
+from ..spec.errors import InputError
+from ..spec.formats import IntFormat
+from ..spec.layers import Layer, LayerKind, MacLayer
+from ..spec.program import Program
+from ..spec.requant import Requant
+from .arch import Arch, RequantWidths
+
+_REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
+
+
+class Need(NamedTuple):
+    """Layer `layer` runs only if the Arch's `parameter` is at least `value`."""
+
+    parameter: str
+    value: int
+    layer: str
+
+
+def needs(program: Program) -> Iterator[Need]:
+    """Every demand of `program`, in layer order."""
+    for layer in program.layers:
+        if layer.kind is LayerKind.MAX_POOL:
+            continue  # works on codes, outside the array: the cycle model refuses it by name
+        for parameter, value in _layer_needs(program, layer):
+            yield Need(parameter, value, layer.name)
+
+
+def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
+    """The Arch with the least of everything on which `program` runs."""
+    least: dict[str, int] = {"weight_width": 2, "level_width": 2, "act_width": 1}
+    least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
+    least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
+    least |= {"channels": 1}
+    for need in needs(program):
+        least[need.parameter] = max(least[need.parameter], need.value)
+    nested = {name: least.pop(name) for name in sorted(_REQUANT_FIELDS)}
+    values: dict[str, Any] = {**least, "micro": micro}
+    return Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
+
+
+def check(arch: Arch, program: Program) -> None:
+    """Refuse `program` if `arch` is too small for one of its layers."""
+    for parameter, value, layer in needs(program):
+        owner = arch.requant if parameter in _REQUANT_FIELDS else arch
+        available = getattr(owner, parameter)
+        if available < value:
+            raise InputError(
+                f"Arch {parameter} must be at least {value} for layer {layer!r}, not {available}"
+            )
+
+
+def _layer_needs(program: Program, layer: Layer) -> Iterator[tuple[str, int]]:
+    assert layer.output is not None
+    yield "acc_width", program.acc_width(layer.name)
+    direct = layer.kind is LayerKind.THRESHOLD  # its codes go straight to the threshold unit
+    if not direct:
+        source = program.tensor_format(layer.input)
+        if source.signed:
+            raise InputError(
+                f"Layer {layer.name!r} must read unsigned codes to run on the array, "
+                f"not {source.name}"
+            )
+        yield "act_width", source.width
+    yield "channels", layer.output.channels if direct else program.tensor_shape(layer.name)[0]
+    if isinstance(layer, MacLayer):
+        yield "level_width", max(2, layer.level_width)
+        if layer.codebook is not None:
+            yield "weight_width", layer.weight_width
+        if layer.skip is not None:
+            yield "skip_width", _signed_width(program.tensor_format(layer.skip.tensor))
+    yield from _output_needs(layer.output)
+
+
+def _output_needs(output: Threshold | Requant) -> Iterator[tuple[str, int]]:
+    yield "out_width", _signed_width(output.format)
+    if isinstance(output, Threshold):
+        yield "threshold_width", output.width
+        return
+    yield "multiplier_width", _holding(*output.multiplier.tolist())
+    yield "bias_width", _holding(*output.bias.tolist())
+    yield "shift_max", output.shift
+    yield "skip_multiplier_width", _holding(output.skip_multiplier)
+
+
+def _signed_width(fmt: IntFormat) -> int:
+    return max(2, fmt.width + (not fmt.signed))
+
+
+def _holding(*values: int) -> int:
+    return max(2, IntFormat.holding(min(*values, -1), max(*values, 0)).width)

@@ -1,0 +1,126 @@
+"""Verilog of an engine: one column module, instantiated `cols` times, and a manifest beside it."""
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amaranth.back import verilog
+from amaranth.hdl import Value
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from .arch import Arch
+from .engine import Engine
+from .lane_array import COLUMN_MODULE
+from .lookup_mac import column_for
+from .timing import latencies
+
+if TYPE_CHECKING:
+    from ..spec.program import Program
+
+TOP_MODULE = "adqhw_engine"
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+
+
+def emit_verilog(
+    arch: Arch, directory: str | Path, program: "Program | None" = None
+) -> dict[str, Any]:
+    """Write the engine's Verilog and `manifest.json` into `directory`; return the manifest.
+
+    The same Arch gives the same bytes. With a program, refuse an Arch it does not fit and record
+    its digest. The manifest is written last: a folder that has one is complete.
+    """
+    if program is not None:
+        arch.check_program(program)
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
+    engine = Engine(arch, instances=True)
+    texts = _texts(arch, engine)
+    manifest = {
+        "manifest_version": MANIFEST_VERSION,
+        "generator": {name: metadata.version(name) for name in ("adqhw", "amaranth")},
+        "top": TOP_MODULE,
+        "arch": arch.to_dict(),
+        "arch_digest": arch.digest,
+        "program_digest": program.digest if program is not None else None,
+        "latencies": latencies(arch),
+        "ports": port_table(engine),
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+    }
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name, text in texts.items():
+        _write(folder / name, text)
+    _write(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    return manifest
+
+
+def verilog_texts(arch: Arch) -> dict[str, str]:
+    """Verilog by file name: the column, then the engine that instantiates it."""
+    return _texts(arch, Engine(arch, instances=True))
+
+
+def flat_ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
+    """Ports by their Verilog names: `beat_valid`, `beat_payload`; no double underscore.
+
+    Verilator renames top-level ports that contain `__`.
+    """
+    ports = {}
+    for path, member, value in component.signature.flatten(component):
+        parts = [str(part) for part in path]
+        inward = member.flow == wiring.In
+        signal = Value.cast(value)
+        if parts[-1] == "ready" and not hasattr(signal, "name"):
+            continue  # always_ready: a constant, not a port
+        direction = PortDirection.Input if inward else PortDirection.Output
+        ports["_".join(parts)] = (signal, direction)
+    return ports
+
+
+def port_table(component: wiring.Component) -> list[dict[str, Any]]:
+    """Name, direction and width of every port, clock and reset first; fields of the payloads."""
+    table: list[dict[str, Any]] = [
+        {"name": name, "direction": "input", "width": 1} for name in ("clk", "rst")
+    ]
+    shapes = {
+        "_".join(map(str, path)): member.shape
+        for path, member, _ in component.signature.flatten(component)
+    }
+    for name, (value, direction) in flat_ports(component).items():
+        row: dict[str, Any] = {"name": name, "direction": direction.value, "width": len(value)}
+        layout = shapes[name]
+        if hasattr(layout, "members"):
+            row["fields"] = {
+                key: {"offset": layout[key].offset, "width": layout[key].width}
+                for key in layout.members
+            }
+        table.append(row)
+    return table
+
+
+def _texts(arch: Arch, engine: Engine) -> dict[str, str]:
+    return {
+        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
+        f"{TOP_MODULE}.v": _convert(engine, TOP_MODULE),
+    }
+
+
+def _convert(component: wiring.Component, name: str) -> str:
+    # Source attributes would name paths of this machine: the bytes must not depend on them.
+    return verilog.convert(
+        component,
+        name=name,
+        ports=flat_ports(component),
+        emit_src=False,
+        strip_internal_attrs=True,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,96 @@
+"""Arch: limits, files, and how a program is fitted or refused."""
+
+import dataclasses
+
+import pytest
+from programs import every_kind
+
+from adqhw.rtl.arch import RANGES, Arch, Micro, RequantWidths
+from adqhw.rtl.fit import needs
+from adqhw.spec import InputError
+
+TOML = """
+rows = 4
+cols = 2
+micro = "uniform"
+acc_width = 20
+[requant]
+shift_max = 9
+"""
+
+
+def replaced(arch: Arch, parameter: str, value: int) -> Arch:
+    if parameter in RequantWidths.__dataclass_fields__:
+        widths = dataclasses.replace(arch.requant, **{parameter: value})
+        return dataclasses.replace(arch, requant=widths)
+    return dataclasses.replace(arch, **{parameter: value})
+
+
+@pytest.mark.parametrize("parameter", sorted(RANGES))
+def test_every_parameter_has_enforced_limits(parameter: str):
+    arch = Arch(rows=2, cols=2)
+    low, high = RANGES[parameter]
+    for value in (low - 1, high + 1, True, 2.0):
+        with pytest.raises(InputError, match=f"{parameter} must be in {low}..{high}, not"):
+            replaced(arch, parameter, value)
+    assert replaced(arch, parameter, max(low, 12 if parameter == "out_width" else low))
+
+
+def test_unknown_micro_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="micro must be one of decode, uniform, not 'magic'"):
+        Arch(rows=1, cols=1, micro="magic")
+
+
+def test_dict_and_toml_round_trip(tmp_path):
+    path = tmp_path / "arch.toml"
+    path.write_text(TOML)
+    arch = Arch.from_toml(path)
+    assert arch == Arch(
+        rows=4, cols=2, micro="uniform", acc_width=20, requant=RequantWidths(shift_max=9)
+    )
+    assert Arch.from_dict(arch.to_dict()) == arch
+    assert arch.digest == Arch.from_dict(arch.to_dict()).digest
+    assert arch.digest != dataclasses.replace(arch, rows=5).digest
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rows = 4", "must have the key 'cols'"),
+        ("rows = 4\ncols = 2\nlanes = 1", "not 'lanes'"),
+        ("rows = 4\ncols = 2\n[requant]\nround = 1", "requant must have only the keys .* not 'ro"),
+        ("rows = 4\ncols = 2\nrequant = 3", "requant must be a table, not 3"),
+        ("rows = '4'\ncols = 2", "rows must be in 1..256, not '4'"),
+        ("rows = [", "must be readable TOML"),
+    ],
+)
+def test_bad_files_are_refused_by_reason(tmp_path, text: str, message: str):
+    path = tmp_path / "arch.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        Arch.from_toml(path)
+
+
+def test_a_missing_file_is_bad_input(tmp_path):
+    with pytest.raises(InputError, match="must be readable TOML"):
+        Arch.from_toml(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("micro", list(Micro))
+def test_a_fitted_arch_is_enough_and_not_more(micro: Micro):
+    """The program fits; with any one demanded parameter smaller by one it is refused by name."""
+    program = every_kind()
+    arch = Arch.for_program(program, rows=4, cols=3, micro=micro)
+    arch.check_program(program)
+    largest = {}
+    for need in needs(program):
+        if need.value > largest.get(need.parameter, (0, ""))[0]:
+            largest[need.parameter] = (need.value, need.layer)
+    assert len(largest) == 12
+    for parameter, (value, layer) in largest.items():
+        low = RANGES[parameter][0]
+        if value <= low or (parameter == "out_width" and value - 1 <= arch.threshold_width):
+            continue
+        message = f"{parameter} must be at least {value} for layer '{layer}', not {value - 1}"
+        with pytest.raises(InputError, match=message):
+            replaced(arch, parameter, value - 1).check_program(program)
