@@ -1,0 +1,120 @@
+"""Energy and area: events and components times a technology, with a bar on every number.
+
+`price` multiplies events by entries and sorts the result into parts; every part belongs to one of
+the splits datapath, memory, dram. Corners add: `low` of a total is the sum of the lows. Nothing
+here knows leakage, clock tree or wires; `ABSENT` is printed with every result.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..rtl.arch import Arch, Micro
+from .events import EVENTS, PARTS, SPLITS, LayerEvents
+from .lane_events import tree_add_bits
+from .memories import Memories
+from .technology import BAND_KEYS, ZERO, Band, Technology
+
+ABSENT = ("leakage", "clock tree", "wires", "sequencer and address generators", "place and route")
+"""What no number of this model contains."""
+
+PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Energy:
+    """pJ by part of the machine; the parts sum to the total."""
+
+    parts: Mapping[str, Band] = field(default_factory=lambda: dict.fromkeys(PARTS, ZERO))
+
+    @property
+    def total(self) -> Band:
+        return sum(self.parts.values(), start=ZERO)
+
+    @property
+    def split(self) -> dict[str, Band]:
+        """datapath, memory, dram: the total in three."""
+        groups = dict.fromkeys(SPLITS, ZERO)
+        for part, band in self.parts.items():
+            groups[PART_SPLIT[part]] += band
+        return groups
+
+    def __add__(self, other: "Energy") -> "Energy":
+        return Energy(parts={part: self.parts[part] + other.parts[part] for part in PARTS})
+
+
+def price(events: LayerEvents, technology: Technology, capacity: Memories) -> Energy:
+    """Energy of one layer for one image."""
+    parts = dict.fromkeys(PARTS, ZERO)
+    for name, count in events.counts.items():
+        parts[EVENTS[name].part] += event_energy(name, technology, capacity) * count
+    return Energy(parts=parts)
+
+
+def ratio(ours: Energy, theirs: Energy, splits: tuple[str, ...] = SPLITS) -> Band | None:
+    """`ours / theirs` in one technology; its bar takes each split at any of its three corners.
+
+    Both sides stand in the same corner of a split, but datapath, memory and DRAM need not err in
+    the same direction. None where `theirs` is 0. `splits` narrows the ratio to a part of the total.
+    """
+    mine, other = ours.split, theirs.split
+    if not any(other[s].expected for s in splits):
+        return None
+    values = [
+        sum(getattr(mine[s], k) for s, k in zip(splits, corner, strict=True))
+        / sum(getattr(other[s], k) for s, k in zip(splits, corner, strict=True))
+        for corner in itertools.product(BAND_KEYS, repeat=len(splits))
+    ]
+    expected = sum(mine[s].expected for s in splits) / sum(other[s].expected for s in splits)
+    return Band(low=min(values), expected=expected, high=max(values))
+
+
+def event_energy(name: str, technology: Technology, capacity: Memories) -> Band:
+    """pJ of one event: the entry, its overhead if it is logic, its memory's size if it is a bit."""
+    kind = EVENTS[name]
+    if kind.memory is not None:
+        return technology.sram_bit(getattr(capacity, kind.memory))
+    band = technology[kind.entry]
+    return band * technology["datapath_overhead"] if kind.overhead else band
+
+
+def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Band]:
+    """um2 by component of the array and its memories; logic carries the area overhead."""
+    lanes, widths = arch.rows * arch.cols, arch.requant
+    product = arch.act_width + arch.level_width
+    operands = lanes * (arch.level_width + arch.act_width + product + 1)
+    wide = widths.multiplier_width + arch.acc_width
+    bits = {
+        "multipliers": {"multiply_area": lanes * arch.act_width * arch.level_width},
+        "lane registers": {"register_area": operands},
+        "adder trees": {"add_area": arch.cols * tree_add_bits(arch.rows, product, arch.acc_width)},
+        "accumulators and drain": {
+            "add_area": arch.cols * arch.acc_width,
+            "register_area": 3 * arch.cols * arch.acc_width,  # tree sum, accumulator, drain
+        },
+        "threshold unit": {
+            "compare_area": arch.thresholds * arch.tau_width,
+            "register_area": arch.thresholds + arch.acc_width,
+        },
+        "requant unit": {
+            "multiply_area": widths.multiplier_width * arch.acc_width
+            + widths.skip_multiplier_width * widths.skip_width,
+            "add_area": 3 * wide,
+            "register_area": 3 * wide,
+        },
+    }
+    if arch.micro is Micro.DECODE:
+        entries = 1 << arch.weight_width
+        bits["lookup"] = {"mux_area": lanes * (entries - 1) * arch.level_width}
+        bits["codebook registers"] = {"register_area": entries * arch.level_width}
+    logic = {
+        name: sum((technology[e] * n for e, n in parts.items()), start=ZERO)
+        * technology["area_overhead"]
+        for name, parts in bits.items()
+    }
+    memory = {
+        "weight memory": capacity.weight_bits,
+        "activation memory": capacity.activation_bits,
+        "parameter memory": capacity.parameter_bits,
+    }
+    return logic | {name: technology["sram_area"] * count for name, count in memory.items()}

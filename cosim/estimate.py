@@ -1,0 +1,191 @@
+"""Estimate: a program on an array in a technology -> cycles, energy and area, per layer and in all.
+
+The numbers are events of this program on this array times a table; `cosim/events.py` says what is
+counted and `cosim/tech/*.toml` what it costs. Cycles are the cycle model's, equal to the RTL's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..rtl.arch import Arch, Micro
+from ..spec.formats import IntArray
+from ..spec.layers import LayerKind, MacLayer
+from ..spec.program import Program
+from .cycles import layer_cycles
+from .energy import ABSENT, Energy, area, price
+from .events import LayerEvents, layer_events
+from .memories import Memories, memories, stored_width, table_bits, weight_words, word_bits
+from .technology import ZERO, Band, Technology
+from .traffic import Options
+
+if TYPE_CHECKING:
+    from ..sim.activity import LayerActivity
+
+ASSUMED = "assumed: no activation is 0 (weights' own code histogram)"
+NOT_A_MEASUREMENT = (
+    "An estimate: counted events times table entries. No place and route, no wires, no clock "
+    "tree, no leakage; the table holds literature corners (unit: plain counts), not measured "
+    "silicon."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerEstimate:
+    """One layer, one image."""
+
+    name: str
+    kind: LayerKind
+    weight_width: int | None
+    """Bits of a stored weight code of the program; None without weights."""
+    stored_width: int | None
+    """Bits the array's weight memory spends on it: levels instead of codes on `uniform`."""
+    act_width: int
+    events: LayerEvents
+    energy: Energy
+    area: Band
+    """um2 of the on-chip memory that holds this layer's weights and tables."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": str(self.kind),
+            "macs": int(self.events.macs),
+            "weight_width": self.weight_width,
+            "stored_width": self.stored_width,
+            "act_width": self.act_width,
+            "cycles": self.events.cycles,
+            "energy_pj": self.energy.total.as_dict(),
+            "split_pj": {k: v.as_dict() for k, v in self.energy.split.items()},
+            "parts_pj": {k: v.as_dict() for k, v in self.energy.parts.items()},
+            "area_um2": self.area.expected,
+            "gated_macs": self.events.gated_macs,
+            "active_macs": self.events.active_macs,
+            "idle_lanes": self.events.idle_lanes,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A program on an array in a technology; all energies are per image."""
+
+    arch: Arch
+    technology: Technology
+    options: Options
+    statistics: str
+    """`measured on N images`, or what was assumed."""
+    layers: tuple[LayerEstimate, ...]
+    area: Mapping[str, Band]
+    """um2 by component; it sums to the total, the layers' own areas are part of one component."""
+
+    @property
+    def energy(self) -> Energy:
+        return sum((layer.energy for layer in self.layers), start=Energy())
+
+    @property
+    def cycles(self) -> int:
+        return sum(layer.events.cycles for layer in self.layers)
+
+    @property
+    def total_area(self) -> Band:
+        return sum(self.area.values(), start=ZERO)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; keys of architecture.md section 7 and the splits."""
+        energy = self.energy
+        return {
+            "layers": [layer.to_dict() for layer in self.layers],
+            "total": {
+                "name": "total",
+                "macs": int(sum(layer.events.macs for layer in self.layers)),
+                "cycles": self.cycles,
+                "energy_pj": energy.total.as_dict(),
+                "split_pj": {k: v.as_dict() for k, v in energy.split.items()},
+                "parts_pj": {k: v.as_dict() for k, v in energy.parts.items()},
+                "area_um2": self.total_area.expected,
+            },
+            "area_um2": {name: band.as_dict() for name, band in self.area.items()},
+            "technology": self.technology.name,
+            "technology_summary": self.technology.summary,
+            "statistics": self.statistics,
+            "weights_from_dram": self.options.weights_from_dram,
+            "batch": self.options.batch,
+            "absent": list(ABSENT),
+            "arch": self.arch.to_dict(),
+        }
+
+
+def estimate(
+    program: Program,
+    arch: Arch,
+    technology: Technology,
+    *,
+    activity: "Mapping[str, LayerActivity] | None" = None,
+    options: Options | None = None,
+) -> Estimate:
+    """Cost of one image of `program` on `arch`.
+
+    activity: counts of `sim.activity` over some images; None assumes that no activation is 0.
+    """
+    options = options or Options()
+    arch.check_program(program)
+    capacity = memories(program, arch)
+    layers = []
+    for layer in program.layers:
+        measured = activity[layer.name] if activity is not None else None
+        events = layer_events(
+            program,
+            layer,
+            arch,
+            layer_cycles(arch, program, layer.name),
+            active_macs=measured.active_macs / measured.images if measured else None,
+            options=options,
+        )
+        layers.append(_layer_estimate(program, layer, arch, technology, events, capacity))
+    images = {a.images for a in activity.values()} if activity else set()
+    return Estimate(
+        arch=arch,
+        technology=technology,
+        options=options,
+        statistics=f"measured on {images.pop()} images" if images else ASSUMED,
+        layers=tuple(layers),
+        area=area(arch, technology, capacity),
+    )
+
+
+def uniform_baseline(result: Estimate, program: Program, **measured: Any) -> Estimate:
+    """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
+    arch = replace(result.arch, micro=Micro.UNIFORM)
+    return estimate(program, arch, result.technology, options=result.options, **measured)
+
+
+def measure(program: Program, images: IntArray | None) -> "dict[str, LayerActivity] | None":
+    """Activity over `images` (N, C, H, W), or None without images."""
+    from ..sim.activity import activity  # numba: only when there is something to measure
+
+    return None if images is None else activity(program, np.asarray(images))
+
+
+def _layer_estimate(
+    program: Program,
+    layer: Any,
+    arch: Arch,
+    technology: Technology,
+    events: LayerEvents,
+    capacity: Memories,
+) -> LayerEstimate:
+    weighted = isinstance(layer, MacLayer)
+    held = table_bits(layer, arch.micro)
+    held += weight_words(layer, arch) * word_bits(layer, arch) if weighted else 0
+    return LayerEstimate(
+        name=layer.name,
+        kind=layer.kind,
+        weight_width=layer.weight_width if weighted else None,
+        stored_width=stored_width(layer, arch.micro) if weighted else None,
+        act_width=program.tensor_format(layer.input).width,
+        events=events,
+        energy=price(events, technology, capacity),
+        area=technology["sram_area"] * held,
+    )

@@ -1,0 +1,150 @@
+"""Events: what happens how often while one layer processes one image on the array.
+
+Counts come from the closed forms of the output-stationary array (beats B, groups G from the cycle
+model) and, for the one thing that depends on data, from measured activity. Per layer and image:
+
+| event | count | part |
+| --- | --- | --- |
+| multiply_bit2 | active MACs (weight not gated, act not 0) x act_width x level_width | multiply |
+| multiply_zero_act_bit2 | ungated MACs with act 0 (or level 0) x the same | multiply |
+| lookup_mux_bit | decode: ungated MACs x (2^weight_width - 1) x level_width | lookup |
+| tree_add_bit | r - 1 adders for a column's r used lanes, each as wide as its stage | add |
+| accumulate_bit | used column-beats x acc_width (one addition) | accumulate |
+| accumulator_register_bit | used column-beats x acc_width | accumulate |
+| drain_register_bit | G x cols^2 x acc_width: a load and cols shifts | accumulate |
+| compare_bit | outputs x (2^act_width - 1) x acc_width | output |
+| requant_multiply_bit2 | outputs x (multiplier_width x acc_width + skip term) | output |
+| requant_add_bit | outputs x (2, with a skip 3) x (multiplier_width + acc_width) | output |
+| weight_read_bit | B x rows x cols x stored width: idle and gated lanes are read too | weights |
+| weight_load_bit | packed weights and tables written once per load of the network | weights |
+| activation_read_bit | B x rows x input width; residual and direct codes | activations |
+| activation_write_bit | outputs x output width; first layer: the image too | activations |
+| table_read_bit | packed codebook, thresholds, requants, fetched before the layer | tables |
+| codebook_register_bit | the codebook written into the array's registers | tables |
+| parameter_write_bit | one row per channel into the output unit's memory | tables |
+| parameter_read_bit | one whole row per drained sum (unused columns too) or direct code | tables |
+| dram_weight_bit | packed weights and tables once per load of the network (`Options`) | dram |
+| dram_map_bit | first layer: the image in; last layer: the logits out | dram |
+
+An output-stationary array keeps sums in place and **reads every weight again for every output
+pixel**: weight_read_bit dominates, and it is where a narrow code pays. MACs of padding positions
+count, the hardware feeds them. A gated lane (stored field 0) still passes its 0 through the adders.
+An average pool is a sum in column 0 with level 1. Max pooling is not an operation of the array: the
+cycle model refuses it.
+Not counted, because the technology has no number for them: leakage, clock tree, wires, the
+sequencer, address generators, and idle cycles. Pipeline registers of the lanes are inside the
+technology's `datapath_overhead`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..rtl.arch import Arch
+from ..spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ..spec.program import Program
+from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events, pool_events
+from .memories import map_bits
+from .traffic import Options, Timing, memory_events, network_events, on_array
+
+
+class EventKind(NamedTuple):
+    """How an event is priced (`entry` of the technology) and where it is reported."""
+
+    entry: str
+    split: str
+    part: str
+    memory: str | None = None
+    """Which capacity of `Memories` sets the energy of an `sram` bit."""
+    overhead: bool = False
+    """Logic that carries the technology's `datapath_overhead`."""
+
+
+EVENTS: dict[str, EventKind] = {
+    "multiply_bit2": EventKind("multiply", "datapath", "multiply", overhead=True),
+    "multiply_zero_act_bit2": EventKind("multiply_zero_act", "datapath", "multiply", overhead=True),
+    "lookup_mux_bit": EventKind("mux", "datapath", "lookup"),
+    "tree_add_bit": EventKind("add", "datapath", "add", overhead=True),
+    "accumulate_bit": EventKind("add", "datapath", "accumulate", overhead=True),
+    "accumulator_register_bit": EventKind("register", "datapath", "accumulate"),
+    "drain_register_bit": EventKind("register", "datapath", "accumulate"),
+    "compare_bit": EventKind("compare", "datapath", "output", overhead=True),
+    "requant_multiply_bit2": EventKind("multiply", "datapath", "output", overhead=True),
+    "requant_add_bit": EventKind("add", "datapath", "output", overhead=True),
+    "weight_read_bit": EventKind("sram", "memory", "weights", "weight_bits"),
+    "weight_load_bit": EventKind("sram", "memory", "weights", "weight_bits"),
+    "activation_read_bit": EventKind("sram", "memory", "activations", "activation_bits"),
+    "activation_write_bit": EventKind("sram", "memory", "activations", "activation_bits"),
+    "table_read_bit": EventKind("sram", "memory", "tables", "weight_bits"),
+    "codebook_register_bit": EventKind("register", "memory", "tables"),
+    "parameter_write_bit": EventKind("sram", "memory", "tables", "parameter_bits"),
+    "parameter_read_bit": EventKind("sram", "memory", "tables", "parameter_bits"),
+    "dram_weight_bit": EventKind("dram", "dram", "dram"),
+    "dram_map_bit": EventKind("dram", "dram", "dram"),
+}
+SPLITS = ("datapath", "memory", "dram")
+PARTS = tuple(dict.fromkeys(kind.part for kind in EVENTS.values()))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerEvents:
+    """One layer, one image: `counts` by event, and the lane statistics behind them."""
+
+    name: str
+    macs: float
+    gated_macs: float
+    """Lanes held because the stored weight field is 0."""
+    active_macs: float
+    """Ungated MACs with a non-zero level and a non-zero activation."""
+    idle_lanes: float
+    """Lane-beats without a MAC: rows or columns that the layer does not fill."""
+    beats: int
+    cycles: int
+    outputs: int
+    counts: Mapping[str, float]
+
+
+def layer_events(
+    program: Program,
+    layer: Layer,
+    arch: Arch,
+    timing: Timing,
+    *,
+    active_macs: float | None = None,
+    options: Options | None = None,
+) -> LayerEvents:
+    """Events of `layer` for one image.
+
+    active_macs: measured mean per image; None assumes that no activation code is 0.
+    """
+    outputs = int(np.prod(program.tensor_shape(layer.name)))
+    macs = busy = float(program.macs(layer.name))
+    gated = active = 0.0
+    counts = dict.fromkeys(EVENTS, 0.0)
+    match layer:
+        case MacLayer():
+            gated = gated_macs(program, layer, arch)
+            active = nonzero_level_macs(program, layer) if active_macs is None else active_macs
+            counts |= lane_events(program, layer, arch, macs - gated, active)
+        case PoolLayer():
+            busy = float(outputs * layer.kernel**2)
+            counts |= pool_events(program, layer, arch, busy)
+        case ThresholdLayer():
+            pass
+    counts |= output_events(program, layer, outputs)
+    counts |= memory_events(program, layer, arch, timing, outputs)
+    counts |= network_events(program, layer, arch, options or Options())
+    counts["activation_write_bit"] += map_bits(program, layer.name)
+    return LayerEvents(
+        name=layer.name,
+        macs=macs,
+        gated_macs=gated,
+        active_macs=active,
+        idle_lanes=timing.beats * arch.rows * arch.cols - busy if on_array(layer) else 0.0,
+        beats=timing.beats,
+        cycles=timing.cycles,
+        outputs=outputs,
+        counts=counts,
+    )
