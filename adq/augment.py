@@ -1,0 +1,58 @@
+"""Order and augmentation of training batches, as pure functions of (seed, epoch, step).
+
+Nothing here carries state from one batch to the next: a resumed run asks for the same step and gets
+the same pixels.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .datasets import Dataset
+
+# Streams of random numbers that share a seed must differ in something: this word of the seed.
+_ORDER_STREAM, _AUGMENT_STREAM = 0, 1
+
+
+def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the order in which epoch `epoch` visits `count` images."""
+    return np.random.default_rng([seed, _ORDER_STREAM, epoch]).permutation(count)
+
+
+def crop_and_flip(
+    images: NDArray[np.uint8], *, padding: int, flip: bool, seed: int, epoch: int, step: int
+) -> NDArray[np.uint8]:
+    """Shift each image (N, C, H, W) by up to `padding` pixels (black enters) and mirror half.
+
+    The usual CIFAR augmentation (He et al., 2016): pad 4, crop 32x32 at random, flip.
+    """
+    count, _, height, width = images.shape
+    generator = np.random.default_rng([seed, _AUGMENT_STREAM, epoch, step])
+    top, left = generator.integers(0, 2 * padding + 1, (2, count, 1))
+    mirrored = generator.integers(0, 2, (count, 1)).astype(bool) & flip
+    rows = top + np.arange(height)
+    columns = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
+    edge = (padding, padding)
+    padded = np.pad(images, ((0, 0), (0, 0), edge, edge))
+    picked = padded[np.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return np.ascontiguousarray(picked.transpose(0, 3, 1, 2))
+
+
+def training_batch(
+    data: Dataset,
+    *,
+    batch_size: int,
+    padding: int,
+    flip: bool,
+    seed: int,
+    epoch: int,
+    step: int,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images and labels of batch `step` of epoch `epoch`; the last batch may be smaller."""
+    order = epoch_order(len(data), seed=seed, epoch=epoch)
+    chosen = order[step * batch_size : (step + 1) * batch_size]
+    images = data.images[chosen]
+    if padding or flip:
+        images = crop_and_flip(
+            images, padding=padding, flip=flip, seed=seed, epoch=epoch, step=step
+        )
+    return images, data.labels[chosen]

@@ -1,0 +1,152 @@
+"""Checkpoints: one safetensors file with tensors and a JSON header; nothing is ever unpickled.
+
+Tensors `model.<name>` are the state dict, `momentum.<name>` the optimizer's buffers. The header is
+a single metadata entry, because safetensors keeps several in random order and equal states must
+give equal bytes. It carries a digest of itself and the tensors: a flipped bit is refused on load.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from .config import Recipe
+from .config_text import from_dict, to_dict
+
+FORMAT = "adqhw-checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Checkpoint:
+    """Everything a run needs to continue as if it had never stopped."""
+
+    recipe: Recipe
+    step: int
+    """Optimizer steps done."""
+    epoch: int
+    """Whole epochs done."""
+    model: dict[str, Tensor]
+    momentum: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """JSON values: results so far and what the loop needs beside tensors."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether training ended: final statistics are in and nothing is left to resume."""
+        return bool(self.metrics.get("finished", False))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names, types, shapes and bytes of all tensors."""
+        return tensors_digest(_flatten(self))
+
+
+def save(checkpoint: Checkpoint, path: str | Path) -> None:
+    """Write the file whole or not at all; the previous one stays until the new one is complete."""
+    tensors = _flatten(checkpoint)
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "recipe": to_dict(checkpoint.recipe),
+        "step": checkpoint.step,
+        "epoch": checkpoint.epoch,
+        "metrics": checkpoint.metrics,
+    }
+    header["digest"] = _file_digest(header, tensors)
+    text = json.dumps(header, sort_keys=True)
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={FORMAT: text})
+
+
+def load(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; a missing, damaged or foreign file is an `InputError`."""
+    tensors, metadata = read_tensors(path)
+    what = f"Checkpoint {str(path)!r}"
+    try:
+        header = json.loads(metadata[FORMAT])
+    except KeyError as error:
+        raise InputError(
+            f"{what} must be written by `adqhw train`, not a file without its header "
+            "(plain weights are for --init)"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{what} must have a JSON header, not one broken at {error}") from error
+    _check_header(header, what)
+    stored = header.pop("digest")
+    actual = _file_digest(header, tensors)
+    if actual != stored:
+        raise InputError(f"{what} must have digest {stored}, not {actual}: it is damaged")
+    return Checkpoint(
+        recipe=from_dict(Recipe, header["recipe"]),
+        step=header["step"],
+        epoch=header["epoch"],
+        model=_part(tensors, "model."),
+        momentum=_part(tensors, "momentum."),
+        metrics=header["metrics"],
+    )
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return tensors and metadata of any safetensors file."""
+    if not Path(path).is_file():
+        raise InputError(f"File {str(path)!r} must exist, not be missing")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            names = stream.keys()
+            return {n: stream.get_tensor(n) for n in names}, dict(stream.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"File {str(path)!r} must be a whole safetensors file, not one that fails with: {error}"
+        ) from error
+
+
+def tensors_digest(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of named tensors, independent of the order they come in."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _file_digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    text = json.dumps(header, sort_keys=True) + tensors_digest(tensors)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_header(header: object, what: str) -> None:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(f"{what} must have format {FORMAT!r}, not {header!r:.60}")
+    if header.get("version") != VERSION:
+        raise InputError(f"{what} must have version {VERSION}, not {header.get('version')!r}")
+    kinds = {"digest": str, "recipe": dict, "step": int, "epoch": int, "metrics": dict}
+    for name, kind in kinds.items():
+        if not isinstance(header.get(name), kind):
+            raise InputError(
+                f"{what} header field {name} must be {kind.__name__}, not {header.get(name)!r:.60}"
+            )
+    unknown = set(header) - {"format", "version", *kinds}
+    if unknown:
+        raise InputError(f"{what} header must have only known fields, not {sorted(unknown)}")
+
+
+def _flatten(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    groups = {"model": checkpoint.model, "momentum": checkpoint.momentum}
+    return {
+        f"{group}.{name}": tensor.detach().clone().contiguous()
+        for group, tensors in groups.items()
+        for name, tensor in tensors.items()
+    }
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

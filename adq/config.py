@@ -1,0 +1,165 @@
+"""Full description of one training run: frozen, nested, checked, and a plain JSON object on disk.
+
+A run is a `Recipe`; `adqhw.adq.recipes` holds named functions that return one. The command line
+changes fields with `--set quant.weight_width=3` and nothing else: there is no flag per field
+(`config_text` reads and writes the text forms).
+"""
+
+from dataclasses import dataclass, field
+
+from ..spec.errors import InputError
+
+
+def _require(condition: bool, thing: str, requirement: str, value: object) -> None:
+    if not condition:
+        raise InputError(f"{thing} must be {requirement}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Which images, and how a training batch is augmented."""
+
+    name: str = "digits"
+    """A dataset known to `adqhw.adq.datasets`: `digits` or `cifar10`."""
+    crop_padding: int = 0
+    """Black pixels added on each side before the random crop back to the original size."""
+    flip: bool = False
+    """Mirror half of the images left to right (never for digits: a mirrored 5 is no 5)."""
+    limit: int | None = None
+    """Use only the first so many training images (trials; None: all)."""
+
+    def __post_init__(self) -> None:
+        _require(self.name in ("digits", "cifar10"), "data.name", "digits or cifar10", self.name)
+        _require(0 <= self.crop_padding <= 16, "data.crop_padding", "in 0..16", self.crop_padding)
+        _require(self.limit is None or self.limit > 0, "data.limit", "positive", self.limit)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """A CIFAR-style ResNet: 3 stages of (depth - 2) / 6 blocks, widths 1, 2, 4 times `width`."""
+
+    depth: int = 8
+    width: int = 16
+    shortcut: str = "A"
+    """`A`: strided slice, zero-padded channels (no weights). `B`: 1x1 convolution."""
+    classes: int = 10
+    image: tuple[int, ...] = (1, 8, 8)
+    """Channels, height, width of the input."""
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    """Per-channel normalization of pixel / 255: x = (pixel / 255 - mean) / std."""
+
+    def __post_init__(self) -> None:
+        deep = self.depth >= 8 and (self.depth - 2) % 6 == 0
+        _require(deep, "model.depth", "6 n + 2 (8, 20, 32, 44, 56)", self.depth)
+        _require(
+            self.width % 4 == 0 and self.width > 0, "model.width", "a multiple of 4", self.width
+        )
+        _require(self.shortcut in ("A", "B"), "model.shortcut", "A or B", self.shortcut)
+        _require(self.classes > 1, "model.classes", "at least 2", self.classes)
+        shaped = len(self.image) == 3 and min(self.image, default=0) > 0
+        _require(shaped, "model.image", "(channels, height, width)", self.image)
+        channels = self.image[0]
+        _require(len(self.mean) == channels, "model.mean", f"{channels} numbers", self.mean)
+        good_std = len(self.std) == channels and min(self.std) > 0
+        _require(good_std, "model.std", f"{channels} positive numbers", self.std)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuantConfig:
+    """Quantizers of the network; the choices of papers.md section 7 as fields."""
+
+    mode: str = "float"
+    """`float`: train without quantizers. `fakequant`: ADQ weights, N2UQ activations, u8 streams."""
+    weight_width: int = 4
+    """Bits of a codebook index of every hidden layer that `widths` does not name."""
+    act_width: int = 4
+    widths: dict[str, int] = field(default_factory=dict)
+    """Bits per named hidden layer (mixed precision), for example `{"layer1.0.conv1": 3}`."""
+    average_weight_bits: float | None = None
+    """Budget for the allocator: it then chooses `widths` by sensitivity before training."""
+    level_width: int = 8
+    """Bits of the signed integer levels a codebook is rounded to before export."""
+    decay: float = 0.99
+    """EMA decay of a codebook value, per optimizer step (VQ-VAE's default)."""
+    lloyd_steps: int = 0
+    """k-means steps after the quantile initialization (0 is faithful to the paper)."""
+    freeze_fraction: float = 0.1
+    """Last part of training with frozen, rounded codebooks: what is trained is what is exported."""
+    calibration_images: int = 512
+    """Images that set activation scales before training and batch-norm statistics after it."""
+
+    def __post_init__(self) -> None:
+        modes = ("float", "fakequant")
+        _require(self.mode in modes, "quant.mode", "float or fakequant", self.mode)
+        _require(2 <= self.weight_width <= 8, "quant.weight_width", "in 2..8", self.weight_width)
+        _require(1 <= self.act_width <= 6, "quant.act_width", "in 1..6", self.act_width)
+        for layer, width in self.widths.items():
+            _require(2 <= width <= 8, f"quant.widths of layer {layer!r}", "in 2..8", width)
+        budget = self.average_weight_bits
+        in_range = budget is None or 2 <= budget <= 8
+        _require(in_range, "quant.average_weight_bits", "in 2..8", budget)
+        _require(4 <= self.level_width <= 16, "quant.level_width", "in 4..16", self.level_width)
+        _require(0 <= self.decay < 1, "quant.decay", "in [0, 1)", self.decay)
+        _require(self.lloyd_steps >= 0, "quant.lloyd_steps", "0 or more", self.lloyd_steps)
+        part = self.freeze_fraction
+        _require(0 <= part <= 1, "quant.freeze_fraction", "in [0, 1]", part)
+        images = self.calibration_images
+        _require(images > 0, "quant.calibration_images", "positive", images)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """SGD with momentum, linear warm-up, then cosine to zero."""
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    """Only on convolution and classifier weights; never on batch norm, biases or quantizers."""
+    warmup_steps: int = 0
+    quantizer_lr_factor: float = 0.1
+    """Learning rate of thresholds and scales relative to the weights' (N2UQ uses 0.1)."""
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.lr > 0, "optim.lr", "positive", self.lr)
+        _require(0 <= self.momentum < 1, "optim.momentum", "in [0, 1)", self.momentum)
+        _require(self.weight_decay >= 0, "optim.weight_decay", "0 or more", self.weight_decay)
+        _require(self.warmup_steps >= 0, "optim.warmup_steps", "0 or more", self.warmup_steps)
+        factor = self.quantizer_lr_factor
+        _require(factor >= 0, "optim.quantizer_lr_factor", "0 or more", factor)
+        smoothing = self.label_smoothing
+        _require(0 <= smoothing < 1, "optim.label_smoothing", "in [0, 1)", smoothing)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Length, seed and safety of the run."""
+
+    epochs: int = 10
+    batch_size: int = 128
+    seed: int = 0
+    threads: int = 2
+    """Torch threads. Part of the run's identity: the way a sum is split decides its last bits."""
+    checkpoint_steps: int = 100
+    """Steps between checkpoints inside an epoch; the end of an epoch always writes one."""
+    log_steps: int = 20
+    """Steps between lines of metrics.jsonl inside an epoch."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "threads", "checkpoint_steps", "log_steps"):
+            value = getattr(self, name)
+            _require(value > 0, f"train.{name}", "positive", value)
+        _require(self.seed >= 0, "train.seed", "0 or more", self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that decides the weights a run ends with."""
+
+    name: str
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    quant: QuantConfig = field(default_factory=QuantConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)

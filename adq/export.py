@@ -1,0 +1,234 @@
+"""Export: a frozen fakequant network becomes an integer program.
+
+Batch norms, learned thresholds and steps fold into integer thresholds and requants (`folding`).
+Nothing is tuned here: rounding of multipliers apart, the program computes what the fakequant graph
+computes, which `compare.py` measures.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..spec.activation import Threshold
+from ..spec.codebook import Codebook as LevelTable
+from ..spec.codebook import sign_magnitude_levels
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntFormat
+from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from ..spec.program import INPUT, Program
+from ..spec.requant import Requant
+from .activation import ThresholdActivation
+from .codebook import Codebook
+from .folding import Affine, channel_bounds, fold_requant, fold_thresholds
+from .layers import InputConv2d, QuantConv2d, ReadActivation
+from .resnet import Block, ResNet
+from .stream import StreamQuantizer
+
+PIXEL = IntFormat(width=8)
+LOGIT = IntFormat(width=32, signed=True)
+
+
+@torch.no_grad()
+def export(
+    model: ResNet, *, provenance: dict[str, Any] | None = None, multiplier_width: int = 24
+) -> Program:
+    """The integer program of ``model``, whose codebooks must be frozen.
+
+    ``provenance`` is JSON data added to the configuration of the network.
+    """
+    if not model.codebooks_frozen:
+        raise InputError("Codebooks must be frozen before export: call freeze_codebooks()")
+    broken = [n for n, t in model.state_dict().items() if not torch.isfinite(t).all()]
+    if broken:
+        raise InputError(f"Network must be finite for export, not NaN or infinite in {broken[0]!r}")
+    config = model.config
+    layers = _Exporter(multiplier_width).network(model)
+    return Program(
+        input_shape=(len(config.mean), config.image_size, config.image_size),
+        input_format=PIXEL,
+        layers=tuple(layers),
+        provenance=json.loads(json.dumps({"network": asdict(config), **(provenance or {})})),
+    )
+
+
+class _Exporter:
+    """Walks a network; each method returns the layers of one part, by their tensor names."""
+
+    def __init__(self, multiplier_width: int) -> None:
+        self.multiplier_width = multiplier_width
+
+    def network(self, model: ResNet) -> list[Layer]:
+        layers: list[Layer] = [self.conv("conv1", INPUT, model.conv1, in_scale=1.0, source=PIXEL)]
+        stream = model.conv1.output
+        for s, stage in enumerate(model.stages):
+            for j, block in enumerate(stage):
+                name = f"layer{s + 1}.{j}"
+                layers += self.block(name, layers[-1].name, block, stream)
+                stream = block.conv2.output
+        return [*layers, *self.head(model, layers[-1].name, stream)]
+
+    def block(self, name: str, source: str, block: Block, stream: StreamQuantizer) -> list[Layer]:
+        read = read_layer(f"{name}.act1", source, block.act1, stream)
+        codes = read.output.format
+        scale = block.act1.output.scale
+        layers: list[Layer] = [read]
+        layers.append(
+            self.conv(f"{name}.conv1", read.name, block.conv1, in_scale=scale, source=codes)
+        )
+        if block.downsample is None:
+            skip = Skip(tensor=source, stride=block.stride, channel_offset=block.offset)
+            residual = (stream.real_step, stream_format(stream))
+        else:
+            projection = self.conv(
+                f"{name}.downsample", read.name, block.downsample, in_scale=scale, source=codes
+            )
+            layers.append(projection)
+            skip = Skip(tensor=projection.name)
+            output = block.downsample.output
+            residual = (output.real_step, stream_format(output))
+        inner = block.conv1.output
+        layers.append(
+            self.conv(
+                f"{name}.conv2",
+                f"{name}.conv1",
+                block.conv2,
+                in_scale=inner.scale,
+                source=IntFormat(width=inner.act_width),
+                skip=skip,
+                residual=residual,
+            )
+        )
+        return layers
+
+    def conv(
+        self,
+        name: str,
+        source_name: str,
+        conv: QuantConv2d,
+        *,
+        in_scale: float,
+        source: IntFormat,
+        skip: Skip | None = None,
+        residual: tuple[float, IntFormat] | None = None,
+    ) -> MacLayer:
+        """A convolution whose input codes have format ``source`` and value ``code * in_scale``."""
+        weights, levels, table, step = weight_codes(conv)
+        pads = None
+        if isinstance(conv, InputConv2d):
+            pads = conv.zero_code.flatten().long().numpy()
+        affine = fold_batch_norm(conv, levels, in_scale * step)
+        bounds = channel_bounds(levels, source)
+        output: Threshold | Requant
+        if isinstance(conv.output, ThresholdActivation):
+            output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
+        else:
+            output = fold_requant(
+                affine,
+                step=conv.output.real_step,
+                out=stream_format(conv.output),
+                bounds=(int(bounds[0].min()), int(bounds[1].max())),
+                skip=residual,
+                multiplier_width=self.multiplier_width,
+                name=name,
+            )
+        return MacLayer(
+            name=name,
+            input=source_name,
+            weights=weights,
+            weight_width=conv.quantizer.width,
+            codebook=table,
+            output=output,
+            stride=conv.stride,
+            padding=conv.padding,
+            pad_codes=pads,
+            skip=skip,
+        )
+
+    def head(self, model: ResNet, source: str, stream: StreamQuantizer) -> list[Layer]:
+        """Global average pool, its divisor folded into the multiplier, and the classifier."""
+        size = model.config.image_size >> (len(model.stages) - 1)
+        pool, fmt = model.pool.output, stream_format(stream)
+        average = Affine(slope=np.array([stream.real_step / size**2]), intercept=np.zeros(1))
+        requant = fold_requant(
+            average,
+            step=pool.real_step,
+            out=stream_format(pool),
+            bounds=(fmt.min * size**2, fmt.max * size**2),
+            multiplier_width=self.multiplier_width,
+            name="pool",
+        )
+        levels, step = model.fc.quantizer(model.fc.weight)
+        bias = torch.round(model.fc.bias / (pool.real_step * step)).long().cpu().numpy()
+        return [
+            PoolLayer(
+                name="pool",
+                input=source,
+                kind=LayerKind.AVG_POOL,
+                kernel=size,
+                stride=size,
+                output=requant,
+            ),
+            MacLayer(
+                name="fc",
+                input="pool",
+                kind=LayerKind.LINEAR,
+                weights=levels.long().cpu().numpy()[:, :, None, None],
+                weight_width=model.fc.quantizer.width,
+                output=Requant(multiplier=np.ones_like(bias), bias=bias, shift=0, out=LOGIT),
+            ),
+        ]
+
+
+def stream_format(quantizer: StreamQuantizer) -> IntFormat:
+    """Format of the codes of a stream."""
+    return IntFormat(width=quantizer.width, signed=quantizer.signed)
+
+
+def read_layer(
+    name: str, source: str, unit: ReadActivation, stream: StreamQuantizer
+) -> ThresholdLayer:
+    """Thresholds on stream codes, found by running the activation on every code there is."""
+    values = torch.arange(stream.high + 1).float().mul_(stream.real_step)
+    codes = unit.output.codes(values).numpy()
+    tau = np.searchsorted(codes, np.arange(1, unit.output.count + 1), side="left")
+    return ThresholdLayer(
+        name=name, input=source, output=Threshold(tau=tau[None], sign=np.ones(1, np.int64))
+    )
+
+
+def weight_codes(conv: QuantConv2d) -> tuple[Any, Int64Array, LevelTable | None, float]:
+    """Stored weights, their levels, the codebook (None for uniform weights), and the step."""
+    exact, step = conv.quantizer(conv.quantized_weight())
+    levels = exact.double().cpu().numpy().astype(np.int64)
+    if not isinstance(conv.quantizer, Codebook):
+        return levels, levels, None, step
+    width = conv.quantizer.width
+    half = 1 << (width - 1)
+    offset = conv.quantizer.index(conv.weight).cpu().numpy() - (half - 1)
+    codes = np.where(offset >= 0, offset, half - offset)  # contract section 2.2
+    ordered = conv.quantizer.levels.long().tolist()
+    table = sign_magnitude_levels(
+        tuple(ordered[half:]), tuple(reversed(ordered[: half - 1])), width
+    )
+    return codes, levels, LevelTable(levels=table, width=width), step
+
+
+def fold_batch_norm(conv: QuantConv2d, levels: Int64Array, scale: float) -> Affine:
+    """Batch norm of ``scale * sum`` as a function of the program's sum.
+
+    The program sums raw pixel codes where the graph subtracts the code of zero first: a constant.
+    """
+    bn = conv.bn
+    mean, var, weight, bias = (
+        t.detach().double().cpu().numpy()
+        for t in (bn.running_mean, bn.running_var, bn.weight, bn.bias)
+    )
+    offset = np.zeros(len(levels))
+    if isinstance(conv, InputConv2d):
+        zero, centre = (t.double().cpu().numpy() for t in (conv.zero_code, conv.mean))
+        offset = scale * ((levels * (zero - centre)) - levels * zero).sum((1, 2, 3))
+    slope = weight / np.sqrt(var + bn.eps)
+    return Affine(slope=slope * scale, intercept=slope * (offset - mean) + bias)

@@ -1,0 +1,212 @@
+"""The trainer's layers: each makes one tensor of the integer program and carries its name.
+
+Every layer computes in three modes (`Mode`). In fakequant mode a convolution works on activation
+codes and on weights in units of their step, so that its sums are the integers of the program (exact
+in float32, in any order, once the codebook is frozen); scales act on the few numbers of the batch
+norm instead of on maps.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .activation import ThresholdActivation
+from .codebook import Codebook
+from .stream import StreamQuantizer
+from .tensors import Mode, Signal
+from .uniform import RoundToStep, UniformWeight
+
+IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
+
+
+class Unit(nn.Module):
+    """A module that makes one tensor of the program."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode = Mode.FLOAT
+        self.prepared: IntegerLayer | None = None
+        """The program's layer on torch integers, set by the network's ``load_program``."""
+
+    def forward(self, x: Signal, skip: Tensor | None = None) -> Signal:
+        """Signal (N, C, H, W) from the input and, where there is one, the residual map."""
+        if self.mode is Mode.INTEGER:
+            assert self.prepared is not None  # the network changes the mode only with a program
+            return Signal(self.prepared(x.data, skip))
+        return self.compute(x, skip)
+
+    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+        raise NotImplementedError
+
+    def codes(self, signal: Signal) -> Tensor:
+        """The program's codes (int64) that ``signal``, made by this unit, stands for."""
+        if self.mode is not Mode.INTEGER and isinstance(self.output, StreamQuantizer):
+            return self.output.codes(signal.data)
+        return signal.data.detach().long()
+
+
+class ReadActivation(Unit):
+    """Threshold activation through which a convolution reads the residual stream."""
+
+    def __init__(self, act_width: int) -> None:
+        super().__init__()
+        self.output = ThresholdActivation(act_width)
+
+    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+        return self.output(x.data)
+
+
+def scaled_batch_norm(
+    bn: nn.BatchNorm2d, acc: Tensor, scale: float, offset: Tensor | float = 0.0
+) -> Tensor:
+    """``bn(acc * scale + offset)`` without computing the scaled map.
+
+    Batch norm is invariant to scale and offset but for eps and the running statistics: those are
+    moved into units of the sums and back.
+    """
+    mean, var = (bn.running_mean - offset) / scale, bn.running_var / scale**2
+    out = F.batch_norm(
+        acc, mean, var, bn.weight, bn.bias, bn.training, bn.momentum, bn.eps / scale**2
+    )
+    if bn.training:
+        with torch.no_grad():
+            bn.running_mean.copy_(mean * scale + offset)
+            bn.running_var.copy_(var * scale**2)
+            bn.num_batches_tracked += 1
+    return out
+
+
+class QuantConv2d(Unit):
+    """Convolution with quantized weights, batch norm, optional residual, output quantizer."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        stride: int,
+        quantizer: Codebook | UniformWeight,
+        output: ThresholdActivation | StreamQuantizer,
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, kernel // 2
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel, kernel))
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.quantizer = quantizer
+        self.bn = nn.BatchNorm2d(out_channels)
+        self.output = output
+        self.initialise_codebook()
+
+    def quantized_weight(self) -> Tensor:
+        """The float weight that the quantizer sees."""
+        return self.weight
+
+    def initialise_codebook(self) -> None:
+        """Start the codebook from the present weights; uniform weights need none."""
+        if isinstance(self.quantizer, Codebook):
+            self.quantizer.initialise(self.quantized_weight())
+
+    def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
+        return F.conv2d(data, weight, stride=self.stride, padding=self.padding)
+
+    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+        if self.mode is Mode.FLOAT:
+            y = self.bn(self.convolve(x.data, self.weight))
+        else:
+            levels, step = self.quantizer(self.quantized_weight())
+            acc = self.convolve(x.data, levels)
+            y = scaled_batch_norm(self.bn, acc, x.scale * step, self.offset(levels, step))
+        return self.output(y if skip is None else y + skip)
+
+    def offset(self, levels: Tensor, step: float) -> Tensor | float:
+        """Real value of the sum 0, per output channel."""
+        return 0.0
+
+
+class InputConv2d(QuantConv2d):
+    """First layer: reads raw uint8 pixels in every mode, normalisation folded into the weights.
+
+    Float mode computes ``conv((x / 255 - mean) / std)``. The integer program pads with the code
+    nearest to real zero, ``round(255 * mean)``, and so does fakequant mode, by subtracting it.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        output: StreamQuantizer,
+    ) -> None:
+        super().__init__(
+            len(mean),
+            out_channels,
+            kernel=3,
+            stride=1,
+            quantizer=UniformWeight(8),
+            output=output,
+        )
+        # constants of the configuration: not state, hence absent from checkpoints
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("zero_code", torch.round(self.mean), persistent=False)
+
+    def quantized_weight(self) -> Tensor:
+        return self.weight / self.std
+
+    def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
+        pixels = data.to(weight.dtype)
+        if self.mode is Mode.FLOAT:
+            centred = (pixels - self.mean) / self.std
+        else:
+            centred = pixels - self.zero_code
+        # the layout of the first map becomes that of all maps; this one is faster on CPUs and GPUs
+        return super().convolve(centred.contiguous(memory_format=torch.channels_last), weight)
+
+    def offset(self, levels: Tensor, step: float) -> Tensor:
+        """Sum of the weights times what rounding the mean to a code moved the pixels by."""
+        shift = (self.zero_code - self.mean).double()
+        return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()
+
+
+class GlobalPool(Unit):
+    """Global average pool and its own 8-bit quantizer; (N, C, H, W) to codes (N, C, 1, 1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = StreamQuantizer()
+
+    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+        values = self.output(x.data.mean((2, 3), keepdim=True)).data
+        if self.mode is Mode.FLOAT:
+            return Signal(values)
+        step = self.output.real_step
+        return Signal(RoundToStep.apply(values, step), step)
+
+    def codes(self, signal: Signal) -> Tensor:
+        return signal.data.detach().long()
+
+
+class QuantLinear(Unit):
+    """Classifier: codes (N, C, 1, 1) to sums (N, K, 1, 1), the bias in units of the sums too."""
+
+    def __init__(self, in_features: int, classes: int) -> None:
+        super().__init__()
+        bound = in_features**-0.5
+        self.weight = nn.Parameter(torch.empty(classes, in_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        self.quantizer = UniformWeight(8)
+        self.output = None
+
+    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+        data = x.data.flatten(1)
+        if self.mode is Mode.FLOAT:
+            return Signal(F.linear(data, self.weight, self.bias)[..., None, None])
+        levels, step = self.quantizer(self.weight)
+        scale = x.scale * step
+        bias = RoundToStep.apply(self.bias, scale)
+        # not multiplied by the scale yet: integers keep their ties, hence the same top-1
+        return Signal(F.linear(data, levels, bias)[..., None, None], scale)

@@ -1,0 +1,179 @@
+"""From a recipe to a network that is ready to train, and what the loop needs to know about it."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..spec.errors import InputError
+from . import allocation, calibrate, checkpoint, pretrained, sensitivity
+from .augment import training_batch
+from .codebook import CodebookConfig
+from .config import Recipe
+from .config_text import to_dict
+from .datasets import Dataset
+from .resnet import ResNet, ResNetConfig
+from .tensors import Mode
+
+CALIBRATION_BATCH = 128
+SENSITIVITY_IMAGES = 1024
+"""Enough for the Fisher information of a layer (papers.md section 7, row 11)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prepared:
+    """A network at step 0, and the recipe with everything that was decided from data."""
+
+    recipe: Recipe
+    model: ResNet
+    init_digest: str | None
+    """SHA-256 of the tensors training started from; None for random weights."""
+
+
+def build(recipe: Recipe) -> ResNet:
+    """Return the network of the recipe in its mode, with fresh weights."""
+    model, quant = recipe.model, recipe.quant
+    _, height, width = model.image
+    if height != width:
+        raise InputError(f"model.image must be square, not {height}x{width}")
+    network = ResNet(
+        ResNetConfig(
+            depth=model.depth,
+            shortcut=model.shortcut,
+            widths=(model.width, 2 * model.width, 4 * model.width),
+            classes=model.classes,
+            image_size=height,
+            mean=model.mean,
+            std=model.std,
+            act_width=quant.act_width,
+            weight_width=quant.weight_width,
+            weight_widths=tuple(sorted(quant.widths.items())),
+            codebook=CodebookConfig(
+                init_lloyd=quant.lloyd_steps, decay=quant.decay, level_width=quant.level_width
+            ),
+        )
+    )
+    network.set_mode(Mode(quant.mode))
+    return network
+
+
+def prepare(
+    recipe: Recipe, training: Dataset, init: str | Path | None, stage: Callable[[str], None]
+) -> Prepared:
+    """Build, load `init`, choose widths if a budget asks for it, set quantizers from images."""
+    model = build(recipe)
+    digest = None if init is None else load_init(model, init)
+    if recipe.quant.mode != "float":
+        if init is None:
+            raise InputError(
+                f"Recipe {recipe.name} must start from float weights: pass --init FILE, "
+                "a checkpoint of a float recipe or pretrained weights"
+            )
+        batches = calibration_batches(recipe, training)
+        if recipe.quant.average_weight_bits is not None and not recipe.quant.widths:
+            stage("sensitivity of layers")
+            widths = allocate(model, recipe, training)
+            recipe = replace(recipe, quant=replace(recipe.quant, widths=widths))
+            model = model.with_weight_widths(widths)
+        stage("calibrating quantizers")
+        calibrate.start_fakequant(model, batches)
+    return Prepared(recipe=recipe, model=model, init_digest=digest)
+
+
+def load_init(model: ResNet, path: str | Path) -> str:
+    """Load weights and batch norms of a checkpoint or of foreign weights; return their digest.
+
+    Quantizers are not taken over: calibration sets them for the widths of this recipe.
+    """
+    tensors, metadata = checkpoint.read_tensors(path)
+    try:
+        if checkpoint.FORMAT in metadata:
+            state = checkpoint.load(path).model
+            pretrained.load_state(model, {n: t for n, t in state.items() if _is_float_part(n)})
+        else:
+            pretrained.load_state(model, pretrained.read_state(path))
+    except InputError as error:
+        raise InputError(f"--init {str(path)!r} must fit the recipe: {error}") from error
+    return checkpoint.tensors_digest(tensors)
+
+
+def _is_float_part(name: str) -> bool:
+    quantizer = ".output." in name or ".quantizer." in name
+    return not quantizer and not name.endswith("num_batches_tracked")
+
+
+def allocate(model: ResNet, recipe: Recipe, training: Dataset) -> dict[str, int]:
+    """Return bits per hidden layer that lose least within the budget (Fisher sensitivity)."""
+    budget = recipe.quant.average_weight_bits
+    assert budget is not None  # the caller asks only then
+    part = training.take(min(SENSITIVITY_IMAGES, len(training)))
+    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
+    table = sensitivity.sensitivities(model, images, labels)
+    chosen = allocation.allocate(
+        table, allocation.sizes(model), budget, groups=allocation.ties(model)
+    )
+    return chosen.widths
+
+
+def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
+    """Return augmented training images as uint8 batches (N, C, H, W).
+
+    Augmented, because batch norms are used to the black borders of the random crop: statistics of
+    plain images cost a pretrained ResNet-20 five points of top-1. The epoch is one that training
+    never comes to.
+    """
+    count = math.ceil(min(recipe.quant.calibration_images, len(training)) / CALIBRATION_BATCH)
+    return [
+        torch.from_numpy(
+            training_batch(
+                training,
+                batch_size=CALIBRATION_BATCH,
+                padding=recipe.data.crop_padding,
+                flip=recipe.data.flip,
+                seed=recipe.train.seed,
+                epoch=recipe.train.epochs,
+                step=step,
+            )[0]
+        )
+        for step in range(count)
+    ]
+
+
+def refresh_batch_norm(model: ResNet, recipe: Recipe, training: Dataset) -> None:
+    """Recompute batch-norm statistics with the final weights and frozen codebooks."""
+    calibrate.recalibrate_batch_norm(model, calibration_batches(recipe, training))
+
+
+def parameter_groups(model: ResNet) -> dict[str, list[nn.Parameter]]:
+    """Return weights (decayed), the parameters of batch norms and bias, and quantizers."""
+    return {
+        "weight": list(model.weight_parameters()),
+        "plain": list(model.scale_parameters()),
+        "quantizer": list(model.quantizer_parameters()),
+    }
+
+
+def check_same_run(wanted: Recipe, stored: Recipe, folder: str) -> None:
+    """Refuse to resume a run under another recipe: the weights would be neither run's."""
+    if wanted.quant.average_weight_bits is not None and not wanted.quant.widths:
+        wanted = replace(wanted, quant=replace(wanted.quant, widths=stored.quant.widths))
+    for key, asked, found in _differences(to_dict(wanted), to_dict(stored)):
+        raise InputError(
+            f"--resume must continue the run in {folder!r} unchanged: {key} is {found!r} there, "
+            f"not {asked!r}"
+        )
+
+
+def _differences(
+    wanted: dict[str, Any], stored: dict[str, Any], where: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    for name, asked in wanted.items():
+        found = stored[name]
+        if isinstance(asked, dict) and isinstance(found, dict) and set(asked) == set(found):
+            yield from _differences(asked, found, f"{where}{name}.")
+        elif asked != found:
+            yield f"{where}{name}", asked, found

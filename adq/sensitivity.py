@@ -1,0 +1,114 @@
+"""How much the loss suffers from quantizing each layer: the empirical Fisher information.
+
+papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2`` with
+``F_i`` = mean of the squared per-image gradients of the float network, and ``Q_b`` = quantile
+initialisation and 20 Lloyd iterations. Additive over layers, which the allocation needs.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..spec.errors import InputError
+from .codebook import adapt, assign, quantile_values
+from .layers import QuantConv2d
+from .resnet import ResNet
+from .tensors import Mode, Signal
+
+LLOYD_STEPS = 20
+BATCH = 64
+"""Images at a time: bounds the memory of their separate gradients."""
+
+
+def fisher(model: ResNet, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Mean squared per-image gradient of the cross entropy, shaped like each hidden weight.
+
+    images: uint8 (N, C, H, W); labels: (N,) int64. Batch norm uses its running statistics, so
+    that images do not influence each other; float mode. The network is left as it was.
+    """
+    if len(images) == 0 or len(images) != len(labels):
+        raise InputError(
+            f"Sensitivity must have images and as many labels, not {len(images)} and {len(labels)}"
+        )
+    training, mode = model.training, model.mode
+    recorders = {name: _SquaredGradients(conv) for name, conv in model.hidden().items()}
+    model.eval()
+    model.set_mode(Mode.FLOAT)
+    try:
+        for first in range(0, len(images), BATCH):
+            part = slice(first, first + BATCH)
+            # a sum over images: the gradient of each image's loss reaches its own row undivided
+            loss = F.cross_entropy(model(images[part]), labels[part], reduction="sum")
+            torch.autograd.grad(loss, [conv.weight for conv in model.hidden().values()])
+    finally:
+        for recorder in recorders.values():
+            recorder.remove()
+        model.set_mode(mode)
+        model.train(training)
+    return {name: recorder.total / len(images) for name, recorder in recorders.items()}
+
+
+class _SquaredGradients:
+    """Sums the squared per-image weight gradients of one convolution, a batch at a time.
+
+    Autograd would only give their sum: the gradient of one image is the product of its output
+    gradient and of its unfolded input. Both pass by hooks of the layer and of its batch norm.
+    """
+
+    def __init__(self, conv: QuantConv2d) -> None:
+        self.conv = conv
+        self.total = torch.zeros_like(conv.weight, dtype=torch.float64)
+        self.input: Tensor | None = None
+        self.hooks = [
+            conv.register_forward_pre_hook(self._keep_input),
+            conv.bn.register_forward_pre_hook(self._watch_output),
+        ]
+
+    def _keep_input(self, module: QuantConv2d, arguments: tuple[Signal, ...]) -> None:
+        self.input = arguments[0].data.detach()
+
+    def _watch_output(self, module: torch.nn.Module, arguments: tuple[Tensor]) -> None:
+        arguments[0].register_hook(self._add)
+
+    @torch.no_grad()
+    def _add(self, grad: Tensor) -> None:
+        assert self.input is not None  # the forward pass came first
+        conv = self.conv
+        columns = F.unfold(
+            self.input, conv.weight.shape[2:], padding=conv.padding, stride=conv.stride
+        )
+        per_image = grad.flatten(2) @ columns.transpose(1, 2)
+        self.total += per_image.square_().sum(0, dtype=torch.float64).view_as(self.total)
+        self.input = None
+
+    def remove(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+@torch.no_grad()
+def reconstruct(weight: Tensor, width: int, init: str = "mid") -> Tensor:
+    """``weight`` as the best codebook of ``width`` bits gives it back (without training)."""
+    values = quantile_values(weight, width, init)
+    for _ in range(LLOYD_STEPS):
+        values = adapt(weight, values, 0.0)
+    return values[assign(weight, values)]
+
+
+def sensitivities(
+    model: ResNet, images: Tensor, labels: Tensor, widths: Sequence[int] = (2, 3, 4)
+) -> dict[str, dict[int, float]]:
+    """Expected loss increase of every hidden layer at every width: ``[layer][bits]``."""
+    information = fisher(model, images, labels)
+    result = {}
+    for name, conv in model.hidden().items():
+        weight = conv.weight.detach()
+        result[name] = {
+            width: float(
+                0.5 * (information[name] * (weight - reconstruct(weight, width)).square()).sum()
+            )
+            for width in widths
+        }
+    return result

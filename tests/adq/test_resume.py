@@ -1,0 +1,162 @@
+"""Resume: a run stopped anywhere ends with the very bytes of a run that never stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adqhw.adq import checkpoint, config_text, recipes, trainer
+from adqhw.spec.errors import InputError
+
+TINY = [
+    "data.limit=60",
+    "train.batch_size=16",
+    "train.epochs=2",
+    "train.checkpoint_steps=3",
+    "train.log_steps=2",
+    "model.width=4",
+    "quant.calibration_images=32",
+    "quant.freeze_fraction=0.4",
+]
+TOTAL_STEPS = 8
+
+
+class Stop(Exception):
+    """Stands for the power cut of the in-process tests."""
+
+
+class StopAt(trainer.Observer):
+    def __init__(self, last: int):
+        self.last = last
+
+    def step(self, *, step, loss, lr):
+        if step == self.last:
+            raise Stop
+
+    def stage(self, text):
+        if self.last > TOTAL_STEPS and text == "test images":
+            raise Stop
+
+
+def tiny(name: str, *changes: str):
+    return config_text.override(recipes.get(name), [*TINY, *changes])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])
+def test_stopped_at_any_step_ends_with_the_same_files(tmp_path, name):
+    recipe = tiny(name)
+    trainer.train(recipe, tmp_path / "whole")
+    expected = contents(tmp_path / "whole")
+    assert set(expected) == {"checkpoint.safetensors", "best.safetensors", "metrics.jsonl"}
+    for last in range(1, TOTAL_STEPS + 2):
+        folder = tmp_path / str(last)
+        with pytest.raises(Stop):
+            trainer.train(recipe, folder, observer=StopAt(last))
+        trainer.train(recipe, folder, existing="resume")
+        assert contents(folder) == expected, f"stopped at step {last}"
+
+
+def test_resume_of_a_finished_run_changes_nothing_and_reports_it(tmp_path):
+    recipe = tiny("digits_resnet8_adq", "train.epochs=1")
+    first = trainer.train(recipe, tmp_path)
+    before = contents(tmp_path)
+    assert trainer.train(recipe, tmp_path, existing="resume") == first
+    assert contents(tmp_path) == before
+
+
+def test_resume_refuses_another_recipe_and_names_the_field(tmp_path):
+    trainer.train(tiny("digits_resnet8_adq", "train.epochs=1"), tmp_path)
+    before = contents(tmp_path)
+    changed = tiny("digits_resnet8_adq", "train.epochs=1", "optim.lr=0.5")
+    with pytest.raises(InputError, match=r"optim\.lr.*0\.5"):
+        trainer.train(changed, tmp_path, existing="resume")
+    assert contents(tmp_path) == before
+
+
+def test_resume_continues_a_run_whose_widths_were_allocated(tmp_path):
+    recipe = tiny("digits_resnet8_adq", "quant.average_weight_bits=3.0")
+    trainer.train(recipe, tmp_path / "whole")
+    with pytest.raises(Stop):
+        trainer.train(recipe, tmp_path / "part", observer=StopAt(5))
+    trainer.train(recipe, tmp_path / "part", existing="resume")
+    assert contents(tmp_path / "part") == contents(tmp_path / "whole")
+
+
+def test_damaged_checkpoint_is_refused_and_kept(tmp_path):
+    recipe = tiny("digits_resnet8_adq", "train.epochs=1")
+    trainer.train(recipe, tmp_path)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors"):
+        trainer.train(recipe, tmp_path, existing="resume")
+    assert contents(tmp_path) == before
+
+
+KILLED = [
+    "train.epochs=2",
+    "data.limit=640",
+    "train.log_steps=1",
+    "train.checkpoint_steps=4",
+    "quant.freeze_fraction=0.5",
+]
+"""2 x 10 steps of the digits recipe."""
+
+
+def command(folder: Path) -> list[str]:
+    changes = [word for change in KILLED for word in ("--set", change)]
+    words = ["train", "digits_resnet8_adq", "--out", str(folder), "--resume", "--json"]
+    return [sys.executable, "-m", "adqhw.cli", *words, *changes]
+
+
+def logged_steps(folder: Path) -> int:
+    try:
+        lines = (folder / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
+        return max((json.loads(line)["step"] for line in lines), default=0)
+    except FileNotFoundError:
+        return 0
+
+
+def writing(folder: Path) -> bool:
+    return logged_steps(folder) > 4 and any(folder.glob(".checkpoint.safetensors.*"))
+
+
+def kill_when(folder: Path, moment: Callable[[], bool]) -> None:
+    """Start the run, SIGKILL it at `moment`, and require that it had not ended by itself."""
+    process = subprocess.Popen(
+        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not moment():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.0002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_killed_processes_resume_to_the_same_weights(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole_run = subprocess.run(command(whole), capture_output=True, text=True, check=True)
+    assert json.loads(whole_run.stdout)["steps"] == 20
+    kill_when(killed, lambda: logged_steps(killed) >= 2)
+    kill_when(killed, lambda: writing(killed))
+    kill_when(killed, lambda: logged_steps(killed) >= 15)
+    last = subprocess.run(command(killed), capture_output=True, text=True, check=True)
+    assert contents(killed) == contents(whole)
+    digests = {checkpoint.load(f / "checkpoint.safetensors").digest for f in (whole, killed)}
+    assert len(digests) == 1
+    expected = json.loads(whole_run.stdout)
+    result = json.loads(last.stdout)
+    assert all(result[key] == expected[key] for key in ("steps", "validation_top1", "test_top1"))

@@ -1,0 +1,201 @@
+"""Training loop: schedule, parameter groups, freezing, logs, and how it stops when it must."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from adqhw.adq import checkpoint, config_text, datasets, preparation, recipes, trainer
+from adqhw.adq.config import OptimConfig
+from adqhw.spec.errors import InputError
+
+SMALL = ["data.limit=64", "train.batch_size=16", "train.epochs=2", "quant.calibration_images=64"]
+
+
+def small(name: str = "digits_resnet8_adq", *changes: str):
+    return config_text.override(recipes.get(name), [*SMALL, "model.width=4", *changes])
+
+
+def final_state(folder) -> checkpoint.Checkpoint:
+    return checkpoint.load(folder / "checkpoint.safetensors")
+
+
+def test_learning_rate_warms_up_and_ends_at_zero():
+    config = OptimConfig(lr=0.4, warmup_steps=4)
+    rates = [trainer.learning_rate(config, step, 20) for step in range(21)]
+    assert rates[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert rates[4] == 0.4
+    assert rates[12] == pytest.approx(0.2)
+    assert rates[20] == pytest.approx(0.0, abs=1e-12)
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+
+
+@pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])
+def test_every_parameter_is_in_one_group(name):
+    model = preparation.build(small(name))
+    groups = preparation.parameter_groups(model)
+    grouped = [parameter for group in groups.values() for parameter in group]
+    assert {id(p) for p in grouped} == {id(p) for p in model.parameters()}
+    assert len(grouped) == len(list(model.parameters()))
+    assert {p.dim() for p in groups["weight"]} <= {2, 4}
+    decayed = sum(p.numel() for p in groups["weight"])
+    assert decayed > 0.8 * sum(p.numel() for p in model.parameters())
+
+
+def test_optimizer_decays_only_weights_and_slows_quantizers():
+    recipe = small("digits_resnet8_adq", "optim.quantizer_lr_factor=0.25")
+    weight, plain, quantizer = trainer.make_optimizer(
+        preparation.build(recipe), recipe.optim
+    ).param_groups
+    assert weight["weight_decay"] == recipe.optim.weight_decay > 0
+    assert plain["weight_decay"] == quantizer["weight_decay"] == 0
+    assert (weight["factor"], plain["factor"], quantizer["factor"]) == (1, 1, 0.25)
+    assert len(quantizer["params"]) > 0
+
+
+def test_one_batch_can_be_overfitted(tmp_path):
+    changes = ("data.limit=16", "data.crop_padding=0", "train.epochs=40", "optim.lr=0.05")
+    trainer.train(small("digits_resnet8_float", *changes), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "epoch" in line]
+    assert losses[0] > 1.5
+    assert losses[-1] < 0.1
+
+
+@pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])
+def test_same_seed_same_bytes_other_seed_other_weights(tmp_path, name):
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        trainer.train(small(name, f"train.seed={seed}"), tmp_path / folder)
+    first, again, other = (
+        (tmp_path / folder / "checkpoint.safetensors").read_bytes() for folder in "abc"
+    )
+    assert first == again
+    assert final_state(tmp_path / "a").digest != final_state(tmp_path / "c").digest
+    assert first != other
+
+
+def test_codebooks_move_until_frozen_and_end_as_integers(tmp_path):
+    values = {}
+
+    class Watch(trainer.Observer):
+        def step(self, *, step, loss, lr):
+            values[step] = codebook_state(final_state(tmp_path), "values")
+
+    recipe = small("digits_resnet8_adq", "train.checkpoint_steps=1", "quant.freeze_fraction=0.5")
+    trainer.train(recipe, tmp_path, observer=Watch())
+    end = final_state(tmp_path)
+    # the observer hears of a step before its checkpoint is written: values[k] is after k - 1
+    assert not torch.equal(values[2], values[1])
+    assert not torch.equal(values[4], values[3])
+    assert torch.equal(values[7], values[6])
+    assert torch.equal(values[7], codebook_state(end, "values"))
+    levels = codebook_state(end, "levels")
+    assert torch.equal(levels, levels.round())
+    assert end.finished
+
+
+def codebook_state(state: checkpoint.Checkpoint, field: str) -> torch.Tensor:
+    found = [t for name, t in state.model.items() if name.endswith(f".quantizer.{field}")]
+    assert found, sorted(state.model)
+    return torch.cat([tensor.flatten() for tensor in found])
+
+
+def test_log_has_steps_epochs_and_one_result(tmp_path):
+    result = trainer.train(small("digits_resnet8_float", "train.log_steps=2"), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 4, 6, 8, 8, 8]
+    assert [line["epoch"] for line in lines if "epoch" in line] == [1, 2]
+    assert lines[-1] == {"step": 8, **result}
+    assert set(result) == {"recipe", "steps", "validation_top1", "test_top1"}
+    assert 0 <= result["test_top1"] <= 100
+
+
+def test_best_is_the_best_held_out_epoch(tmp_path):
+    trainer.train(small("digits_resnet8_float", "train.epochs=5"), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    top = max(line["validation_top1"] for line in lines if "validation_top1" in line)
+    best = checkpoint.load(tmp_path / "best.safetensors")
+    assert best.metrics["best"]["validation_top1"] == top
+
+
+def test_test_images_never_influence_the_weights(tmp_path, monkeypatch):
+    recipe = small("digits_resnet8_adq", "train.epochs=1")
+    trainer.train(recipe, tmp_path / "a")
+    real = datasets.load
+
+    def shuffled(name, split, folder=None):
+        data = real(name, split, folder)
+        return real(name, "train", folder).take(32) if split == "test" else data
+
+    monkeypatch.setattr(datasets, "load", shuffled)
+    trainer.train(recipe, tmp_path / "b")
+    assert final_state(tmp_path / "a").digest == final_state(tmp_path / "b").digest
+    best = [checkpoint.load(tmp_path / x / "best.safetensors").digest for x in "ab"]
+    assert best[0] == best[1]
+
+
+@pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])
+def test_diverged_run_stops_and_keeps_a_finite_checkpoint(tmp_path, name):
+    recipe = small(name, "optim.lr=1e30", "optim.warmup_steps=0", "train.checkpoint_steps=1")
+    with pytest.raises(
+        InputError, match=r"Training diverged at step \d+.*lower optim\.lr"
+    ) as caught:
+        trainer.train(recipe, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert all(torch.isfinite(tensor).all() for tensor in final_state(tmp_path).model.values())
+    assert not final_state(tmp_path).finished
+
+
+def test_unwritable_output_is_refused_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(datasets, "load", lambda *_: pytest.fail("data was read first"))
+    with pytest.raises(InputError, match="Output folder must be writable"):
+        trainer.train(small(), tmp_path / "file" / "run")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_earlier_run_is_not_overwritten_unasked(tmp_path):
+    recipe = small("digits_resnet8_float", "train.epochs=1")
+    trainer.train(recipe, tmp_path)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(InputError, match=r"must be without an earlier run.*--resume"):
+        trainer.train(recipe, tmp_path)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+    trainer.train(small("digits_resnet8_float"), tmp_path, existing="replace")
+    assert final_state(tmp_path).step == 8
+
+
+def test_init_takes_weights_of_a_float_run(tmp_path):
+    trainer.train(small("digits_resnet8_float"), tmp_path / "float")
+    source = tmp_path / "float" / "checkpoint.safetensors"
+    recipe = small("digits_resnet8_adq", "optim.lr=1e-12", "train.epochs=1")
+    trainer.train(recipe, tmp_path / "adq", init=source)
+    before, after = checkpoint.load(source).model, final_state(tmp_path / "adq").model
+    weights = [name for name in before if name.endswith("conv1.weight")]
+    assert len(weights) == 4
+    for name in weights:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
+
+
+def test_init_that_does_not_fit_is_refused(tmp_path):
+    trainer.train(small("digits_resnet8_float", "train.epochs=1"), tmp_path / "float")
+    source = tmp_path / "float" / "checkpoint.safetensors"
+    with pytest.raises(InputError, match="--init") as caught:
+        trainer.train(small("digits_resnet8_adq", "model.width=8"), tmp_path / "x", init=source)
+    assert "shape" in str(caught.value)
+    with pytest.raises(InputError, match="must exist"):
+        trainer.train(small(), tmp_path / "y", init=tmp_path / "nowhere")
+
+
+def test_mixed_allocation_meets_its_budget_and_is_recorded(tmp_path):
+    recipe = small("digits_resnet8_adq", "quant.average_weight_bits=3.0", "train.epochs=1")
+    trainer.train(recipe, tmp_path)
+    state = final_state(tmp_path)
+    widths = state.recipe.quant.widths
+    assert len(set(widths.values())) > 1
+    assert set(widths.values()) <= {2, 3, 4}
+    sizes = {name: state.model[f"{name}.weight"].numel() for name in widths}
+    average = sum(sizes[name] * widths[name] for name in widths) / sum(sizes.values())
+    assert 2.5 < average <= 3.0
+    assert not math.isclose(average, 2.0)
