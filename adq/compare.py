@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..spec.engines import Result, as_logits, check_images
 from ..spec.formats import IntArray
-from ..spec.program import Program
+from ..spec.program import INPUT, Program
 from .integer import run
 from .layers import Unit
 from .resnet import ResNet
@@ -51,6 +52,32 @@ def recording(model: ResNet) -> Iterator[dict[str, Tensor]]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@torch.no_grad()
+def run_modules(model: ResNet, program: Program, images: IntArray) -> Result:
+    """Every code of ``images`` (N, C, H, W) by the trainer's own modules in integer mode."""
+    batch = check_images(program, images)
+    training, mode = model.training, model.mode
+    model.eval()
+    model.load_program(program)
+    parts: list[dict[str, IntArray]] = []
+    try:
+        with recording(model) as record:
+            for first in range(0, len(batch), BATCH):
+                model(torch.from_numpy(batch[first : first + BATCH]).to(model.fc.weight.device))
+                parts.append({name: codes.cpu().numpy() for name, codes in record.items()})
+    finally:
+        model.set_mode(mode)
+        model.train(training)
+    tensors = {
+        name: np.concatenate([part[name] for part in parts]).astype(
+            program.tensor_format(name).dtype
+        )
+        for name in program.tensors
+        if name != INPUT
+    }
+    return Result(logits=as_logits(program, tensors[program.layers[-1].name]), tensors=tensors)
 
 
 @torch.no_grad()

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .adq import datasets, evaluate, export, preparation, recipes, trainer
+from .adq import datasets, evaluate, preparation, recipes, trainer
 from .adq.checkpoint import load as load_checkpoint
+from .adq.compare import run_modules
 from .adq.config import QuantConfig, Recipe
+from .adq.export import export
 from .adq.resnet import ResNet
 from .cosim import technology
 from .cosim.cosimulate import CosimReport, cosimulate
@@ -176,7 +178,7 @@ def train_allocation(name: str, settings: Settings, tell: Narrator) -> Trained:
     model.load_state_dict(state.model)
     test = datasets.load("digits", "test")
     provenance = {"dataset": "digits", "recipe": recipe.name, "allocation": name}
-    program = export.export(model, provenance)
+    program = export(model, provenance=provenance)
     integer = evaluate.top1(numba_engine.run(program, test.images).logits, test.labels)
     accuracy = {"fakequant": final["test_top1"], "integer": integer}
     program = dataclasses.replace(program, provenance={**program.provenance, "accuracy": accuracy})
@@ -193,7 +195,7 @@ def train_allocation(name: str, settings: Settings, tell: Narrator) -> Trained:
 def compare_engines(trained: list[Trained], images: np.ndarray) -> dict[str, int]:
     """Differing codes, over all tensors of all programs, of each engine against golden."""
     engines: dict[str, Callable[[Trained], Result]] = {
-        "torch_integer": lambda item: export.run_integer(item.model, item.program, images),
+        "torch_integer": lambda item: run_modules(item.model, item.program, images),
         "numba": lambda item: numba_engine.run(item.program, images, "all"),
     }
     counts = dict.fromkeys((key for e in engines for key in (e, f"{e}_compared")), 0)

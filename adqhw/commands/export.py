@@ -1,0 +1,153 @@
+"""`adqhw export`: a trained checkpoint becomes an integer program."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..console import JSON_OPTION, emit, people, say, show_table
+from ..images import DATA_HELP
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+
+if TYPE_CHECKING:
+    from ..adq.checkpoint import Checkpoint
+    from ..adq.compare import Comparison
+    from ..adq.resnet import ResNet
+    from ..spec.program import Program
+
+
+def command(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a finished ADQ run.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Program file (.safetensors).")],
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Compare on the first N test images (all).")
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Write the integer program of a checkpoint, and compare it with the network it came from.
+
+    The comparison runs test images through the fake-quantized graph and through the integers and
+    prints the top-1 of both and the share of differing codes per layer. Digits need no --data;
+    without images the program is written all the same.
+
+    Example: adqhw export runs/cifar10_resnet20_adq/checkpoint.safetensors -o w4.safetensors
+    --data ~/cifar10
+    """
+    from ..spec.program_file import save
+
+    with people.status("loading torch"):
+        from ..adq import checkpoint as checkpoints
+    state = checkpoints.load(checkpoint)
+    model = trained_model(state, checkpoint)
+    with atomic_path(out) as temporary:  # made first: an unwritable output is no last surprise
+        program, comparison = exported(model, state, data, images)
+        save(program, temporary)
+    record = _record(program, comparison, out)
+    if as_json:
+        emit(record)
+        return
+    if comparison is not None:
+        _show(program, comparison)
+    bits = program.average_weight_bits
+    say(f"wrote {out}: {bits:.2f} average weight bits, digest {program.digest}")
+
+
+def trained_model(state: "Checkpoint", path: Path) -> "ResNet":
+    """Return the network of a checkpoint whose training is over."""
+    from ..adq import preparation
+
+    if state.recipe.quant.mode == "float":
+        raise InputError(
+            f"Checkpoint {str(path)!r} must be of an ADQ run, not of the float recipe "
+            f"{state.recipe.name}: fine-tune it first with `adqhw train ... --init {path}`"
+        )
+    model = preparation.build(state.recipe)
+    model.load_state_dict(state.model)
+    if not model.codebooks_frozen:
+        raise InputError(
+            f"Checkpoint {str(path)!r} must have frozen codebooks, not those of step {state.step} "
+            "of an unfinished run: continue it with `adqhw train ... --resume`"
+        )
+    return model.eval()
+
+
+def exported(
+    model: "ResNet", state: "Checkpoint", data: Path | None, images: int | None
+) -> "tuple[Program, Comparison | None]":
+    """Return the program with its provenance, and how it compares on test images."""
+    from dataclasses import replace
+
+    from ..adq.compare import compare_codes
+    from ..adq.datasets import load
+    from ..adq.export import export
+
+    name = state.recipe.data.name
+    origin = {
+        "dataset": name,
+        "recipe": state.recipe.name,
+        "steps": state.step,
+        "checkpoint": state.digest,
+    }
+    program = export(model, provenance=origin)
+    if data is None and name != "digits":
+        return program, None
+    test = load(name, "test", data).take(images)
+    with people.status(f"comparing graph and integers on {len(test)} images"):
+        comparison = compare_codes(model, program, test.images, test.labels)
+    accuracy = {**_accuracy(comparison), "images": comparison.images}
+    return replace(program, provenance={**program.provenance, "accuracy": accuracy}), comparison
+
+
+def _accuracy(comparison: "Comparison") -> dict[str, float]:
+    """Top-1 in percent before and after export."""
+    assert comparison.graph_top1 is not None
+    assert comparison.program_top1 is not None
+    return {
+        "fakequant": 100.0 * comparison.graph_top1,
+        "integer": 100.0 * comparison.program_top1,
+    }
+
+
+def _record(program: "Program", comparison: "Comparison | None", out: Path) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "program": str(out),
+        "digest": program.digest,
+        "average_weight_bits": program.average_weight_bits,
+        "comparison": None,
+    }
+    if comparison is not None:
+        accuracy = _accuracy(comparison)
+        record["comparison"] = {
+            "images": comparison.images,
+            "top1": accuracy,
+            "top1_difference": accuracy["integer"] - accuracy["fakequant"],
+            "agreement": 100.0 * comparison.agreement,
+            "differing_codes": comparison.differing,
+            "largest_difference": comparison.largest,
+        }
+    return record
+
+
+def _show(program: "Program", comparison: "Comparison") -> None:
+    rows = [
+        (
+            layer.name,
+            program.tensor_format(layer.name).name,
+            f"{100 * comparison.differing[layer.name]:.4f} %",
+            comparison.largest[layer.name],
+        )
+        for layer in program.layers
+    ]
+    show_table(
+        f"fake-quantized graph against integers, {comparison.images} images",
+        ("tensor", "format", "codes that differ", "by at most"),
+        rows,
+    )
+    accuracy = _accuracy(comparison)
+    say(
+        f"top-1: graph {accuracy['fakequant']:.2f} %, integers {accuracy['integer']:.2f} % "
+        f"(difference {accuracy['integer'] - accuracy['fakequant']:+.2f}); same class for "
+        f"{100 * comparison.agreement:.2f} % of images"
+    )
