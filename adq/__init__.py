@@ -1,8 +1,8 @@
-"""Trainer: ADQ quantizers, models, data, training loop, allocation, export to a program."""
+"""Trainer: ADQ quantizers, models, data, training loop, allocation, export to integers."""
 
 import os
 
-# Idle threads of torch's OpenMP pool spin for about a millisecond by default, on the very cores
-# that the quantizers' own threads then need (`kernels.py`): with it a training step of ResNet-20
-# takes 170 ms instead of 250. Read once, when torch loads; a value set by the user wins.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Torch's OpenMP threads spin while they wait. On a machine shared with other work that costs far
+# more than sleeping: 2.7 s against 0.35 s per step of ResNet-20 beside two busy processes. Read
+# once, when torch is loaded, so it is set here, before any module of this room can load it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

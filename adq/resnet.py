@@ -58,6 +58,8 @@ class ResNetConfig:
             raise InputError(f"Widths must grow by even numbers, not {self.widths}")
         if len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0:
             raise InputError("Mean and std must have one entry per input channel, std positive")
+        if not all(0 <= m <= 1 for m in self.mean):
+            raise InputError(f"Mean must be in 0..1 (of pixels / 255), not {self.mean}")
         if self.image_size % 2 ** (stages - 1) or self.image_size < 2 ** (stages - 1):
             raise InputError(
                 f"Image size must be a multiple of {2 ** (stages - 1)}, not {self.image_size}"

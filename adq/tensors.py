@@ -68,7 +68,7 @@ def segment_sums(index: Tensor, values: Tensor, count: int) -> Tensor:
     """Sum ``values`` (float64 result) by ``index`` in 0..count-1, bit-reproducibly, any device."""
     if values.device.type == "cpu":
         sums = torch.zeros(count, dtype=torch.float64)
-        return sums.index_add_(0, index.flatten(), values.flatten().double())
+        return sums.index_add_(0, index.flatten().int(), values.flatten().double())
     # on a GPU atomics would be neither fast (few bins) nor deterministic
     sums = [torch.where(index == k, values, 0).sum(dtype=torch.float64) for k in range(count)]
     return torch.stack(sums)

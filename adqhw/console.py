@@ -14,7 +14,12 @@ from rich.table import Table
 
 from .spec.errors import InputError
 
-people = Console(stderr=True, highlight=False)
+WIDTH_WITHOUT_TERMINAL = 120
+"""Columns of tables in log files, where rich would assume 80 and fold the names of layers."""
+
+people = Console(
+    stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_WITHOUT_TERMINAL
+)
 """Where people read: never standard output, which belongs to `--json`."""
 
 JSON_OPTION = typer.Option(
@@ -61,7 +66,12 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     table = Table(title=title, title_justify="left")
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(not isinstance(row[position], str) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=position == 0,
+        )
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     people.print(table)

@@ -36,7 +36,7 @@ IMPORTS = {
     "adqhw.cosim.cosimulate": ("torch", "matplotlib"),
     "adqhw.cosim.estimate": ("torch", "cocotb"),
     "adqhw.adq.datasets": ("torch", "numba", "amaranth"),
-    "adqhw.adq.trainer": ("numba", "amaranth", "cocotb"),
+    "adqhw.adq.trainer": ("amaranth", "cocotb", "matplotlib"),
 }
 
 

@@ -13,7 +13,7 @@ from ..console import JSON_OPTION, emit, people, say
 from ..spec.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from ..adq.config import Recipe
 
@@ -129,19 +129,21 @@ class ShownTraining:
 
     def __init__(self, bar: "Progress") -> None:
         self.bar = bar
-        self.task = bar.add_task("preparing", total=None, loss="")
+        self.task: TaskID | None = None
 
     def stage(self, text: str) -> None:
         """Show what is being done outside the loop."""
-        self.bar.update(self.task, description=text)
+        self._show(description=text)
 
     def begin(self, *, done: int, total: int) -> None:
         """Start the bar at the first step of this process."""
-        self.bar.reset(self.task, description="training", completed=done, total=total, loss="")
+        if self.task is not None:
+            self.bar.reset(self.task)
+        self._show(description="training", completed=done, total=total, loss="")
 
     def step(self, *, step: int, loss: float, lr: float) -> None:
         """Show one optimizer step."""
-        self.bar.update(self.task, completed=step, loss=f"loss {loss:.4f}  lr {lr:.2g}")
+        self._show(completed=step, loss=f"loss {loss:.4f}  lr {lr:.2g}")
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Leave a line per epoch."""
@@ -150,7 +152,12 @@ class ShownTraining:
 
     def count(self, text: str, done: int, total: int) -> None:
         """Use the bar for other work than training."""
-        self.bar.update(self.task, description=text, completed=done, total=total, loss="")
+        self._show(description=text, completed=done, total=total, loss="")
+
+    def _show(self, **fields: Any) -> None:
+        if self.task is None:  # made late: input refused at the start leaves no empty bar
+            self.task = self.bar.add_task("", total=None, loss="")
+        self.bar.update(self.task, **fields)
 
 
 def _show_recipes(as_json: bool) -> None:

@@ -48,34 +48,42 @@ def tiny(name: str, *changes: str):
     return config_text.override(recipes.get(name), [*TINY, *changes])
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Float weights that the ADQ runs of this file start from."""
+    folder = tmp_path_factory.mktemp("float")
+    trainer.train(tiny("digits_resnet8_float"), folder)
+    return folder / "checkpoint.safetensors"
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])
-def test_stopped_at_any_step_ends_with_the_same_files(tmp_path, name):
+def test_stopped_at_any_step_ends_with_the_same_files(tmp_path, name, weights):
     recipe = tiny(name)
-    trainer.train(recipe, tmp_path / "whole")
+    trainer.train(recipe, tmp_path / "whole", init=weights)
     expected = contents(tmp_path / "whole")
     assert set(expected) == {"checkpoint.safetensors", "best.safetensors", "metrics.jsonl"}
     for last in range(1, TOTAL_STEPS + 2):
         folder = tmp_path / str(last)
         with pytest.raises(Stop):
-            trainer.train(recipe, folder, observer=StopAt(last))
+            trainer.train(recipe, folder, init=weights, observer=StopAt(last))
         trainer.train(recipe, folder, existing="resume")
         assert contents(folder) == expected, f"stopped at step {last}"
 
 
-def test_resume_of_a_finished_run_changes_nothing_and_reports_it(tmp_path):
+def test_resume_of_a_finished_run_changes_nothing_and_reports_it(tmp_path, weights):
     recipe = tiny("digits_resnet8_adq", "train.epochs=1")
-    first = trainer.train(recipe, tmp_path)
+    first = trainer.train(recipe, tmp_path, init=weights)
     before = contents(tmp_path)
     assert trainer.train(recipe, tmp_path, existing="resume") == first
     assert contents(tmp_path) == before
 
 
-def test_resume_refuses_another_recipe_and_names_the_field(tmp_path):
-    trainer.train(tiny("digits_resnet8_adq", "train.epochs=1"), tmp_path)
+def test_resume_refuses_another_recipe_and_names_the_field(tmp_path, weights):
+    trainer.train(tiny("digits_resnet8_adq", "train.epochs=1"), tmp_path, init=weights)
     before = contents(tmp_path)
     changed = tiny("digits_resnet8_adq", "train.epochs=1", "optim.lr=0.5")
     with pytest.raises(InputError, match=r"optim\.lr.*0\.5"):
@@ -83,18 +91,18 @@ def test_resume_refuses_another_recipe_and_names_the_field(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_resume_continues_a_run_whose_widths_were_allocated(tmp_path):
+def test_resume_continues_a_run_whose_widths_were_allocated(tmp_path, weights):
     recipe = tiny("digits_resnet8_adq", "quant.average_weight_bits=3.0")
-    trainer.train(recipe, tmp_path / "whole")
+    trainer.train(recipe, tmp_path / "whole", init=weights)
     with pytest.raises(Stop):
-        trainer.train(recipe, tmp_path / "part", observer=StopAt(5))
+        trainer.train(recipe, tmp_path / "part", init=weights, observer=StopAt(5))
     trainer.train(recipe, tmp_path / "part", existing="resume")
     assert contents(tmp_path / "part") == contents(tmp_path / "whole")
 
 
-def test_damaged_checkpoint_is_refused_and_kept(tmp_path):
+def test_damaged_checkpoint_is_refused_and_kept(tmp_path, weights):
     recipe = tiny("digits_resnet8_adq", "train.epochs=1")
-    trainer.train(recipe, tmp_path)
+    trainer.train(recipe, tmp_path, init=weights)
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-7])
     before = contents(tmp_path)
@@ -104,6 +112,7 @@ def test_damaged_checkpoint_is_refused_and_kept(tmp_path):
 
 
 KILLED = [
+    "model.width=4",
     "train.epochs=2",
     "data.limit=640",
     "train.log_steps=1",
@@ -113,10 +122,10 @@ KILLED = [
 """2 x 10 steps of the digits recipe."""
 
 
-def command(folder: Path) -> list[str]:
+def command(folder: Path, weights: Path) -> list[str]:
     changes = [word for change in KILLED for word in ("--set", change)]
-    words = ["train", "digits_resnet8_adq", "--out", str(folder), "--resume", "--json"]
-    return [sys.executable, "-m", "adqhw.cli", *words, *changes]
+    words = ["train", "digits_resnet8_adq", "--init", str(weights), "--out", str(folder)]
+    return [sys.executable, "-m", "adqhw.cli", *words, "--resume", "--json", *changes]
 
 
 def logged_steps(folder: Path) -> int:
@@ -131,10 +140,10 @@ def writing(folder: Path) -> bool:
     return logged_steps(folder) > 4 and any(folder.glob(".checkpoint.safetensors.*"))
 
 
-def kill_when(folder: Path, moment: Callable[[], bool]) -> None:
+def kill_when(folder: Path, weights: Path, moment: Callable[[], bool]) -> None:
     """Start the run, SIGKILL it at `moment`, and require that it had not ended by itself."""
     process = subprocess.Popen(
-        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(folder, weights), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
     while not moment():
@@ -146,14 +155,14 @@ def kill_when(folder: Path, moment: Callable[[], bool]) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_killed_processes_resume_to_the_same_weights(tmp_path):
+def test_killed_processes_resume_to_the_same_weights(tmp_path, weights):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole_run = subprocess.run(command(whole), capture_output=True, text=True, check=True)
+    whole_run = subprocess.run(command(whole, weights), capture_output=True, text=True, check=True)
     assert json.loads(whole_run.stdout)["steps"] == 20
-    kill_when(killed, lambda: logged_steps(killed) >= 2)
-    kill_when(killed, lambda: writing(killed))
-    kill_when(killed, lambda: logged_steps(killed) >= 15)
-    last = subprocess.run(command(killed), capture_output=True, text=True, check=True)
+    kill_when(killed, weights, lambda: logged_steps(killed) >= 2)
+    kill_when(killed, weights, lambda: writing(killed))
+    kill_when(killed, weights, lambda: logged_steps(killed) >= 15)
+    last = subprocess.run(command(killed, weights), capture_output=True, text=True, check=True)
     assert contents(killed) == contents(whole)
     digests = {checkpoint.load(f / "checkpoint.safetensors").digest for f in (whole, killed)}
     assert len(digests) == 1

@@ -1,0 +1,63 @@
+"""Real weights on real images: float accuracies measured independently (data/README.md).
+
+ADQHW_DATA names a folder with the official CIFAR-10 batches, ADQHW_WEIGHTS one with the foreign
+safetensors files. The test batch is only read, never tuned on.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adqhw.adq import cifar10
+from adqhw.adq.calibrate import recalibrate_batch_norm, start_fakequant
+from adqhw.adq.codebook import CodebookConfig
+from adqhw.adq.compare import compare_codes
+from adqhw.adq.export import export
+from adqhw.adq.pretrained import load_pretrained
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(
+        not {"ADQHW_DATA", "ADQHW_WEIGHTS"} <= set(os.environ),
+        reason="ADQHW_DATA (CIFAR-10) and ADQHW_WEIGHTS (safetensors) name no folders",
+    ),
+]
+
+
+def weights(name: str) -> Path:
+    return Path(os.environ["ADQHW_WEIGHTS"]) / f"{name}.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "correct"), [("resnet20_optA_fp32", 9173), ("resnet20_optB_apot32", 9296)]
+)
+@torch.no_grad()
+def test_float_networks_reproduce_the_measured_top1(name, correct):
+    test = cifar10.load("test", os.environ["ADQHW_DATA"])
+    model = load_pretrained(weights(name))
+    tops = [model(torch.from_numpy(part)).argmax(1) for part in np.split(test.images, 20)]
+    hits = int((torch.cat(tops).numpy() == test.labels).sum())
+    # one image whose two best logits lie within float rounding may fall either way
+    assert abs(hits - correct) <= 1
+
+
+def test_post_training_program_agrees_with_its_graph():
+    folder = os.environ["ADQHW_DATA"]
+    calibration = cifar10.load("train", folder).images[:1000]
+    batches = [torch.from_numpy(part) for part in np.split(calibration, 4)]
+    book = CodebookConfig(init_lloyd=20)
+    model = load_pretrained(weights("resnet20_optA_fp32"), codebook=book)
+    start_fakequant(model, batches)
+    model.freeze_codebooks()
+    recalibrate_batch_norm(model, batches)
+    held_out = cifar10.load("validation", folder)
+    report = compare_codes(model, export(model), held_out.images[:500], held_out.labels[:500])
+    # measured: 2e-6 of the codes of the first block, growing to 6e-3 in the last one, because a
+    # differing code spreads over its receptive field in 18 layers; top-1 agreed on all images
+    assert report.differing["layer1.0.conv2"] < 1e-4
+    assert max(v for k, v in report.differing.items() if k not in ("fc", "pool")) < 0.03
+    assert report.agreement > 0.99
+    assert report.program_top1 > 0.8  # measured 0.85 without any training
