@@ -25,7 +25,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 def split_rows(kernel: Callable[..., None], rows: int, *arrays: object) -> None:
     """Call ``kernel(first, last, *arrays)`` over a partition of 0..rows, one part per thread."""
-    threads = min(torch.get_num_threads(), rows)
+    threads = max(1, min(torch.get_num_threads(), rows))
     cuts = [rows * i // threads for i in range(threads + 1)]
     parts = list(pairwise(cuts))
     futures = [_pool(threads).submit(kernel, a, b, *arrays) for a, b in parts[1:]]

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 from programs import Builder, every_kind, random_images, random_program
-from simulators import usable
+from simulators import quickest, usable
 
 from adqhw.cosim import runner
 from adqhw.cosim.cosimulate import cosimulate
@@ -91,37 +91,37 @@ def test_outputs_do_not_depend_on_idles_or_back_pressure(simulator, builds, tmp_
 
 def test_grouped_convolutions_and_odd_shapes(builds):
     """Depthwise and grouped layers, strides and kernels that do not divide the array."""
-    usable("icarus")
+    simulator = quickest()
     b = Builder(np.random.default_rng(4), (4, 5, 7))
     b.mac(4, 3, weight_width=3, groups=4, padding=1)
     b.mac(6, 2, stage="requant", groups=2, stride=2)
     b.pool(LayerKind.AVG_POOL, 2, 1)
     program = b.build()
     arch = Arch.for_program(program, rows=3, cols=2)
-    report = cosimulate(program, random_images(program, 2), arch, "icarus", build_dir=builds)
+    report = cosimulate(program, random_images(program, 2), arch, simulator, build_dir=builds)
     assert report.passed
     assert report.mismatches == 0
 
 
 @pytest.mark.parametrize("seed", [0, 1, 4, 7])
 def test_random_programs_on_random_arrays(seed, tmp_path):
-    usable("icarus")
+    simulator = quickest()
     program, rng = random_program(seed), np.random.default_rng(seed)
     rows, cols = (int(size) for size in rng.integers(1, 7, 2))
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=rng.choice(list(Micro)))
     images = random_images(program, 3, seed)
-    assert cosimulate(program, images, arch, "icarus", build_dir=tmp_path).passed
+    assert cosimulate(program, images, arch, simulator, build_dir=tmp_path).passed
 
 
 def test_a_differing_code_is_located_and_can_be_rerun(builds, tmp_path):
-    usable("icarus")
+    simulator = quickest()
     program = every_kind()
     arch = Arch.for_program(program, rows=2, cols=2)
     report = cosimulate(
         program,
         random_images(program, 3),
         arch,
-        "icarus",
+        simulator,
         ["mac3", "mac4"],
         build_dir=builds,
         failures=tmp_path,
@@ -164,7 +164,7 @@ def sensitive_program() -> Program:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_seeded_fault_of_the_verilog_is_seen(fault, builds, tmp_path, monkeypatch):
-    usable("icarus")
+    simulator = quickest()
     name, old, new = FAULTS[fault]
 
     def faulty(arch):
@@ -176,7 +176,7 @@ def test_a_seeded_fault_of_the_verilog_is_seen(fault, builds, tmp_path, monkeypa
     program = sensitive_program()
     arch = Arch.for_program(program, rows=2, cols=5)
     images = random_images(program, 3)
-    report = cosimulate(program, images, arch, "icarus", build_dir=builds, failures=tmp_path)
+    report = cosimulate(program, images, arch, simulator, build_dir=builds, failures=tmp_path)
     assert report.passed == (fault in HARMLESS)
     assert (report.mismatches == 0) == (fault in HARMLESS | TIME_ONLY)
     assert bool(list(tmp_path.iterdir())) == (report.mismatches > 0)
@@ -184,7 +184,7 @@ def test_a_seeded_fault_of_the_verilog_is_seen(fault, builds, tmp_path, monkeypa
 
 def test_a_hanging_engine_is_stopped_and_named(builds, monkeypatch, tmp_path):
     """Sums that never leave the drain: the harness stops after its limit of cycles."""
-    usable("icarus")
+    simulator = quickest()
 
     def hanging(arch):
         texts = verilog_texts(arch)
@@ -201,12 +201,12 @@ def test_a_hanging_engine_is_stopped_and_named(builds, monkeypatch, tmp_path):
     arch = Arch.for_program(program, rows=2, cols=2)
     with pytest.raises(RuntimeError, match="Layer 'mac13': the engine must give 10 outputs, not 0"):
         cosimulate(
-            program, random_images(program, 1), arch, "icarus", ["mac13"], build_dir=tmp_path
+            program, random_images(program, 1), arch, simulator, ["mac13"], build_dir=tmp_path
         )
 
 
 def test_a_build_is_made_once(builds):
-    simulator = usable("icarus")
+    simulator = usable(quickest())
     arch = Arch(rows=1, cols=1)
     first = runner.build(arch, simulator, Capacity(), builds)
     again = runner.build(arch, simulator, Capacity(), builds)
@@ -217,7 +217,7 @@ def test_a_build_is_made_once(builds):
 
 
 def test_verilog_that_does_not_compile_is_reported_in_one_line(tmp_path, monkeypatch):
-    simulator = usable("icarus")
+    simulator = usable(quickest())
     monkeypatch.setattr(runner, "verilog_texts", lambda arch: {"adqhw_engine.v": "module 3;"})
     with pytest.raises(InputError, match="must compile the engine, not fail") as caught:
         runner.build(Arch(rows=1, cols=1), simulator, Capacity(), tmp_path)
@@ -225,7 +225,7 @@ def test_verilog_that_does_not_compile_is_reported_in_one_line(tmp_path, monkeyp
 
 
 def test_unknown_and_missing_layers_are_refused(tmp_path):
-    usable("icarus")
+    simulator = quickest()
     program = every_kind()
     arch = Arch.for_program(program, rows=2, cols=2)
     images = random_images(program, 1)
@@ -235,8 +235,8 @@ def test_unknown_and_missing_layers_are_refused(tmp_path):
         ([], "at least one layer"),
     ):
         with pytest.raises(InputError, match=message):
-            cosimulate(program, images, arch, "icarus", layers, build_dir=tmp_path)
+            cosimulate(program, images, arch, simulator, layers, build_dir=tmp_path)
     with pytest.raises(InputError, match="at least one image"):
-        cosimulate(program, images[:0], arch, "icarus", build_dir=tmp_path)
+        cosimulate(program, images[:0], arch, simulator, build_dir=tmp_path)
     with pytest.raises(InputError, match="rows"):
-        cosimulate(program, images, Arch(rows=0, cols=1), "icarus", build_dir=tmp_path)
+        cosimulate(program, images, Arch(rows=0, cols=1), simulator, build_dir=tmp_path)

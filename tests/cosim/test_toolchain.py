@@ -161,6 +161,9 @@ def test_a_required_simulator_fails_instead_of_skipping(fake, monkeypatch):
     monkeypatch.delenv(REQUIRE, raising=False)
     with pytest.raises(pytest.skip.Exception):
         usable("icarus")
-    monkeypatch.setenv(REQUIRE, "1")
+    monkeypatch.setenv(REQUIRE, "1")  # the set-up does not bring Icarus
+    with pytest.raises(pytest.skip.Exception):
+        usable("icarus")
+    monkeypatch.setenv(REQUIRE, "all")
     with pytest.raises(pytest.fail.Exception, match="must be installed"):
         usable("icarus")
