@@ -6,6 +6,7 @@ in float32, in any order, once the codebook is frozen); scales act on the few nu
 norm instead of on maps.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -21,7 +22,7 @@ from .uniform import RoundToStep, UniformWeight
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
 
 
-class Unit(nn.Module):
+class Unit(nn.Module, ABC):
     """A module that makes one tensor of the program."""
 
     def __init__(self) -> None:
@@ -37,8 +38,9 @@ class Unit(nn.Module):
             return Signal(self.prepared(x.data, skip))
         return self.compute(x, skip)
 
+    @abstractmethod
     def compute(self, x: Signal, skip: Tensor | None) -> Signal:
-        raise NotImplementedError
+        """The signal in float and fakequant mode."""
 
     def codes(self, signal: Signal) -> Tensor:
         """The program's codes (int64) that ``signal``, made by this unit, stands for."""

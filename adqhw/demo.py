@@ -57,7 +57,7 @@ class Settings:
     rows: int = 8
     cols: int = 8
     simulator: str = "verilator"
-    cosim_images: int = 1
+    cosim_images: int = 8
     technology: str = "literature45"
     quick: bool = False
     """One epoch each: for tests of the chain, not for its figures."""

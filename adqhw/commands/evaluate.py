@@ -2,10 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..checkpoints import evaluate_checkpoint, is_checkpoint
 from ..console import JSON_OPTION, emit, progress, say
 from ..engines import run_in_steps, top1
 from ..images import DATA_HELP, read_images
@@ -14,7 +15,9 @@ from ..spec.program_file import load
 
 
 def command(
-    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    program: Annotated[
+        Path, typer.Argument(help="Program file, or checkpoint of `adqhw train` (.safetensors).")
+    ],
     engine: Annotated[str, typer.Option(help="numba, golden or torch: same bits.")] = "numba",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N test images.")] = None,
@@ -23,9 +26,13 @@ def command(
     """Top-1 of the integer program on the test split, and a digest of its logits.
 
     Two engines that print the same digest for the same images agree in every bit of every logit.
+    A checkpoint is evaluated as the float or fake-quantized graph that was trained, in torch.
 
     Example: adqhw evaluate program.safetensors --engine numba --data ~/cifar10
     """
+    if is_checkpoint(program):
+        _report(evaluate_checkpoint(program, data, limit), as_json)
+        return
     loaded = load(program)
     batch = read_images(loaded, data=data, limit=limit)
     assert batch.labels is not None  # a data set always has labels
@@ -41,11 +48,16 @@ def command(
         "logits_sha256": logits_sha256(result.logits),
         "seconds": time.perf_counter() - start,
     }
+    _report(record, as_json)
+
+
+def _report(record: dict[str, Any], as_json: bool) -> None:
     if as_json:
         emit(record)
         return
     say(
-        f"top-1 {record['top1']:.2f} % on {record['images']} images of {batch.source} "
-        f"({engine}, {record['seconds']:.1f} s)"
+        f"top-1 {record['top1']:.2f} % on {record['images']} test images "
+        f"({record['engine']}, {record['seconds']:.1f} s)"
     )
-    say(f"logits {record['logits_sha256']}")
+    if "logits_sha256" in record:
+        say(f"logits {record['logits_sha256']}")

