@@ -152,7 +152,8 @@ def random_threshold(rng: Rng, channels: int, width: int, low: int, high: int) -
     """Sorted thresholds over the reachable range, extremes and duplicates included."""
     sign = rng.choice([-1, 1], channels)
     tau = np.sort(rng.integers(low, high + 2, (channels, (1 << width) - 1)), axis=1)
-    tau = np.where(sign[:, None] < 0, np.sort(1 - tau, axis=1), tau)
+    most = (1 << IntFormat.holding(min(low, -1), max(high, 0)).width) - 1  # of acc_width + 1 bits
+    tau = np.where(sign[:, None] < 0, np.sort(np.minimum(1 - tau, most), axis=1), tau)
     if rng.random() < 0.3:
         tau[0] = tau[0, 0]  # all equal: the code jumps from 0 to the maximum
     return Threshold(tau=tau, sign=sign)

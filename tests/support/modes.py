@@ -1,0 +1,23 @@
+"""The simulator's modes under test, each behind one function that keeps all tensors."""
+
+import pytest
+
+from adqhw.sim import engine, faithful
+from adqhw.sim.simd import MODES, supported
+
+ORDERS = tuple(f"faithful-{order}" for order in faithful.ORDERS)
+ALL = (*MODES, *ORDERS)
+
+
+def run_mode(mode, program, images):
+    """Result of one mode; skips the test when this processor lacks the instructions."""
+    if mode in MODES:
+        need_simd(mode)
+        return engine.run(program, images, "all", simd=mode, threads=1)
+    return faithful.run(program, images, "all", order=mode.removeprefix("faithful-"), rows=3)
+
+
+def need_simd(mode):
+    """Skip with the reason when this processor cannot run `mode`."""
+    if mode not in supported():
+        pytest.skip(f"processor has no {mode}: only {', '.join(supported())} run here")
