@@ -228,6 +228,7 @@ def write_costs(
             activity=activity(item.program, images),
             accuracy=item.integer,
             accuracy_source=f"evaluated on {len(images)} images",
+            accuracy_images=len(images),
         )
         for item in trained
     ]

@@ -38,6 +38,16 @@ class Workload:
     """Top-1 of the integer program in percent; None when nobody knows it."""
     accuracy_source: str = "unknown"
     """Who says so: `evaluated on N images` or `provenance of the program`."""
+    accuracy_images: int | None = None
+    """Images behind it; None when nobody knows."""
+
+    @property
+    def accuracy_error(self) -> float | None:
+        """Standard error of the accuracy in points: images are draws, sqrt(p (1 - p) / n)."""
+        if self.accuracy is None or not self.accuracy_images:
+            return None
+        share = self.accuracy / 100.0
+        return 100.0 * float(np.sqrt(share * (1.0 - share) / self.accuracy_images))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +106,7 @@ class Design:
             "micro": str(arch.micro),
             "technology": self.estimate.technology.name,
             "accuracy": self.workload.accuracy,
+            "accuracy_error": self.workload.accuracy_error,
             "accuracy_source": self.workload.accuracy_source,
             "statistics": self.estimate.statistics,
             **({f"to_uniform_{k}": v for k, v in against.as_dict().items()} if against else {}),

@@ -32,6 +32,9 @@ FILLS = ("full", "none", "left", "top", "right", "bottom")
 ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 
 
+ACCURACY_STYLE: dict[str, Any] = {"fmt": "D", "color": BLACK, "ecolor": GREY, "capsize": 3, "lw": 1}
+
+
 def energy_unit(largest_pj: float) -> tuple[float, str]:
     """(pJ per unit, unit) in which `largest_pj` reads as at least 1."""
     return next((u for u in ENERGY_UNITS if largest_pj >= u[0]), ENERGY_UNITS[-1])
@@ -55,7 +58,8 @@ def pareto_png(designs: Sequence[Design]) -> bytes:
     figure.legend(handles=list(marks.values()), loc="outside lower right", ncols=5, fontsize=8)
     figure.suptitle(
         f"Estimated energy per image in technology {technology.name} ({technology.node}). "
-        "Bars: the technology's low and high corner.",
+        "Energy bars: the technology's low and high corner;\n"
+        "accuracy bars: one standard error of a share of that many test images.",
         x=0.01,
         ha="left",
         fontsize=10,
@@ -109,8 +113,9 @@ def _bits_panels(
         totals = [d.estimate.energy.total for d in chosen]
         _errorbar(energy, bits, totals, scale, label=name, **style)
     seen = {d.workload.name: d for d in designs if d.workload.accuracy is not None}
-    points = sorted((d.bits, _accuracy(d)) for d in seen.values() if np.isfinite(d.bits))
-    accuracy.plot([p[0] for p in points], [p[1] for p in points], "D", color=BLACK)
+    points = [d for d in seen.values() if np.isfinite(d.bits)]
+    for d in points:
+        accuracy.errorbar(d.bits, _accuracy(d), d.workload.accuracy_error, **ACCURACY_STYLE)
     accuracy.set_ylabel("top-1 of the integer\nprogram [%]")
     energy.set_ylabel(f"energy per image [{unit}]")
     energy.set_xlabel("average weight bits of the hidden layers")
@@ -129,6 +134,11 @@ def _front_panel(axis: "Axes", designs: Sequence[Design], scale: float, unit: st
     for name, style, chosen in _series(designs):
         totals = [d.estimate.energy.total for d in chosen]
         _errorbar(axis, totals, [_accuracy(d) for d in chosen], scale, label=name, **style)
+        for d, total in zip(chosen, totals, strict=True):
+            if d.workload.accuracy_error is not None:
+                bar = {"ecolor": GREY, "fmt": "none", "lw": 1, "capsize": 3, "zorder": 0}
+                place = total.expected / scale
+                axis.errorbar(place, _accuracy(d), d.workload.accuracy_error, **bar)
     front = sorted((d.estimate.energy.total.expected, _accuracy(d)) for d in designs if d.pareto)
     if front:
         x, y = (np.array(side) for side in zip(*front, strict=True))

@@ -96,6 +96,7 @@ def _workload(name: str, program: Program, data: Path | None, limit: int | None)
         activity=measure(program, images.images[:DEFAULT_IMAGES]),
         accuracy=top1(result.logits, images.labels),
         accuracy_source=f"numba engine, {len(images.images)} images of {images.source}",
+        accuracy_images=len(images.images),
     )
 
 

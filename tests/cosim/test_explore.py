@@ -168,3 +168,11 @@ def test_the_same_program_twice_is_refused(tmp_path):
     result = run(tmp_path / "p.safetensors", tmp_path / "p.safetensors", "-o", tmp_path / "out")
     assert result.exit_code == 2
     assert "Program must be named once" in result.stderr
+
+
+def test_accuracy_error_is_that_of_a_share():
+    """Half of 100 images: sqrt(0.5 * 0.5 / 100) = 5 points; unknown without a number of images."""
+    program = net(2)
+    known = Workload(name="x", program=program, accuracy=50.0, accuracy_images=100)
+    assert known.accuracy_error == pytest.approx(5.0)
+    assert Workload(name="x", program=program, accuracy=50.0).accuracy_error is None
