@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-all lint clean setup
+.PHONY: help demo test test-all clean setup setup-bench
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-all  the slow checks too"
+	@echo "make setup-bench  installs the other tools of 'adqhw bench sim'"
 	@echo "make clean     remove what was built here"
 
 setup: $(STAMP)
@@ -18,6 +19,10 @@ setup: $(STAMP)
 $(STAMP): requirements.txt pyproject.toml
 	@bash tools/setup.sh "$(PYTHON)"
 	@touch $(STAMP)
+
+# The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml); nothing else needs them.
+setup-bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
 
 demo: $(STAMP)
 	$(BIN)/adqhw demo --out runs/demo
@@ -29,7 +34,7 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	ADQHW_REQUIRE_SIMULATOR=1 $(BIN)/python -m pytest
-	$(BIN)/mypy -p adqhw.spec
+	$(BIN)/mypy spec  # the folder: type checkers do not follow the editable folder map
 
 clean:
 	rm -rf .venv build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis

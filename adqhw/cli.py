@@ -4,6 +4,7 @@ import typer
 
 from . import __version__
 from .commands import (
+    bench,
     cosim,
     demo,
     estimate,
@@ -40,6 +41,7 @@ for module in (
     cosim,
     estimate,
     sweep,
+    bench,
 ):
     app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
 

@@ -1,6 +1,7 @@
 """The engines by name, imported only when asked for, and running them in steps with progress."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import cast
 
@@ -18,6 +19,8 @@ ENGINES = {
     "torch": "adqhw.adq.integer",
 }
 """Modules with a function `run(program, images, keep) -> Result`."""
+
+SIMD_HELP = "Instruction set of the numba engine: vnni, avx2 or portable. Same bits, other speed."
 
 STEP = {"golden": 4, "numba": 256, "torch": 100}
 """Images per call, so that progress is visible and memory does not grow with the data set."""
@@ -42,9 +45,17 @@ def run_in_steps(
     images: IntArray,
     keep: Keep = (),
     advance: Callable[[int], None] = lambda count: None,
+    simd: str | None = None,
 ) -> Result:
-    """Run `images` (N, C, H, W) in steps; the result is that of one call."""
+    """Run `images` (N, C, H, W) in steps; the result is that of one call.
+
+    simd: instruction set that the Numba engine must use (vnni, avx2, portable); None chooses.
+    """
     run, step = engine(name), STEP[name]
+    if simd is not None:
+        if name != "numba":
+            raise InputError(f"--simd must go with the engine numba, not {name!r}")
+        run = partial(run, simd=simd)
     parts = []
     for start in range(0, max(len(images), 1), step):
         chunk = images[start : start + step]

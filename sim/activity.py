@@ -5,19 +5,20 @@ per beat, idle lanes) is derived from them in `cosim/events.py`.
 """
 
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from ..spec.activation import Threshold
 from ..spec.engines import check_images
-from ..spec.formats import IntArray
-from ..spec.layers import MacLayer
-from ..spec.program import INPUT, Program
+from ..spec.layers import Layer, MacLayer
+from ..spec.program import Program
 from ..spec.requant import Requant
-from . import kernels
-from .engine import BATCH
-from .plan import LayerPlan, Map, plan
+from .runner import Runner, as_numpy
+
+PRODUCTS = ("macs", "zero_weight_macs", "zero_act_macs", "active_macs", "table_reads")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,81 +48,102 @@ class LayerActivity:
     """Codes of the input tensor (read once each)."""
 
 
-def activity(program: Program, images: IntArray) -> dict[str, LayerActivity]:
-    """Activity of every layer over `images` (N, C, H, W)."""
-    batch = check_images(program, images)
-    layers = plan(program)
-    taps = {p.layer.name: _zero_taps(p) for p in layers if isinstance(p.layer, MacLayer)}
-    for start in range(0, len(batch), BATCH):
-        chunk = batch[start : start + BATCH].transpose(0, 2, 3, 1)
-        maps: dict[str, Map] = {INPUT: np.ascontiguousarray(chunk, dtype=np.int32)}
-        for planned in layers:
-            layer = planned.layer
-            if isinstance(layer, MacLayer):
-                height, width, _ = planned.out_shape
-                source = planned.pad(maps[layer.input])
-                kernels.nonzero_by_tap(source, layer.stride, taps[layer.name], height, width)
-            maps[layer.name] = planned.run(maps)
-    return {
-        p.layer.name: _layer_activity(program, p, len(batch), taps.get(p.layer.name))
-        for p in layers
-    }
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What the counts need of a MAC layer's weights; per output position."""
+
+    by_code: npt.NDArray[np.int64]
+    nonzero: npt.NDArray[np.int64]
+    """(groups, C/groups, kh, kw): outputs whose level at this tap is not 0."""
+    outs_per_group: int
 
 
-def _zero_taps(planned: LayerPlan) -> npt.NDArray[np.int64]:
-    layer = planned.layer
-    assert isinstance(layer, MacLayer)
-    return np.zeros((*layer.kernel, layer.in_channels), np.int64)
+class Counter:
+    """A program ready to be counted, for one set of images after the other."""
+
+    def __init__(
+        self, program: Program, *, simd: str | None = None, threads: int | None = None
+    ) -> None:
+        self.program = program
+        self.runner = Runner(program, simd=simd, threads=threads, counting=True)
+        self.weights = {
+            layer.name: _weights(layer) for layer in program.layers if isinstance(layer, MacLayer)
+        }
+
+    def __call__(self, images: Any) -> dict[str, LayerActivity]:
+        """Activity of every layer over `images` (N, C, H, W)."""
+        batch = check_images(self.program, as_numpy(images))
+        self.runner.run(batch)
+        taps = self.runner.take_counters()
+        return {
+            layer.name: self._layer(layer, len(batch), taps.get(layer.name))
+            for layer in self.program.layers
+        }
+
+    def _layer(
+        self, layer: Layer, images: int, taps: npt.NDArray[np.int64] | None
+    ) -> LayerActivity:
+        shape = self.program.tensor_shape(layer.name)
+        outputs = images * int(np.prod(shape))
+        stage = layer.output
+        counts: dict[str, Any] = dict.fromkeys(PRODUCTS, 0) | {"macs_by_code": ()}
+        if isinstance(layer, MacLayer) and taps is not None:
+            counts = _mac_counts(
+                layer, self.weights[layer.name], images * shape[1] * shape[2], taps
+            )
+        return LayerActivity(
+            name=layer.name,
+            images=images,
+            threshold_compares=outputs * stage.tau.shape[1] if isinstance(stage, Threshold) else 0,
+            requants=outputs if isinstance(stage, Requant) else 0,
+            outputs=outputs,
+            inputs=images * int(np.prod(self.program.tensor_shape(layer.input))),
+            **counts,
+        )
 
 
-def _layer_activity(
-    program: Program, planned: LayerPlan, images: int, taps: npt.NDArray[np.int64] | None
-) -> LayerActivity:
-    layer = planned.layer
-    outputs = images * int(np.prod(planned.out_shape))
-    inputs = images * int(np.prod(program.tensor_shape(layer.input)))
-    stage = layer.output
-    compares = outputs * stage.tau.shape[1] if isinstance(stage, Threshold) else 0
-    requants = outputs if isinstance(stage, Requant) else 0
-    counts = _mac_counts(layer, images, planned.out_shape, taps)
-    return LayerActivity(
-        name=layer.name,
-        images=images,
-        threshold_compares=compares,
-        requants=requants,
-        outputs=outputs,
-        inputs=inputs,
-        **counts,
+_counters: WeakKeyDictionary[Program, dict[tuple[Any, ...], Counter]] = WeakKeyDictionary()
+
+
+def activity(
+    program: Program, images: Any, *, simd: str | None = None, threads: int | None = None
+) -> dict[str, LayerActivity]:
+    """Activity of every layer over `images` (N, C, H, W); plans are kept with the program."""
+    counters = _counters.setdefault(program, {})
+    key = (simd, threads)
+    if key not in counters:
+        counters[key] = Counter(program, simd=simd, threads=threads)
+    return counters[key](images)
+
+
+def _weights(layer: MacLayer) -> Weights:
+    codes = layer.weights.astype(np.int64)
+    if layer.codebook is None:
+        codes = codes + (1 << (layer.weight_width - 1))
+    grouped = layer.levels.reshape(layer.groups, -1, *layer.levels.shape[1:])
+    return Weights(
+        by_code=np.bincount(codes.reshape(-1), minlength=1 << layer.weight_width),
+        nonzero=np.count_nonzero(grouped, axis=1),
+        outs_per_group=grouped.shape[1],
     )
 
 
 def _mac_counts(
-    layer: object,
-    images: int,
-    out_shape: tuple[int, int, int],
-    taps: npt.NDArray[np.int64] | None,
-) -> dict[str, object]:
-    """The fields of LayerActivity about products; `taps` (kh, kw, C) counts non-zero codes."""
-    names = ("macs", "zero_weight_macs", "zero_act_macs", "active_macs", "table_reads")
-    if not isinstance(layer, MacLayer) or taps is None:
-        return {**dict.fromkeys(names, 0), "macs_by_code": ()}
-    positions = images * out_shape[0] * out_shape[1]  # sums per output channel
-    codes = layer.weights.astype(np.int64)
-    if layer.codebook is None:
-        codes = codes + (1 << (layer.weight_width - 1))
-    by_code = np.bincount(codes.reshape(-1), minlength=1 << layer.weight_width) * positions
+    layer: MacLayer, weights: Weights, positions: int, taps: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    """The fields of LayerActivity about products.
+
+    positions: sums per output channel. taps: (kh, kw, C or more) windows with a non-zero code.
+    """
     macs = int(layer.weights.size) * positions
-    nonzero_levels = int(np.count_nonzero(layer.levels)) * positions
-    # (groups, Cg, kh, kw): number of outputs whose level at this tap is not zero
-    grouped = layer.levels.reshape(layer.groups, -1, *layer.levels.shape[1:])
-    nonzero_weights = np.count_nonzero(grouped, axis=1)
-    nonzero_acts = taps.transpose(2, 0, 1).reshape(nonzero_weights.shape)
-    outs_per_group = grouped.shape[1]
+    nonzero_levels = int(weights.nonzero.sum()) * positions
+    nonzero_acts = taps[:, :, : layer.in_channels].transpose(2, 0, 1)
+    nonzero_acts = nonzero_acts.reshape(weights.nonzero.shape)
     return {
         "macs": macs,
-        "macs_by_code": tuple(int(count) for count in by_code),
+        "macs_by_code": tuple((weights.by_code * positions).tolist()),
         "zero_weight_macs": macs - nonzero_levels,
-        "zero_act_macs": macs - int(nonzero_acts.sum()) * outs_per_group,
-        "active_macs": int((nonzero_acts * nonzero_weights).sum()),
+        "zero_act_macs": macs - int(nonzero_acts.sum()) * weights.outs_per_group,
+        "active_macs": int((nonzero_acts * weights.nonzero).sum()),
         "table_reads": nonzero_levels if layer.codebook is not None else 0,
     }

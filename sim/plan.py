@@ -1,122 +1,90 @@
-"""What a program needs before it can run on the kernels: arrays prepared once per layer."""
+"""A program planned for a number of images in flight, and the memory of a worker that runs it."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..spec.activation import Threshold
-from ..spec.layers import Layer, MacLayer, PoolLayer
-from ..spec.program import Program
-from ..spec.requant import Requant
-from . import kernels
-
-Map = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerPlan:
-    """One layer ready to run: weights decoded to levels (kh, kw, C/groups, O), int32."""
-
-    layer: Layer
-    out_shape: tuple[int, int, int]
-    """(H, W, C) of the tensor it makes."""
-    weights: Map | None
-    tau: npt.NDArray[np.int64] | None = None
-    """(C, L) thresholds, one row per channel."""
-    vectors: tuple[npt.NDArray[np.int64], ...] = ()
-    """sign (C,) of a threshold, or multiplier and bias (C,) of a requant."""
-
-    def run(self, maps: dict[str, Map]) -> Map:
-        """Codes (N, H, W, C) of this layer's tensor from the tensors it reads."""
-        source = maps[self.layer.input]
-        if isinstance(self.layer, PoolLayer) and self.layer.output is None:
-            out = self._empty(len(source))
-            pool = self.layer
-            kernels.max_pool(source, pool.kernel, pool.stride, pool.padding, out)
-            return out
-        acc = self.accumulate(source)
-        codes = np.empty_like(acc)
-        output = self.layer.output
-        if isinstance(output, Threshold):
-            kernels.threshold(acc, self.tau, self.vectors[0], codes)
-        elif isinstance(output, Requant):
-            skip = self._skip(maps, acc)
-            kernels.requantize(
-                acc, *self.vectors, output.shift, output.out.min, output.out.max,
-                output.skip_multiplier, skip, codes,
-            )  # fmt: skip
-        return codes
-
-    def accumulate(self, source: Map) -> Map:
-        """Exact sums (N, H, W, C); a threshold layer has nothing to sum."""
-        match self.layer:
-            case MacLayer():
-                acc = self._empty(len(source))
-                kernels.convolve(
-                    self.pad(source), self.weights, self.layer.stride, self.layer.groups, acc
-                )
-                return acc
-            case PoolLayer():
-                acc = self._empty(len(source))
-                kernels.sum_pool(source, self.layer.kernel, self.layer.stride, acc)
-                return acc
-            case _:
-                return source
-
-    def pad(self, source: Map) -> Map:
-        """`source` with its border of pad codes."""
-        layer = self.layer
-        assert isinstance(layer, MacLayer)
-        p = layer.padding
-        if p == 0:
-            return source
-        n, height, width, channels = source.shape
-        padded = np.empty((n, height + 2 * p, width + 2 * p, channels), np.int32)
-        padded[:] = layer.pad_codes
-        padded[:, p : p + height, p : p + width] = source
-        return padded
-
-    def _empty(self, images: int) -> Map:
-        return np.empty((images, *self.out_shape), np.int32)
-
-    def _skip(self, maps: dict[str, Map], acc: Map) -> Map:
-        skip = self.layer.skip if isinstance(self.layer, MacLayer) else None
-        if skip is None:
-            return np.broadcast_to(np.zeros((), np.int32), acc.shape)
-        taken = maps[skip.tensor][:, :: skip.stride, :: skip.stride]
-        offset, channels = skip.channel_offset, taken.shape[3]
-        out = np.zeros(acc.shape, np.int32)
-        out[..., offset : offset + channels] = taken
-        return out
+from ..spec.program import INPUT, Program
+from .convolve import BLOCK, RUNS
+from .execute import WORK
+from .layout import Place, aligned, arrange
+from .lower import Lowering
+from .op import IN_ARENA, IN_CONSTANTS, IN_COUNTERS, OP
+from .simd import Tag
+from .stages import RUN
 
 
-def plan(program: Program) -> tuple[LayerPlan, ...]:
-    """The prepared layers of `program`, in order."""
-    return tuple(_plan_layer(program, layer) for layer in program.layers)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """Everything that workers share; addresses are still relative."""
+
+    program: Program
+    tag: Tag
+    images: int
+    """Images in flight per worker."""
+    kept: frozenset[str]
+    steps: np.ndarray
+    constants: np.ndarray
+    places: dict[str, Place]
+    arena_bytes: int
+    packed_bytes: int
+    counters: dict[str, tuple[int, tuple[int, int, int]]]
+    counter_words: int
 
 
-def _plan_layer(program: Program, layer: Layer) -> LayerPlan:
-    channels, height, width = program.tensor_shape(layer.name)
-    weights = None
-    if isinstance(layer, MacLayer):
-        weights = np.ascontiguousarray(layer.levels.transpose(2, 3, 1, 0), dtype=np.int32)
-    tau: npt.NDArray[np.int64] | None = None
-    vectors: tuple[npt.NDArray[np.int64], ...] = ()
-    output = layer.output
-    if isinstance(output, Threshold):
-        count = output.tau.shape[1]
-        tau = np.ascontiguousarray(np.broadcast_to(output.tau, (channels, count)))
-        vectors = (_per_channel(output.sign, channels),)
-    elif isinstance(output, Requant):
-        vectors = (
-            _per_channel(output.multiplier, channels),
-            _per_channel(output.bias, channels),
-        )
-    return LayerPlan(
-        layer=layer, out_shape=(height, width, channels), weights=weights, tau=tau, vectors=vectors
+def plan(
+    program: Program, tag: Tag, *, images: int, keep: frozenset[str], counting: bool = False
+) -> Plan:
+    """Steps and memory map of `program`; tensors in `keep` and the last one survive to the end."""
+    low = Lowering(program=program, tag=tag, counting=counting)
+    kept = keep | {program.layers[-1].name}
+    end = len(low.steps)
+    low.places[INPUT].born = -1
+    for name in kept:
+        low.places[name].dies = end
+    arena = arrange([*low.places.values(), *low.spare], images)
+    for step in low.steps:
+        step.link()
+    return Plan(
+        program=program,
+        tag=tag,
+        images=images,
+        kept=kept,
+        steps=np.array([step.record for step in low.steps], OP),
+        constants=low.constants.block(),
+        places=low.places,
+        arena_bytes=arena,
+        packed_bytes=low.packed_bytes,
+        counters=low.counters,
+        counter_words=low.counter_words,
     )
 
 
-def _per_channel(values: npt.NDArray[np.int64], channels: int) -> npt.NDArray[np.int64]:
-    return np.ascontiguousarray(np.broadcast_to(values, (channels,)))
+class Worker:
+    """One thread's maps and scratch, and the steps with absolute addresses. Made once, reused."""
+
+    def __init__(self, shared: Plan, arena_of: "Worker | None" = None) -> None:
+        """`arena_of`: another worker whose maps (and counters) this one helps to fill."""
+        self.plan = shared
+        self.own_arena = arena_of is None
+        self.arena = aligned(shared.arena_bytes) if arena_of is None else arena_of.arena
+        self.counters = np.zeros(max(shared.counter_words, 1), np.int32)
+        self.gate = np.zeros(1, np.int64)
+        if arena_of is not None:
+            self.counters, self.gate = arena_of.counters, arena_of.gate
+        self.places = np.zeros((3, BLOCK), np.int64)
+        tile = RUNS * RUN * 4 + RUN * 4  # one run more: the last pixel may write past its lanes
+        packed = BLOCK * shared.packed_bytes + 64
+        sizes = {"packed": packed, "sums": tile, "codes": tile, "skips": tile}
+        self._scratch = {name: aligned(size) for name, size in sizes.items()}
+        self.work = np.zeros(1, WORK)
+        for name, memory in self._scratch.items():
+            self.work[name] = memory.ctypes.data
+        self.work["gate"] = self.gate.ctypes.data
+        self.steps = shared.steps.copy()
+        bases = (
+            (IN_ARENA, self.arena), (IN_CONSTANTS, shared.constants), (IN_COUNTERS, self.counters)
+        )  # fmt: skip
+        for names, memory in bases:
+            for name in names:
+                self.steps[name] += memory.ctypes.data

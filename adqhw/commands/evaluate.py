@@ -8,7 +8,7 @@ import typer
 
 from ..checkpoints import evaluate_checkpoint, is_checkpoint
 from ..console import JSON_OPTION, emit, progress, say
-from ..engines import run_in_steps, top1
+from ..engines import SIMD_HELP, run_in_steps, top1
 from ..images import DATA_HELP, read_images
 from ..spec.engines import logits_sha256
 from ..spec.program_file import load
@@ -21,6 +21,7 @@ def command(
     engine: Annotated[str, typer.Option(help="numba, golden or torch: same bits.")] = "numba",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N test images.")] = None,
+    simd: Annotated[str | None, typer.Option(help=SIMD_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Top-1 of the integer program on the test split, and a digest of its logits.
@@ -38,7 +39,7 @@ def command(
     assert batch.labels is not None  # a data set always has labels
     start = time.perf_counter()
     with progress(f"evaluating ({engine})", len(batch.images)) as advance:
-        result = run_in_steps(engine, loaded, batch.images, advance=advance)
+        result = run_in_steps(engine, loaded, batch.images, advance=advance, simd=simd)
     record = {
         "program": str(program),
         "digest": loaded.digest,

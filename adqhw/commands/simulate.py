@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from ..console import JSON_OPTION, emit, progress, say
-from ..engines import run_in_steps
+from ..engines import SIMD_HELP, run_in_steps
 from ..images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.engines import logits_sha256
 from ..spec.errors import InputError
@@ -28,6 +28,7 @@ def command(
         typer.Option(help="Keep the codes of this layer too; may be repeated; 'all' for all."),
     ] = None,
     engine: Annotated[str, typer.Option(help="numba, golden or torch.")] = "numba",
+    simd: Annotated[str | None, typer.Option(help=SIMD_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run a program bit-exactly and write its logits and the codes of chosen layers.
@@ -40,7 +41,7 @@ def command(
     batch = read_images(loaded, input_file=input_file, data=data, limit=limit)
     keep = "all" if trace and "all" in trace else tuple(trace or ())
     with progress(f"simulating ({engine})", len(batch.images)) as advance:
-        result = run_in_steps(engine, loaded, batch.images, keep, advance)
+        result = run_in_steps(engine, loaded, batch.images, keep, advance, simd)
     if out is not None:
         with atomic_path(out) as temporary, temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, logits=result.logits, **result.tensors)

@@ -17,7 +17,7 @@ from adqhw.spec import golden, logits_sha256
 from adqhw.spec.program_file import save
 
 COMMANDS = ("demo", "train", "evaluate", "export", "inspect", "simulate", "verilog", "cosim",
-            "estimate", "sweep")  # fmt: skip
+            "estimate", "sweep", "bench")  # fmt: skip
 
 
 @pytest.fixture
@@ -81,6 +81,19 @@ def test_simulate_writes_what_golden_computes(path, images, program, engine, tmp
     with np.load(out) as made:
         np.testing.assert_array_equal(made["logits"], expected.logits)
         np.testing.assert_array_equal(made["mac3"], expected.tensors["mac3"])
+
+
+def test_simd_changes_no_bit_and_must_fit(path, images):
+    digests = {
+        json.loads(call("simulate", path, "--input", images, "--json", *option).stdout)[
+            "logits_sha256"
+        ]
+        for option in ((), ("--simd", "portable"))
+    }
+    assert len(digests) == 1
+    assert_refused(call("simulate", path, "--input", images, "--simd", "magic"), "magic")
+    golden_simd = ("--engine", "golden", "--simd", "portable")
+    assert_refused(call("simulate", path, "--input", images, *golden_simd), "numba")
 
 
 def test_json_is_the_only_thing_on_standard_output(path, images):

@@ -1,0 +1,100 @@
+"""How time grows with images, MACs and threads; the plot of docs/simulator.md."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .sim.networks import build
+from .sim.runner import Runner
+from .spec.files import atomic_path
+from .spec.layers import MacLayer
+from .spec.program import Program
+
+IMAGES = (125, 250, 500, 1000, 2000, 4000, 8000)
+NETWORKS = {
+    "resnet8-cifar": 400, "resnet20-cifar": 200, "resnet56-cifar": 100, "mobilenet-v2": 8,
+    "resnet18": 8, "resnet34": 8, "resnet50": 8,
+}  # fmt: skip
+"""Network -> images timed."""
+
+
+def measure_scaling(threads: int, rounds: int = 3) -> dict[str, list[dict[str, Any]]]:
+    """Seconds by number of images (ResNet-20), by network, and by threads (ResNet-18)."""
+    program = build("resnet20-cifar")
+    runner = Runner(program, threads=threads)
+    by_images = [
+        {"images": count, "seconds": _seconds(runner, _random(program, count), rounds)}
+        for count in IMAGES
+    ]
+    by_network = []
+    for name, count in NETWORKS.items():
+        program = build(name)
+        macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+        seconds = _seconds(Runner(program, threads=threads), _random(program, count), rounds)
+        by_network.append({"network": name, "macs": macs, "seconds_per_image": seconds / count})
+    program = build("resnet18")
+    images = _random(program, 8)
+    by_threads = [
+        {"threads": n, "seconds": _seconds(Runner(program, threads=n), images, rounds)}
+        for n in range(1, threads + 1)
+    ]
+    return {"images": by_images, "networks": by_network, "threads": by_threads}
+
+
+def _random(program: Program, count: int) -> npt.NDArray[np.uint8]:
+    shape = (count, *program.input_shape)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def _seconds(run: Callable[[Any], Any], images: npt.NDArray[np.uint8], rounds: int) -> float:
+    """Best of `rounds`, after a warm-up on the first images."""
+    run(images[:8])
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run(images)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def plot(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Three panels: images, MACs, threads."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    rows = found["images"]
+    axes[0].loglog([r["images"] for r in rows], [r["seconds"] for r in rows], "o-")
+    axes[0].minorticks_off()
+    axes[0].set_xticks([125, 500, 2000, 8000], ["125", "500", "2000", "8000"])
+    axes[0].set(xlabel="images", ylabel="seconds", title="ResNet-20 (CIFAR)")
+    rows = found["networks"]
+    macs = [r["macs"] / 1e6 for r in rows]
+    milliseconds = [1e3 * r["seconds_per_image"] for r in rows]
+    axes[1].loglog(macs, milliseconds, "o")
+    for row, x, y in zip(rows, macs, milliseconds, strict=True):
+        place = (-4, 3) if row["network"] == "resnet50" else (4, -8)
+        side = "right" if row["network"] == "resnet50" else "left"
+        axes[1].annotate(
+            row["network"], (x, y), fontsize=7, xytext=place, textcoords="offset points", ha=side
+        )
+    axes[1].margins(x=0.2)
+    axes[1].set(xlabel="million MACs", ylabel="ms per image", title="networks")
+    rows = found["threads"]
+    speed = [rows[0]["seconds"] / r["seconds"] for r in rows]
+    axes[2].plot([r["threads"] for r in rows], speed, "o-", label="measured")
+    axes[2].plot([r["threads"] for r in rows], [r["threads"] for r in rows], ":", label="ideal")
+    axes[2].set(xlabel="threads", ylabel="speed-up", title="ResNet-18, batch 8",
+                xticks=[r["threads"] for r in rows])  # fmt: skip
+    axes[2].legend()
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
+    pyplot.close(figure)

@@ -1,0 +1,153 @@
+"""Steps of convolutions and fully connected layers."""
+
+import numpy as np
+
+from ..spec.activation import Threshold
+from ..spec.layers import MacLayer
+from . import dot, operands
+from .convolve import DEPTHWISE, WIDEST
+from .layout import Place
+from .lower import Lowering, Step, serves
+from .op import Kind, op
+from .simd import Avx2
+from .stages import RUN
+
+
+def lower_mac(low: Lowering, layer: MacLayer) -> None:
+    """Emit the steps of one MAC layer."""
+    source, target = low.places[layer.input], low.places[layer.name]
+    if layer.padding and not (serves(source, layer) and source.halo >= layer.padding):
+        source = low.copied(
+            source, element=source.element, halo=layer.padding, pads=layer.pad_codes
+        )
+    if low.counting:
+        _count_nonzero(low, layer, source)
+    into = target
+    if target.element == 4 and isinstance(layer.output, Threshold):
+        # tiles write threshold codes as bytes; a later layer wants this map wide
+        into = Place(shape=target.shape, element=1)
+        low.spare.append(into)
+    low.border(into)
+    depthwise = source.element == 1 and layer.groups == layer.in_channels == layer.out_channels > 1
+    parts = 1 if depthwise else layer.groups
+    for part in range(parts):
+        _convolve(low, layer, source, into, part, parts, depthwise)
+    if into is not target:
+        low.border(target)
+        low.convert(into, target)
+
+
+def _convolve(
+    low: Lowering, layer: MacLayer, source: Place, target: Place,
+    part: int, parts: int, depthwise: bool,
+) -> None:  # fmt: skip
+    """One step: all channels, or those of one group."""
+    ins, outs = layer.in_channels // parts, layer.out_channels // parts
+    channels = slice(part * outs, (part + 1) * outs)
+    levels = layer.levels[channels]
+    fmt = low.program.tensors[layer.input].format
+    if depthwise:
+        form, vectors, panels = DEPTHWISE, 2, -(-outs // RUN)
+    else:
+        form = operands.choose_form(low.tag, levels, source, fmt.max - fmt.min)
+        vectors, panels = operands.panels_of(outs)
+    fields = _window(layer, source, target, ins, parts, WIDEST // vectors)
+    piece_channels = fields["piece"] // source.element // (1 if parts > 1 else layer.kernel[1])
+    weights = operands.pack_weights(low.tag, form, levels, piece_channels, vectors)
+    fields |= {
+        "form": form, "vectors": vectors, "panels": panels, "channels": outs,
+        "weights": low.constants.add(weights), "panel_bytes": weights[0].nbytes,
+    }  # fmt: skip
+    if form == dot.BYTES and isinstance(low.tag, Avx2):
+        segments = fields["rows"] if fields["direct"] else 1
+        fields["together"] = operands.units_together(weights, segments, fmt.max - fmt.min)
+    first = source.low * levels.reshape(outs, -1).sum(axis=1)  # stored = code - low
+    first, more = _stage(low, layer, target, channels, vectors, first)
+    fields |= more
+    lanes = operands.per_lane(first, vectors)[:, : 16 * vectors]
+    fields["first"] = low.constants.add((lanes & 0xFFFFFFFF).astype(np.uint32))
+    skip = low.places[layer.skip.tensor] if layer.skip else None
+    if skip is not None and layer.skip is not None:
+        fields |= _skip(layer.skip.stride, layer.skip.channel_offset - channels.start, skip)
+    if not fields["direct"]:
+        packed = fields["rows"] * fields["cols"] * fields["piece"]
+        low.packed_bytes = max(low.packed_bytes, packed)
+    low.emit(
+        Step(
+            record=op(Kind.CONVOLVE, **fields), source=source, target=target, skip=skip,
+            source_padding=layer.padding, source_shift=part * ins * source.element * (parts > 1),
+            target_shift=channels.start * target.element,
+        )
+    )  # fmt: skip
+
+
+def _window(
+    layer: MacLayer, source: Place, target: Place, ins: int, parts: int, tile: int
+) -> dict[str, int]:
+    """Geometry: a row of a window is one piece, unless it takes only some of the channels."""
+    kernel_h, kernel_w = layer.kernel
+    pixel = source.pixel
+    if parts == 1:
+        cols, piece = 1, kernel_w * pixel
+    else:
+        size = ins * source.element
+        cols, piece = kernel_w, (size + 3) // 4 * 4
+    _, height, width = target.shape
+    return {
+        "source_row": layer.stride * source.row,
+        "source_pixel": layer.stride * pixel,
+        "source_element": source.element,
+        "rows": kernel_h,
+        "cols": cols,
+        "row_stride": source.row,
+        "col_stride": pixel,
+        "piece": piece,
+        "kernel": kernel_w,
+        "direct": int(parts == 1 and width % tile == 0),
+        "target_row": target.row,
+        "target_pixel": target.pixel,
+        "target_element": target.element,
+        "height": height,
+        "width": width,
+    }
+
+
+def _stage(
+    low: Lowering, layer: MacLayer, target: Place, channels: slice, vectors: int, first: np.ndarray
+) -> tuple[np.ndarray, dict[str, int]]:
+    if isinstance(layer.output, Threshold):
+        bounds = low.program.bounds[layer.name]
+        fields, middle = operands.threshold_fields(
+            low.constants, layer.output, bounds, channels, vectors
+        )
+        return first - middle, fields
+    return first, operands.requant_fields(low.constants, layer.output, channels, vectors, target)
+
+
+def _skip(stride: int, first: int, skip: Place) -> dict[str, int]:
+    return {
+        "has_skip": 1,
+        "skip_row": stride * skip.row,
+        "skip_pixel": stride * skip.pixel,
+        "skip_element": skip.element,
+        "skip_first": first,
+        "skip_channels": skip.shape[0],
+        "skip_offset": skip.low,
+    }
+
+
+def _count_nonzero(low: Lowering, layer: MacLayer, source: Place) -> None:
+    """A step that counts the codes != 0 at each kernel position of this layer's windows."""
+    padded = -(-layer.in_channels // RUN) * RUN
+    kernel_h, kernel_w = layer.kernel
+    _, height, width = low.program.tensor_shape(layer.name)
+    record = op(
+        Kind.NONZERO, source_row=source.row, source_pixel=source.pixel,
+        source_element=source.element, rows=kernel_h, cols=kernel_w, height=height, width=width,
+        stride=layer.stride, channels=layer.in_channels, offset=-source.low,
+        counter=4 * low.counter_words,
+    )  # fmt: skip
+    low.counters[layer.name] = (low.counter_words, (kernel_h, kernel_w, padded))
+    low.counter_words += kernel_h * kernel_w * padded
+    low.packed_bytes = max(low.packed_bytes, kernel_w * padded * 4)
+    low.emit(Step(record=record, source=source, target=source, source_padding=layer.padding))
