@@ -12,7 +12,7 @@ from ..rtl import payloads
 from ..rtl.arch import Arch
 from ..rtl.verilog import TOP_MODULE
 from ..rtl.words import Word
-from .hexfile import Fields, hex_lines, write_hex
+from ..rtl.hexfile import Fields, hex_lines, write_hex
 from .layer_streams import LayerStream
 
 HARNESS_MODULE = "adqhw_harness"

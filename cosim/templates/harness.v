@@ -55,6 +55,7 @@ module adqhw_harness (
   @TOP@ engine (
       .clk(clk),
       .rst(rst),
+      .hold(1'b0),
       .config_valid(loading && load[1:0] == 0),
       .config_payload(load[2+:@CONFIG_WIDTH@]),
       .codebook_valid(loading && load[1:0] == 1),
