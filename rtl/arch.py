@@ -167,7 +167,7 @@ class Arch:
 RANGES: dict[str, tuple[int, int]] = {
     "rows": (1, 256),
     "cols": (1, 256),
-    "channels": (1, 65536),
+    "channels": (1, 1 << 24),
     "act_width": (1, 16),
     "weight_width": (2, 8),
     "level_width": (2, 16),
