@@ -16,10 +16,11 @@ ENGINES = {
     "golden": "adqhw.spec.golden",
     "numba": "adqhw.sim.engine",
     "torch": "adqhw.adq.integer",
+    "rtl": "adqhw.cosim.rtl_engine",
 }
 """Modules with a function `run(program, images, keep) -> Result`."""
 
-STEP = {"golden": 4, "numba": 256, "torch": 100}
+STEP = {"golden": 4, "numba": 256, "torch": 100, "rtl": 8}
 """Images per call, so that progress is visible and memory does not grow with the data set."""
 
 

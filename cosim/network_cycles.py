@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..rtl.arch import Arch
-from ..rtl.passes import uses_codebook
+from ..rtl.tables import uses_codebook
 from ..rtl.tiling import layer_tiles
 from ..rtl.timing import (
     MAX_POOL_LATENCY,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rtl.accelerator import load_layout, result_layout, write_layout
+from ..rtl.accelerator_ports import load_layout, result_layout, write_layout
 from ..rtl.arch import Arch
 from ..rtl.descriptor import LAYER_WIDTH, with_row_numbers
 from ..rtl.hexfile import write_hex
@@ -47,14 +47,22 @@ def network_verilog(arch: Arch, loads: int, codes: int) -> str:
 
 
 def write_image(
-    arch: Arch, image: npt.NDArray[Any], folder: Path, job: int, loads: int, limit: int,
+    arch: Arch,
+    image: npt.NDArray[Any],
+    folder: Path,
+    job: int,
+    counts: tuple[int, int, int],
     pressure: Pressure,
-) -> None:  # fmt: skip
-    """The files of one image (C, H, W); the harness stops after `limit` cycles."""
+) -> None:
+    """The files of one image (C, H, W).
+
+    counts: words to load, cycles after which the harness stops, number of the program.
+    """
     codes = np.asarray(image, dtype=np.int64).transpose(1, 2, 0).ravel()
     write_hex(folder / f"{job}_codes.hex", [(codes, arch.storage.code_width)])
+    loads, limit, program = counts
     header = [loads, len(codes), limit, pressure.beat_idle, pressure.output_pause, pressure.seed]
-    write_hex(folder / f"{job}_header.hex", [(np.array(header), 32)])
+    write_hex(folder / f"{job}_header.hex", [(np.array([*header, program]), 32)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +70,8 @@ class Trace:
     """What the harness recorded of one image.
 
     writes: (n, 3) layer, address, cycle; lanes, words: (n, rows) which codes are written, and the
-    codes as stored. results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `EVENTS` of each
-    pass alone.
+    codes as stored. results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `EVENTS`
+    of each pass alone.
     """
 
     writes: npt.NDArray[np.int64]

@@ -6,11 +6,12 @@ import numpy as np
 
 from ..spec.layers import MacLayer
 from ..spec.requant import Requant
-from .accelerator import Target, load_layout
+from .accelerator_ports import Target, load_layout
 from .arch import Arch
 from .descriptor import pass_layout, with_row_numbers
-from .passes import Plan, has_rows, output_of, uses_codebook
+from .passes import Plan
 from .payloads import requant_layout, threshold_layout
+from .tables import has_rows, output_of, uses_codebook
 from .words import requant_words, threshold_words
 
 Row = tuple[int, int, int]
@@ -103,5 +104,3 @@ def _weights(arch: Arch, plan: Plan) -> Iterator[Row]:
             value = int.from_bytes(packed.tobytes(), "little")
             yield Target.WEIGHTS + plane % banks, plane // banks, value
             plane += 1
-
-

@@ -6,21 +6,15 @@ from typing import Any
 import numpy as np
 
 from ..spec.errors import InputError
-from ..spec.formats import Int64Array, IntFormat
+from ..spec.formats import Int64Array
 from ..spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ..spec.program import INPUT, Program
-from ..spec.requant import Requant
-from .arch import Arch, Micro
+from .arch import Arch
 from .descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, PassKind
 from .placement import Placement, Region, place
+from .tables import OUTPUT, Tables, has_rows, output_of, stored_weights, tables_of, uses_codebook
 from .tiling import Tile, layer_tiles, tile_fields
 from .words import Word, config_word
-
-LOGITS = IntFormat(width=32, signed=True)
-OUTPUT = Requant(
-    multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), shift=0, out=LOGITS
-)
-"""How the codes of a last max pool reach the result: unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,17 +37,6 @@ class Pass:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tables:
-    """First row of every layer's parameters and codebook, and the rows in all."""
-
-    parameters: dict[str, int]
-    codebooks: dict[str, int]
-    threshold_rows: int
-    requant_rows: int
-    codebook_rows: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """A program on an array: the passes in order, where tensors and tables lie."""
 
@@ -65,7 +48,7 @@ class Plan:
 
 def plan(arch: Arch, program: Program) -> Plan:
     """Passes of `program`; sizes are not checked against the memories (`fit.check` does)."""
-    placement, tables = place(program, arch.rows), _tables(arch, program)
+    placement, tables = place(program, arch.rows), tables_of(arch, program)
     made = _Planner(arch, program, placement, tables)
     passes = [made.input_pass()]
     for number, layer in enumerate(program.layers):
@@ -77,56 +60,6 @@ def plan(arch: Arch, program: Program) -> Plan:
             planes += entry.planes
     passes[-1].word["final"] = 1
     return Plan(program=program, placement=placement, tables=tables, passes=passes)
-
-
-def output_of(layer: Any) -> Any:
-    """The output stage that a layer's parameter rows hold; that of the result for a max pool."""
-    return OUTPUT if layer.output is None else layer.output
-
-
-def has_rows(program: Program, layer: Any) -> bool:
-    """Does the layer use parameter rows? A max pool only when its codes are the result."""
-    return layer.output is not None or layer is program.layers[-1]
-
-
-def _tables(arch: Arch, program: Program) -> Tables:
-    parameters, codebooks = {}, {}
-    rows = {True: 0, False: 0}  # of the requant and threshold memories
-    levels = 0
-    for layer in program.layers:
-        if has_rows(program, layer):
-            requant = isinstance(output_of(layer), Requant)
-            parameters[layer.name] = rows[requant]
-            rows[requant] += output_of(layer).channels
-        if uses_codebook(arch, layer):
-            codebooks[layer.name] = levels
-            levels += len(layer.codebook.levels)
-    return Tables(
-        parameters=parameters,
-        codebooks=codebooks,
-        threshold_rows=max(1, rows[False]),
-        requant_rows=max(1, rows[True]),
-        codebook_rows=max(1, levels),
-    )
-
-
-def uses_codebook(arch: Arch, layer: Any) -> bool:
-    """Are the layer's weights stored as codes that the lanes look up?"""
-    return (
-        isinstance(layer, MacLayer)
-        and layer.codebook is not None
-        and arch.micro is not Micro.UNIFORM
-    )
-
-
-def stored_weights(arch: Arch, layer: MacLayer | PoolLayer, channels: int) -> tuple[Any, int]:
-    """((Cout, Cin/groups, kh, kw) fields, their width): codes, or levels as two's complement."""
-    if isinstance(layer, PoolLayer):
-        return np.ones((channels, 1, 1, 1), np.int64), 2
-    if uses_codebook(arch, layer):
-        return np.asarray(layer.weights, dtype=np.int64), layer.weight_width
-    width = layer.level_width
-    return layer.levels & ((1 << width) - 1), width
 
 
 class _Planner:
@@ -154,7 +87,13 @@ class _Planner:
         """A descriptor without geometry; layer 0 is the input."""
         layer = self.program.layers[number] if number >= 0 else None
         zero = config_word(OUTPUT)
-        word: Word = {"kind": int(kind), "layer": number + 1, "config": zero, "feed": {}, "read": {}}
+        word: Word = {
+            "kind": int(kind),
+            "layer": number + 1,
+            "config": zero,
+            "feed": {},
+            "read": {},
+        }
         if layer is not None and has_rows(self.program, layer):
             output, base = output_of(layer), self.tables.parameters[layer.name]
             word["config"] = config_word(output, **config)
@@ -201,6 +140,8 @@ class _Planner:
         self._write(word, target or layer.name)
         if target is None:
             word["to_stream"], word["write_banks"] = 1, 0
+            limit = 1 << (self.arch.out_width - 1)  # the stage must hold the codes, no more
+            word["config"] |= {"out_min": -limit, "out_max": limit - 1}
         return Pass(layer=layer.name, kind=PassKind.DIRECT, word=word)
 
     def _feed(self, word: Word, layer: MacLayer | PoolLayer, kernel: tuple[int, int]) -> None:

@@ -19,9 +19,7 @@ class Tile:
     input_blocks: int
 
 
-def tiles(
-    outputs: int, inputs: int, groups: int, *, rows: int, cols: int
-) -> list[Tile]:
+def tiles(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> list[Tile]:
     """Tiles of a layer: one where every output reads every input, several with groups.
 
     A column block reads the input blocks that hold the channels of its outputs' groups.

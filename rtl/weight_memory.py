@@ -38,7 +38,7 @@ class WeightMemory(wiring.Component):
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
-        fields = data.ArrayLayout(data.ArrayLayout(unsigned(arch.field_width), arch.rows), arch.cols)
+        column = data.ArrayLayout(unsigned(arch.field_width), arch.rows)
         super().__init__(
             {
                 "load": In(stream.Signature(plane_row_layout(arch), always_ready=True)),
@@ -46,7 +46,7 @@ class WeightMemory(wiring.Component):
                 "planes": In(plane_width(arch)),
                 "width": In(weight_width_width(arch)),
                 "extend": In(1),
-                "fields": Out(fields),
+                "fields": Out(data.ArrayLayout(column, arch.cols)),
             }
         )
 
@@ -87,7 +87,9 @@ class WeightMemory(wiring.Component):
     def _rotate(self, m, outputs, rotation, bank_bits):
         """Plane i is the output of bank (i + rotation) mod banks."""
         for bit in range(bank_bits):
-            turned = [Signal.like(output, name=f"turn_{bit}_{i}") for i, output in enumerate(outputs)]
+            turned = [
+                Signal.like(output, name=f"turn_{bit}_{i}") for i, output in enumerate(outputs)
+            ]
             for i, signal in enumerate(turned):
                 other = outputs[(i + (1 << bit)) % len(outputs)]
                 m.d.comb += signal.eq(Mux(rotation[bit], other, outputs[i]))

@@ -15,7 +15,9 @@ from ..spec.program_file import load
 
 def command(
     program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
-    engine: Annotated[str, typer.Option(help="numba, golden or torch: same bits.")] = "numba",
+    engine: Annotated[
+        str, typer.Option(help="numba, golden, torch or rtl (seconds per image): same bits.")
+    ] = "numba",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N test images.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,

@@ -2,7 +2,7 @@
 //
 // cocotb sets `job` and `start`, and waits for `done`: no Python runs per cycle. Files, in the
 // simulator's working folder (written and read by network.py):
-//   loads.hex            words for the load port, once       <job>_header.hex   counts and rates
+//   <program>_loads.hex  words for the load port, when it changes   <job>_header.hex  counts, rates
 //   <job>_codes.hex    codes of the image stream           <job>_outputs.txt    written here:
 //     w layer address lanes word cycle   a write to the activation memory
 //     r code cycle                       a taken result
@@ -25,7 +25,8 @@ module adqhw_network (
   reg [2:0] state;
   reg [31:0] load_count, code_count, limit, image_idle, result_pause;
   reg [31:0] load_at, code_at, cycle, noise;
-  reg loaded, image_gate, result_gate;
+  reg [31:0] program_number, loaded;
+  reg image_gate, result_gate;
   integer file;
   string prefix;
 
@@ -75,7 +76,9 @@ module adqhw_network (
       image_idle = header[3];
       result_pause = header[4];
       noise <= header[5];
-      if (!loaded) $readmemh("loads.hex", loads);
+      program_number = header[6];
+      if (loaded != program_number)
+        $readmemh({$sformatf("%0d_", program_number), "loads.hex"}, loads);
       $readmemh({prefix, "codes.hex"}, codes);
       file = $fopen({prefix, "outputs.txt"}, "w");
     end
@@ -85,16 +88,16 @@ module adqhw_network (
     if (rst) begin
       state <= IDLE;
       done <= 0;
-      loaded <= 0;
+      loaded <= ~0;
     end else if (state == IDLE) begin
       if (start) begin
         prepare;
         load_at <= 0;
-        state <= loaded ? STARTING : LOADING;
+        state <= loaded == program_number ? STARTING : LOADING;
       end
     end else if (state == LOADING) begin
       load_at <= load_at + 1;
-      loaded  <= 1;
+      loaded  <= program_number;
       if (load_at + 1 >= load_count) state <= STARTING;
     end else if (state == STARTING) begin
       state <= RUNNING;
