@@ -162,7 +162,8 @@ class Accelerator(wiring.Component):
         writer, memory, engine = self.writer, self.memory, self.engine
         storing = descriptor.kind == PassKind.INPUT
         pooling = descriptor.kind == PassKind.MAX_POOL
-        taken, code = Signal(), Signal(signed(self.arch.out_width + 1))
+        width = max(self.arch.out_width, self.arch.storage.code_width) + 1
+        taken, code = Signal(), Signal(signed(width))
         to_result = descriptor.to_stream & writer.inside
         m.d.comb += [
             writer.walk.eq(descriptor.write),
@@ -182,17 +183,18 @@ class Accelerator(wiring.Component):
             m.d.comb += taken.eq(self.pool.words.valid)
         with m.Else():
             m.d.comb += taken.eq(engine.output.valid & engine.output.ready)
-        lane = Signal(self.arch.rows)
+        lane, lanes = Signal(self.arch.rows), Signal(self.arch.rows)
         m.d.comb += [
             writer.step.eq(taken),
             lane.eq(1 << writer.lane),
             memory.write_banks.eq(descriptor.write_banks),
             memory.write_address.eq(writer.address),
             memory.write_word.eq(self.write.word),
-            memory.write_lanes.eq(self.write.lanes),
+            memory.write_lanes.eq(lanes),
+            self.write.lanes.eq(lanes),
         ]
         with m.If(taken & writer.inside & ~descriptor.to_stream):
-            m.d.comb += self.write.lanes.eq(Mux(pooling, ~0, lane))
+            m.d.comb += lanes.eq(Mux(pooling, ~0, lane))
         m.d.comb += [
             stored.eq(Mux(pooling, best, code))
             for stored, best in zip(self.write.word, self.pool.words.payload, strict=True)

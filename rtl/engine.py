@@ -1,6 +1,6 @@
 """Engine: array, drain and output stage behind streams; the top level of the emitted Verilog."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -121,7 +121,9 @@ class Engine(wiring.Component):
             requant.codes.ready.eq(self.output.ready & config.requant),
             threshold.codes.ready.eq(self.output.ready & ~config.requant),
         ]
+        # Whole expressions: Icarus 11 never wakes on parts of a signal set in two processes.
+        chosen = Signal.like(direct.payload)
+        m.d.comb += chosen.eq(Mux(config.direct, direct.payload, accs.payload))
+        channel = Mux(config.shared, config.shared_channel, chosen.channel)
         for unit in (threshold, requant):
-            m.d.comb += unit.accs.payload.eq(Mux(config.direct, direct.payload, accs.payload))
-            with m.If(config.shared):
-                m.d.comb += unit.accs.payload.channel.eq(config.shared_channel)
+            m.d.comb += Value.cast(unit.accs.payload).eq(Cat(chosen.acc, channel))
