@@ -68,8 +68,12 @@ def build_texts(
     *,
     top: str = HARNESS_MODULE,
     waves: bool = False,
+    public: bool = False,
 ) -> Build:
     """Compile Verilog `texts` by file name below `cache`, unless that very build is there.
+
+    public: every signal can be driven and read from Python (slower); else only what the Verilog
+    names.
 
     A build's folder is named by the digest of its Verilog and of the tools' versions. It is made
     under another name and renamed when complete, so that processes may share a cache.
@@ -77,7 +81,7 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    arguments = _arguments(simulator, waves)
+    arguments = _arguments(simulator, waves=waves, public=public)
     key = [texts, simulator.name, simulator.version, arguments]
     key.append(metadata.version("cocotb"))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -167,13 +171,14 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator, waves: bool = False) -> list[str]:
+def _arguments(simulator: Simulator, *, waves: bool, public: bool) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
-    options = ["-Wno-fatal", "--no-public-flat-rw", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+    options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+    options += [] if public else ["--no-public-flat-rw"]
     return [*options, *(["--trace-fst", "--trace-structs"] if waves else [])]
 
 

@@ -15,6 +15,7 @@ from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from .accelerator import Accelerator
 from .arch import Arch
+from .axi_top import AxiTop
 from .engine import Engine
 from .lane_array import COLUMN_MODULE
 from .lookup_mac import column_for
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 TOP_MODULE = "adqhw_engine"
 ACCELERATOR_MODULE = "adqhw_accelerator"
+AXI_MODULE = "adqhw_top"
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
 
@@ -72,6 +74,14 @@ def accelerator_texts(arch: Arch) -> dict[str, str]:
     return {
         f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
         f"{ACCELERATOR_MODULE}.v": _convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
+    }
+
+
+def axi_texts(arch: Arch) -> dict[str, str]:
+    """Verilog by file name: the column, then the accelerator behind its AXI ports."""
+    return {
+        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
+        f"{AXI_MODULE}.v": _convert(AxiTop(arch, instances=True), AXI_MODULE),
     }
 
 

@@ -16,7 +16,7 @@ from adqhw.cosim.harness import Pressure
 from adqhw.cosim.network import Case, run_network
 from adqhw.cosim.network_cosim import cosimulate_network
 from adqhw.rtl.accelerator_ports import Target
-from adqhw.rtl.arch import Arch
+from adqhw.rtl.arch import Arch, Micro
 from adqhw.rtl.storage_fit import check_storage
 from adqhw.spec import InputError, LayerKind, Program, golden
 
@@ -81,6 +81,17 @@ def test_random_networks(builds):
 def test_many_random_networks(part, builds):
     rows, cols = [(4, 3), (3, 4), (1, 1), (2, 7), (8, 2)][part]
     fuzz(range(2000 + 120 * part, 2120 + 120 * part), rows, cols, "decode", builds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 4), (8, 32)])
+def test_every_kind_on_every_array(rows, cols, micro, builds):
+    """Free running and with both streams held back: every code, every cycle."""
+    program = every_kind(1)
+    arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
+    cases = [(program, random_images(program, 2))] * 4
+    assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
 
 
 def test_a_corrupted_threshold_is_found_in_its_layer_and_reruns(builds, tmp_path, monkeypatch):
