@@ -6,6 +6,7 @@ from . import __version__
 from .commands import (
     cosim,
     demo,
+    diff,
     estimate,
     evaluate,
     export,
@@ -38,6 +39,7 @@ for module in (
     simulate,
     verilog,
     cosim,
+    diff,
     estimate,
     sweep,
 ):
