@@ -17,12 +17,13 @@ ENGINES = {
     "golden": "adqhw.spec.golden",
     "numba": "adqhw.sim.engine",
     "torch": "adqhw.adq.integer",
+    "rtl": "adqhw.cosim.rtl_engine",
 }
 """Modules with a function `run(program, images, keep) -> Result`."""
 
 SIMD_HELP = "Instruction set of the numba engine: vnni, avx2 or portable. Same bits, other speed."
 
-STEP = {"golden": 4, "numba": 256, "torch": 100}
+STEP = {"golden": 4, "numba": 256, "torch": 100, "rtl": 8}
 """Images per call, so that progress is visible and memory does not grow with the data set."""
 
 

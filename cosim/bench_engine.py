@@ -1,4 +1,4 @@
-"""In-simulator cocotb module: starts the harness once per prepared layer. No Python per cycle."""
+"""In-simulator cocotb module: starts the harness once per prepared job. No Python per cycle."""
 
 import os
 
@@ -6,23 +6,23 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
-COUNT = "ADQHW_LAYERS"
-"""Environment variable: how many layers were prepared, numbered from 0."""
+COUNT = "ADQHW_JOBS"
+"""Environment variable: how many jobs were prepared, numbered from 0."""
 
 
 @cocotb.test()
-async def run_layers(dut):
-    """Reset, then every layer: start, wait for `done`. The harness measures and records."""
+async def run_jobs(dut):
+    """Reset, then every job: start, wait for `done`. The harness measures and records."""
     dut.start.value = 0
-    dut.layer.value = 0
+    dut.job.value = 0
     dut.rst.value = 1
     # impl="gpi": toggled below Python, several times faster than a coroutine
     Clock(dut.clk, 10, unit="ns", impl="gpi").start()
     await ClockCycles(dut.clk, 4)
     await FallingEdge(dut.clk)  # inputs change away from the sampling edge
     dut.rst.value = 0
-    for layer in range(int(os.environ[COUNT])):
-        dut.layer.value = layer
+    for job in range(int(os.environ[COUNT])):
+        dut.job.value = job
         dut.start.value = 1
         await RisingEdge(dut.done)
         await FallingEdge(dut.clk)

@@ -82,14 +82,40 @@ def write_reproducer(
             actual=actual,
         )
     _text(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
+    _rerun_script(folder)
+    return failure
+
+
+def write_network_reproducer(
+    failures: Path, failure: Failure, program: Program, arch: Arch, images: Codes
+) -> Failure:
+    """The same for a whole network on the accelerator: the program and the image that failed."""
+    image = np.ascontiguousarray(images[failure.image][None])
+    text = json.dumps([program.digest, arch.digest, failure.simulator, "network"])
+    digest = hashlib.sha256(text.encode() + image.tobytes()).hexdigest()
+    folder = failures / digest[:16]
+    failure = replace(failure, folder=str(folder))
+    save(program, folder / "program.safetensors")
+    for name, content in (
+        ("case.json", failure.to_dict() | {"network": True}),
+        ("arch.json", arch.to_dict()),
+    ):
+        _text(folder / name, json.dumps(content, indent=2) + "\n")
+    with atomic_path(folder / "case.npz") as temporary:
+        np.savez_compressed(temporary, images=image)
+    _rerun_script(folder)
+    return failure
+
+
+def _rerun_script(folder: Path) -> None:
+    """`rerun.sh` in a reproducer's folder."""
     command = [sys.executable, "-m", "adqhw.cosim.rerun"]
     script = (
-        "#!/bin/sh\n# Runs the layer again and prints the codes that differ.\n"
+        "#!/bin/sh\n# Runs it again and prints the codes that differ.\n"
         f'exec {shlex.join(command)} "$(dirname "$0")"\n'
     )
     _text(folder / "rerun.sh", script)
     (folder / "rerun.sh").chmod(0o755)
-    return failure
 
 
 def _text(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from ..spec.program_file import load
 from .cycles import layer_cycles
 from .harness import Capacity
 from .layer_streams import layer_stream
+from .network_cosim import cosimulate_network
 from .runner import build, run
 from .toolchain import find_simulator
 
@@ -23,6 +24,8 @@ def rerun(folder: str | Path) -> list[str]:
     root = Path(folder)
     try:
         case = json.loads((root / "case.json").read_text(encoding="utf-8"))
+        if case.get("network"):
+            return _rerun_network(root, case["simulator"])
         manifest = json.loads((root / "verilog" / MANIFEST).read_text(encoding="utf-8"))
         with np.load(root / "case.npz", allow_pickle=False) as arrays:
             tensors = {
@@ -47,6 +50,23 @@ def rerun(folder: str | Path) -> list[str]:
         f"layer {name!r} index {tuple(map(int, i))}: expected {expected[tuple(i)]}, "
         f"actual {actual[tuple(i)]}"
         for i in np.argwhere(actual != expected)
+    ]
+
+
+def _rerun_network(root: Path, simulator: str) -> list[str]:
+    """Lines for every layer whose codes differ when the whole network runs again."""
+    arch = Arch.from_dict(json.loads((root / "arch.json").read_text(encoding="utf-8")))
+    with np.load(root / "case.npz", allow_pickle=False) as arrays:
+        images = arrays["images"]
+    report = cosimulate_network(
+        load(root / "program.safetensors"), images, arch, simulator,
+        build_dir=root / "build", failures=root / "again",
+    )  # fmt: skip
+    return [
+        f"layer {layer.name!r}: {layer.mismatches} codes differ, first at "
+        f"{layer.failure.index}: expected {layer.failure.expected}, actual {layer.failure.actual}"
+        for layer in report.layers
+        if layer.failure is not None
     ]
 
 

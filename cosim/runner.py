@@ -51,24 +51,43 @@ class Build:
     simulator: Simulator
     folder: Path
     seconds: float
+    top: str = HARNESS_MODULE
 
 
 def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
-    """Compile the engine and its harness below `cache`, unless that very build is there.
+    """Compile the engine and its harness below `cache`, unless that very build is there."""
+    texts = {**verilog_texts(arch), f"{HARNESS_MODULE}.v": harness_verilog(arch, capacity)}
+    return build_texts(texts, arch, simulator, cache)
+
+
+def build_texts(
+    texts: dict[str, str],
+    arch: Arch,
+    simulator: Simulator,
+    cache: Path,
+    *,
+    top: str = HARNESS_MODULE,
+    waves: bool = False,
+    public: bool = False,
+) -> Build:
+    """Compile Verilog `texts` by file name below `cache`, unless that very build is there.
+
+    public: every signal can be driven and read from Python (slower); else only what the Verilog
+    names.
 
     A build's folder is named by the digest of its Verilog and of the tools' versions. It is made
     under another name and renamed when complete, so that processes may share a cache.
     """
     start = time.perf_counter()
-    texts = {**verilog_texts(arch), f"{HARNESS_MODULE}.v": harness_verilog(arch, capacity)}
     if simulator.name == "verilator":
-        texts["column.vlt"] = _VERILATOR_CONTROL
-    key = [texts, simulator.name, simulator.version, _arguments(simulator)]
+        texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
+    arguments = _arguments(simulator, waves=waves, public=public)
+    key = [texts, simulator.name, simulator.version, arguments]
     key.append(metadata.version("cocotb"))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = cache.absolute() / f"{simulator.name}_{digest[:16]}"
     if (folder / _COMPLETE).is_file():
-        return Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0)
+        return Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix="making_", dir=cache.absolute()))
@@ -76,14 +95,14 @@ def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> 
         raise InputError(f"Build folder must be writable, not {str(cache)!r}: {error}") from None
     for name, text in texts.items():
         (making / name).write_text(text, encoding="utf-8")
-    _compile(simulator, making, sorted(texts))
+    _compile(simulator, making, sorted(texts), top, arguments)
     (making / _COMPLETE).write_text(json.dumps({"arch": arch.to_dict(), "digest": digest}))
     try:
         making.rename(folder)
     except OSError:  # another process was faster: its build is the same
         shutil.rmtree(making)
     seconds = time.perf_counter() - start
-    return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds)
+    return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
 
 
 def run(
@@ -104,18 +123,31 @@ def run(
     for number, (stream, limit) in enumerate(zip(streams, limits, strict=True)):
         (folder / f"{number}_outputs.txt").unlink(missing_ok=True)
         write_layer(made.arch, stream, folder, number, limit, pressure or Pressure())
+    errors = simulate(made, len(streams), folder, finished)
+    return [_recording(folder, number, stream, errors) for number, stream in enumerate(streams)]
+
+
+def simulate(
+    made: Build,
+    count: int,
+    folder: Path,
+    finished: Callable[[int], None] = lambda number: None,
+    *,
+    waves: bool = False,
+) -> list[BaseException]:
+    """Run the `count` jobs prepared in `folder` in one simulator process; what went wrong."""
     errors: list[BaseException] = []
     worker = threading.Thread(
-        target=_simulate, args=(made, len(streams), folder, errors), daemon=True
+        target=_simulate, args=(made, count, folder, errors, waves), daemon=True
     )
     worker.start()
     seen = 0
     while worker.is_alive():
         worker.join(_POLL_S)
-        while seen < len(streams) and is_finished(folder, seen):
+        while seen < count and is_finished(folder, seen):
             finished(seen)
             seen += 1
-    return [_recording(folder, number, stream, errors) for number, stream in enumerate(streams)]
+    return errors
 
 
 def _recording(
@@ -139,24 +171,28 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator) -> list[str]:
+def _arguments(simulator: Simulator, *, waves: bool, public: bool) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
-    return ["-Wno-fatal", "--no-public-flat-rw", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+    options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+    options += [] if public else ["--no-public-flat-rw"]
+    return [*options, *(["--trace-fst", "--trace-structs"] if waves else [])]
 
 
-def _compile(simulator: Simulator, folder: Path, names: list[str]) -> None:
+def _compile(
+    simulator: Simulator, folder: Path, names: list[str], top: str, arguments: list[str]
+) -> None:
     log = folder / "build.log"
     try:
         with simulator.active():
             _runner(simulator).build(
                 sources=[folder / name for name in names],
-                hdl_toplevel=HARNESS_MODULE,
+                hdl_toplevel=top,
                 build_dir=folder,
-                build_args=_arguments(simulator),
+                build_args=arguments,
                 timescale=_TIMESCALE,
                 always=True,
                 log_file=log,
@@ -172,12 +208,14 @@ def _compile(simulator: Simulator, folder: Path, names: list[str]) -> None:
         raise
 
 
-def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
+def _simulate(
+    made: Build, count: int, folder: Path, errors: list[BaseException], waves: bool
+) -> None:
     """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
     try:
         _runner(made.simulator).test(
             test_module=bench_engine.__name__,
-            hdl_toplevel=HARNESS_MODULE,
+            hdl_toplevel=made.top,
             hdl_toplevel_lang="verilog",
             build_dir=made.folder,
             test_dir=folder,
@@ -185,6 +223,7 @@ def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]
             timescale=_TIMESCALE,
             extra_env={bench_engine.COUNT: str(count)},
             log_file=folder / "simulation.log",
+            waves=waves,
         )
     except (RuntimeError, ValueError, OSError, SystemExit) as error:
         errors.append(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..spec.errors import InputError
+from .storage import Storage
 
 if TYPE_CHECKING:
     from ..spec.program import Program
@@ -67,6 +68,7 @@ class Arch:
     out_width: int = 32
     """Signed width that holds every output code (9 for u8, 32 for logits)."""
     requant: RequantWidths = field(default_factory=RequantWidths)
+    storage: Storage = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         if self.micro not in set(Micro):
@@ -88,6 +90,11 @@ class Arch:
         if self.micro is Micro.UNIFORM:
             return self.level_width
         return max(self.level_width, self.weight_width)
+
+    @property
+    def plane_banks(self) -> int:
+        """Banks of the weight memory, each one bit of every lane wide: a power of two."""
+        return 1 << (self.field_width - 1).bit_length()
 
     @property
     def channel_width(self) -> int:
@@ -120,16 +127,19 @@ class Arch:
     def from_dict(cls, values: dict[str, Any], what: str = "Arch") -> "Arch":
         """Arch from plain data; an unknown or missing key is refused by name."""
         values = dict(values)
-        nested = values.pop("requant", {})
-        if not isinstance(nested, dict):
-            raise InputError(f"{what} requant must be a table, not {nested!r}")
+        nested = {"requant": RequantWidths, "storage": Storage}
+        for name, kind in nested.items():
+            table = values.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise InputError(f"{what} {name} must be a table, not {table!r}")
+            _check_keys(table, kind, f"{what} {name}")
+            values[name] = kind(**table)
         _check_keys(values, cls, what)
-        _check_keys(nested, RequantWidths, f"{what} requant")
-        return cls(**values, requant=RequantWidths(**nested))
+        return cls(**values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "Arch":
-        """Arch from a TOML file: top-level keys and a `[requant]` table."""
+        """Arch from a TOML file: top-level keys, tables `[requant]` and `[storage]`."""
         try:
             values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -157,7 +167,7 @@ class Arch:
 RANGES: dict[str, tuple[int, int]] = {
     "rows": (1, 256),
     "cols": (1, 256),
-    "channels": (1, 65536),
+    "channels": (1, 1 << 24),
     "act_width": (1, 16),
     "weight_width": (2, 8),
     "level_width": (2, 16),

@@ -1,6 +1,6 @@
 """Engine: array, drain and output stage behind streams; the top level of the emitted Verilog."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -36,14 +36,18 @@ class Engine(wiring.Component):
     config, codebook, thresholds, requants : load ports, always ready.
     beat : `beat_layout`. direct : `acc_layout`. skip : residual codes in output order.
     output : signed codes, `out_width` bits. stall : the array waits for the drain.
+    hold : the array stands still; held while a blocked output must freeze the whole engine.
     """
 
-    def __init__(self, arch: Arch, *, instances: bool = False) -> None:
+    def __init__(
+        self, arch: Arch, *, instances: bool = False, rows: tuple[int, int] | None = None
+    ) -> None:
         self.arch = arch
+        rows = rows or (1 << arch.channel_width,) * 2  # of the threshold and requant memories
         self.array = LaneArray(arch, instances=instances)
         self.drain = Drain(arch)
-        self.threshold_unit = ThresholdUnit(arch)
-        self.requant_unit = RequantUnit(arch)
+        self.threshold_unit = ThresholdUnit(arch, rows=rows[0])
+        self.requant_unit = RequantUnit(arch, rows=rows[1])
         super().__init__(
             {
                 "config": In(stream.Signature(config_layout(arch), always_ready=True)),
@@ -53,6 +57,7 @@ class Engine(wiring.Component):
                 "beat": In(stream.Signature(beat_layout(arch))),
                 "direct": In(stream.Signature(acc_layout(arch))),
                 "skip": In(stream.Signature(signed(arch.requant.skip_width))),
+                "hold": In(1),
                 "output": Out(stream.Signature(signed(arch.out_width))),
                 "stall": Out(1),
             }
@@ -86,6 +91,7 @@ class Engine(wiring.Component):
         requant = self.requant_unit
         m.d.comb += [
             array.bypass.eq(config.bypass),
+            array.hold.eq(self.hold),
             self.stall.eq(array.stall),
             requant.use_skip.eq(config.skip),
             requant.shift.eq(config.shift),
@@ -115,5 +121,9 @@ class Engine(wiring.Component):
             requant.codes.ready.eq(self.output.ready & config.requant),
             threshold.codes.ready.eq(self.output.ready & ~config.requant),
         ]
+        # Whole expressions: Icarus 11 never wakes on parts of a signal set in two processes.
+        chosen = Signal.like(direct.payload)
+        m.d.comb += chosen.eq(Mux(config.direct, direct.payload, accs.payload))
+        channel = Mux(config.shared, config.shared_channel, chosen.channel)
         for unit in (threshold, requant):
-            m.d.comb += unit.accs.payload.eq(Mux(config.direct, direct.payload, accs.payload))
+            m.d.comb += Value.cast(unit.accs.payload).eq(Cat(chosen.acc, channel))

@@ -10,6 +10,7 @@ from ..spec.layers import Layer, LayerKind, MacLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
 from .arch import Arch, RequantWidths
+from .storage_fit import with_memories
 
 _REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 
@@ -26,7 +27,11 @@ def needs(program: Program) -> Iterator[Need]:
     """Every demand of `program`, in layer order."""
     for layer in program.layers:
         if layer.kind is LayerKind.MAX_POOL:
-            continue  # works on codes, outside the array: the cycle model refuses it by name
+            if layer is program.layers[-1]:  # its codes pass the output stage to become results
+                width = max(2, program.acc_width(layer.name))
+                for parameter in ("acc_width", "out_width"):
+                    yield Need(parameter, width, layer.name)
+            continue  # works on codes, outside the array
         for parameter, value in _layer_needs(program, layer):
             yield Need(parameter, value, layer.name)
 
@@ -41,7 +46,8 @@ def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
         least[need.parameter] = max(least[need.parameter], need.value)
     nested = {name: least.pop(name) for name in sorted(_REQUANT_FIELDS)}
     values: dict[str, Any] = {**least, "micro": micro}
-    return Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
+    arch = Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
+    return with_memories(arch, program)
 
 
 def check(arch: Arch, program: Program) -> None:

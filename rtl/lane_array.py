@@ -16,7 +16,7 @@ COLUMN_MODULE = "adqhw_column"
 class LaneArray(wiring.Component):
     """`cols` dot products over the same activations; a beat per cycle, sums when a beat is `last`.
 
-    The whole array freezes while finished sums wait for a taker (`stall`).
+    The whole array freezes while finished sums wait for a taker (`stall`), or while `hold`.
 
     Latency: `latency` cycles from the acceptance of a `last` beat to valid sums.
     Throughput: 1 beat per cycle.
@@ -25,7 +25,8 @@ class LaneArray(wiring.Component):
     -------
     beats : `beat_layout`. sums : `sums_layout`, held until taken.
     codebook : `codebook_layout`, always ready; load only while no beat is in flight.
-    bypass : weight fields are levels. stall : the array is frozen.
+    bypass : weight fields are levels. stall : the array waits for the taker.
+    hold : nothing moves, sums are not offered.
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:
@@ -36,6 +37,7 @@ class LaneArray(wiring.Component):
                 "beats": In(stream.Signature(beat_layout(arch))),
                 "codebook": In(stream.Signature(codebook_layout(arch), always_ready=True)),
                 "bypass": In(1),
+                "hold": In(1),
                 "sums": Out(stream.Signature(sums_layout(arch))),
                 "stall": Out(1),
             }
@@ -53,9 +55,11 @@ class LaneArray(wiring.Component):
         m = Module()
         advance = Signal()
         beat, sums = self.beats.payload, self.sums.payload
+        waiting = Signal()
         m.d.comb += [
+            self.sums.valid.eq(waiting & ~self.hold),
             self.stall.eq(self.sums.valid & ~self.sums.ready),
-            advance.eq(~self.stall),
+            advance.eq(~self.stall & ~self.hold),
             self.beats.ready.eq(advance),
         ]
         # Control travels beside the data: one copy for all columns.
@@ -71,7 +75,7 @@ class LaneArray(wiring.Component):
                     new.eq(old)
                     for new, old in zip(channels, [beat.channel, *channels], strict=False)
                 ),
-                self.sums.valid.eq(valid[-1] & last[-1]),
+                waiting.eq(valid[-1] & last[-1]),
                 sums.channel.eq(channels[-1]),
             ]
         controls = {

@@ -75,7 +75,8 @@ def config_layout(arch: Arch) -> data.StructLayout:
 
     bypass: weight fields are levels. direct: the output stage reads the direct stream instead of
     the array. requant: the output stage is the requant unit. skip: it takes a residual code per
-    sum. Then its shift, the residual's multiplier and the saturation limits.
+    sum. shared: all sums use the parameters of shared_channel. Then the requant's shift, the
+    residual's multiplier and the saturation limits.
     """
     return data.StructLayout(
         {
@@ -83,6 +84,8 @@ def config_layout(arch: Arch) -> data.StructLayout:
             "direct": unsigned(1),
             "requant": unsigned(1),
             "skip": unsigned(1),
+            "shared": unsigned(1),
+            "shared_channel": unsigned(arch.channel_width),
             "shift": unsigned(shift_width(arch)),
             "skip_multiplier": signed(arch.requant.skip_multiplier_width),
             "out_min": signed(arch.out_width),

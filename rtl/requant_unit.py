@@ -24,8 +24,9 @@ class RequantUnit(wiring.Component):
     codes : signed, `out_width` bits.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, rows: int | None = None) -> None:
         self.arch = arch
+        self.rows = rows or 1 << arch.channel_width
         super().__init__(
             {
                 "parameters": In(stream.Signature(requant_layout(arch), always_ready=True)),
@@ -58,7 +59,7 @@ class RequantUnit(wiring.Component):
             self.accs.ready.eq(advance & (self.skips.valid | ~self.use_skip)),
             self.skips.ready.eq(advance & self.accs.valid & self.use_skip),
         ]
-        row = parameter_memory(m, arch, self.parameters, self.accs.payload.channel, advance)
+        row = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
 
         acc = Signal(signed(arch.acc_width))
         skip = Signal(signed(widths.skip_width))

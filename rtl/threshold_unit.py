@@ -24,8 +24,9 @@ class ThresholdUnit(wiring.Component):
     accs : `acc_layout`. codes : unsigned, `threshold_width` bits.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, rows: int | None = None) -> None:
         self.arch = arch
+        self.rows = rows or 1 << arch.channel_width
         super().__init__(
             {
                 "parameters": In(stream.Signature(threshold_layout(arch), always_ready=True)),
@@ -50,7 +51,7 @@ class ThresholdUnit(wiring.Component):
             advance.eq(~self.codes.valid | self.codes.ready),
             self.accs.ready.eq(advance),
         ]
-        row = parameter_memory(m, arch, self.parameters, self.accs.payload.channel, advance)
+        row = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
 
         valid = Signal(2)
         acc = Signal(signed(arch.acc_width))
@@ -68,18 +69,28 @@ class ThresholdUnit(wiring.Component):
         return m
 
 
-def parameter_memory(m, arch, load, channel, advance):
-    """Per-channel parameters: loaded through the stream `load`, read with one cycle of latency."""
+def parameter_memory(m, rows, load, accs, advance):
+    """Per-channel parameters: loaded through the stream `load`, read with one cycle of latency.
+
+    The memory is read only when the channel changes: a row that all channels share, or a channel's
+    row in a one-column array, stays in the output register of the read port.
+    """
     row = {name: s for name, s in load.payload.shape().members.items() if name != "channel"}
     m.submodules.parameters = store = memory.Memory(
-        shape=data.StructLayout(row), depth=1 << arch.channel_width, init=[]
+        shape=data.StructLayout(row), depth=rows, init=[]
     )
     write, read = store.write_port(), store.read_port()
+    channel = accs.payload.channel
+    held, current = Signal.like(channel), Signal()  # the row in the output register is that one
     m.d.comb += [
         write.addr.eq(load.payload.channel),
         *(getattr(write.data, name).eq(getattr(load.payload, name)) for name in row),
         write.en.eq(load.valid),
         read.addr.eq(channel),
-        read.en.eq(advance),
+        read.en.eq(advance & accs.valid & ~(current & (held == channel))),
     ]
+    with m.If(read.en):
+        m.d.sync += [held.eq(channel), current.eq(1)]
+    with m.If(load.valid):
+        m.d.sync += current.eq(0)
     return read.data

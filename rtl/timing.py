@@ -5,6 +5,13 @@ Plain functions, because a cycle model must not build hardware to ask how long i
 
 from .arch import Arch
 
+PASS_OVERHEAD = 5
+"""Fetch, latch, codebook (without its levels), begin, end: cycles of a pass beside its work."""
+OPERAND_LATENCY = 2
+"""From the first cycle of a pass's run to its first beat or code: address, memory."""
+MAX_POOL_LATENCY = 1
+"""Last word of a window -> the word of maxima."""
+
 
 def column_latency(arch: Arch) -> int:
     """Beat accepted -> accumulator: operands, products, tree sum, accumulator."""

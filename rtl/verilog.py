@@ -13,7 +13,9 @@ from amaranth.lib import wiring
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
+from .accelerator import Accelerator
 from .arch import Arch
+from .axi_top import AxiTop
 from .engine import Engine
 from .lane_array import COLUMN_MODULE
 from .lookup_mac import column_for
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from ..spec.program import Program
 
 TOP_MODULE = "adqhw_engine"
+ACCELERATOR_MODULE = "adqhw_accelerator"
+AXI_MODULE = "adqhw_top"
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
 
@@ -63,6 +67,22 @@ def emit_verilog(
 def verilog_texts(arch: Arch) -> dict[str, str]:
     """Verilog by file name: the column, then the engine that instantiates it."""
     return _texts(arch, Engine(arch, instances=True))
+
+
+def accelerator_texts(arch: Arch) -> dict[str, str]:
+    """Verilog by file name: the column, then the whole-network accelerator."""
+    return {
+        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
+        f"{ACCELERATOR_MODULE}.v": _convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
+    }
+
+
+def axi_texts(arch: Arch) -> dict[str, str]:
+    """Verilog by file name: the column, then the accelerator behind its AXI ports."""
+    return {
+        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
+        f"{AXI_MODULE}.v": _convert(AxiTop(arch, instances=True), AXI_MODULE),
+    }
 
 
 def flat_ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:

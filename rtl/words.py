@@ -62,6 +62,8 @@ def config_word(
         "direct": int(direct),
         "requant": int(requant is not None),
         "skip": int(skip),
+        "shared": 0,
+        "shared_channel": 0,
         "shift": requant.shift if requant else 0,
         "skip_multiplier": requant.skip_multiplier if requant else 0,
         "out_min": out.min,

@@ -1,13 +1,14 @@
 """`adqhw cosim`: real layers of a program through the emitted Verilog, against golden."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
 from ..spec.program_file import load
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def command(
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
     layer: Annotated[
-        list[str] | None, typer.Option(help="Only this layer; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(
+            help="Only this layer, fed with golden's codes; may be repeated. Default: the whole "
+            "network on the accelerator."
+        ),
     ] = None,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
@@ -30,31 +35,41 @@ def command(
     build: Annotated[
         Path, typer.Option(help="Folder of compiled simulations; reused when they fit.")
     ] = Path("runs/build"),
+    waves: Annotated[
+        str | None, typer.Option(help="fst: keep a wave file of the whole network (large).")
+    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Stream real activations through the RTL; compare every code and every cycle.
+    """Run a network through the RTL, one start per image; compare every code and every cycle.
 
-    Each layer reads golden's input codes, so a fault shows in its own layer. Exit code 1 when a
-    code or a cycle count differs; the first difference is written to runs/failures with a
-    rerun.sh.
+    With --layer, single layers on the streaming engine instead, each reading golden's input
+    codes. Exit code 1 when a code or a cycle count differs; the first difference is written to
+    runs/failures with a rerun.sh.
 
     Example: adqhw cosim program.safetensors --data ~/cifar10 --layer conv1 --layer fc
     """
     from ..cosim.cosimulate import cosimulate
+    from ..cosim.network_cosim import cosimulate_network
 
+    if waves not in (None, "fst") or (waves and (layer or simulator != "verilator")):
+        raise InputError(
+            f"Waves must be fst, of a whole network in verilator, not {waves!r} of "
+            f"{'single layers' if layer else 'a network'} in {simulator}"
+        )
     loaded = load(program)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
     array = choose_arch(loaded, arch, rows, cols, micro)
     with people.status("golden") as status:
-        report = cosimulate(
-            loaded,
-            batch.images,
-            array,
-            simulator,
-            layer,
-            build_dir=build,
-            progress=lambda what, done, total: status.update(f"{what} {done}/{total}"),
-        )
+        options: dict[str, Any] = {
+            "build_dir": build,
+            "progress": lambda what, done, total: status.update(f"{what} {done}/{total}"),
+        }
+        if layer:
+            report = cosimulate(loaded, batch.images, array, simulator, layer, **options)
+        else:
+            report = cosimulate_network(
+                loaded, batch.images, array, simulator, waves=waves is not None, **options
+            )
     if as_json:
         emit({"program": str(program), "digest": loaded.digest, **report.to_dict()})
     else:
@@ -77,8 +92,8 @@ def _show(report: "CosimReport") -> None:
     for layer in report.layers:
         if layer.failure is not None:
             say(str(layer.failure))
-    if report.skipped:
-        say(f"not in the engine yet: {', '.join(report.skipped)}")
+    if report.waves:
+        say(f"waves: {report.waves}")
     say(
         f"{report.mismatches} mismatches in {report.compared:,} codes; build "
         f"{report.build_seconds:.1f} s, simulation {report.simulation_seconds:.1f} s"

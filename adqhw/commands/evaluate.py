@@ -18,7 +18,9 @@ def command(
     program: Annotated[
         Path, typer.Argument(help="Program file, or checkpoint of `adqhw train` (.safetensors).")
     ],
-    engine: Annotated[str, typer.Option(help="numba, golden or torch: same bits.")] = "numba",
+    engine: Annotated[
+        str, typer.Option(help="numba, golden, torch or rtl (seconds per image): same bits.")
+    ] = "numba",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N test images.")] = None,
     simd: Annotated[str | None, typer.Option(help=SIMD_HELP)] = None,

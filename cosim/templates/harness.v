@@ -1,18 +1,18 @@
 // Harness of the engine: plays one layer from files, records its outputs and measures its cycles.
 //
-// cocotb sets `layer` and `start`, and waits for `done`: no Python runs per cycle. Files, in the
+// cocotb sets `job` and `start`, and waits for `done`: no Python runs per cycle. Files, in the
 // simulator's working folder (written by runner.py, formats in harness.py):
-//   <layer>_header.hex   counts and rates, 32-bit words     <layer>_loads.hex    words for load ports
-//   <layer>_groups.hex   {channel, weight base, input base} <layer>_weights.hex  weight words
-//   <layer>_inputs.hex   activation words or direct codes   <layer>_skips.hex    residual codes
-//   <layer>_outputs.txt  written here: code and cycle per output, then the totals
+//   <job>_header.hex   counts and rates, 32-bit words     <job>_loads.hex    words for load ports
+//   <job>_groups.hex   {channel, weight base, input base} <job>_weights.hex  weight words
+//   <job>_inputs.hex   activation words or direct codes   <job>_skips.hex    residual codes
+//   <job>_outputs.txt  written here: code and cycle per output, then the totals
 // idle rates and the pause rate are chances out of 256 that a stream is held back in a cycle.
 
 module adqhw_harness (
     input  wire        clk   /*verilator public_flat_rw*/,
     input  wire        rst   /*verilator public_flat_rw*/,
     input  wire        start /*verilator public_flat_rw*/,
-    input  wire [31:0] layer /*verilator public_flat_rw*/,
+    input  wire [31:0] job   /*verilator public_flat_rw*/,
     output reg         done  /*verilator public_flat_rw*/
 );
   localparam IDLE = 0, LOADING = 1, RUNNING = 2, FINISHED = 3;
@@ -55,6 +55,7 @@ module adqhw_harness (
   @TOP@ engine (
       .clk(clk),
       .rst(rst),
+      .hold(1'b0),
       .config_valid(loading && load[1:0] == 0),
       .config_payload(load[2+:@CONFIG_WIDTH@]),
       .codebook_valid(loading && load[1:0] == 1),
@@ -80,7 +81,7 @@ module adqhw_harness (
 
   task prepare;
     begin
-      prefix = $sformatf("%0d_", layer);
+      prefix = $sformatf("%0d_", job);
       $readmemh({prefix, "header.hex"}, header);
       load_count = header[0];
       group_count = header[1];

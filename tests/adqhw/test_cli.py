@@ -17,7 +17,7 @@ from adqhw.spec import golden, logits_sha256
 from adqhw.spec.program_file import save
 
 COMMANDS = ("demo", "train", "evaluate", "export", "inspect", "simulate", "verilog", "cosim",
-            "estimate", "sweep", "bench")  # fmt: skip
+            "bench", "diff", "estimate", "sweep")  # fmt: skip
 
 
 @pytest.fixture

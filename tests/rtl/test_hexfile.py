@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adqhw.cosim.hexfile import hex_lines
+from adqhw.rtl.hexfile import hex_lines
 
 
 def test_fields_lie_from_the_low_end_up():

@@ -1,0 +1,71 @@
+"""`adqhw diff`: the first code in which two engines differ."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say
+from ..engines import engine
+from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.program_file import load
+
+RTL = "rtl"
+
+
+def command(
+    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    a: Annotated[str, typer.Option(help="golden, numba, torch or rtl.")] = "golden",
+    b: Annotated[str, typer.Option(help="golden, numba, torch or rtl.")] = RTL,
+    images: Annotated[int, typer.Option(help="Number of images.")] = 1,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
+    rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
+    cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
+    micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(help="TARGET:ROW:BIT of rtl's memory image to invert, to see it found."),
+    ] = None,
+    build: Annotated[Path, typer.Option(help="Folder of compiled simulations.")] = Path(
+        "runs/build"
+    ),
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Compare two engines code by code; exit code 1 at the first layer that differs.
+
+    Example: adqhw diff program.safetensors --a golden --b rtl --flip thresholds:12:40
+    """
+    from ..cosim import divergence
+
+    loaded = load(program)
+    batch = read_images(loaded, input_file=input_file, data=data, limit=images).images
+    traces, found = None, {}
+    with people.status("running") as status:
+        for side, name in (("a", a), ("b", b)):
+            status.update(f"running {name}")
+            if name == RTL:
+                array = choose_arch(loaded, arch, rows, cols, micro)
+                change = divergence.parse_flip(flip) if flip else lambda rows: rows
+                found[side], traces = divergence.rtl_tensors(
+                    loaded, np.asarray(batch), array, build, change
+                )
+            else:
+                found[side] = divergence.engine_tensors(engine(name), loaded, batch)
+    first = divergence.first_divergence(loaded, found["a"], found["b"], traces)
+    if as_json:
+        emit({"program": str(program), "a": a, "b": b, "divergence": first and first.to_dict()})
+    elif first is None:
+        say(f"{a} and {b} agree in every code of {len(batch)} image(s)")
+    else:
+        say(
+            f"layer {first.layer!r}, image {first.image}, index (channel, y, x) {first.index}: "
+            f"{a} {first.a}, {b} {first.b}; {first.differing} codes of the layer differ"
+        )
+        if first.window is not None:
+            say(f"cycle {first.cycle}; look at cycles {first.window[0]}..{first.window[1]}")
+    if first is not None:
+        raise typer.Exit(FAILED_CHECK)

@@ -1,0 +1,133 @@
+"""Whole networks through the emitted accelerator: load, start, wait, read everything back."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..rtl.arch import Arch
+from ..rtl.image import Row, image_lines, memory_image
+from ..rtl.passes import Plan
+from ..rtl.storage_fit import check_storage
+from ..rtl.verilog import accelerator_texts
+from ..spec.program import Program
+from .harness import Pressure, is_finished
+from .network_cycles import network_cycles
+from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
+from .network_trace import LayerTrace, layer_traces
+from .runner import Build, build_texts, simulate
+from .toolchain import Simulator
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """A program, its images (N, C, H, W) and how the streams are held back.
+
+    change: what to do to the memory image before it is loaded (a fault to be found).
+    """
+
+    program: Program
+    images: npt.NDArray[Any] = field(repr=False)
+    pressure: Pressure = field(default_factory=Pressure)
+    change: Callable[[list[Row]], list[Row]] = lambda rows: rows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkRun:
+    """Per case and image one LayerTrace per tensor (the input's too); seconds spent."""
+
+    cases: list[list[dict[str, LayerTrace]]]
+    build_seconds: float
+    simulation_seconds: float
+    folder: Path | None = None
+    """Where the waves are, when asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Loaded:
+    case: Case
+    plan: Plan
+    rows: list[Row]
+    limit: int
+
+
+def run_network(
+    cases: Sequence[Case],
+    arch: Arch,
+    simulator: Simulator,
+    build_dir: str | Path,
+    *,
+    waves: bool = False,
+    finished: Callable[[int], None] = lambda number: None,
+) -> NetworkRun:
+    """Run every case on one build of the accelerator, in one simulator process.
+
+    `finished(number)` is called as images end, counted over all cases.
+    """
+    loaded = [_load(arch, case) for case in cases]
+    loads = max(len(entry.rows) for entry in loaded)
+    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
+    texts = accelerator_texts(arch)
+    texts[f"{NETWORK_MODULE}.v"] = network_verilog(arch, loads, codes)
+    made = build_texts(texts, arch, simulator, Path(build_dir), top=NETWORK_MODULE, waves=waves)
+    start = time.perf_counter()
+    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
+    traces = _simulate(arch, loaded, made, folder, waves=waves, finished=finished)
+    seconds = time.perf_counter() - start
+    if not waves:
+        shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    return NetworkRun(
+        cases=traces,
+        build_seconds=made.seconds,
+        simulation_seconds=seconds,
+        folder=folder if waves else None,
+    )
+
+
+def _load(arch: Arch, case: Case) -> _Loaded:
+    """The memory image of a case, and the cycles after which it is stopped."""
+    arch.check_program(case.program)
+    plan = check_storage(arch, case.program)
+    slow = max(case.pressure.beat_idle, case.pressure.output_pause)
+    free = sum(entry.cycles for entry in network_cycles(arch, case.program))
+    return _Loaded(
+        case=case,
+        plan=plan,
+        rows=case.change(memory_image(arch, plan)),
+        limit=4 * free * 256 // (256 - slow) + 1000,
+    )
+
+
+def _simulate(
+    arch: Arch, loaded: list[_Loaded], made: Build, folder: Path, *, waves: bool,
+    finished: Callable[[int], None],
+) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
+    """Write the files, run, read the traces."""
+    job = 0
+    for program, entry in enumerate(loaded):
+        text = image_lines(arch, entry.rows)
+        (folder / f"{program}_loads.hex").write_text(text, encoding="ascii")
+        for image in entry.case.images:
+            counts = len(entry.rows), entry.limit, program
+            write_image(arch, image, folder, job, counts, entry.case.pressure)
+            job += 1
+    errors = simulate(made, job, folder, finished, waves=waves)
+    traces, job = [], 0
+    for entry in loaded:
+        mine = []
+        for _ in entry.case.images:
+            if not is_finished(folder, job):
+                cause = f"{errors[0]}; " if errors else ""
+                log = folder / "simulation.log"
+                raise RuntimeError(f"Network: the simulation ended too early: {cause}see {log}")
+            trace = read_trace(arch, folder / f"{job}_outputs.txt")
+            mine.append(layer_traces(arch, entry.plan, trace))
+            job += 1
+        traces.append(mine)
+    return traces

@@ -1,0 +1,94 @@
+"""Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
+
+from dataclasses import dataclass
+
+from ..rtl.arch import Arch
+from ..rtl.tables import uses_codebook
+from ..rtl.tiling import layer_tiles
+from ..rtl.timing import (
+    MAX_POOL_LATENCY,
+    OPERAND_LATENCY,
+    PASS_OVERHEAD,
+    array_latency,
+    output_latency,
+)
+from ..spec.layers import LayerKind, MacLayer, PoolLayer
+from ..spec.program import INPUT, Program
+from ..spec.requant import Requant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorCycles:
+    """Time of all passes of one layer (or of the input), from fetch to last code.
+
+    drain_stalls: cycles in which the array waits for the drain. beats: accepted by the array.
+    """
+
+    name: str
+    kind: str
+    cycles: int
+    beats: int = 0
+    drain_stalls: int = 0
+
+
+def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
+    """The input and every layer, in order, with streams that never wait.
+
+    Every pass costs PASS_OVERHEAD, every codebook a cycle per level. Then:
+
+        input      a cycle per code
+        threshold  OPERAND_LATENCY + codes + latency of the output stage
+        max_pool   OPERAND_LATENCY + words of all windows + MAX_POOL_LATENCY
+        others     per tile of `blocks` column blocks and D beats per sum, G = blocks * pixels:
+                   OPERAND_LATENCY + D + (G - 1) * max(D, cols) + array latency + cols - 1
+                   and (G - 1) * max(0, cols - D) stalls
+    """
+    channels, height, width = program.input_shape
+    codes = channels * height * width
+    found = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
+    found += [_layer(arch, program, layer) for layer in program.layers]
+    return found
+
+
+def _layer(arch: Arch, program: Program, layer: object) -> TensorCycles:
+    assert isinstance(layer, MacLayer | PoolLayer) or layer.kind is LayerKind.THRESHOLD
+    if layer.kind is LayerKind.THRESHOLD:
+        cycles = _direct(arch, program, layer.name, requant=isinstance(layer.output, Requant))
+        return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
+    if layer.kind is LayerKind.MAX_POOL:
+        return _max_pool(arch, program, layer)
+    return _sums(arch, program, layer)
+
+
+def _direct(arch: Arch, program: Program, name: str, *, requant: bool) -> int:
+    channels, height, width = program.tensor_shape(name)
+    latency = output_latency(arch, requant=requant)
+    return PASS_OVERHEAD + OPERAND_LATENCY + channels * height * width + latency
+
+
+def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
+    channels, height, width = program.tensor_shape(layer.name)
+    words = -(-channels // arch.rows) * height * width * layer.kernel**2
+    cycles = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY
+    if layer is program.layers[-1]:  # the result leaves in a pass of its own
+        cycles += _direct(arch, program, layer.name, requant=True)
+    return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
+
+
+def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
+    channels = program.tensor_shape(layer.input)[0]
+    _, height, width = program.tensor_shape(layer.name)
+    pool = isinstance(layer, PoolLayer)
+    kernel = layer.kernel**2 if pool else layer.kernel[0] * layer.kernel[1]
+    latency = array_latency(arch, requant=isinstance(layer.output, Requant))
+    cycles = 0 if pool or not uses_codebook(arch, layer) else len(layer.codebook.levels)
+    beats = stalls = 0
+    for tile in layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols):
+        depth, groups = kernel * tile.input_blocks, tile.blocks * height * width
+        cycles += PASS_OVERHEAD + OPERAND_LATENCY + depth
+        cycles += (groups - 1) * max(depth, arch.cols) + latency + arch.cols - 1
+        beats += groups * depth
+        stalls += (groups - 1) * max(0, arch.cols - depth)
+    return TensorCycles(
+        name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls
+    )

@@ -1,0 +1,133 @@
+// Harness of the accelerator: loads its memories, plays one image, records what it does.
+//
+// cocotb sets `job` and `start`, and waits for `done`: no Python runs per cycle. Files, in the
+// simulator's working folder (written and read by network.py):
+//   <program>_loads.hex  words for the load port, when it changes   <job>_header.hex  counts, rates
+//   <job>_codes.hex    codes of the image stream           <job>_outputs.txt    written here:
+//     w layer address lanes word cycle   a write to the activation memory
+//     r code cycle                       a taken result
+//     p pass cycles beats drain_stalls input_stalls output_stalls   totals at the end of a pass
+// the idle rate and the pause rate are chances out of 256 that a stream is held back in a cycle.
+
+module adqhw_network (
+    input  wire        clk   /*verilator public_flat_rw*/,
+    input  wire        rst   /*verilator public_flat_rw*/,
+    input  wire        start /*verilator public_flat_rw*/,
+    input  wire [31:0] job   /*verilator public_flat_rw*/,
+    output reg         done  /*verilator public_flat_rw*/
+);
+  localparam IDLE = 0, LOADING = 1, STARTING = 2, RUNNING = 3, FINISHED = 4;
+
+  reg [31:0] header[0:15];
+  reg [@LOAD_WIDTH@-1:0] loads[0:@LOADS@-1];
+  reg [@CODE_WIDTH@-1:0] codes[0:@CODES@-1];
+
+  reg [2:0] state;
+  reg [31:0] load_count, code_count, limit, image_idle, result_pause;
+  reg [31:0] load_at, code_at, cycle, noise;
+  reg [31:0] program_number, loaded;
+  reg image_gate, result_gate;
+  integer file;
+  string prefix;
+
+  wire running = state == RUNNING;
+  wire image_valid = running && image_gate && code_at < code_count;
+  wire result_ready = running && result_gate;
+  wire image_ready, result_valid, busy, finished, record;
+  wire image_taken = image_valid && image_ready;
+  wire result_taken = result_valid && result_ready;
+  wire [@RESULT_WIDTH@-1:0] result;
+  wire signed [@OUT_WIDTH@-1:0] result_code = result[@OUT_WIDTH@-1:0];
+  wire [@COUNTERS_WIDTH@-1:0] counters;
+  wire [@NUMBER_WIDTH@-1:0] ended;
+  wire [@WRITE_WIDTH@-1:0] write;
+  wire [@LAYER_WIDTH@-1:0] write_layer = write[0+:@LAYER_WIDTH@];
+  wire [@ADDRESS_WIDTH@-1:0] write_address = write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@];
+  wire [@ROWS@-1:0] write_lanes = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:@ROWS@];
+  wire [@WORD_WIDTH@-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+@ROWS@+:@WORD_WIDTH@];
+
+  @TOP@ accelerator (
+      .clk(clk),
+      .rst(rst),
+      .load_valid(state == LOADING && load_at < load_count),
+      .load_payload(loads[load_at]),
+      .start(state == STARTING),
+      .busy(busy),
+      .done(finished),
+      .image_valid(image_valid),
+      .image_ready(image_ready),
+      .image_payload(codes[code_at]),
+      .result_valid(result_valid),
+      .result_ready(result_ready),
+      .result_payload(result),
+      .counters(counters),
+      .record(record),
+      .ended(ended),
+      .write(write)
+  );
+
+  task prepare;
+    begin
+      prefix = $sformatf("%0d_", job);
+      $readmemh({prefix, "header.hex"}, header);
+      load_count = header[0];
+      code_count = header[1];
+      limit = header[2];
+      image_idle = header[3];
+      result_pause = header[4];
+      noise <= header[5];
+      program_number = header[6];
+      if (loaded != program_number)
+        $readmemh({$sformatf("%0d_", program_number), "loads.hex"}, loads);
+      $readmemh({prefix, "codes.hex"}, codes);
+      file = $fopen({prefix, "outputs.txt"}, "w");
+    end
+  endtask
+
+  always @(posedge clk) begin
+    if (rst) begin
+      state <= IDLE;
+      done <= 0;
+      loaded <= ~0;
+    end else if (state == IDLE) begin
+      if (start) begin
+        prepare;
+        load_at <= 0;
+        state <= loaded == program_number ? STARTING : LOADING;
+      end
+    end else if (state == LOADING) begin
+      load_at <= load_at + 1;
+      loaded  <= program_number;
+      if (load_at + 1 >= load_count) state <= STARTING;
+    end else if (state == STARTING) begin
+      state <= RUNNING;
+      code_at <= 0;
+      cycle <= 0;
+      image_gate <= 1;
+      result_gate <= 1;
+    end else if (state == RUNNING) begin
+      cycle <= cycle + 1;
+      noise <= {noise[30:0], noise[31] ^ noise[21] ^ noise[1] ^ noise[0]};
+      // The gate changes only while nothing is offered or it is taken: valid never drops.
+      if (!image_valid || image_taken) image_gate <= noise[7:0] >= image_idle;
+      result_gate <= noise[23:16] >= result_pause;
+      if (image_taken) code_at <= code_at + 1;
+      if (write_lanes != 0)
+        $fwrite(file, "w %0d %0d %h %h %0d\n", write_layer, write_address, write_lanes, write_word,
+                cycle);
+      if (result_taken) $fwrite(file, "r %0d %0d\n", result_code, cycle);
+      if (record)
+        $fwrite(file, "p %0d %0d %0d %0d %0d %0d\n", ended, counters[0+:32], counters[32+:32],
+                counters[64+:32], counters[96+:32], counters[128+:32]);
+      if (finished || cycle == limit) begin
+        $fwrite(file, "end %0d %0d\n", finished, cycle);
+        $fclose(file);
+        state <= FINISHED;
+        done  <= 1;
+      end
+    end else if (!start) begin
+      state <= IDLE;
+      done  <= 0;
+    end
+  end
+endmodule

@@ -1,0 +1,70 @@
+"""What travels on the accelerator's ports: memory rows to load, results, writes for benches."""
+
+from enum import IntEnum
+
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+
+from .activation_memory import BANKS, word_layout
+from .arch import Arch
+from .descriptor import LAYER_WIDTH, pass_layout, with_row_numbers
+from .payloads import requant_layout, threshold_layout
+from .storage import address_width
+
+
+class Target(IntEnum):
+    """Memories that the load port writes; weight bank i is WEIGHTS + i."""
+
+    PASSES = 0
+    CODEBOOKS = 1
+    THRESHOLDS = 2
+    REQUANTS = 3
+    ACTIVATIONS = 4
+    """Bank 0; bank 1 is the next number."""
+    WEIGHTS = 8
+
+
+TARGET_WIDTH = 5
+ROW_WIDTH = 24
+
+
+def row_widths(arch: Arch) -> dict[int, int]:
+    """Bits of a row of every load target."""
+    arch = with_row_numbers(arch)
+    widths = {
+        Target.PASSES: pass_layout(arch).size,
+        Target.CODEBOOKS: arch.level_width,
+        Target.THRESHOLDS: threshold_layout(arch).size - arch.channel_width,
+        Target.REQUANTS: requant_layout(arch).size - arch.channel_width,
+    }
+    widths |= {Target.ACTIVATIONS + bank: word_layout(arch).size for bank in range(BANKS)}
+    widths |= {Target.WEIGHTS + bank: arch.rows * arch.cols for bank in range(arch.plane_banks)}
+    return {int(target): width for target, width in widths.items()}
+
+
+def load_layout(arch: Arch) -> data.StructLayout:
+    """A row of one memory, in the low bits of data."""
+    return data.StructLayout(
+        {
+            "target": unsigned(TARGET_WIDTH),
+            "row": unsigned(ROW_WIDTH),
+            "data": unsigned(max(row_widths(arch).values())),
+        }
+    )
+
+
+def result_layout(arch: Arch) -> data.StructLayout:
+    """A code of the last layer; last: of this image."""
+    return data.StructLayout({"code": signed(arch.out_width), "last": unsigned(1)})
+
+
+def write_layout(arch: Arch) -> data.StructLayout:
+    """What is written to the activation memory in this cycle, for benches and traces."""
+    return data.StructLayout(
+        {
+            "layer": unsigned(LAYER_WIDTH),
+            "address": unsigned(address_width(arch.storage.activation_words)),
+            "lanes": unsigned(arch.rows),
+            "word": word_layout(arch),
+        }
+    )

@@ -1,0 +1,79 @@
+"""Top level of a chip: the accelerator behind AXI4-Lite (control) and AXI4-Stream (data)."""
+
+from amaranth.hdl import Module, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .accelerator import Accelerator
+from .arch import Arch
+from .host_port import ADDRESS_WIDTH, WORD, HostPort
+
+RESULT_WIDTH = 32
+
+
+class AxiTop(wiring.Component):
+    """Ports with AXI names: `s_axil_*`, `s_axis_*` (image), `m_axis_*` (results).
+
+    An image code is one transfer (channels innermost), its width rounded up to bytes; a result is
+    one transfer of 32 bits, sign-extended, `tlast` with the last of an image. A result that is not
+    taken freezes the engine. Latency and throughput: those of `Accelerator`.
+    """
+
+    def __init__(self, arch: Arch, *, instances: bool = False) -> None:
+        self.arch = arch
+        self.accelerator = Accelerator(arch, instances=instances)
+        self.host = HostPort(arch)
+        self.code_bytes = -(-arch.storage.code_width // 8)
+        lite = {
+            "awaddr": In(ADDRESS_WIDTH), "awprot": In(3), "awvalid": In(1), "awready": Out(1),
+            "wdata": In(WORD), "wstrb": In(WORD // 8), "wvalid": In(1), "wready": Out(1),
+            "bresp": Out(2), "bvalid": Out(1), "bready": In(1),
+            "araddr": In(ADDRESS_WIDTH), "arprot": In(3), "arvalid": In(1), "arready": Out(1),
+            "rdata": Out(WORD), "rresp": Out(2), "rvalid": Out(1), "rready": In(1),
+        }  # fmt: skip
+        image = {"tdata": In(unsigned(8 * self.code_bytes)), "tvalid": In(1), "tready": Out(1)}
+        result = {"tdata": Out(signed(RESULT_WIDTH)), "tvalid": Out(1), "tready": In(1)}
+        super().__init__(
+            {
+                **{f"s_axil_{name}": member for name, member in lite.items()},
+                **{f"s_axis_{name}": member for name, member in image.items()},
+                **{f"m_axis_{name}": member for name, member in result.items()},
+                "m_axis_tlast": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.accelerator, m.submodules.host = inner, host = self.accelerator, self.host
+        wiring.connect(m, host.load, inner.load)
+        m.d.comb += [
+            inner.start.eq(host.start),
+            *(
+                getattr(host, name).eq(getattr(inner, name))
+                for name in ("busy", "done", "counters", "record", "ended")
+            ),
+            inner.image.valid.eq(self.s_axis_tvalid),
+            inner.image.payload.eq(self.s_axis_tdata),
+            self.s_axis_tready.eq(inner.image.ready),
+            self.m_axis_tvalid.eq(inner.result.valid),
+            self.m_axis_tdata.eq(inner.result.payload.code),
+            self.m_axis_tlast.eq(inner.result.payload.last),
+            inner.result.ready.eq(self.m_axis_tready),
+            self.s_axil_bresp.eq(host.b.payload),
+            self.s_axil_rresp.eq(0),
+        ]
+        for name, data in (("aw", "addr"), ("w", "data"), ("ar", "addr")):
+            port = getattr(host, name)
+            m.d.comb += [
+                port.valid.eq(getattr(self, f"s_axil_{name}valid")),
+                port.payload.eq(getattr(self, f"s_axil_{name}{data}")),
+                getattr(self, f"s_axil_{name}ready").eq(port.ready),
+            ]
+        for name in ("b", "r"):
+            port = getattr(host, name)
+            m.d.comb += [
+                getattr(self, f"s_axil_{name}valid").eq(port.valid),
+                port.ready.eq(getattr(self, f"s_axil_{name}ready")),
+            ]
+        m.d.comb += self.s_axil_rdata.eq(host.r.payload)
+        return m

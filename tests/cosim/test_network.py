@@ -1,0 +1,167 @@
+"""Whole networks on the accelerator: codes, cycles and counters of every layer, exactly."""
+
+import dataclasses
+import subprocess
+
+import numpy as np
+import pytest
+from identical import assert_identical
+from programs import Builder, every_kind, random_images
+from random_nets import covering, images_of, needed_prefix, random_net
+from simulators import usable
+from whole_networks import differences
+
+from adqhw.cosim import network_cosim, rtl_engine
+from adqhw.cosim.harness import Pressure
+from adqhw.cosim.network import Case, run_network
+from adqhw.cosim.network_cosim import cosimulate_network
+from adqhw.rtl.accelerator_ports import Target
+from adqhw.rtl.arch import Arch, Micro
+from adqhw.rtl.storage_fit import check_storage
+from adqhw.spec import InputError, LayerKind, Program, golden
+
+pytestmark = pytest.mark.simulator
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory):
+    """One cache of compiled accelerators for all tests."""
+    return tmp_path_factory.mktemp("networks")
+
+
+def chosen_pressure(number: int) -> Pressure:
+    """Every combination of an idle image stream and a pausing taker."""
+    idle, pause = [(0, 0), (120, 0), (0, 150), (90, 60)][number % 4]
+    return Pressure(beat_idle=idle, output_pause=pause, seed=number + 1)
+
+
+def test_every_kind_from_one_start_to_done(builds):
+    program = every_kind()
+    arch = Arch.for_program(program, rows=3, cols=5)
+    usable("verilator")
+    report = cosimulate_network(program, random_images(program, 3), arch, build_dir=builds)
+    assert report.passed
+    assert report.skipped == []
+    assert [layer.name for layer in report.layers] == [layer.name for layer in program.layers]
+    for layer in report.layers:
+        assert layer.compared == 3 * np.prod(program.tensor_shape(layer.name))
+
+
+def test_streams_held_back_cost_exactly_the_counted_cycles(builds):
+    program = every_kind()
+    arch = Arch.for_program(program, rows=3, cols=5)
+    cases = [(program, random_images(program, 2))] * 4
+    assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
+
+
+def fuzz(seeds: range, rows: int, cols: int, micro: str, builds) -> None:
+    """Random networks on one build; a failing one is cut to what it needs and written."""
+    nets = [random_net(seed) for seed in seeds]
+    arch = covering(nets, rows=rows, cols=cols, micro=micro)
+    cases = [(net, images_of(net)) for net in nets]
+    simulator = usable("verilator")
+    wrong = differences(cases, arch, simulator, builds, pressure=chosen_pressure)
+    if not wrong:
+        return
+    number, tensor, what = wrong[0]
+    small = nets[number] if tensor == "input" else needed_prefix(nets[number], tensor)
+    report = cosimulate_network(small, cases[number][1], arch, build_dir=builds)
+    where = next((x.failure.folder for x in report.layers if x.failure), "no folder: cycles only")
+    raise AssertionError(
+        f"seed {seeds[number]}, tensor {tensor}: {what}; {len(wrong)} in all; {where}"
+    )
+
+
+def test_random_networks(builds):
+    fuzz(range(1000, 1040), 4, 3, "decode", builds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(5))
+def test_many_random_networks(part, builds):
+    rows, cols = [(4, 3), (3, 4), (1, 1), (2, 7), (8, 2)][part]
+    fuzz(range(2000 + 120 * part, 2120 + 120 * part), rows, cols, "decode", builds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 4), (8, 32)])
+def test_every_kind_on_every_array(rows, cols, micro, builds):
+    """Free running and with both streams held back: every code, every cycle."""
+    program = every_kind(1)
+    arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
+    cases = [(program, random_images(program, 2))] * 4
+    assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
+
+
+def test_a_corrupted_threshold_is_found_in_its_layer_and_reruns(builds, tmp_path, monkeypatch):
+    """The first differing layer is the corrupted one; the program itself is right: rerun passes."""
+    usable("verilator")
+    program = every_kind()
+    arch = Arch.for_program(program, rows=3, cols=5)
+    row = check_storage(arch, program).tables.parameters["mac6"] + 2
+
+    def corrupted(rows):
+        return [(t, r, d ^ 1 if (t, r) == (Target.THRESHOLDS, row) else d) for t, r, d in rows]
+
+    def run(cases, *rest, **options):
+        changed = [dataclasses.replace(case, change=corrupted) for case in cases]
+        return run_network(changed, *rest, **options)
+
+    monkeypatch.setattr(network_cosim, "run_network", run)
+    images = random_images(program, 1)
+    report = cosimulate_network(program, images, arch, build_dir=builds, failures=tmp_path)
+    failed = [layer for layer in report.layers if layer.mismatches]
+    assert failed[0].name == "mac6"
+    failure = failed[0].failure
+    assert failure.index[0] == 2  # the sign of channel 2 is what bit 0 of its row says
+    assert failure.cycle > 0
+    done = subprocess.run(
+        [f"{failure.folder}/rerun.sh"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "every code equal\n")
+
+
+def test_memories_that_are_too_small_are_named_with_what_lacks():
+    program = every_kind()
+    arch = Arch.for_program(program, rows=3, cols=5)
+    check_storage(arch, program)
+    for field in dataclasses.fields(arch.storage):
+        enough = getattr(arch.storage, field.name)
+        small = dataclasses.replace(arch.storage, **{field.name: enough - 1})
+        with pytest.raises(InputError, match=f"{field.name} must be at least {enough} .* 1 .* too"):
+            check_storage(dataclasses.replace(arch, storage=small), program)
+
+
+def one_layer(kind: str) -> Program:
+    b = Builder(np.random.default_rng(5), (3, 4, 4))
+    if kind == "max_pool":
+        b.pool(LayerKind.MAX_POOL, 2, 2)
+    elif kind == "read":
+        b.read(3)
+    else:
+        b.mac(6, groups=3, padding=1)
+    return b.build()
+
+
+@pytest.mark.parametrize("last", ["max_pool", "read", "grouped"])
+def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
+    usable("icarus")
+    program = one_layer(last)
+    images = random_images(program, 2)
+    expected = golden.run(program, images, "all")
+    result = rtl_engine.run(
+        program, images, "all", rows=2, cols=2, simulator="icarus", build_dir=builds
+    )
+    assert_identical(expected, result, program, images, "rtl")
+
+
+def test_a_case_that_ends_too_early_is_reported(builds):
+    """An image stream that never comes: the harness stops after its limit, codes are missing."""
+    simulator = usable("icarus")
+    program = one_layer("read")
+    arch = Arch.for_program(program, rows=2, cols=2)
+    images = random_images(program, 1)
+    stuck = Case(program=program, images=images, pressure=Pressure(beat_idle=255, seed=7))
+    ((traces,),) = run_network([stuck], arch, simulator, builds).cases
+    assert traces["input"].events["input_stalls"] > 0

@@ -1,0 +1,49 @@
+"""Whole programs through the accelerator, compared with golden and the cycle model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from adqhw.cosim.harness import Pressure
+from adqhw.cosim.network import Case, run_network
+from adqhw.cosim.network_cycles import network_cycles
+from adqhw.cosim.toolchain import Simulator
+from adqhw.rtl.arch import Arch
+from adqhw.spec import Program, golden
+from adqhw.spec.program import INPUT
+
+
+def differences(
+    cases: list[tuple[Program, np.ndarray]], arch: Arch, simulator: Simulator, builds: Path, *,
+    pressure: Callable[[int], Pressure] = lambda number: Pressure(),
+) -> list[tuple[int, str, str]]:  # fmt: skip
+    """(case, tensor, what differs) of every tensor whose codes, cycles or counters are wrong.
+
+    Cycles must be the model's plus the counted stalls of the two streams, for every tensor.
+    """
+    made = run_network(
+        [
+            Case(program=program, images=images, pressure=pressure(number))
+            for number, (program, images) in enumerate(cases)
+        ],
+        arch,
+        simulator,
+        builds,
+    )
+    found = []
+    for number, (program, images) in enumerate(cases):
+        tensors = {INPUT: images, **golden.run(program, images, "all").tensors}
+        for image, traces in enumerate(made.cases[number]):
+            for model in network_cycles(arch, program):
+                trace, want = traces[model.name], tensors[model.name][image]
+                events = trace.events
+                held = events["input_stalls"] + events["output_stalls"]
+                wrong = int(((trace.codes != want) | (trace.at_cycle < 0)).sum())
+                if wrong:
+                    found.append((number, model.name, f"{wrong} of {want.size} codes"))
+                if trace.cycles != model.cycles + held:
+                    found.append((number, model.name, f"{trace.cycles} cycles, {model}, {events}"))
+                if (events["beats"], events["drain_stalls"]) != (model.beats, model.drain_stalls):
+                    found.append((number, model.name, f"{events}, not {model}"))
+    return found
