@@ -21,8 +21,9 @@ from .adq.config import QuantConfig, Recipe
 from .adq.export import export
 from .adq.resnet import ResNet
 from .cosim import technology
-from .cosim.cosimulate import CosimReport, cosimulate
+from .cosim.cosimulate import CosimReport
 from .cosim.explore import Grid, Workload
+from .cosim.network_cosim import cosimulate_network
 from .cosim.report import explore_and_report
 from .rtl.arch import Arch, Micro
 from .rtl.verilog import emit_verilog
@@ -120,7 +121,7 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
         shipped.program, rows=settings.rows, cols=settings.cols, micro=Micro.DECODE
     )
     emit_verilog(arch, out / "verilog", shipped.program)
-    report = cosimulate(
+    report = cosimulate_network(
         shipped.program,
         test.images[: settings.cosim_images],
         arch,

@@ -13,11 +13,12 @@ import numpy as np
 from ..rtl.arch import Arch, Micro
 from ..spec.formats import IntArray
 from ..spec.layers import LayerKind, MacLayer
-from ..spec.program import Program
+from ..spec.program import INPUT, Program
 from .cycles import layer_cycles
 from .energy import ABSENT, Energy, area, price
 from .events import LayerEvents, layer_events
 from .memories import Memories, memories, stored_width, table_bits, weight_words, word_bits
+from .network_cycles import network_cycles
 from .technology import ZERO, Band, Technology
 from .traffic import Options
 
@@ -79,6 +80,8 @@ class Estimate:
     layers: tuple[LayerEstimate, ...]
     area: Mapping[str, Band]
     """um2 by component; it sums to the total, the layers' own areas are part of one component."""
+    input_cycles: int
+    """Cycles in which the image is taken in, before the layers' own."""
 
     @property
     def energy(self) -> Energy:
@@ -86,6 +89,7 @@ class Estimate:
 
     @property
     def cycles(self) -> int:
+        """Cycles of all layers, from the first fetch to the logits."""
         return sum(layer.events.cycles for layer in self.layers)
 
     @property
@@ -101,6 +105,7 @@ class Estimate:
                 "name": "total",
                 "macs": int(sum(layer.events.macs for layer in self.layers)),
                 "cycles": self.cycles,
+                "input_cycles": self.input_cycles,
                 "energy_pj": energy.total.as_dict(),
                 "split_pj": {k: v.as_dict() for k, v in energy.split.items()},
                 "parts_pj": {k: v.as_dict() for k, v in energy.parts.items()},
@@ -132,6 +137,7 @@ def estimate(
     options = options or Options()
     arch.check_program(program)
     capacity = memories(program, arch)
+    whole = {model.name: model.cycles for model in network_cycles(arch, program)}
     layers = []
     for layer in program.layers:
         measured = activity[layer.name] if activity is not None else None
@@ -143,6 +149,7 @@ def estimate(
             active_macs=measured.active_macs / measured.images if measured else None,
             options=options,
         )
+        events = replace(events, cycles=whole[layer.name])  # of the accelerator, passes included
         layers.append(_layer_estimate(program, layer, arch, technology, events, capacity))
     images = {a.images for a in activity.values()} if activity else set()
     return Estimate(
@@ -150,6 +157,7 @@ def estimate(
         technology=technology,
         options=options,
         statistics=f"measured on {images.pop()} images" if images else ASSUMED,
+        input_cycles=whole[INPUT],
         layers=tuple(layers),
         area=area(arch, technology, capacity),
     )

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from adqhw.commands import estimate as estimate_command
 from adqhw.console import guarded
-from adqhw.cosim.cycles import layer_cycles
 from adqhw.cosim.estimate import measure
 from adqhw.cosim.explore import Grid, Workload
+from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.plots import energy_unit
 from adqhw.cosim.report import (
     energy_text,
@@ -37,7 +37,7 @@ def cosim_record(rows: int = 4, micro: str = "decode") -> dict:
     """What `adqhw cosim --json` prints for two layers of NET, co-simulated on `rows` x 4 lanes."""
     arch = Arch.for_program(NET, rows=rows, cols=4, micro=micro)
     names = [NET.layers[0].name, NET.layers[2].name]
-    cycles = {name: layer_cycles(arch, NET, name).cycles for name in names}
+    cycles = {m.name: m.cycles for m in network_cycles(arch, NET) if m.name in names}
     layers = [
         {"name": n, "compared": 64, "mismatches": 0, "cycles_rtl": c, "cycles_model": c}
         for n, c in cycles.items()
