@@ -133,6 +133,23 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig:
+    """What a teacher (`--teacher FILE`) adds to the loss (papers.md section 7, row 18)."""
+
+    mode: str = "off"
+    """`off`; `kl`: (1 - weight) * CE + weight * T^2 * KL; `soft`: soft cross entropy (N2UQ)."""
+    weight: float = 0.5
+    """Share of the teacher in the loss (mode `kl`)."""
+    temperature: float = 2.0
+    """Softening T of both distributions (mode `kl`)."""
+
+    def __post_init__(self) -> None:
+        _require(self.mode in ("off", "kl", "soft"), "distill.mode", "off, kl or soft", self.mode)
+        _require(0 <= self.weight <= 1, "distill.weight", "in [0, 1]", self.weight)
+        _require(self.temperature > 0, "distill.temperature", "positive", self.temperature)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """Length, seed and safety of the run."""
 
@@ -162,4 +179,5 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     quant: QuantConfig = field(default_factory=QuantConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
