@@ -66,6 +66,26 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MethodConfig:
+    """Which quantizers, and the variants of the adaptive codebook (values: `methods.Method`)."""
+
+    weights: str = "adq"
+    """Rule of the hidden weights: adq, post, pot, apot, lsq or n2uq."""
+    per_channel: bool | None = None
+    """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
+    init: str = "mid"
+    """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
+    ema: str = "mean"
+    """Adaptation of a codebook: mean, count (VQ-VAE's form) or off."""
+    ema_period: int = 1
+    """Optimizer steps per adaptation."""
+    dead: str = "keep"
+    """Codebook values without weights: keep or split."""
+    tie_sign: bool = False
+    """Mirror the codebook values."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QuantConfig:
     """Quantizers of the network; the choices of papers.md section 7 as fields."""
 
@@ -78,12 +98,13 @@ class QuantConfig:
     """Bits per named hidden layer (mixed precision), for example `{"layer1.0.conv1": 3}`."""
     average_weight_bits: float | None = None
     """Budget for the allocator: it then chooses `widths` by sensitivity before training."""
+    method: MethodConfig = field(default_factory=MethodConfig)
     level_width: int = 8
     """Bits of the signed integer levels a codebook is rounded to before export."""
     decay: float = 0.99
     """EMA decay of a codebook value, per optimizer step (VQ-VAE's default)."""
     lloyd_steps: int = 0
-    """k-means steps after the quantile initialization (0 is faithful to the paper)."""
+    """k-means steps after a codebook's start (0 is faithful to the paper)."""
     freeze_fraction: float = 0.1
     """Last part of training with frozen, rounded codebooks: what is trained is what is exported."""
     calibration_images: int = 512

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .activation import ThresholdActivation
-from .codebook import Codebook
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .uniform import RoundToStep, UniformWeight
+from .weight_quantizer import WeightQuantizer
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -88,7 +88,7 @@ class QuantConv2d(Unit):
         *,
         kernel: int,
         stride: int,
-        quantizer: Codebook | UniformWeight,
+        quantizer: WeightQuantizer | UniformWeight,
         output: ThresholdActivation | StreamQuantizer,
     ) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class QuantConv2d(Unit):
 
     def initialise_codebook(self) -> None:
         """Start the codebook from the present weights; uniform weights need none."""
-        if isinstance(self.quantizer, Codebook):
+        if isinstance(self.quantizer, WeightQuantizer):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
@@ -118,6 +118,8 @@ class QuantConv2d(Unit):
         else:
             levels, step = self.quantizer(self.quantized_weight())
             acc = self.convolve(x.data, levels)
+            if isinstance(step, Tensor):  # per channel: the one factor that batch norm cannot take
+                acc, step = acc * step.view(1, -1, 1, 1), 1.0
             y = scaled_batch_norm(self.bn, acc, x.scale * step, self.offset(levels, step))
         return self.output(y if skip is None else y + skip)
 

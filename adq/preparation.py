@@ -16,6 +16,7 @@ from .codebook import CodebookConfig
 from .config import Recipe
 from .config_text import to_dict
 from .datasets import Dataset
+from .methods import Method
 from .resnet import ResNet, ResNetConfig
 from .tensors import Mode
 
@@ -52,13 +53,31 @@ def build(recipe: Recipe) -> ResNet:
             act_width=quant.act_width,
             weight_width=quant.weight_width,
             weight_widths=tuple(sorted(quant.widths.items())),
-            codebook=CodebookConfig(
-                init_lloyd=quant.lloyd_steps, decay=quant.decay, level_width=quant.level_width
-            ),
+            method=build_method(recipe),
         )
     )
     network.set_mode(Mode(quant.mode))
     return network
+
+
+def build_method(recipe: Recipe) -> Method:
+    """Return the recipe's quantizers as the network takes them."""
+    quant, method = recipe.quant, recipe.quant.method
+    return Method(
+        weights=method.weights,
+        per_channel=method.per_channel,
+        codebook=CodebookConfig(
+            init=method.init,
+            init_lloyd=quant.lloyd_steps,
+            ema=method.ema,
+            decay=quant.decay,
+            ema_period=method.ema_period,
+            dead=method.dead,
+            tie_sign=method.tie_sign,
+            level_width=quant.level_width,
+            seed=recipe.train.seed,
+        ),
+    )
 
 
 def prepare(

@@ -12,10 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..spec.errors import InputError
-from .codebook import adapt, assign, quantile_values
+from .codebook import adapt
+from .codebook_init import initial_values
 from .layers import QuantConv2d
 from .resnet import ResNet
 from .tensors import Mode, Signal
+from .weight_quantizer import assign
 
 LLOYD_STEPS = 20
 BATCH = 64
@@ -91,7 +93,7 @@ class _SquaredGradients:
 @torch.no_grad()
 def reconstruct(weight: Tensor, width: int, init: str = "mid") -> Tensor:
     """``weight`` as the best codebook of ``width`` bits gives it back (without training)."""
-    values = quantile_values(weight, width, init)
+    values = initial_values(weight, width, init)
     for _ in range(LLOYD_STEPS):
         values = adapt(weight, values, 0.0)
     return values[assign(weight, values)]
