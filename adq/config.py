@@ -73,6 +73,8 @@ class MethodConfig:
     """Rule of the hidden weights: adq, post, pot, apot, lsq or n2uq."""
     per_channel: bool | None = None
     """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
+    activations: str = "n2uq"
+    """Rule of the hidden activations: n2uq, lsq, pact, asq or asq-base."""
     init: str = "mid"
     """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
     ema: str = "mean"

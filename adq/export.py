@@ -20,9 +20,9 @@ from ..spec.formats import Int64Array, IntFormat
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
-from .activation import ThresholdActivation
 from .folding import Affine, Float64Array, channel_bounds, fold_requant, fold_thresholds
 from .layers import InputConv2d, QuantConv2d, ReadActivation
+from .low_bit import LowBitActivation
 from .resnet import Block, ResNet
 from .stream import StreamQuantizer
 from .weight_quantizer import WeightQuantizer
@@ -44,6 +44,9 @@ def export(
     broken = [n for n, t in model.state_dict().items() if not torch.isfinite(t).all()]
     if broken:
         raise InputError(f"Network must be finite for export, not NaN or infinite in {broken[0]!r}")
+    for name, module in model.named_modules():
+        if isinstance(module, LowBitActivation) and module.refusal:
+            raise InputError(f"Activation {name!r} must have {module.refusal}")
     config = model.config
     layers = _Exporter(multiplier_width).network(model)
     return Program(
@@ -122,7 +125,7 @@ class _Exporter:
         affine = fold_batch_norm(conv, levels, in_scale * step)
         bounds = channel_bounds(levels, source)
         output: Threshold | Requant
-        if isinstance(conv.output, ThresholdActivation):
+        if isinstance(conv.output, LowBitActivation):
             output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
         else:
             output = fold_requant(

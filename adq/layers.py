@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .activation import ThresholdActivation
+from .low_bit import LowBitActivation
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .uniform import RoundToStep, UniformWeight
@@ -50,9 +50,9 @@ class Unit(nn.Module):
 class ReadActivation(Unit):
     """Threshold activation through which a convolution reads the residual stream."""
 
-    def __init__(self, act_width: int) -> None:
+    def __init__(self, output: LowBitActivation) -> None:
         super().__init__()
-        self.output = ThresholdActivation(act_width)
+        self.output = output
 
     def compute(self, x: Signal, skip: Tensor | None) -> Signal:
         return self.output(x.data)
@@ -89,7 +89,7 @@ class QuantConv2d(Unit):
         kernel: int,
         stride: int,
         quantizer: WeightQuantizer | UniformWeight,
-        output: ThresholdActivation | StreamQuantizer,
+        output: LowBitActivation | StreamQuantizer,
     ) -> None:
         super().__init__()
         self.stride, self.padding = stride, kernel // 2

@@ -66,6 +66,7 @@ def build_method(recipe: Recipe) -> Method:
     return Method(
         weights=method.weights,
         per_channel=method.per_channel,
+        activations=method.activations,
         codebook=CodebookConfig(
             init=method.init,
             init_lloyd=quant.lloyd_steps,

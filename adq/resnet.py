@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ..spec.errors import InputError
 from ..spec.program import Program
-from .activation import ThresholdActivation
 from .integer import prepare
 from .layers import GlobalPool, InputConv2d, QuantConv2d, QuantLinear, ReadActivation, Unit
-from .methods import Method, weight_quantizer
+from .low_bit import LowBitActivation
+from .methods import Method, activation, weight_quantizer
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .weight_quantizer import WeightQuantizer
@@ -112,8 +112,8 @@ class Block(nn.Module):
                 output=output,
             )
 
-        self.act1 = ReadActivation(config.act_width)
-        inner = ThresholdActivation(config.act_width)
+        self.act1 = ReadActivation(activation(config.method, config.act_width, in_channels))
+        inner = activation(config.method, config.act_width, channels)
         self.conv1 = conv("conv1", in_channels, inner, kernel=3, stride=stride)
         self.conv2 = conv("conv2", channels, StreamQuantizer(), kernel=3, stride=1)
         self.downsample = None
@@ -186,7 +186,7 @@ class ResNet(nn.Module):
     def quantizer_parameters(self) -> Iterator[nn.Parameter]:
         """Learned thresholds, steps and scales: at a tenth of the learning rate, never decayed."""
         for module in self.modules():
-            if isinstance(module, ThresholdActivation | StreamQuantizer | WeightQuantizer):
+            if isinstance(module, LowBitActivation | StreamQuantizer | WeightQuantizer):
                 yield from module.parameters()
 
     def weight_parameters(self) -> Iterator[nn.Parameter]:
@@ -209,7 +209,7 @@ class ResNet(nn.Module):
             raise InputError(f"Integer mode must have a program: load_program (no {missing[0]!r})")
         self.mode = mode
         for module in self.modules():
-            if isinstance(module, Unit | ThresholdActivation | StreamQuantizer):
+            if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
                 module.mode = mode
 
     def load_program(self, program: Program) -> None:
