@@ -132,6 +132,35 @@ class QuantConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AllocationConfig:
+    """How bits per layer are chosen under a budget.
+
+    The budget is `quant.average_weight_bits`, `model_bytes` or `cost_budget`: one of them.
+    """
+
+    sensitivity: str = "fisher"
+    """`fisher`, `hessian` (Hutchinson trace) or `error` (relative squared error)."""
+    widths: tuple[int, ...] = (2, 3, 4)
+    """Candidate bits of a hidden layer."""
+    model_bytes: int | None = None
+    """Budget for all packed weights, the 8-bit first and last layer included."""
+    cost_budget: float | None = None
+    """Budget in the unit of `cost_table`: energy, cycles, ..."""
+    cost_table: str | None = None
+    """JSON file {"unit": ..., "costs": {layer: {bits: cost}}} of additive costs."""
+
+    def __post_init__(self) -> None:
+        kinds = ("fisher", "hessian", "error")
+        kind = self.sensitivity
+        _require(kind in kinds, "allocation.sensitivity", "fisher, hessian or error", kind)
+        good = bool(self.widths) and all(2 <= width <= 8 for width in self.widths)
+        _require(good, "allocation.widths", "a list of bits in 2..8", self.widths)
+        size, cost = self.model_bytes, self.cost_budget
+        _require(size is None or size > 0, "allocation.model_bytes", "positive", size)
+        _require(cost is None or cost > 0, "allocation.cost_budget", "positive", cost)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
     """SGD with momentum, linear warm-up, then cosine to zero."""
 
@@ -201,6 +230,7 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     quant: QuantConfig = field(default_factory=QuantConfig)
+    allocation: AllocationConfig = field(default_factory=AllocationConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

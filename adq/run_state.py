@@ -9,6 +9,7 @@ import torch
 
 from ..spec.errors import InputError
 from . import checkpoint, preparation
+from .allocation_report import plot
 from .config import OptimConfig, Recipe
 from .datasets import Dataset
 from .distill import Teacher
@@ -39,6 +40,9 @@ def start(
 ) -> Run:
     """Build the model, load `init`, set the quantizers from data, write the first checkpoint."""
     prepared = preparation.prepare(recipe, training, init, stage)
+    if prepared.report is not None:
+        prepared.report.write(files.allocation)
+        plot(prepared.report, files.picture)
     metrics = {"loss_sum": 0.0, "best": None, "finished": False, "init": prepared.init_digest}
     if teacher is not None:
         metrics["teacher"] = teacher.digest
