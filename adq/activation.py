@@ -8,9 +8,9 @@ batch norm follows every consumer, so its gradient is zero. Comparisons are ``u 
 import torch
 from torch import Tensor, nn
 
-from ..spec.errors import InputError
 from . import kernels
-from .tensors import Mode, Signal, as_rows, from_rows, has_kernels, segment_sums
+from .low_bit import LowBitActivation
+from .tensors import Signal, as_rows, from_rows, has_kernels, segment_sums
 
 MIN_LENGTH = 1e-3
 """Shortest segment (N2UQ)."""
@@ -106,18 +106,11 @@ def stair(
     return _Stair.apply(x, lengths, start, gain, grad_factor)
 
 
-class ThresholdActivation(nn.Module):
-    """N2UQ activation of one map, shared by its channels; ``act_width`` output bits.
-
-    In float mode it is a ReLU: the clip at zero of the quantizer, without the quantizer.
-    """
+class ThresholdActivation(LowBitActivation):
+    """N2UQ activation of one map, shared by its channels; ``act_width`` output bits."""
 
     def __init__(self, act_width: int) -> None:
-        super().__init__()
-        if not 1 <= act_width <= 6:
-            raise InputError(f"Threshold activation width must be in 1..6, not {act_width}")
-        self.act_width, self.mode = act_width, Mode.FLOAT
-        self.count = 2**act_width - 1
+        super().__init__(act_width)
         self.lengths = nn.Parameter(torch.full((self.count,), RANGE / self.count))
         self.start = nn.Parameter(torch.zeros(()))
         self.gain = nn.Parameter(torch.ones(()))
@@ -141,18 +134,7 @@ class ThresholdActivation(nn.Module):
     def real_thresholds(self) -> Tensor:
         """Thresholds on the input x: T_i / gain, float64."""
         lengths, start, gain = (p.detach().double() for p in self.parameters_in_range())
-        return thresholds(lengths, start) / gain
+        return (thresholds(lengths, start) / gain).cpu()
 
-    @torch.no_grad()
-    def codes(self, values: Tensor) -> Tensor:
-        """Codes (int64) of a vector of real ``values``, by the forward pass itself."""
-        row = values.to(self.gain.device).view(1, -1)
-        return stair(row, *self.parameters_in_range()).view(-1).long().cpu()
-
-    def forward(self, x: Tensor) -> Signal:
-        """Map of real values to a signal of codes."""
-        if self.mode is Mode.FLOAT:
-            return Signal(torch.relu(x))
-        # LSQ's N is the number of features: the loss is already a mean over the batch
-        grad_factor = (max(x[0].numel(), 1) * self.count) ** -0.5
-        return Signal(stair(x, *self.parameters_in_range(), grad_factor), self.scale)
+    def quantize(self, x: Tensor) -> Signal:
+        return Signal(stair(x, *self.parameters_in_range(), self.grad_factor(x)), self.scale)

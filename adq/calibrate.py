@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
-from .activation import ThresholdActivation
+from .low_bit import LowBitActivation, upper_quantile
 from .resnet import ResNet
 from .stream import StreamQuantizer
 from .tensors import Mode
@@ -35,11 +35,9 @@ def calibrate(
         signed = isinstance(module, StreamQuantizer) and module.signed
         values = inputs[0].abs() if signed else torch.relu(inputs[0])
         step = max(1, values.numel() // SAMPLES)
-        seen.setdefault(module, []).append(values.flatten()[::step].clone())
+        seen.setdefault(module, []).append(values.flatten()[::step].cpu().clone())
 
-    quantizers = [
-        m for m in model.modules() if isinstance(m, ThresholdActivation | StreamQuantizer)
-    ]
+    quantizers = [m for m in model.modules() if isinstance(m, LowBitActivation | StreamQuantizer)]
     hooks = [m.register_forward_pre_hook(observe) for m in quantizers]
     try:
         with _evaluating(model), _in_mode(model, Mode.FLOAT):
@@ -51,17 +49,12 @@ def calibrate(
     if not seen:
         raise InputError("Calibration must have at least one batch, not none")
     for module, parts in seen.items():
-        share = act_quantile if isinstance(module, ThresholdActivation) else stream_quantile
-        high = upper_quantile(torch.cat(parts), share)
-        module.initialise(high if high > 0 else 1.0)
-
-
-def upper_quantile(values: Tensor, share: float) -> float:
-    """Smallest value that at least ``share`` of the ``values`` do not exceed."""
-    if not 0 < share <= 1:
-        raise InputError(f"Quantile must be in (0, 1], not {share}")
-    rank = min(len(values), max(1, int(share * len(values) + 0.5)))
-    return float(torch.kthvalue(values, rank).values)
+        values = torch.cat(parts)
+        if isinstance(module, LowBitActivation):
+            module.initialise_from(values, act_quantile)
+        else:
+            high = upper_quantile(values, stream_quantile)
+            module.initialise(high if high > 0 else 1.0)
 
 
 @torch.no_grad()

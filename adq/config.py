@@ -66,6 +66,28 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MethodConfig:
+    """Which quantizers, and the variants of the adaptive codebook (values: `methods.Method`)."""
+
+    weights: str = "adq"
+    """Rule of the hidden weights: adq, post, pot, apot, lsq or n2uq."""
+    per_channel: bool | None = None
+    """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
+    activations: str = "n2uq"
+    """Rule of the hidden activations: n2uq, lsq, pact, asq or asq-base."""
+    init: str = "mid"
+    """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
+    ema: str = "mean"
+    """Adaptation of a codebook: mean, count (VQ-VAE's form) or off."""
+    ema_period: int = 1
+    """Optimizer steps per adaptation."""
+    dead: str = "keep"
+    """Codebook values without weights: keep or split."""
+    tie_sign: bool = False
+    """Mirror the codebook values."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QuantConfig:
     """Quantizers of the network; the choices of papers.md section 7 as fields."""
 
@@ -78,12 +100,13 @@ class QuantConfig:
     """Bits per named hidden layer (mixed precision), for example `{"layer1.0.conv1": 3}`."""
     average_weight_bits: float | None = None
     """Budget for the allocator: it then chooses `widths` by sensitivity before training."""
+    method: MethodConfig = field(default_factory=MethodConfig)
     level_width: int = 8
     """Bits of the signed integer levels a codebook is rounded to before export."""
     decay: float = 0.99
     """EMA decay of a codebook value, per optimizer step (VQ-VAE's default)."""
     lloyd_steps: int = 0
-    """k-means steps after the quantile initialization (0 is faithful to the paper)."""
+    """k-means steps after a codebook's start (0 is faithful to the paper)."""
     freeze_fraction: float = 0.1
     """Last part of training with frozen, rounded codebooks: what is trained is what is exported."""
     calibration_images: int = 512
@@ -109,6 +132,35 @@ class QuantConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AllocationConfig:
+    """How bits per layer are chosen under a budget.
+
+    The budget is `quant.average_weight_bits`, `model_bytes` or `cost_budget`: one of them.
+    """
+
+    sensitivity: str = "fisher"
+    """`fisher`, `hessian` (Hutchinson trace) or `error` (relative squared error)."""
+    widths: tuple[int, ...] = (2, 3, 4)
+    """Candidate bits of a hidden layer."""
+    model_bytes: int | None = None
+    """Budget for all packed weights, the 8-bit first and last layer included."""
+    cost_budget: float | None = None
+    """Budget in the unit of `cost_table`: energy, cycles, ..."""
+    cost_table: str | None = None
+    """JSON file {"unit": ..., "costs": {layer: {bits: cost}}} of additive costs."""
+
+    def __post_init__(self) -> None:
+        kinds = ("fisher", "hessian", "error")
+        kind = self.sensitivity
+        _require(kind in kinds, "allocation.sensitivity", "fisher, hessian or error", kind)
+        good = bool(self.widths) and all(2 <= width <= 8 for width in self.widths)
+        _require(good, "allocation.widths", "a list of bits in 2..8", self.widths)
+        size, cost = self.model_bytes, self.cost_budget
+        _require(size is None or size > 0, "allocation.model_bytes", "positive", size)
+        _require(cost is None or cost > 0, "allocation.cost_budget", "positive", cost)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
     """SGD with momentum, linear warm-up, then cosine to zero."""
 
@@ -130,6 +182,23 @@ class OptimConfig:
         _require(factor >= 0, "optim.quantizer_lr_factor", "0 or more", factor)
         smoothing = self.label_smoothing
         _require(0 <= smoothing < 1, "optim.label_smoothing", "in [0, 1)", smoothing)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig:
+    """What a teacher (`--teacher FILE`) adds to the loss (papers.md section 7, row 18)."""
+
+    mode: str = "off"
+    """`off`; `kl`: (1 - weight) * CE + weight * T^2 * KL; `soft`: soft cross entropy (N2UQ)."""
+    weight: float = 0.5
+    """Share of the teacher in the loss (mode `kl`)."""
+    temperature: float = 2.0
+    """Softening T of both distributions (mode `kl`)."""
+
+    def __post_init__(self) -> None:
+        _require(self.mode in ("off", "kl", "soft"), "distill.mode", "off, kl or soft", self.mode)
+        _require(0 <= self.weight <= 1, "distill.weight", "in [0, 1]", self.weight)
+        _require(self.temperature > 0, "distill.temperature", "positive", self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,5 +230,7 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     quant: QuantConfig = field(default_factory=QuantConfig)
+    allocation: AllocationConfig = field(default_factory=AllocationConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

@@ -20,12 +20,12 @@ from ..spec.formats import Int64Array, IntFormat
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
-from .activation import ThresholdActivation
-from .codebook import Codebook
-from .folding import Affine, channel_bounds, fold_requant, fold_thresholds
+from .folding import Affine, Float64Array, channel_bounds, fold_requant, fold_thresholds
 from .layers import InputConv2d, QuantConv2d, ReadActivation
+from .low_bit import LowBitActivation
 from .resnet import Block, ResNet
 from .stream import StreamQuantizer
+from .weight_quantizer import WeightQuantizer
 
 PIXEL = IntFormat(width=8)
 LOGIT = IntFormat(width=32, signed=True)
@@ -44,6 +44,9 @@ def export(
     broken = [n for n, t in model.state_dict().items() if not torch.isfinite(t).all()]
     if broken:
         raise InputError(f"Network must be finite for export, not NaN or infinite in {broken[0]!r}")
+    for name, module in model.named_modules():
+        if isinstance(module, LowBitActivation) and module.refusal:
+            raise InputError(f"Activation {name!r} must have {module.refusal}")
     config = model.config
     layers = _Exporter(multiplier_width).network(model)
     return Program(
@@ -122,7 +125,7 @@ class _Exporter:
         affine = fold_batch_norm(conv, levels, in_scale * step)
         bounds = channel_bounds(levels, source)
         output: Threshold | Requant
-        if isinstance(conv.output, ThresholdActivation):
+        if isinstance(conv.output, LowBitActivation):
             output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
         else:
             output = fold_requant(
@@ -199,25 +202,37 @@ def read_layer(
     )
 
 
-def weight_codes(conv: QuantConv2d) -> tuple[Any, Int64Array, LevelTable | None, float]:
-    """Stored weights, their levels, the codebook (None for uniform weights), and the step."""
-    exact, step = conv.quantizer(conv.quantized_weight())
+def weight_codes(
+    conv: QuantConv2d,
+) -> tuple[Any, Int64Array, LevelTable | None, float | Float64Array]:
+    """Stored weights, their levels, the codebook (None for uniform weights), and the step.
+
+    The step is one number, or (Cout,) where the scale of the weights is per output channel.
+    """
+    exact, real_step = conv.quantizer(conv.quantized_weight())
+    step = real_step
+    if isinstance(real_step, torch.Tensor):
+        step = real_step.double().flatten().cpu().numpy()
     levels = exact.double().cpu().numpy().astype(np.int64)
-    if not isinstance(conv.quantizer, Codebook):
+    if not isinstance(conv.quantizer, WeightQuantizer):
         return levels, levels, None, step
     width = conv.quantizer.width
-    half = 1 << (width - 1)
-    offset = conv.quantizer.index(conv.weight).cpu().numpy() - (half - 1)
-    codes = np.where(offset >= 0, offset, half - offset)  # contract section 2.2
     ordered = conv.quantizer.levels.long().tolist()
-    table = sign_magnitude_levels(
-        tuple(ordered[half:]), tuple(reversed(ordered[: half - 1])), width
-    )
-    return codes, levels, LevelTable(levels=table, width=width), step
+    zero = len(ordered) // 2
+    offset = conv.quantizer.index(conv.weight).cpu().numpy() - zero
+    half = 1 << (width - 1)
+    codes = np.where(offset >= 0, offset, half - offset)  # contract section 2.2
+    negative = list(reversed(ordered[:zero]))
+    lowest = negative.pop() if len(negative) == half else 0
+    table = list(sign_magnitude_levels(tuple(ordered[zero + 1 :]), tuple(negative), width))
+    # two's complement has one negative level more (LSQ): it takes the code of "minus zero"
+    table[half] = lowest
+    codes = np.where(offset == -half, half, codes)
+    return codes, levels, LevelTable(levels=tuple(table), width=width), step
 
 
-def fold_batch_norm(conv: QuantConv2d, levels: Int64Array, scale: float) -> Affine:
-    """Batch norm of ``scale * sum`` as a function of the program's sum.
+def fold_batch_norm(conv: QuantConv2d, levels: Int64Array, scale: float | Float64Array) -> Affine:
+    """Batch norm of ``scale * sum`` (scale: number or (Cout,)) as a function of the program's sum.
 
     The program sums raw pixel codes where the graph subtracts the code of zero first: a constant.
     """

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .activation import ThresholdActivation
-from .codebook import Codebook
+from .low_bit import LowBitActivation
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .uniform import RoundToStep, UniformWeight
+from .weight_quantizer import WeightQuantizer
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -52,9 +52,9 @@ class Unit(nn.Module, ABC):
 class ReadActivation(Unit):
     """Threshold activation through which a convolution reads the residual stream."""
 
-    def __init__(self, act_width: int) -> None:
+    def __init__(self, output: LowBitActivation) -> None:
         super().__init__()
-        self.output = ThresholdActivation(act_width)
+        self.output = output
 
     def compute(self, x: Signal, skip: Tensor | None) -> Signal:
         return self.output(x.data)
@@ -90,8 +90,8 @@ class QuantConv2d(Unit):
         *,
         kernel: int,
         stride: int,
-        quantizer: Codebook | UniformWeight,
-        output: ThresholdActivation | StreamQuantizer,
+        quantizer: WeightQuantizer | UniformWeight,
+        output: LowBitActivation | StreamQuantizer,
     ) -> None:
         super().__init__()
         self.stride, self.padding = stride, kernel // 2
@@ -108,7 +108,7 @@ class QuantConv2d(Unit):
 
     def initialise_codebook(self) -> None:
         """Start the codebook from the present weights; uniform weights need none."""
-        if isinstance(self.quantizer, Codebook):
+        if isinstance(self.quantizer, WeightQuantizer):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
@@ -120,6 +120,8 @@ class QuantConv2d(Unit):
         else:
             levels, step = self.quantizer(self.quantized_weight())
             acc = self.convolve(x.data, levels)
+            if isinstance(step, Tensor):  # per channel: the one factor that batch norm cannot take
+                acc, step = acc * step.view(1, -1, 1, 1), 1.0
             y = scaled_batch_norm(self.bn, acc, x.scale * step, self.offset(levels, step))
         return self.output(y if skip is None else y + skip)
 

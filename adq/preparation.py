@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
-from . import allocation, calibrate, checkpoint, pretrained, sensitivity
+from . import calibrate, checkpoint, pretrained
+from .allocation_report import Report, choose, has_budget
 from .augment import training_batch
 from .codebook import CodebookConfig
 from .config import Recipe
 from .config_text import to_dict
 from .datasets import Dataset
+from .methods import Method
 from .resnet import ResNet, ResNetConfig
 from .tensors import Mode
 
 CALIBRATION_BATCH = 128
-SENSITIVITY_IMAGES = 1024
-"""Enough for the Fisher information of a layer (papers.md section 7, row 11)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -32,6 +32,8 @@ class Prepared:
     model: ResNet
     init_digest: str | None
     """SHA-256 of the tensors training started from; None for random weights."""
+    report: Report | None = None
+    """How the widths were chosen, where a budget asked for it."""
 
 
 def build(recipe: Recipe) -> ResNet:
@@ -52,13 +54,32 @@ def build(recipe: Recipe) -> ResNet:
             act_width=quant.act_width,
             weight_width=quant.weight_width,
             weight_widths=tuple(sorted(quant.widths.items())),
-            codebook=CodebookConfig(
-                init_lloyd=quant.lloyd_steps, decay=quant.decay, level_width=quant.level_width
-            ),
+            method=build_method(recipe),
         )
     )
     network.set_mode(Mode(quant.mode))
     return network
+
+
+def build_method(recipe: Recipe) -> Method:
+    """Return the recipe's quantizers as the network takes them."""
+    quant, method = recipe.quant, recipe.quant.method
+    return Method(
+        weights=method.weights,
+        per_channel=method.per_channel,
+        activations=method.activations,
+        codebook=CodebookConfig(
+            init=method.init,
+            init_lloyd=quant.lloyd_steps,
+            ema=method.ema,
+            decay=quant.decay,
+            ema_period=method.ema_period,
+            dead=method.dead,
+            tie_sign=method.tie_sign,
+            level_width=quant.level_width,
+            seed=recipe.train.seed,
+        ),
+    )
 
 
 def prepare(
@@ -67,6 +88,7 @@ def prepare(
     """Build, load `init`, choose widths if a budget asks for it, set quantizers from images."""
     model = build(recipe)
     digest = None if init is None else load_init(model, init)
+    report = None
     if recipe.quant.mode != "float":
         if init is None:
             raise InputError(
@@ -74,14 +96,15 @@ def prepare(
                 "a checkpoint of a float recipe or pretrained weights"
             )
         batches = calibration_batches(recipe, training)
-        if recipe.quant.average_weight_bits is not None and not recipe.quant.widths:
+        if has_budget(recipe):
             stage("sensitivity of layers")
-            widths = allocate(model, recipe, training)
+            report = choose(model, recipe, training)
+            widths = report.chosen.widths
             recipe = replace(recipe, quant=replace(recipe.quant, widths=widths))
             model = model.with_weight_widths(widths)
         stage("calibrating quantizers")
         calibrate.start_fakequant(model, batches)
-    return Prepared(recipe=recipe, model=model, init_digest=digest)
+    return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)
 
 
 def load_init(model: ResNet, path: str | Path) -> str:
@@ -104,19 +127,6 @@ def load_init(model: ResNet, path: str | Path) -> str:
 def _is_float_part(name: str) -> bool:
     quantizer = ".output." in name or ".quantizer." in name
     return not quantizer and not name.endswith("num_batches_tracked")
-
-
-def allocate(model: ResNet, recipe: Recipe, training: Dataset) -> dict[str, int]:
-    """Return bits per hidden layer that lose least within the budget (Fisher sensitivity)."""
-    budget = recipe.quant.average_weight_bits
-    assert budget is not None  # the caller asks only then
-    part = training.take(min(SENSITIVITY_IMAGES, len(training)))
-    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
-    table = sensitivity.sensitivities(model, images, labels)
-    chosen = allocation.allocate(
-        table, allocation.sizes(model), budget, groups=allocation.ties(model)
-    )
-    return chosen.widths
 
 
 def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
@@ -159,7 +169,7 @@ def parameter_groups(model: ResNet) -> dict[str, list[nn.Parameter]]:
 
 def check_same_run(wanted: Recipe, stored: Recipe, folder: str) -> None:
     """Refuse to resume a run under another recipe: the weights would be neither run's."""
-    if wanted.quant.average_weight_bits is not None and not wanted.quant.widths:
+    if has_budget(wanted):
         wanted = replace(wanted, quant=replace(wanted.quant, widths=stored.quant.widths))
     for key, asked, found in _differences(to_dict(wanted), to_dict(stored)):
         raise InputError(

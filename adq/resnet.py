@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from ..spec.errors import InputError
 from ..spec.program import Program
-from .activation import ThresholdActivation
-from .codebook import Codebook, CodebookConfig
 from .integer import prepare
 from .layers import GlobalPool, InputConv2d, QuantConv2d, QuantLinear, ReadActivation, Unit
+from .low_bit import LowBitActivation
+from .methods import Method, activation, weight_quantizer
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
+from .weight_quantizer import WeightQuantizer
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -43,7 +44,8 @@ class ResNetConfig:
     """Codebook width of the hidden layers that ``weight_widths`` does not name."""
     weight_widths: tuple[tuple[str, int], ...] = ()
     """Per-layer widths, (name, bits): the result of an allocation."""
-    codebook: CodebookConfig = field(default_factory=CodebookConfig)
+    method: Method = field(default_factory=Method)
+    """Rules of hidden weights and activations."""
 
     def __post_init__(self) -> None:
         stages = len(self.widths)
@@ -104,12 +106,14 @@ class Block(nn.Module):
                 channels,
                 kernel=kernel,
                 stride=stride,
-                quantizer=Codebook(config.width_of(f"{name}.{role}"), config.codebook),
+                quantizer=weight_quantizer(
+                    config.method, config.width_of(f"{name}.{role}"), channels
+                ),
                 output=output,
             )
 
-        self.act1 = ReadActivation(config.act_width)
-        inner = ThresholdActivation(config.act_width)
+        self.act1 = ReadActivation(activation(config.method, config.act_width, in_channels))
+        inner = activation(config.method, config.act_width, channels)
         self.conv1 = conv("conv1", in_channels, inner, kernel=3, stride=stride)
         self.conv2 = conv("conv2", channels, StreamQuantizer(), kernel=3, stride=1)
         self.downsample = None
@@ -180,9 +184,9 @@ class ResNet(nn.Module):
         return {name: self.get_submodule(name) for name in self.config.hidden_names()}
 
     def quantizer_parameters(self) -> Iterator[nn.Parameter]:
-        """Learned thresholds and steps: trained at a tenth of the learning rate, never decayed."""
+        """Learned thresholds, steps and scales: at a tenth of the learning rate, never decayed."""
         for module in self.modules():
-            if isinstance(module, ThresholdActivation | StreamQuantizer):
+            if isinstance(module, LowBitActivation | StreamQuantizer | WeightQuantizer):
                 yield from module.parameters()
 
     def weight_parameters(self) -> Iterator[nn.Parameter]:
@@ -205,7 +209,7 @@ class ResNet(nn.Module):
             raise InputError(f"Integer mode must have a program: load_program (no {missing[0]!r})")
         self.mode = mode
         for module in self.modules():
-            if isinstance(module, Unit | ThresholdActivation | StreamQuantizer):
+            if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
                 module.mode = mode
 
     def load_program(self, program: Program) -> None:

@@ -33,6 +33,16 @@ class RunFolder:
         """One JSON object per line: losses inside epochs, accuracies at their ends."""
         return self.path / "metrics.jsonl"
 
+    @property
+    def allocation(self) -> Path:
+        """Bits per layer, predicted losses and costs, where a budget chose them."""
+        return self.path / "allocation.json"
+
+    @property
+    def picture(self) -> Path:
+        """The same as a plot; only with matplotlib."""
+        return self.path / "allocation.png"
+
     def prepare(self, existing: Existing) -> None:
         """Check that the folder takes files; keep an earlier run in it unless told otherwise."""
         try:
@@ -51,7 +61,7 @@ class RunFolder:
             )
         self._remove_leftovers()
         if existing == "replace":
-            for path in (self.checkpoint, self.best, self.log):
+            for path in (self.checkpoint, self.best, self.log, self.allocation, self.picture):
                 path.unlink(missing_ok=True)
 
     def write_log(self, record: dict[str, Any]) -> None:

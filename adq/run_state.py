@@ -9,8 +9,10 @@ import torch
 
 from ..spec.errors import InputError
 from . import checkpoint, preparation
+from .allocation_report import plot
 from .config import OptimConfig, Recipe
 from .datasets import Dataset
+from .distill import Teacher
 from .resnet import ResNet
 from .run_folder import RunFolder
 
@@ -25,6 +27,7 @@ class Run:
     step: int = 0
     epoch: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
+    teacher: Teacher | None = None
 
 
 def start(
@@ -32,26 +35,39 @@ def start(
     files: RunFolder,
     training: Dataset,
     init: str | Path | None,
+    teacher: Teacher | None,
     stage: Callable[[str], None],
 ) -> Run:
     """Build the model, load `init`, set the quantizers from data, write the first checkpoint."""
     prepared = preparation.prepare(recipe, training, init, stage)
+    if prepared.report is not None:
+        prepared.report.write(files.allocation)
+        plot(prepared.report, files.picture)
     metrics = {"loss_sum": 0.0, "best": None, "finished": False, "init": prepared.init_digest}
+    if teacher is not None:
+        metrics["teacher"] = teacher.digest
     run = Run(
         recipe=prepared.recipe,
         model=prepared.model,
         optimizer=make_optimizer(prepared.model, recipe.optim),
         metrics=metrics,
+        teacher=teacher,
     )
     save(run, files)
     files.rewind_log(-1, finished=False)
     return run
 
 
-def resume(recipe: Recipe, files: RunFolder) -> Run:
+def resume(recipe: Recipe, files: RunFolder, teacher: Teacher | None = None) -> Run:
     """Return the run of the folder's checkpoint, which must be a run of the same recipe."""
     state = checkpoint.load(files.checkpoint)
     preparation.check_same_run(recipe, state.recipe, str(files.path))
+    taught = state.metrics.get("teacher")
+    if teacher is not None and teacher.digest != taught:
+        raise InputError(
+            f"--teacher must be the one of the run in {str(files.path)!r} (digest {taught}), "
+            f"not digest {teacher.digest}"
+        )
     model = preparation.build(state.recipe)
     model.load_state_dict(state.model)
     optimizer = make_optimizer(model, state.recipe.optim)
@@ -66,6 +82,7 @@ def resume(recipe: Recipe, files: RunFolder) -> Run:
         step=state.step,
         epoch=state.epoch,
         metrics=dict(state.metrics),
+        teacher=teacher,
     )
 
 

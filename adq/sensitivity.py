@@ -1,4 +1,4 @@
-"""How much the loss suffers from quantizing each layer: the empirical Fisher information.
+"""How much the loss suffers from quantizing each layer: three estimates.
 
 papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2`` with
 ``F_i`` = mean of the squared per-image gradients of the float network, and ``Q_b`` = quantile
@@ -6,17 +6,20 @@ initialisation and 20 Lloyd iterations. Additive over layers, which the allocati
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..spec.errors import InputError
-from .codebook import adapt, assign, quantile_values
+from .hutchinson import hessian_traces
 from .layers import QuantConv2d
+from .methods import Method, weight_quantizer
 from .resnet import ResNet
 from .tensors import Mode, Signal
 
+KINDS = ("fisher", "hessian", "error")
 LLOYD_STEPS = 20
 BATCH = 64
 """Images at a time: bounds the memory of their separate gradients."""
@@ -89,26 +92,47 @@ class _SquaredGradients:
 
 
 @torch.no_grad()
-def reconstruct(weight: Tensor, width: int, init: str = "mid") -> Tensor:
-    """``weight`` as the best codebook of ``width`` bits gives it back (without training)."""
-    values = quantile_values(weight, width, init)
-    for _ in range(LLOYD_STEPS):
-        values = adapt(weight, values, 0.0)
-    return values[assign(weight, values)]
+def reconstruct(weight: Tensor, width: int, method: Method | None = None) -> Tensor:
+    """``weight`` as a quantizer of ``width`` bits gives it back without training.
+
+    ADQ's codebooks get 20 Lloyd iterations: training takes them to that limit.
+    """
+    method = method or Method()
+    codebook = replace(method.codebook, init_lloyd=LLOYD_STEPS)
+    quantizer = weight_quantizer(replace(method, codebook=codebook), width, len(weight))
+    quantizer.to(weight.device).initialise(weight)
+    return quantizer.quantized(weight)
 
 
 def sensitivities(
-    model: ResNet, images: Tensor, labels: Tensor, widths: Sequence[int] = (2, 3, 4)
+    model: ResNet,
+    images: Tensor,
+    labels: Tensor,
+    widths: Sequence[int] = (2, 3, 4),
+    kind: str = "fisher",
 ) -> dict[str, dict[int, float]]:
-    """Expected loss increase of every hidden layer at every width: ``[layer][bits]``."""
-    information = fisher(model, images, labels)
+    """Expected loss increase of every hidden layer at every width: ``[layer][bits]``.
+
+    kind: ``fisher`` 1/2 sum F dW^2 (papers.md section 7, row 11); ``hessian`` Tr(H)/n ||dW||^2,
+    a negative trace counting as zero (HAWQ, 5.5); ``error`` ||dW||^2 / ||W||^2, which needs no
+    images and is no loss: it only ranks.
+    """
+    if kind not in KINDS:
+        raise InputError(f"Sensitivity must be one of {KINDS}, not {kind!r}")
+    per_weight: dict[str, Tensor] = {}
+    if kind == "fisher":
+        per_weight = {n: 0.5 * f for n, f in fisher(model, images, labels).items()}
+    elif kind == "hessian":
+        traces = hessian_traces(model, images, labels)
+        sizes = {name: conv.weight.numel() for name, conv in model.hidden().items()}
+        per_weight = {n: torch.tensor(max(t, 0.0) / sizes[n]) for n, t in traces.items()}
     result = {}
     for name, conv in model.hidden().items():
         weight = conv.weight.detach()
+        factor = per_weight.get(name, 1 / weight.double().square().sum().clamp(min=1e-30))
+        errors = {w: weight - reconstruct(weight, w, model.config.method) for w in widths}
         result[name] = {
-            width: float(
-                0.5 * (information[name] * (weight - reconstruct(weight, width)).square()).sum()
-            )
-            for width in widths
+            w: float((factor.to(weight.device) * error.square()).sum())
+            for w, error in errors.items()
         }
     return result

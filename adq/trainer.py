@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..spec.errors import InputError
 from . import datasets, evaluate, preparation
 from .augment import training_batch
 from .config import OptimConfig, Recipe
+from .distill import distillation_loss, load_teacher
 from .run_folder import Existing, RunFolder
 from .run_state import Run, diverged, keep_best, resume, save, start
 from .tensors import reuse_heap
@@ -63,10 +63,14 @@ def train(
     *,
     data_folder: str | Path | None = None,
     init: str | Path | None = None,
+    teacher: str | Path | None = None,
     existing: Existing = "refuse",
     observer: Observer | None = None,
 ) -> dict[str, Any]:
-    """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics."""
+    """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
+
+    `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`).
+    """
     observer = observer or Observer()
     files = RunFolder(path=Path(folder))
     files.prepare(existing)
@@ -74,10 +78,11 @@ def train(
     reuse_heap()
     data = {split: datasets.load(recipe.data.name, split, data_folder) for split in datasets.SPLITS}
     training = data["train"] = data["train"].take(recipe.data.limit)
+    master = load_teacher(recipe, teacher)
     if files.checkpoint.exists():
-        run = resume(recipe, files)
+        run = resume(recipe, files, master)
     else:
-        run = start(recipe, files, training, init, observer.stage)
+        run = start(recipe, files, training, init, master, observer.stage)
     schedule = Schedule.of(recipe, len(training))
     observer.begin(done=run.step, total=schedule.total)
     while run.step < schedule.total:
@@ -131,12 +136,13 @@ def descend(run: Run, images: Tensor, labels: Tensor, lr: float) -> float:
     for group in run.optimizer.param_groups:
         group["lr"] = lr * group["factor"]
     run.optimizer.zero_grad()
-    smoothing = run.recipe.optim.label_smoothing
+    recipe, taught = run.recipe, None if run.teacher is None else run.teacher.logits(images)
     try:
         logits = run.model(images)
     except FloatingPointError:  # a quantizer met NaN before the loss could
         return math.nan
-    loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    smoothing = recipe.optim.label_smoothing
+    loss = distillation_loss(logits, labels, taught, recipe.distill, smoothing)
     value = loss.item()
     if math.isfinite(value):
         loss.backward()

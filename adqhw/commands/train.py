@@ -29,6 +29,10 @@ def command(
         Path | None,
         typer.Option(help="Weights to start from: a checkpoint of `adqhw train` or safetensors."),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="Network to distil from, for recipes with distill.mode kl or soft."),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
@@ -56,6 +60,9 @@ def command(
     --init runs/digits_resnet8_float/checkpoint.safetensors --out runs/digits_w3
 
     Example: adqhw train cifar10_resnet20_adq --data DIR --init resnet20_optA_fp32.safetensors
+
+    Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
+    --set distill.mode=kl --teacher runs/teacher/best.safetensors
     """
     from ..adq import recipes
     from ..adq.config_text import override
@@ -66,7 +73,8 @@ def command(
     if recipe is None:
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
     folder = out or Path("runs") / recipe
-    result = _train(override(recipes.get(recipe), changes or []), data, init, folder, resume)
+    sources = {"data_folder": data, "init": init, "teacher": teacher}
+    result = _train(override(recipes.get(recipe), changes or []), sources, folder, resume)
     if as_json:
         emit(result)
         return
@@ -79,7 +87,7 @@ def command(
 
 
 def _train(
-    recipe: "Recipe", data: Path | None, init: Path | None, folder: Path, resume: bool
+    recipe: "Recipe", sources: dict[str, Path | None], folder: Path, resume: bool
 ) -> dict[str, Any]:
     trainer = _trainer()
     start = time.perf_counter()
@@ -87,8 +95,7 @@ def _train(
         metrics = trainer.train(
             recipe,
             folder,
-            data_folder=data,
-            init=init,
+            **sources,
             existing="resume" if resume else "refuse",
             observer=observer,
         )

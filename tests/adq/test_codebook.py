@@ -11,8 +11,8 @@ from adqhw.adq.codebook import (
     adapt,
     assign,
     bin_means,
-    quantile_values,
 )
+from adqhw.adq.codebook_init import initial_values
 from adqhw.spec.errors import InputError
 
 
@@ -24,7 +24,7 @@ def weights(count: int = 4000, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("width", [2, 3, 4])
 @pytest.mark.parametrize("init", ["mid", "edge", "tail"])
 def test_start_is_sorted_with_an_exact_zero_in_the_middle(width, init):
-    values = quantile_values(weights(), width, init)
+    values = initial_values(weights(), width, init)
     assert len(values) == 2**width - 1
     assert values[len(values) // 2] == 0
     assert (values.diff() > 0).all()
@@ -32,14 +32,14 @@ def test_start_is_sorted_with_an_exact_zero_in_the_middle(width, init):
 
 def test_mid_rule_takes_the_medians_of_equal_mass_bins():
     weight = torch.arange(1, 1001).float()  # uniform on 1..1000, all positive
-    values = quantile_values(weight, 3, "mid")
+    values = initial_values(weight, 3, "mid")
     expected = torch.quantile(weight, torch.tensor([1 / 6, 3 / 6, 5 / 6]))
     torch.testing.assert_close(values[4:], expected)
     torch.testing.assert_close(values[:3], -expected.flip(0))  # no negative weights: mirrored
 
 
 def test_tail_rule_reaches_further_out_than_mid():
-    assert quantile_values(weights(), 4, "tail")[-1] > quantile_values(weights(), 4, "mid")[-1]
+    assert initial_values(weights(), 4, "tail")[-1] > initial_values(weights(), 4, "mid")[-1]
 
 
 def test_all_zero_weights_get_a_usable_codebook():
@@ -60,7 +60,7 @@ def test_ties_go_to_the_lower_index():
 @settings(max_examples=40, deadline=None)
 def test_assignment_is_nearest(seed, width):
     weight = weights(200, seed)
-    values = quantile_values(weight, width)
+    values = initial_values(weight, width)
     distance = (weight[:, None] - values).abs()
     chosen = distance.gather(1, assign(weight, values)[:, None])[:, 0]
     torch.testing.assert_close(chosen, distance.min(1).values, rtol=0, atol=1e-7)
@@ -81,7 +81,7 @@ def test_empty_bins_stay():
 @pytest.mark.parametrize("decay", [0.0, 0.9])
 def test_fixed_point_meets_the_lloyd_condition(decay):
     weight = weights()
-    values = quantile_values(weight, 3)
+    values = initial_values(weight, 3)
     for _ in range(600):
         values = adapt(weight, values, decay)
         assert (values.diff() > 0).all()
@@ -94,7 +94,7 @@ def test_fixed_point_meets_the_lloyd_condition(decay):
 
 def test_adaptation_lowers_the_error_to_the_published_limit():
     weight = weights(40_000)
-    values = quantile_values(weight, 3)
+    values = initial_values(weight, 3)
     start = ((weight - values[assign(weight, values)]) ** 2).mean() / weight.var()
     for _ in range(1000):
         values = adapt(weight, values, 0.9)
@@ -160,7 +160,7 @@ def test_gradient_is_the_identity_in_real_units():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"init": "random"}, "init must be one of"),
+        ({"init": "best"}, "init must be one of"),
         ({"decay": 1.0}, "decay must be in"),
         ({"init_lloyd": -1}, "init_lloyd must be >= 0"),
         ({"level_width": 1}, "level_width must be in 2..16"),
@@ -174,3 +174,90 @@ def test_bad_configuration_is_refused(changes, message):
 def test_bad_width_is_refused():
     with pytest.raises(InputError, match=r"width must be in 2\.\.8, not 9"):
         Codebook(9, CodebookConfig())
+
+
+@pytest.mark.parametrize("width", [2, 3, 4])
+@pytest.mark.parametrize("init", ["uniform", "random", "kmeans"])
+def test_other_starts_are_sorted_too_and_depend_on_the_seed_alone(width, init):
+    values = initial_values(weights(), width, init, seed=3)
+    assert values[len(values) // 2] == 0
+    assert (values.diff() > 0).all()
+    assert torch.equal(values, initial_values(weights(), width, init, seed=3))
+    other = initial_values(weights(), width, "random", seed=4)
+    assert not torch.equal(other, initial_values(weights(), width, "random", seed=3))
+
+
+def test_kmeans_start_meets_the_lloyd_condition_at_once():
+    values = initial_values(weights(800), 3, "kmeans")
+    means = bin_means(weights(800), values)
+    means[3] = 0
+    torch.testing.assert_close(values, means)
+
+
+@pytest.mark.parametrize("tie_sign", [False, True])
+@given(seed=st.integers(0, 1000), width=st.integers(2, 4), ema=st.sampled_from(["mean", "count"]))
+@settings(max_examples=20, deadline=None)
+def test_adaptation_keeps_order_and_an_exact_zero(tie_sign, seed, width, ema):
+    config = CodebookConfig(ema=ema, decay=0.8, init="random", seed=seed, tie_sign=tie_sign)
+    book, latent = Codebook(width, config), weights(300, seed)
+    book.initialise(latent)
+    for step in range(12):
+        book.update(latent + 0.02 * weights(300, seed + step))  # weights that move, as in training
+        assert (book.values.diff() >= 0).all()
+        assert book.values[len(book.values) // 2] == 0
+    assert (book.levels.abs().max() - 127).abs() < 1e-4
+
+
+def test_count_form_has_the_fixed_points_of_the_mean_form():
+    latent, books = weights(), []
+    for ema in ("mean", "count"):
+        book = Codebook(3, CodebookConfig(ema=ema, decay=0.5, init_lloyd=400))
+        book.initialise(latent)
+        before = book.values.clone()
+        for _ in range(5):
+            book.update(latent)
+        torch.testing.assert_close(book.values, before, rtol=0, atol=1e-6)
+        books.append(book.values)
+    torch.testing.assert_close(*books, rtol=0, atol=1e-6)
+
+
+def test_count_form_is_vq_vaes_formula():
+    book = Codebook(2, CodebookConfig(ema="count", decay=0.75))
+    first, second = torch.tensor([1.0, 1.0, -1.0, -3.0]), torch.tensor([1.4, -2.0, -2.0, -2.0])
+    book.initialise(first)
+    assert book.counts.tolist() == [2, 0, 2]  # values -2, 0, 1: both negatives are nearest to -2
+    book.update(second)
+    counts = (0.75 * 2 + 0.25 * 3, 0.75 * 2 + 0.25)
+    expected = [(0.75 * -4 + 0.25 * -6) / counts[0], 0, (0.75 * 2 + 0.25 * 1.4) / counts[1]]
+    torch.testing.assert_close(book.values, torch.tensor(expected))
+
+
+def test_period_and_off():
+    latent = weights()
+    slow, off = (Codebook(3, CodebookConfig(decay=0.5, **x)) for x in ({"ema_period": 3},
+                                                                       {"ema": "off"}))  # fmt: skip
+    slow.initialise(latent)
+    off.initialise(latent)
+    start, moves = slow.values.clone(), []
+    for _ in range(6):
+        before = slow.values.clone()
+        slow.update(latent)
+        off.update(latent)
+        moves.append(not torch.equal(before, slow.values))
+    assert moves == [False, False, True] * 2
+    assert torch.equal(off.values, start)
+
+
+@pytest.mark.parametrize("ema", ["mean", "count"])
+def test_dead_values_split_the_fullest_bin(ema):
+    config = CodebookConfig(ema=ema, decay=0.0, dead="split")
+    book = Codebook(3, config)
+    book.initialise(weights())
+    with torch.no_grad():
+        book.values.copy_(torch.tensor([-9.0, -8.0, -0.1, 0.0, 0.1, 8.0, 9.0]))
+    for _ in range(8):
+        book.update(weights())
+    counts = torch.bincount(book.index(weights()), minlength=7)
+    assert (counts > 0).all(), book.values
+    assert (book.values.diff() > 0).all()
+    assert book.values[3] == 0

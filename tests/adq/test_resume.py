@@ -10,42 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_runs import TOTAL_STEPS, Stop, StopAt, contents, tiny
 
-from adqhw.adq import checkpoint, config_text, recipes, trainer
+from adqhw.adq import checkpoint, trainer
 from adqhw.spec.errors import InputError
-
-TINY = [
-    "data.limit=60",
-    "train.batch_size=16",
-    "train.epochs=2",
-    "train.checkpoint_steps=3",
-    "train.log_steps=2",
-    "model.width=4",
-    "quant.calibration_images=32",
-    "quant.freeze_fraction=0.4",
-]
-TOTAL_STEPS = 8
-
-
-class Stop(Exception):
-    """Stands for the power cut of the in-process tests."""
-
-
-class StopAt(trainer.Observer):
-    def __init__(self, last: int):
-        self.last = last
-
-    def step(self, *, step, loss, lr):
-        if step == self.last:
-            raise Stop
-
-    def stage(self, text):
-        if self.last > TOTAL_STEPS and text == "test images":
-            raise Stop
-
-
-def tiny(name: str, *changes: str):
-    return config_text.override(recipes.get(name), [*TINY, *changes])
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +22,6 @@ def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("float")
     trainer.train(tiny("digits_resnet8_float"), folder)
     return folder / "checkpoint.safetensors"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])

@@ -4,6 +4,7 @@ import torch
 
 from adqhw.adq.calibrate import start_fakequant
 from adqhw.adq.codebook import CodebookConfig
+from adqhw.adq.methods import Method
 from adqhw.adq.resnet import ResNet, ResNetConfig
 
 TINY = {
@@ -24,10 +25,18 @@ def tiny_images(count: int, seed: int = 0, channels: int = 3, size: int = 8) -> 
 
 
 @torch.no_grad()
-def tiny_network(seed: int = 0, *, codebook: CodebookConfig | None = None, **changes) -> ResNet:
+def tiny_network(
+    seed: int = 0,
+    *,
+    codebook: CodebookConfig | None = None,
+    method: Method | None = None,
+    **changes,
+) -> ResNet:
     """Float network whose batch norms have statistics, and some negative and zero slopes."""
     torch.manual_seed(seed)
-    config = ResNetConfig(**{**TINY, "codebook": codebook or CodebookConfig(), **changes})
+    config = ResNetConfig(
+        **{**TINY, "method": method or Method(codebook=codebook or CodebookConfig()), **changes}
+    )
     model = ResNet(config)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -1,0 +1,89 @@
+"""Knowledge distillation: the teacher, and the loss against its logits.
+
+papers.md section 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)`` at temperature T
+(Hinton et al., 2015), or N2UQ's soft cross entropy alone (section 3.4: no label, T = 1).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..spec.errors import InputError
+from . import checkpoint, preparation, pretrained
+from .config import DistillConfig, Recipe
+from .resnet import ResNet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Teacher:
+    """A network that only answers, and the digest by which a resumed run knows it again."""
+
+    model: ResNet
+    digest: str
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Real-valued logits (N, classes) of uint8 images (N, C, H, W), without gradients."""
+        with torch.no_grad():
+            return self.model(images)
+
+
+def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:
+    """Return the teacher the recipe asks for: a checkpoint of `adqhw train` or foreign weights."""
+    if recipe.distill.mode == "off":
+        if path is not None:
+            raise InputError("--teacher must go with distill.mode kl or soft, not off")
+        return None
+    if path is None:
+        raise InputError(
+            f"Recipe {recipe.name} must have a teacher (distill.mode={recipe.distill.mode}): pass "
+            "--teacher FILE, or --set distill.mode=off"
+        )
+    tensors, metadata = checkpoint.read_tensors(path)
+    if checkpoint.FORMAT in metadata:
+        state = checkpoint.load(path)
+        model = preparation.build(state.recipe)
+        model.load_state_dict(state.model)
+    else:
+        model = pretrained.load_pretrained(path)
+    _check_fits(model, recipe, path)
+    return Teacher(
+        model=model.eval().requires_grad_(False), digest=checkpoint.tensors_digest(tensors)
+    )
+
+
+def _check_fits(model: ResNet, recipe: Recipe, path: str | Path) -> None:
+    config, (channels, size, _) = model.config, recipe.model.image
+    found = len(config.mean), config.image_size, config.classes
+    wanted = channels, size, recipe.model.classes
+    if found != wanted:
+        raise InputError(
+            f"--teacher {str(path)!r} must have (channels, image size, classes) {wanted}, "
+            f"not {found}"
+        )
+
+
+def distillation_loss(
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None,
+    config: DistillConfig,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Mean loss of a batch; logits (N, classes), labels (N,) int64; no teacher: cross entropy."""
+    if teacher_logits is None:
+        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    if config.mode == "soft":
+        return F.cross_entropy(logits, teacher_logits.softmax(1))
+    temperature = config.temperature
+    divergence = F.kl_div(
+        (logits / temperature).log_softmax(1),
+        (teacher_logits / temperature).log_softmax(1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    hard = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    # T^2 keeps the size of the gradient: softmax(z / T) flattens it by that much
+    return (1 - config.weight) * hard + config.weight * temperature**2 * divergence
