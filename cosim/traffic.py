@@ -74,7 +74,9 @@ def memory_events(
         row = threshold_row_bits(arch) if threshold else requant_row_bits(arch)
         channels = program.tensor_shape(layer.name)[0] if streamed else layer.output.channels
         counts["parameter_write_bit"] = float(channels * row)
-        sums = timing.groups * arch.cols if streamed else outputs
+        # the unit holds its row: it reads again only when the channel changes
+        shared = 1 if layer.output.channels == 1 else outputs
+        sums = timing.groups * arch.cols if streamed else shared
         counts["parameter_read_bit"] = float(sums * row)
     return counts
 

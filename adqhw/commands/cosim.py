@@ -8,7 +8,6 @@ import typer
 from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ..images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.errors import InputError
 from ..spec.program_file import load
 
 if TYPE_CHECKING:
@@ -35,9 +34,6 @@ def command(
     build: Annotated[
         Path, typer.Option(help="Folder of compiled simulations; reused when they fit.")
     ] = Path("runs/build"),
-    waves: Annotated[
-        str | None, typer.Option(help="fst: keep a wave file of the whole network (large).")
-    ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Run a network through the RTL, one start per image; compare every code and every cycle.
@@ -51,11 +47,6 @@ def command(
     from ..cosim.cosimulate import cosimulate
     from ..cosim.network_cosim import cosimulate_network
 
-    if waves not in (None, "fst") or (waves and (layer or simulator != "verilator")):
-        raise InputError(
-            f"Waves must be fst, of a whole network in verilator, not {waves!r} of "
-            f"{'single layers' if layer else 'a network'} in {simulator}"
-        )
     loaded = load(program)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
     array = choose_arch(loaded, arch, rows, cols, micro)
@@ -67,9 +58,7 @@ def command(
         if layer:
             report = cosimulate(loaded, batch.images, array, simulator, layer, **options)
         else:
-            report = cosimulate_network(
-                loaded, batch.images, array, simulator, waves=waves is not None, **options
-            )
+            report = cosimulate_network(loaded, batch.images, array, simulator, **options)
     if as_json:
         emit({"program": str(program), "digest": loaded.digest, **report.to_dict()})
     else:
@@ -92,8 +81,6 @@ def _show(report: "CosimReport") -> None:
     for layer in report.layers:
         if layer.failure is not None:
             say(str(layer.failure))
-    if report.waves:
-        say(f"waves: {report.waves}")
     say(
         f"{report.mismatches} mismatches in {report.compared:,} codes; build "
         f"{report.build_seconds:.1f} s, simulation {report.simulation_seconds:.1f} s"

@@ -16,6 +16,7 @@ from adqhw.adq.calibrate import recalibrate_batch_norm, start_fakequant
 from adqhw.adq.codebook import CodebookConfig
 from adqhw.adq.compare import compare_codes
 from adqhw.adq.export import export
+from adqhw.adq.methods import Method
 from adqhw.adq.pretrained import load_pretrained
 
 pytestmark = [
@@ -49,7 +50,7 @@ def test_post_training_program_agrees_with_its_graph():
     calibration = cifar10.load("train", folder).images[:1000]
     batches = [torch.from_numpy(part) for part in np.split(calibration, 4)]
     book = CodebookConfig(init_lloyd=20)
-    model = load_pretrained(weights("resnet20_optA_fp32"), codebook=book)
+    model = load_pretrained(weights("resnet20_optA_fp32"), method=Method(codebook=book))
     start_fakequant(model, batches)
     model.freeze_codebooks()
     recalibrate_batch_norm(model, batches)

@@ -169,7 +169,7 @@ def test_read_activation():
         "activation_write_bit": 2 * 1,
         "table_read_bit": 5 + 1,
         "parameter_write_bit": 1 * 9,
-        "parameter_read_bit": 2 * 9,
+        "parameter_read_bit": 1 * 9,  # the shared row is held
         "dram_weight_bit": 5 + 1,
     }
 

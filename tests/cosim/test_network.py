@@ -156,8 +156,8 @@ def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
     assert_identical(expected, result, program, images, "rtl")
 
 
-def test_a_case_that_ends_too_early_is_reported(builds):
-    """An image stream that never comes: the harness stops after its limit, codes are missing."""
+def test_idle_input_is_counted_as_input_stalls(builds):
+    """An image stream that mostly waits: the input pass counts the cycles it stood idle."""
     simulator = usable("icarus")
     program = one_layer("read")
     arch = Arch.for_program(program, rows=2, cols=2)
