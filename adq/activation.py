@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from . import kernels
 from .low_bit import LowBitActivation
-from .tensors import Signal, as_rows, from_rows, has_kernels, segment_sums
+from .tensors import Signal, as_rows, from_rows, has_kernels, row_sums, running_sum, segment_sums
 
 MIN_LENGTH = 1e-3
 """Shortest segment (N2UQ)."""
@@ -20,7 +20,7 @@ RANGE = 2.0
 
 def edges(lengths: Tensor, start: Tensor) -> Tensor:
     """The 2L+1 ascending corner points s_1, T_1, s_2, T_2, ..., s_L, T_L, end of ramp and stair."""
-    ends = torch.cumsum(lengths, 0)
+    ends = running_sum(lengths)
     points = torch.stack([ends - lengths, ends - lengths * 0.5], 1).flatten()
     return torch.cat([points, ends[-1:]]) + start
 
@@ -48,8 +48,11 @@ def _ramp_gradients(
         arrays = (t.detach().numpy() for t in (grad, x, reached, slope))
         grad_x, sums = kernels.ramp_gradients(*arrays)
         return torch.from_numpy(grad_x), torch.from_numpy(sums)
-    sums = [segment_sums(reached, values, len(slope)) for values in (grad, grad * x)]
-    return slope[reached.long()] * grad, torch.stack(sums)
+    if x.device.type == "cpu":
+        sums = [segment_sums(reached, values, len(slope)) for values in (grad, grad * x)]
+        return slope[reached.long()] * grad, torch.stack(sums)
+    sums = row_sums(reached, torch.stack([grad, grad * x], 1), len(slope))
+    return slope[reached.long()] * grad, sums
 
 
 class _Stair(torch.autograd.Function):
@@ -89,9 +92,9 @@ def _parameter_gradients(
     """
     lengths, gain = lengths.double(), gain.double()
     plain, weighted = sums
-    starts = torch.cumsum(lengths, 0) - lengths + start.double()
+    starts = running_sum(lengths) - lengths + start.double()
     push = plain / lengths
-    after = push.sum() - torch.cumsum(push, 0)
+    after = push.sum() - running_sum(push)
     grad_lengths = -(weighted * gain - starts * plain) / lengths**2 - after
     return grad_lengths, -push.sum(), (weighted / lengths).sum()
 

@@ -18,19 +18,37 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, _ORDER_STREAM, epoch]).permutation(count)
 
 
-def crop_and_flip(
-    images: NDArray[np.uint8], *, padding: int, flip: bool, seed: int, epoch: int, step: int
-) -> NDArray[np.uint8]:
-    """Shift each image (N, C, H, W) by up to `padding` pixels (black enters) and mirror half.
+def crop_parameters(
+    count: int,
+    size: tuple[int, int],
+    *,
+    padding: int,
+    flip: bool,
+    seed: int,
+    epoch: int,
+    step: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (count, H) and columns (count, W) of the padded images that a batch shows.
 
     The usual CIFAR augmentation (He et al., 2016): pad 4, crop 32x32 at random, flip.
     """
-    count, _, height, width = images.shape
+    height, width = size
     generator = np.random.default_rng([seed, _AUGMENT_STREAM, epoch, step])
     top, left = generator.integers(0, 2 * padding + 1, (2, count, 1))
     mirrored = generator.integers(0, 2, (count, 1)).astype(bool) & flip
     rows = top + np.arange(height)
     columns = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
+    return rows, columns
+
+
+def crop_and_flip(
+    images: NDArray[np.uint8], *, padding: int, flip: bool, seed: int, epoch: int, step: int
+) -> NDArray[np.uint8]:
+    """Shift each image (N, C, H, W) by up to `padding` pixels (black enters) and mirror half."""
+    count, _, height, width = images.shape
+    rows, columns = crop_parameters(
+        count, (height, width), padding=padding, flip=flip, seed=seed, epoch=epoch, step=step
+    )
     edge = (padding, padding)
     padded = np.pad(images, ((0, 0), (0, 0), edge, edge))
     picked = padded[np.arange(count)[:, None, None], :, rows[:, :, None], columns[:, None, :]]

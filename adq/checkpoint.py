@@ -114,7 +114,9 @@ def tensors_digest(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()
 
 
@@ -142,7 +144,7 @@ def _check_header(header: object, what: str) -> None:
 def _flatten(checkpoint: Checkpoint) -> dict[str, Tensor]:
     groups = {"model": checkpoint.model, "momentum": checkpoint.momentum}
     return {
-        f"{group}.{name}": tensor.detach().clone().contiguous()
+        f"{group}.{name}": tensor.detach().cpu().clone().contiguous()
         for group, tensors in groups.items()
         for name, tensor in tensors.items()
     }

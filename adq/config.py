@@ -210,6 +210,11 @@ class TrainConfig:
     seed: int = 0
     threads: int = 2
     """Torch threads. Part of the run's identity: the way a sum is split decides its last bits."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `auto` (a GPU if there is one). Part of the run's identity, too."""
+    amp: bool = False
+    """bfloat16 autocast on a GPU, float recipes only: quantized sums have to stay exact, which
+    TF32 convolutions keep (11-bit operands, levels have 8) and 16-bit results do not."""
     checkpoint_steps: int = 100
     """Steps between checkpoints inside an epoch; the end of an epoch always writes one."""
     log_steps: int = 20
@@ -220,6 +225,8 @@ class TrainConfig:
             value = getattr(self, name)
             _require(value > 0, f"train.{name}", "positive", value)
         _require(self.seed >= 0, "train.seed", "0 or more", self.seed)
+        known = self.device in ("cpu", "cuda", "auto")
+        _require(known, "train.device", "cpu, cuda or auto", self.device)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,3 +241,7 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        exact = not self.train.amp or self.quant.mode == "float"
+        _require(exact, "train.amp", "false in a quantized run", self.train.amp)

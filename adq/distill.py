@@ -50,7 +50,8 @@ def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:
         model = pretrained.load_pretrained(path)
     _check_fits(model, recipe, path)
     return Teacher(
-        model=model.eval().requires_grad_(False), digest=checkpoint.tensors_digest(tensors)
+        model=model.to(recipe.train.device).eval().requires_grad_(False),
+        digest=checkpoint.tensors_digest(tensors),
     )
 
 

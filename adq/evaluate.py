@@ -60,7 +60,8 @@ def model_runner(model: "nn.Module", mode: str) -> Runner:
         model.set_mode(Mode(mode))
         try:
             with torch.inference_mode():
-                return model(torch.from_numpy(images)).numpy()
+                device = next(model.parameters()).device
+                return model(torch.from_numpy(images).to(device)).cpu().numpy()
         finally:
             model.set_mode(was_mode)
             model.train(was_training)

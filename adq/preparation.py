@@ -36,6 +36,18 @@ class Prepared:
     """How the widths were chosen, where a budget asked for it."""
 
 
+def on_device(recipe: Recipe) -> Recipe:
+    """Return the recipe with the device decided: `auto` is a GPU if there is one."""
+    asked = recipe.train.device
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise InputError("train.device must be cpu or auto where no GPU answers, not 'cuda'")
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    device = found if asked == "auto" else asked
+    if recipe.train.amp and device == "cpu":
+        raise InputError("train.amp must be false on a CPU, not true: set train.device=cuda")
+    return replace(recipe, train=replace(recipe.train, device=device))
+
+
 def build(recipe: Recipe) -> ResNet:
     """Return the network of the recipe in its mode, with fresh weights."""
     model, quant = recipe.model, recipe.quant
@@ -86,7 +98,7 @@ def prepare(
     recipe: Recipe, training: Dataset, init: str | Path | None, stage: Callable[[str], None]
 ) -> Prepared:
     """Build, load `init`, choose widths if a budget asks for it, set quantizers from images."""
-    model = build(recipe)
+    model = build(recipe).to(recipe.train.device)
     digest = None if init is None else load_init(model, init)
     report = None
     if recipe.quant.mode != "float":
@@ -148,7 +160,7 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
                 epoch=recipe.train.epochs,
                 step=step,
             )[0]
-        )
+        ).to(recipe.train.device)
         for step in range(count)
     ]
 

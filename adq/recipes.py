@@ -2,9 +2,18 @@
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..spec.errors import InputError
-from .config import DataConfig, ModelConfig, OptimConfig, QuantConfig, Recipe, TrainConfig
+from .config import (
+    DataConfig,
+    DistillConfig,
+    ModelConfig,
+    OptimConfig,
+    QuantConfig,
+    Recipe,
+    TrainConfig,
+)
 
 # Normalization of the published ResNet weights (akamaster/pytorch_resnet_cifar10): ImageNet's.
 _CIFAR_MEAN = (0.485, 0.456, 0.406)
@@ -65,6 +74,47 @@ def cifar10_resnet20_adq() -> Recipe:
     )
 
 
+def cifar10_resnet20_w4a4() -> Recipe:
+    """ResNet-20 at W4/A4: ADQ, --init ResNet-20, --teacher ResNet-56; a GPU, or days."""
+    return _cifar_long("cifar10_resnet20_w4a4", 4, epochs=80, weight_decay=1e-4)
+
+
+def cifar10_resnet20_w3a3() -> Recipe:
+    """ResNet-20 at W3/A3: as W4/A4; start from its result or from the float weights."""
+    return _cifar_long("cifar10_resnet20_w3a3", 3, epochs=80, weight_decay=1e-4)
+
+
+def cifar10_resnet20_w2a2() -> Recipe:
+    """ResNet-20 at W2/A2: longer, less decay (papers.md 5.2), start from W3/A3 if there is one."""
+    return _cifar_long("cifar10_resnet20_w2a2", 2, epochs=100, weight_decay=3e-5)
+
+
+def cifar10_resnet20_mixed281_a4() -> Recipe:
+    """ResNet-20, 2/3/4-bit weights at 2.81 bits on average, chosen by Fisher sensitivity; A4."""
+    recipe = _cifar_long("cifar10_resnet20_mixed281_a4", 4, epochs=80, weight_decay=1e-4)
+    return replace(recipe, quant=replace(recipe.quant, average_weight_bits=2.81))
+
+
+def _cifar_long(name: str, width: int, *, epochs: int, weight_decay: float) -> Recipe:
+    # batch, momentum, augmentation and peak rate as APoT's CIFAR recipe (papers.md 5.2), cosine
+    # instead of steps, and a teacher (papers.md section 7, rows 18 and 19)
+    return Recipe(
+        name=name,
+        data=_cifar_data(),
+        model=_cifar_model(20),
+        quant=QuantConfig(
+            mode="fakequant",
+            weight_width=width,
+            act_width=width,
+            lloyd_steps=20,
+            calibration_images=4096,
+        ),
+        optim=OptimConfig(lr=0.04, warmup_steps=350, weight_decay=weight_decay),
+        distill=DistillConfig(mode="kl", weight=0.5, temperature=2.0),
+        train=TrainConfig(epochs=epochs, batch_size=128, device="auto", log_steps=100),
+    )
+
+
 def names() -> list[str]:
     """Return the names of all recipes."""
     return list(_RECIPES)
@@ -103,5 +153,9 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
         digits_resnet8_adq,
         cifar10_resnet20_float,
         cifar10_resnet20_adq,
+        cifar10_resnet20_w4a4,
+        cifar10_resnet20_w3a3,
+        cifar10_resnet20_w2a2,
+        cifar10_resnet20_mixed281_a4,
     )
 }

@@ -68,12 +68,13 @@ def resume(recipe: Recipe, files: RunFolder, teacher: Teacher | None = None) -> 
             f"--teacher must be the one of the run in {str(files.path)!r} (digest {taught}), "
             f"not digest {teacher.digest}"
         )
-    model = preparation.build(state.recipe)
+    device = state.recipe.train.device
+    model = preparation.build(state.recipe).to(device)
     model.load_state_dict(state.model)
     optimizer = make_optimizer(model, state.recipe.optim)
     for name, parameter in model.named_parameters():
         if name in state.momentum:
-            optimizer.state[parameter]["momentum_buffer"] = state.momentum[name]
+            optimizer.state[parameter]["momentum_buffer"] = state.momentum[name].to(device)
     files.rewind_log(state.step, state.finished)
     return Run(
         recipe=state.recipe,

@@ -69,9 +69,29 @@ def segment_sums(index: Tensor, values: Tensor, count: int) -> Tensor:
     if values.device.type == "cpu":
         sums = torch.zeros(count, dtype=torch.float64)
         return sums.index_add_(0, index.flatten().int(), values.flatten().double())
-    # on a GPU atomics would be neither fast (few bins) nor deterministic
-    sums = [torch.where(index == k, values, 0).sum(dtype=torch.float64) for k in range(count)]
-    return torch.stack(sums)
+    return row_sums(index.view(1, -1), values.reshape(1, 1, -1).double(), count)[0]
+
+
+def row_sums(index: Tensor, values: Tensor, count: int) -> Tensor:
+    """Sum ``values`` (R, V, M) by ``index`` (R, M) in 0..count-1: (V, count), float64.
+
+    For GPUs: products with a one-hot matrix, row by row, where atomics would be neither fast (few
+    bins) nor deterministic. Within a row the sums have the type of ``values``.
+    """
+    kinds = torch.arange(count, device=index.device, dtype=index.dtype)
+    member = (index[..., None] == kinds).to(values.dtype)
+    return torch.bmm(values, member).sum(0, dtype=torch.float64)
+
+
+def running_sum(values: Tensor) -> Tensor:
+    """Cumulative sum of a short vector; on GPUs without ``cumsum``, which is not deterministic."""
+    return torch.cumsum(values, 0) if values.device.type == "cpu" else masked_sums(values)
+
+
+def masked_sums(values: Tensor) -> Tensor:
+    """Cumulative sum (K,) as K sums."""
+    order = torch.arange(len(values), device=values.device)
+    return torch.where(order[:, None] >= order, values, 0).sum(1)
 
 
 def reuse_heap() -> bool:

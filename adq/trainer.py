@@ -6,6 +6,7 @@ its sums alike as long as the number of threads is the same, which is why it is 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from ..spec.errors import InputError
 from . import datasets, evaluate, preparation
-from .augment import training_batch
+from .batches import batches
 from .config import OptimConfig, Recipe
 from .distill import distillation_loss, load_teacher
 from .run_folder import Existing, RunFolder
@@ -74,6 +75,7 @@ def train(
     observer = observer or Observer()
     files = RunFolder(path=Path(folder))
     files.prepare(existing)
+    recipe = preparation.on_device(recipe)
     make_deterministic(recipe)
     reuse_heap()
     data = {split: datasets.load(recipe.data.name, split, data_folder) for split in datasets.SPLITS}
@@ -84,9 +86,10 @@ def train(
     else:
         run = start(recipe, files, training, init, master, observer.stage)
     schedule = Schedule.of(recipe, len(training))
+    fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer.begin(done=run.step, total=schedule.total)
     while run.step < schedule.total:
-        train_step(run, files, training, schedule, observer)
+        train_step(run, files, fetch, schedule, observer)
         if run.step % schedule.epoch == 0:
             end_epoch(run, files, data["validation"], schedule, observer)
         elif run.step % recipe.train.checkpoint_steps == 0:
@@ -99,7 +102,7 @@ def train(
 def train_step(
     run: Run,
     files: RunFolder,
-    training: datasets.Dataset,
+    fetch: Callable[[int, int], tuple[Tensor, Tensor]],
     schedule: Schedule,
     observer: Observer,
 ) -> None:
@@ -108,17 +111,8 @@ def train_step(
     epoch, index = divmod(run.step, schedule.epoch)
     if quantized(recipe) and run.step == schedule.freeze:
         run.model.freeze_codebooks()
-    images, labels = training_batch(
-        training,
-        batch_size=recipe.train.batch_size,
-        padding=recipe.data.crop_padding,
-        flip=recipe.data.flip,
-        seed=recipe.train.seed,
-        epoch=epoch,
-        step=index,
-    )
     lr = learning_rate(recipe.optim, run.step, schedule.total)
-    loss = descend(run, torch.from_numpy(images), torch.from_numpy(labels), lr)
+    loss = descend(run, *fetch(epoch, index), lr)
     if not math.isfinite(loss):
         raise InputError(diverged(files, f"loss must be finite, not {loss}", run.step, lr))
     if quantized(recipe):
@@ -138,7 +132,8 @@ def descend(run: Run, images: Tensor, labels: Tensor, lr: float) -> float:
     run.optimizer.zero_grad()
     recipe, taught = run.recipe, None if run.teacher is None else run.teacher.logits(images)
     try:
-        logits = run.model(images)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.train.amp):
+            logits = run.model(images).float()
     except FloatingPointError:  # a quantizer met NaN before the loss could
         return math.nan
     smoothing = recipe.optim.label_smoothing

@@ -64,6 +64,26 @@ def test_resume_continues_a_run_whose_widths_were_allocated(tmp_path, weights):
     assert contents(tmp_path / "part") == contents(tmp_path / "whole")
 
 
+OTHER_QUANTIZERS = [
+    ("quant.method.ema=count", "quant.method.ema_period=3", "quant.method.per_channel=true"),
+    ("quant.method.weights=post", "quant.method.activations=asq"),
+    ("quant.method.weights=apot", "quant.method.activations=pact", "quant.method.dead=split"),
+    ("quant.method.weights=lsq", "quant.method.activations=lsq"),
+]
+
+
+@pytest.mark.parametrize("changes", OTHER_QUANTIZERS, ids=lambda x: x[0].partition("=")[2])
+def test_resume_is_exact_with_other_quantizers(tmp_path, weights, changes):
+    recipe = tiny("digits_resnet8_adq", *changes)
+    trainer.train(recipe, tmp_path / "whole", init=weights)
+    for last in (4, 7):  # before and after the freeze
+        folder = tmp_path / str(last)
+        with pytest.raises(Stop):
+            trainer.train(recipe, folder, init=weights, observer=StopAt(last))
+        trainer.train(recipe, folder, existing="resume")
+        assert contents(folder) == contents(tmp_path / "whole")
+
+
 def test_damaged_checkpoint_is_refused_and_kept(tmp_path, weights):
     recipe = tiny("digits_resnet8_adq", "train.epochs=1")
     trainer.train(recipe, tmp_path, init=weights)

@@ -1,0 +1,76 @@
+"""Training batches on the device that trains, the same pixels on every device.
+
+Order and augmentation are drawn by `augment` from (seed, epoch, step) on the host. On a CPU the
+batch is cut there too; for a GPU the whole padded data set lies in its memory (CIFAR-10 with 4
+pixels of padding: 240 MB) and a batch is one gather, so that no step waits for the host's copies.
+"""
+
+import torch
+from torch import Tensor
+
+from .augment import crop_parameters, epoch_order, training_batch
+from .config import Recipe
+from .datasets import Dataset
+
+
+class HostBatches:
+    """Batches made with numpy, on the CPU."""
+
+    def __init__(self, data: Dataset, recipe: Recipe) -> None:
+        self.data, self.recipe = data, recipe
+
+    def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """uint8 images (N, C, H, W) and int64 labels (N,) of one step."""
+        recipe = self.recipe
+        images, labels = training_batch(
+            self.data,
+            batch_size=recipe.train.batch_size,
+            padding=recipe.data.crop_padding,
+            flip=recipe.data.flip,
+            seed=recipe.train.seed,
+            epoch=epoch,
+            step=step,
+        )
+        return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+class DeviceBatches:
+    """The same batches gathered from a copy of the data set in the device's memory."""
+
+    def __init__(self, data: Dataset, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.count, self.device = recipe, len(data), device
+        edge = recipe.data.crop_padding
+        images = torch.from_numpy(data.images).to(device)
+        self.images = torch.nn.functional.pad(images, (edge, edge, edge, edge))
+        self.labels = torch.from_numpy(data.labels).to(device)
+        self.height, self.width = data.images.shape[2:]
+        self.epoch, self.order = -1, self.labels
+
+    def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        """uint8 images (N, C, H, W) and int64 labels (N,) of one step."""
+        recipe, size = self.recipe, self.recipe.train.batch_size
+        if epoch != self.epoch:
+            order = epoch_order(self.count, seed=recipe.train.seed, epoch=epoch)
+            self.epoch, self.order = epoch, torch.from_numpy(order).to(self.device)
+        chosen = self.order[step * size : (step + 1) * size]
+        rows, columns = (
+            torch.from_numpy(index).to(self.device)
+            for index in crop_parameters(
+                len(chosen),
+                (self.height, self.width),
+                padding=recipe.data.crop_padding,
+                flip=recipe.data.flip,
+                seed=recipe.train.seed,
+                epoch=epoch,
+                step=step,
+            )
+        )
+        picked = self.images[chosen[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        return picked.permute(0, 3, 1, 2).contiguous(), self.labels[chosen]
+
+
+def batches(data: Dataset, recipe: Recipe, device: torch.device) -> HostBatches | DeviceBatches:
+    """The batches of a recipe for ``device``."""
+    return (
+        HostBatches(data, recipe) if device.type == "cpu" else DeviceBatches(data, recipe, device)
+    )
