@@ -2,7 +2,7 @@
 
 import typer
 
-from . import __version__
+from . import __version__, bench_ablation
 from .commands import (
     bench,
     cosim,
@@ -43,9 +43,17 @@ for module in (
     diff,
     estimate,
     sweep,
-    bench,
 ):
     app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
+
+
+benchmarks = typer.Typer(
+    help="Measurements side by side with other tools or settings, in one run.",
+    no_args_is_help=True,
+)
+benchmarks.command("sim")(guarded(bench.command))
+benchmarks.command("ablation")(guarded(bench_ablation.command))
+app.add_typer(benchmarks, name="bench")
 
 
 def _print_version(wanted: bool) -> None:

@@ -22,7 +22,7 @@ model) and, for the one thing that depends on data, from measured activity. Per 
 | table_read_bit | packed codebook, thresholds, requants, fetched before the layer | tables |
 | codebook_register_bit | the codebook written into the array's registers | tables |
 | parameter_write_bit | one row per channel into the output unit's memory | tables |
-| parameter_read_bit | a row per drained sum (idle columns too) or direct code; a shared row once | tables |
+| parameter_read_bit | a row per drained sum (idle columns too) or code; shared: once | tables |
 | dram_weight_bit | packed weights and tables once per load of the network (`Options`) | dram |
 | dram_map_bit | first layer: the image in; last layer: the logits out | dram |
 

@@ -1,4 +1,4 @@
-"""`adqhw bench NAME`: side-by-side measurements against other tools, as ratios in one run."""
+"""`adqhw bench sim`: the simulator beside other runtimes, as ratios in one run."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,10 @@ import typer
 from ..console import JSON_OPTION, emit, people, say, show_table
 from ..spec.errors import InputError
 
-NAMES = ("sim",)
 DEFAULT = ("resnet20-cifar", "resnet18")
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="What to measure: sim.")] = "sim",
     network: Annotated[
         list[str] | None,
         typer.Option(help="Network to run; may be repeated (default: ResNet-20 and ResNet-18)."),
@@ -34,7 +32,7 @@ def command(
 
     Example: adqhw bench sim --network resnet18
     """
-    _check(name, rounds, scaling)
+    _check(rounds, scaling)
     from .. import bench_sim
     from ..sim.cores import available_cores
 
@@ -63,9 +61,7 @@ def command(
     _print(record)
 
 
-def _check(name: str, rounds: int, scaling: Path | None) -> None:
-    if name not in NAMES:
-        raise InputError(f"Benchmark must be one of {', '.join(NAMES)}, not {name!r}")
+def _check(rounds: int, scaling: Path | None) -> None:
     if rounds < 1:
         raise InputError(f"Rounds must be at least 1, not {rounds}")
     if scaling is not None and scaling.suffix != ".png":

@@ -65,7 +65,6 @@ def test_float_twin_is_the_same_network():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "gpu"}, "Benchmark must be one of sim, not 'gpu'"),
         ({"rounds": 0}, "Rounds must be at least 1, not 0"),
         ({"network": ["vgg"]}, "Network must be one of"),
     ],

@@ -17,7 +17,7 @@ from adqhw.spec import golden, logits_sha256
 from adqhw.spec.program_file import save
 
 COMMANDS = ("demo", "train", "evaluate", "export", "inspect", "simulate", "verilog", "cosim",
-            "bench", "diff", "estimate", "sweep")  # fmt: skip
+            "diff", "estimate", "sweep")  # fmt: skip
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def assert_refused(result, *words):
         assert word in lines[0], lines[0]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, "bench sim", "bench ablation"])
 def test_help_teaches(name):
-    done = call(name, "--help")
+    done = call(*name.split(), "--help")
     assert done.exit_code == 0
     assert "--json" in done.output
     assert name == "demo" or "Example" in done.output
