@@ -4,9 +4,10 @@ import pytest
 
 from adqhw import bench_ablation
 from adqhw.ablation_cases import cases
+from adqhw.ablation_page import BEGIN, END, RECIPES, Budget, Row, describe, table, write
 from adqhw.adq import recipes
 from adqhw.adq.config_text import override
-from adqhw.bench_ablation import BEGIN, END, Budget, Row, describe, run, select, table, write
+from adqhw.bench_ablation import run, select
 from adqhw.spec.errors import InputError
 
 SMALL = (
@@ -21,7 +22,7 @@ def test_every_case_is_a_recipe_and_has_its_own_name():
     names = [(case.group, case.name) for case in cases()]
     assert len(set(names)) == len(names)
     for case in cases():
-        for recipe in bench_ablation.RECIPES.values():
+        for recipe in RECIPES.values():
             override(recipes.get(recipe), list(case.changes))
     assert {case.group for case in cases()} == {
         "start",

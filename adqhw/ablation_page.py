@@ -1,0 +1,97 @@
+"""The page of the ablation: what was measured with which budget, as Markdown tables."""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from .ablation_cases import CIFAR10, DIGITS
+from .spec.errors import InputError
+from .spec.files import atomic_path
+
+BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+RECIPES = {DIGITS: "digits_resnet8_adq", CIFAR10: "cifar10_resnet20_adq"}
+BUDGETS = {
+    DIGITS: ("train.epochs=6", "train.checkpoint_steps=100000", "train.log_steps=100000"),
+    CIFAR10: ("train.epochs=2", "train.checkpoint_steps=100000", "quant.lloyd_steps=0"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One case: top-1 in percent of the test split, a figure per seed."""
+
+    group: str
+    name: str
+    changes: tuple[str, ...]
+    average_weight_bits: float
+    graph: tuple[float, ...]
+    """Of the fakequant graph."""
+    integer: tuple[float, ...] | None
+    """Of the integer program (Numba engine); None where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """What every case gets."""
+
+    data: Path | None = None
+    """Folder of CIFAR-10; None: the digits."""
+    init: Path | None = None
+    """Float weights (CIFAR-10); the digits train their own."""
+    teacher: Path | None = None
+    seeds: int = 3
+    changes: tuple[str, ...] = ()
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return DIGITS if self.data is None else CIFAR10
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown, a table per group; mean and, over several seeds, range."""
+    lines = []
+    for group in dict.fromkeys(row.group for row in rows):
+        lines += [
+            f"### {group.capitalize()}",
+            "",
+            "| case | average weight bits | integer program | fakequant graph |",
+            "| --- | --- | --- | --- |",
+        ]
+        for row in (row for row in rows if row.group == group):
+            figures = f"{figure(row.integer)} | {figure(row.graph)}"
+            lines.append(f"| {row.name} | {row.average_weight_bits:.2f} | {figures} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def figure(values: tuple[float, ...] | None) -> str:
+    """Mean and, over several seeds, range."""
+    if values is None:
+        return "none (a step per image)"
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return f"{mean:.2f}"
+    return f"{mean:.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def describe(budget: Budget) -> str:
+    """One paragraph: what the figures were measured with."""
+    changes = " ".join((*BUDGETS[budget.dataset], *budget.changes))
+    return (
+        f"Data: {budget.dataset}; recipe `{RECIPES[budget.dataset]}` with `{changes}`; "
+        f"{budget.seeds} seed{'s' if budget.seeds != 1 else ''}; top-1 in percent of the whole "
+        "test split, mean (lowest to highest seed)."
+    )
+
+
+def write(path: Path, budget: Budget, rows: list[Row]) -> None:
+    """Replace what lies between the markers of a page; a new page holds nothing else."""
+    old = path.read_text() if path.exists() else f"# Ablation\n\n{BEGIN}\n{END}\n"
+    head, begin, rest = old.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"Page {str(path)!r} must hold the lines {BEGIN} and {END}, not neither")
+    text = f"{head}{BEGIN}\n\n{describe(budget)}\n\n{table(rows)}\n{END}{tail}"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
