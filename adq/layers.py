@@ -17,7 +17,7 @@ from .low_bit import LowBitActivation
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .uniform import RoundToStep, UniformWeight
-from .weight_quantizer import WeightQuantizer
+from .weight_quantizer import Step, WeightQuantizer
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -61,17 +61,22 @@ class ReadActivation(Unit):
 
 
 def scaled_batch_norm(
-    bn: nn.BatchNorm2d, acc: Tensor, scale: float, offset: Tensor | float = 0.0
+    bn: nn.BatchNorm2d, acc: Tensor, scale: Step, offset: Tensor | float = 0.0
 ) -> Tensor:
     """``bn(acc * scale + offset)`` without computing the scaled map.
 
     Batch norm is invariant to scale and offset but for eps and the running statistics: those are
-    moved into units of the sums and back.
+    moved into units of the sums and back. scale: one number, or one per channel (C, 1, 1, 1).
     """
+    if isinstance(scale, Tensor):
+        scale = scale.flatten()
+        if bn.training:  # torch takes one eps for all channels: this map has to be computed
+            acc, scale = acc * scale.view(1, -1, 1, 1), 1.0
     mean, var = (bn.running_mean - offset) / scale, bn.running_var / scale**2
-    out = F.batch_norm(
-        acc, mean, var, bn.weight, bn.bias, bn.training, bn.momentum, bn.eps / scale**2
-    )
+    eps = bn.eps / scale**2
+    if isinstance(eps, Tensor):
+        var, eps = var + eps, 0.0
+    out = F.batch_norm(acc, mean, var, bn.weight, bn.bias, bn.training, bn.momentum, eps)
     if bn.training:
         with torch.no_grad():
             bn.running_mean.copy_(mean * scale + offset)
@@ -120,12 +125,10 @@ class QuantConv2d(Unit):
         else:
             levels, step = self.quantizer(self.quantized_weight())
             acc = self.convolve(x.data, levels)
-            if isinstance(step, Tensor):  # per channel: the one factor that batch norm cannot take
-                acc, step = acc * step.view(1, -1, 1, 1), 1.0
             y = scaled_batch_norm(self.bn, acc, x.scale * step, self.offset(levels, step))
         return self.output(y if skip is None else y + skip)
 
-    def offset(self, levels: Tensor, step: float) -> Tensor | float:
+    def offset(self, levels: Tensor, step: Step) -> Tensor | float:
         """Real value of the sum 0, per output channel."""
         return 0.0
 

@@ -10,14 +10,15 @@ from adqhw.adq.stream import StreamQuantizer
 from adqhw.adq.tensors import Mode, Signal
 
 
+@pytest.mark.parametrize("scale", [0.0037, torch.tensor([0.001, 0.004, 0.02]).view(3, 1, 1, 1)],
+                         ids=["layer", "channel"])  # fmt: skip
 @pytest.mark.parametrize("training", [True, False])
-def test_scaled_batch_norm_equals_batch_norm_of_the_scaled_map(training):
+def test_scaled_batch_norm_equals_batch_norm_of_the_scaled_map(training, scale):
     torch.manual_seed(0)
     ours, theirs = (torch.nn.BatchNorm2d(3).train(training) for _ in range(2))
     acc, offset = torch.randn(4, 3, 5, 5) * 200, torch.tensor([0.1, -2.0, 0.0])
-    scale = 0.0037
     out = scaled_batch_norm(ours, acc, scale, offset)
-    expected = theirs(acc * scale + offset.view(1, 3, 1, 1))
+    expected = theirs(acc * torch.as_tensor(scale).view(1, -1, 1, 1) + offset.view(1, 3, 1, 1))
     torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-4)
     for name, value in theirs.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-4, atol=1e-5)
