@@ -1,5 +1,7 @@
 """What every low-bit activation is to the layers, the calibration and the export."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ def upper_quantile(values: Tensor, share: float) -> float:
     return float(torch.kthvalue(values, rank).values)
 
 
-class LowBitActivation(nn.Module):
+class LowBitActivation(nn.Module, ABC):
     """Base: real map to codes 0..``count`` of ``act_width`` bits, shared by all channels.
 
     In float mode it is a ReLU: the clip at zero of the quantizer, without the quantizer.
@@ -31,9 +33,9 @@ class LowBitActivation(nn.Module):
         self.act_width, self.mode = act_width, Mode.FLOAT
         self.count = 2**act_width - 1
 
+    @abstractmethod
     def initialise(self, high: float) -> None:
         """Start with the largest code standing for about ``high`` (units of the input)."""
-        raise NotImplementedError
 
     def initialise_from(self, values: Tensor, share: float) -> None:
         """Start from a sample of non-negative inputs: ``share`` of them in range."""
@@ -42,12 +44,12 @@ class LowBitActivation(nn.Module):
 
     @property
     def scale(self) -> float:
-        """Value of one code in units of the input."""
-        raise NotImplementedError
+        """Value of one code in units of the input; an activation with a ``refusal`` has none."""
+        raise InputError(f"Activation must have {self.refusal}")
 
     def real_thresholds(self) -> Tensor:
-        """The inputs (``count``,) at which the code rises, float64, ascending."""
-        raise NotImplementedError
+        """The inputs (``count``,) at which the code rises, float64, ascending; see ``scale``."""
+        raise InputError(f"Activation must have {self.refusal}")
 
     @torch.no_grad()
     def codes(self, values: Tensor) -> Tensor:
@@ -55,9 +57,9 @@ class LowBitActivation(nn.Module):
         device = next(self.parameters()).device
         return self.quantize(values.to(device).view(1, -1)).data.view(-1).long().cpu()
 
+    @abstractmethod
     def quantize(self, x: Tensor) -> Signal:
         """Map (N, ...) to the signal that the next convolution reads."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Signal:
         """Map of real values to a signal of codes."""

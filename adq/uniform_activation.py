@@ -4,6 +4,8 @@ Both are thresholds at ``(i - 1/2) * step`` (rounding half up, as in the contrac
 exactly like N2UQ's. They differ in how the range learns.
 """
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -42,9 +44,9 @@ class UniformActivation(LowBitActivation):
     def scale(self) -> float:
         return float(self.real_step().detach())
 
+    @abstractmethod
     def real_step(self) -> Tensor:
         """The step in force, a float32 scalar (differentiable)."""
-        raise NotImplementedError
 
     def real_thresholds(self) -> Tensor:
         step = self.real_step().detach().double().cpu()

@@ -5,6 +5,8 @@ per layer or per output channel. Rounded once by `freeze`, levels are the intege
 the step folds into batch norm, thresholds and requants, so it may be any positive real.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ def assign(weight: Tensor, values: Tensor) -> Tensor:
     return torch.bucketize(weight, boundaries(values))
 
 
-class WeightQuantizer(nn.Module):
+class WeightQuantizer(nn.Module, ABC):
     """Base of the weight quantizers.
 
     Buffers: ``values`` sorted reals that weights are compared with (in units of the rule's scale),
@@ -40,24 +42,24 @@ class WeightQuantizer(nn.Module):
         self.register_buffer("levels", torch.zeros(count))
         self.register_buffer("frozen", torch.zeros((), dtype=torch.bool))
 
+    @abstractmethod
     def initialise(self, weight: Tensor) -> None:
         """Start (again) from ``weight`` (Cout, Cin, kh, kw), unfrozen."""
-        raise NotImplementedError
 
     def update(self, weight: Tensor) -> None:
         """Follow the latent weights after an optimizer step; learned scales need nothing."""
 
+    @abstractmethod
     def freeze(self) -> None:
         """Round the levels to integers: from here on training sees what is exported."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, weight: Tensor) -> tuple[Tensor, Step]:
         """Levels (float, differentiable to the weight and to the scale), and the step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def index(self, weight: Tensor) -> Tensor:
         """Sorted index of every weight, int64."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def quantized(self, weight: Tensor) -> Tensor:

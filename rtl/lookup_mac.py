@@ -1,5 +1,7 @@
 """Lookup-MAC columns: `rows` lanes, an adder tree and an accumulator, one class per `Micro`."""
 
+from abc import ABC, abstractmethod
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,7 +10,7 @@ from .arch import Arch, Micro
 from .timing import column_latency
 
 
-class MacColumn(wiring.Component):
+class MacColumn(wiring.Component, ABC):
     """One output channel's dot product, `acc = sum(level * activation)`, a beat per cycle.
 
     Stages: operand registers, products, tree sum, accumulator. A lane whose weight field is 0 is
@@ -56,9 +58,9 @@ class MacColumn(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
+    @abstractmethod
     def level(self, weight: Value) -> Value:
         """The level that a weight field stands for."""
-        raise NotImplementedError
 
     def elaborate(self, platform):
         m = Module()
