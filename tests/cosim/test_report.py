@@ -201,7 +201,6 @@ def test_estimate_prints_one_json_object_with_the_promised_keys(tmp_path):
 
 
 def test_estimate_measures_on_the_bundled_digits(tmp_path):
-    pytest.importorskip("sklearn")
     save(small_net(shape=(1, 8, 8), dataset="digits"), tmp_path / "net.safetensors")
     result = run(tmp_path / "net.safetensors", "--images", 5, "--json")
     assert result.exit_code == 0, result.output
