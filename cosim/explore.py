@@ -8,6 +8,7 @@ the same array in the same technology, with levels stored instead of codes.
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from ..spec.program import Program
 from .energy import ratio
-from .estimate import Estimate, estimate
+from .estimate import Estimate
 from .technology import Band, Technology
 from .traffic import Options
 
@@ -40,6 +41,11 @@ class Workload:
     """Who says so: `evaluated on N images` or `provenance of the program`."""
     accuracy_images: int | None = None
     """Images behind it; None when nobody knows."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the program; hashed once, not once per design."""
+        return self.program.digest
 
     @property
     def accuracy_error(self) -> float | None:
@@ -63,6 +69,11 @@ class Grid:
     def __post_init__(self) -> None:
         if not self.arrays or not self.micros or not self.technologies:
             raise InputError("Sweep must have at least one array, micro and technology")
+
+    def check_arrays(self) -> None:
+        """Refuse a size by name before anything is computed."""
+        for rows, cols in self.arrays:
+            Arch(rows=rows, cols=cols)
 
     @property
     def size(self) -> int:
@@ -99,7 +110,7 @@ class Design:
         bits = self.bits
         return {
             "program": self.workload.name,
-            "digest": self.workload.program.digest,
+            "digest": self.workload.digest,
             "average_weight_bits": None if np.isnan(bits) else bits,
             "rows": arch.rows,
             "cols": arch.cols,
@@ -121,27 +132,15 @@ class Design:
 def sweep(
     workloads: Sequence[Workload], grid: Grid, advance: Callable[[int], None] = lambda count: None
 ) -> list[Design]:
-    """Every design of the grid, in the order of workloads, arrays, micros, technologies."""
-    designs = []
-    for load in workloads:
-        for rows, cols in grid.arrays:
-            for technology in grid.technologies:
-                costs = {
-                    micro: estimate(
-                        load.program,
-                        Arch.for_program(load.program, rows=rows, cols=cols, micro=micro),
-                        technology,
-                        activity=load.activity,
-                        options=grid.options,
-                    )
-                    for micro in {*grid.micros, Micro.UNIFORM}
-                }
-                designs += [
-                    Design(workload=load, estimate=costs[m], baseline=costs[Micro.UNIFORM])
-                    for m in grid.micros
-                ]
-                advance(len(grid.micros))
-    return mark_pareto(designs)
+    """Every design of the grid in this process, keeping nothing; `cosim.sweeping` does more."""
+    from .store import Store
+    from .sweeping import plan_sweep, run_plan  # it builds on this module
+
+    store = Store()
+    swept = run_plan(plan_sweep(workloads, grid, store), store, advance=advance)
+    for reason in swept.refused.values():
+        raise InputError(reason)
+    return swept.designs
 
 
 def mark_pareto(designs: Sequence[Design]) -> list[Design]:
@@ -178,6 +177,17 @@ def pareto_mask(points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         dominates = (points <= point).all(axis=1) & (points < point).any(axis=1)
         mask[i] = not dominates.any()
     return mask
+
+
+def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same table as `write_csv`, with its types; absent values are null."""
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
+    with atomic_path(path) as temporary:
+        parquet.write_table(table, temporary)
 
 
 def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ same technology, and only then prints absolute numbers, each with its bar and it
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..spec.files import atomic_path
 from . import events, plots
 from .energy import ABSENT, Energy
 from .estimate import NOT_A_MEASUREMENT
-from .explore import Design, Grid, Workload, sweep, write_csv
+from .explore import Design, Grid, Workload, sweep, write_csv, write_parquet
 from .technology import ENTRIES, Band
 
 CosimRecord = Mapping[str, Any]
@@ -44,7 +45,8 @@ def write_report(
     cosim: Mapping[str, CosimRecord] | None = None,
     title: str = "adqhw: bits, accuracy and estimated energy",
 ) -> list[Path]:
-    """Write layers.csv, designs.csv, pareto.png (one more per further technology), report.html.
+    """Write layers and designs (CSV, Parquet), pareto.png (one more per further technology) and
+    report.html.
 
     cosim: by workload name; its RTL cycles stand beside designs of the array it ran on.
     """
@@ -54,9 +56,7 @@ def write_report(
     groups = by_technology(designs)
     pictures = {name: plots.pareto_png(group) for name, group in groups.items()}
     page = render(designs, cosim=cosim, title=title, pareto=pictures)
-    write_csv(root / "layers.csv", [row for d in designs for row in layer_rows(d, cosim)])
-    write_csv(root / "designs.csv", [d.row() for d in designs])
-    paths = [root / "layers.csv", root / "designs.csv"]
+    paths = write_tables(root, designs, cosim)
     for i, (name, png) in enumerate(pictures.items()):
         paths.append(root / ("pareto.png" if i == 0 else f"pareto_{name}.png"))
         with atomic_path(paths[-1]) as temporary:
@@ -64,6 +64,25 @@ def write_report(
     paths.append(root / "report.html")
     with atomic_path(paths[-1]) as temporary:
         temporary.write_text(page, encoding="utf-8")
+    return paths
+
+
+def write_tables(
+    root: Path, designs: Sequence[Design], cosim: Mapping[str, CosimRecord]
+) -> list[Path]:
+    """layers and designs as CSV, and as Parquet where pyarrow is installed."""
+    tables = {
+        "layers": [row for d in designs for row in layer_rows(d, cosim)],
+        "designs": [d.row() for d in designs],
+    }
+    writers = {".csv": write_csv}
+    if find_spec("pyarrow") is not None:
+        writers[".parquet"] = write_parquet
+    paths = []
+    for suffix, write in writers.items():
+        for name, rows in tables.items():
+            paths.append(root / f"{name}{suffix}")
+            write(paths[-1], rows)
     return paths
 
 

@@ -2,31 +2,37 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import JSON_OPTION, emit, progress, say, show_table
-from ..engines import run_in_steps, top1
 from ..images import DATA_HELP, read_images
 from ..spec.errors import InputError
 from ..spec.program import Program
 from ..spec.program_file import load
+from ..sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
 from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP
 
 if TYPE_CHECKING:
-    from ..cosim.explore import Design, Workload
+    from ..cosim.explore import Workload
+    from ..cosim.store import Store
+    from ..cosim.sweeping import Swept
+    from ..cosim.workers import Workers
     from ..rtl.arch import Micro
+
+MICROS_HELP = "Micro-architectures of the lanes, comma separated (decode, uniform, ...)."
+WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
+SCHEDULER_HELP = "Address of a running Dask scheduler, such as tcp://host:8786."
 
 
 def command(
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     rows_cols: Annotated[str, typer.Option(help="Arrays as ROWSxCOLS, comma separated.")] = "16x16",
-    micro: Annotated[str, typer.Option(help="Of decode, uniform; comma separated.")] = (
-        "decode,uniform"
-    ),
+    micro: Annotated[str, typer.Option(help=MICROS_HELP)] = "decode,uniform",
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[
@@ -34,21 +40,26 @@ def command(
     ] = None,
     batch: Annotated[int, typer.Option(help=BATCH_HELP)] = 1,
     resident: Annotated[bool, typer.Option("--resident", help=RESIDENT_HELP)] = False,
+    workers: Annotated[int, typer.Option(help=WORKERS_HELP)] = 1,
+    scheduler: Annotated[str | None, typer.Option(help=SCHEDULER_HELP)] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the report.")] = Path(
         "runs/sweep"
     ),
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Compare bit allocations and arrays: a table, CSV files, pareto.png and report.html.
+    """Compare bit allocations and arrays: tables (CSV, Parquet), pareto.png and report.html.
 
     Accuracy comes from running each integer program on the data; without data, from the program's
-    own record. The table says which.
+    own record. The table says which. Every point is kept in OUT/points as soon as it is computed:
+    the same command again computes only what is missing.
 
     Example: adqhw sweep w4.safetensors w2.safetensors --rows-cols 8x8,16x16 -o runs/sweep
     """
     from ..cosim import technology
-    from ..cosim.explore import Grid, sweep
+    from ..cosim.explore import Grid
     from ..cosim.report import write_report
+    from ..cosim.store import Store
+    from ..cosim.sweeping import plan_sweep, run_plan
     from ..cosim.traffic import Options
 
     start = time.perf_counter()
@@ -59,54 +70,74 @@ def command(
         options=Options(weights_from_dram=not resident, batch=batch),
     )
     loaded = [load(path) for path in programs]
-    workloads = [
-        _workload(name, program, data, limit)
+    candidates = [
+        _candidate(name, program, data, limit)
         for name, program in zip(_names(programs), loaded, strict=True)
     ]
-    with progress("estimating", grid.size * len(workloads)) as advance:
-        designs = sweep(workloads, grid, advance)
-    files = write_report(out, designs)
+    grid.check_arrays()
+    store = Store(out / "points")
+    with _workers(workers, scheduler) as pool:
+        workloads = _measure(candidates, store, pool)
+        plan = plan_sweep(workloads, grid, store)
+        _reused("points", len(plan.points) - len(plan.missing), len(plan.points))
+        with progress("estimating", len(plan.missing)) as advance:
+            swept = run_plan(plan, store, pool, advance)
+    files = write_report(out, swept.designs)
     record = {
-        "rows": [design.row() for design in designs],
+        "rows": [design.row() for design in swept.designs],
+        "refused": swept.refused,
+        "computed": swept.computed,
+        "reused": swept.reused,
         "files": [str(path) for path in files],
         "seconds": time.perf_counter() - start,
     }
     if as_json:
         emit(record)
         return
-    _show(designs)
+    _show(swept)
     say(f"wrote {', '.join(str(path) for path in files)}")
 
 
-def _workload(name: str, program: Program, data: Path | None, limit: int | None) -> "Workload":
-    from ..cosim.estimate import measure
-    from ..cosim.explore import Workload
-
+def _candidate(name: str, program: Program, data: Path | None, limit: int | None) -> Candidate:
     if data is None and program.provenance.get("dataset") != "digits":
-        accuracy = recorded_accuracy(program)
-        source = "unknown" if accuracy is None else "program's own record"
-        return Workload(name=name, program=program, accuracy=accuracy, accuracy_source=source)
-    images = read_images(program, data=data, limit=limit)
-    assert images.labels is not None  # a data set always has labels
-    with progress(f"evaluating {name}", len(images.images)) as advance:
-        result = run_in_steps("numba", program, images.images, advance=advance)
-    return Workload(
-        name=name,
-        program=program,
-        activity=measure(program, images.images[:DEFAULT_IMAGES]),
-        accuracy=top1(result.logits, images.labels),
-        accuracy_source=f"numba engine, {len(images.images)} images of {images.source}",
-        accuracy_images=len(images.images),
-    )
+        images = None
+    else:
+        images = read_images(program, data=data, limit=limit)
+    return Candidate(name=name, program=program, images=images, measured_images=DEFAULT_IMAGES)
 
 
-def recorded_accuracy(program: Program) -> float | None:
-    """Top-1 in percent that the program's provenance states for its integers, if any."""
-    record = program.provenance.get("accuracy")
-    value = record.get("integer") if isinstance(record, dict) else None
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
+def _measure(
+    candidates: "Sequence[Candidate]", store: "Store", pool: "Workers"
+) -> "list[Workload]":
+    missing = missing_pieces(candidates, store)
+    total = sum(len(piece.images) for candidate in candidates for piece in pieces_of(candidate))
+    left = sum(len(piece.images) for _, piece in missing)
+    _reused("images", total - left, total)
+    with progress("evaluating", left) as advance:
+        return measure_all(candidates, missing, store, pool, advance)
+
+
+def _reused(what: str, count: int, total: int) -> None:
+    if count:
+        say(f"{count:,} of {total:,} {what} are there already")
+
+
+@contextmanager
+def _workers(count: int, scheduler: str | None) -> "Iterator[Workers]":
+    """Where the tasks run: here, on local processes, or on the scheduler's workers."""
+    from ..cosim.workers import DaskWorkers, InProcess, LocalPool
+
+    if scheduler is None:
+        pool = LocalPool(count=count)
+        yield pool if count > 1 else InProcess()
+        return
+    if count != 1:
+        raise InputError("Workers must come from --workers or from --scheduler, not both")
+    dask = DaskWorkers(scheduler)
+    try:
+        yield dask
+    finally:
+        dask.close()
 
 
 def _list(text: str) -> list[str]:
@@ -140,10 +171,11 @@ def _names(paths: Sequence[Path]) -> list[str]:
     raise InputError("Program must be named once, not twice on the same command line")
 
 
-def _show(designs: "Sequence[Design]") -> None:
+def _show(swept: "Swept") -> None:
     from ..cosim.estimate import NOT_A_MEASUREMENT
     from ..cosim.report import by_technology, energy_text, ratio_text
 
+    designs = swept.designs
     say(NOT_A_MEASUREMENT)
     columns = ("program", "bits", "top-1 %", "array", "to uniform", "cycles", "energy per image",
                "front")  # fmt: skip
@@ -165,3 +197,5 @@ def _show(designs: "Sequence[Design]") -> None:
     for workload in {d.workload.name: d.workload for d in designs}.values():
         say(f"accuracy of {workload.name}: {workload.accuracy_source}")
     say(f"activity: {', '.join(sorted({d.estimate.statistics for d in designs}))}")
+    for pair, reason in swept.refused.items():
+        say(f"no design: {pair}: {reason}")

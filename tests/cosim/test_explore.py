@@ -137,7 +137,8 @@ def test_the_command_writes_the_report_and_says_where_accuracy_comes_from(tmp_pa
     record = json.loads(result.stdout)
     assert [row["accuracy"] for row in record["rows"]] == [91.5] * 4 + [None] * 4
     assert {row["accuracy_source"] for row in record["rows"]} == {"program's own record", "unknown"}
-    names = {"designs.csv", "layers.csv", "pareto.png", "report.html"}
+    names = {"designs.csv", "layers.csv", "pareto.png", "report.html", "points"}
+    names |= {"designs.parquet", "layers.parquet"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
 
 
@@ -147,8 +148,11 @@ def test_the_command_writes_the_report_and_says_where_accuracy_comes_from(tmp_pa
         (["--rows-cols", "8y8"], "Array must be ROWSxCOLS"),
         (["--rows-cols", "8x8,"], "List must be comma separated"),
         (["--rows-cols", "0x8"], "Arch rows must be in 1..256"),
-        (["--micro", "binned"], "Micro must be one of decode, uniform"),
+        (["--micro", "magic"], "Micro must be one of decode, uniform"),
         (["--tech", "literature28"], "Technology must be one of"),
+        (["--workers", "0"], "Workers must be a positive number"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "Scheduler must be reachable"),
+        (["--workers", "2", "--scheduler", "tcp://127.0.0.1:9"], "not both"),
         (["--batch", "0"], "Batch must be a positive number"),
         (["--data", "nowhere"], "the program names no data set"),
     ],
