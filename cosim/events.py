@@ -11,8 +11,8 @@ model) and, for the one thing that depends on data, from measured activity. Per 
 | lookup_mux_bit | ungated MACs x (2^weight_width - 1) x level_width (shift_add: entry) | lookup |
 | | decode, bit_serial, shift_add | |
 | and_bit | bit_serial: ungated MACs x beat cycles x level_width | multiply |
-| shift_mux_bit | stages of a shifter x its bits: per column (bit_serial, product_table) | multiply |
-| | or per lane, and its sign (shift_add) | |
+| shift_mux_bit | stages of a shifter x its bits; bit_serial, product_table: per column | multiply |
+| | shift_add: per lane, and its sign | |
 | bin_add_bit | binned: active additions into a bin x bin_width | multiply |
 | bin_register_bit, bin_mux_bit | the same, and once more as the bin leaves | multiply |
 | combine_add_bit, combine_register_bit | shift_add: sums x acc_width | accumulate |
@@ -81,14 +81,14 @@ EVENTS: dict[str, EventKind] = {
     "bin_add_bit": EventKind("add", "datapath", "multiply", overhead=True),
     "bin_register_bit": EventKind("register", "datapath", "multiply"),
     "bin_mux_bit": EventKind("mux", "datapath", "multiply"),
-    "combine_add_bit": EventKind("add", "datapath", "accumulate", overhead=True),
-    "combine_register_bit": EventKind("register", "datapath", "accumulate"),
     "product_mux_bit": EventKind("mux", "datapath", "lookup"),
     "table_build_add_bit": EventKind("add", "datapath", "lookup", overhead=True),
     "table_build_register_bit": EventKind("register", "datapath", "lookup"),
     "tree_add_bit": EventKind("add", "datapath", "add", overhead=True),
     "accumulate_bit": EventKind("add", "datapath", "accumulate", overhead=True),
     "accumulator_register_bit": EventKind("register", "datapath", "accumulate"),
+    "combine_add_bit": EventKind("add", "datapath", "accumulate", overhead=True),
+    "combine_register_bit": EventKind("register", "datapath", "accumulate"),
     "drain_register_bit": EventKind("register", "datapath", "accumulate"),
     "compare_bit": EventKind("compare", "datapath", "output", overhead=True),
     "requant_multiply_bit2": EventKind("multiply", "datapath", "output", overhead=True),
