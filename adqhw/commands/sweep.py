@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..arrays import MICRO_HELP
 from ..console import JSON_OPTION, emit, progress, say, show_table
 from ..images import DATA_HELP, read_images
 from ..spec.errors import InputError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..cosim.workers import Workers
     from ..rtl.arch import Micro
 
-MICROS_HELP = "Micro-architectures of the lanes, comma separated (decode, uniform, ...)."
 WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
 SCHEDULER_HELP = "Address of a running Dask scheduler, such as tcp://host:8786."
 
@@ -32,7 +32,7 @@ SCHEDULER_HELP = "Address of a running Dask scheduler, such as tcp://host:8786."
 def command(
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     rows_cols: Annotated[str, typer.Option(help="Arrays as ROWSxCOLS, comma separated.")] = "16x16",
-    micro: Annotated[str, typer.Option(help=MICROS_HELP)] = "decode,uniform",
+    micro: Annotated[str, typer.Option(help=f"{MICRO_HELP} Comma separated.")] = ("decode,uniform"),
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[
