@@ -64,17 +64,19 @@ def run_network(
     build_dir: str | Path,
     *,
     waves: bool = False,
+    texts: dict[str, str] | None = None,
     finished: Callable[[int], None] = lambda number: None,
 ) -> NetworkRun:
     """Run every case on one build of the accelerator, in one simulator process.
 
-    `finished(number)` is called as images end, counted over all cases.
+    `finished(number)` is called as images end, counted over all cases. texts: Verilog of the
+    accelerator that was emitted before; default: emit it now.
     """
     loaded = [_load(arch, case) for case in cases]
     loads = max(len(entry.rows) for entry in loaded)
     codes = max(int(np.prod(case.program.input_shape)) for case in cases)
-    texts = accelerator_texts(arch)
-    texts[f"{NETWORK_MODULE}.v"] = network_verilog(arch, loads, codes)
+    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch, loads, codes)}
+    texts = {**(accelerator_texts(arch) if texts is None else texts), **harness}
     made = build_texts(texts, arch, simulator, Path(build_dir), top=NETWORK_MODULE, waves=waves)
     start = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()

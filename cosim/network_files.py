@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rtl.accelerator_ports import load_layout, result_layout, write_layout
+from ..rtl.accelerator_ports import ACCELERATOR_MODULE, load_layout, result_layout, write_layout
 from ..rtl.arch import Arch
 from ..rtl.descriptor import LAYER_WIDTH, with_row_numbers
 from ..rtl.hexfile import write_hex
 from ..rtl.sequencer import EVENTS, counters_layout
 from ..rtl.storage import address_width
-from ..rtl.verilog import ACCELERATOR_MODULE
 from .harness import Pressure
 
 NETWORK_MODULE = "adqhw_network"
