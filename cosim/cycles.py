@@ -1,8 +1,9 @@
 """Cycle model: the time of a layer in closed form, equal to the RTL cycle for cycle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..rtl.arch import Arch
+from ..rtl.schedule import Schedule, layer_schedule
 from ..rtl.timing import array_latency, output_latency
 from ..spec.errors import InputError
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
@@ -28,6 +29,8 @@ class LayerCycles:
     """Last beat of a group (or direct code) accepted -> its first output."""
     cycles: int
     stall_cycles: int
+    work: Schedule = field(default_factory=Schedule)
+    """Cycles of a beat and after a sum."""
 
     @property
     def beats(self) -> int:
@@ -36,17 +39,20 @@ class LayerCycles:
     @property
     def ideal_cycles(self) -> int:
         """With an array that never waits and no latency."""
-        return self.beats or self.outputs
+        return self.groups * self.work.group_cycles(self.depth) or self.outputs
 
 
 def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
     """Closed form of layer `name`.
 
-    Groups start max(depth, cols) cycles apart: the drain gives one sum per cycle. Then the last
-    group passes the pipeline (`latency`) and leaves in `cols` outputs:
+    A group keeps the array busy for `work.group_cycles`: B = act_digits * level_digits per beat and
+    final_cycles at its end (1 and 0 where lanes multiply). Groups start max(W, cols) cycles apart,
+    as the drain gives one sum per cycle. Then the last group passes the pipeline (`latency`) and
+    leaves in `cols` outputs:
 
-        cycles = depth + (groups - 1) * max(depth, cols) + latency + cols - 1
-        stall_cycles = (groups - 1) * max(0, cols - depth)
+        W = depth * B + final_cycles
+        cycles = (depth - 1) * B + 1 + (groups - 1) * max(W, cols) + latency + cols - 1
+        stall_cycles = (groups - 1) * max(0, cols - W)
 
     A layer of n direct codes takes n + latency cycles.
     """
@@ -68,7 +74,9 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
             stall_cycles=0,
         )
     groups, depth = _tiles(arch, program, layer)
-    latency = array_latency(arch, requant=requant)
+    work = layer_schedule(arch, program, layer)
+    latency, busy = array_latency(arch, requant=requant, work=work), work.group_cycles(depth)
+    between = (groups - 1) * max(busy, arch.cols)
     return LayerCycles(
         name=name,
         kind=str(layer.kind),
@@ -76,8 +84,9 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
         depth=depth,
         outputs=groups * arch.cols,
         latency=latency,
-        cycles=depth + (groups - 1) * max(depth, arch.cols) + latency + arch.cols - 1,
-        stall_cycles=(groups - 1) * max(0, arch.cols - depth),
+        cycles=(depth - 1) * work.beat_cycles + 1 + between + latency + arch.cols - 1,
+        stall_cycles=(groups - 1) * max(0, arch.cols - busy),
+        work=work,
     )
 
 

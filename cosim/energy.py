@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..rtl.arch import Arch, Micro
+from ..rtl.arch import Arch
 from .events import EVENTS, PARTS, SPLITS, LayerEvents
-from .lane_events import tree_add_bits
+from .family_area import lane_area
 from .memories import Memories
 from .technology import BAND_KEYS, ZERO, Band, Technology
 
@@ -80,18 +80,9 @@ def event_energy(name: str, technology: Technology, capacity: Memories) -> Band:
 
 def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Band]:
     """um2 by component of the array and its memories; logic carries the area overhead."""
-    lanes, widths = arch.rows * arch.cols, arch.requant
-    product = arch.act_width + arch.level_width
-    operands = lanes * (arch.level_width + arch.act_width + product + 1)
+    widths = arch.requant
     wide = widths.multiplier_width + arch.acc_width
-    bits = {
-        "multipliers": {"multiply_area": lanes * arch.act_width * arch.level_width},
-        "lane registers": {"register_area": operands},
-        "adder trees": {"add_area": arch.cols * tree_add_bits(arch.rows, product, arch.acc_width)},
-        "accumulators and drain": {
-            "add_area": arch.cols * arch.acc_width,
-            "register_area": 3 * arch.cols * arch.acc_width,  # tree sum, accumulator, drain
-        },
+    bits = lane_area(arch) | {
         "threshold unit": {
             "compare_area": arch.thresholds * arch.tau_width,
             "register_area": arch.thresholds + arch.acc_width,
@@ -103,10 +94,6 @@ def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Ba
             "register_area": 3 * wide,
         },
     }
-    if arch.micro is Micro.DECODE:
-        entries = 1 << arch.weight_width
-        bits["lookup"] = {"mux_area": lanes * (entries - 1) * arch.level_width}
-        bits["codebook registers"] = {"register_area": entries * arch.level_width}
     logic = {
         name: sum((technology[e] * n for e, n in parts.items()), start=ZERO)
         * technology["area_overhead"]

@@ -3,10 +3,15 @@
 import numpy as np
 
 from ..rtl.arch import Arch, Micro
+from ..rtl.schedule import SINGLE_CYCLE, layer_schedule
+from ..rtl.tables import uses_codebook
+from ..rtl.tiling import layer_tiles
 from ..spec.activation import Threshold
+from ..spec.codebook import shift_factor
 from ..spec.layers import Layer, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
+from .family_events import LaneLoad, adders, lane_counts
 from .memories import multiplier_width
 
 
@@ -25,29 +30,62 @@ def nonzero_level_macs(program: Program, layer: MacLayer) -> float:
 
 
 def lane_events(
-    program: Program, layer: MacLayer, arch: Arch, ungated: float, active: float
+    program: Program, layer: MacLayer, arch: Arch, beats: int, ungated: float, active: float
 ) -> dict[str, float]:
     """Lanes, adder tree and accumulators."""
-    act_width, acc_width = program.tensor_format(layer.input).width, program.acc_width(layer.name)
-    bits = act_width * layer.level_width
-    counts = {
-        "multiply_bit2": active * bits,
-        "multiply_zero_act_bit2": (ungated - active) * bits,
-    }
-    if arch.micro is Micro.DECODE and layer.codebook is not None:
-        counts["lookup_mux_bit"] = ungated * ((1 << layer.weight_width) - 1) * layer.level_width
-    taps = layer.kernel[0] * layer.kernel[1]
-    sums = _pixels(program, layer.name) * layer.out_channels
+    load = _lane_load(program, layer, arch, beats, ungated, active)
     full, rest = divmod(int(layer.weights.shape[1]), arch.rows)
-    product = act_width + layer.level_width
-    tree = full * tree_add_bits(arch.rows, product, acc_width)
-    tree += tree_add_bits(rest, product, acc_width)
-    steps = sums * taps * (full + bool(rest))
-    return counts | {
-        "tree_add_bit": float(sums * taps * tree),
-        "accumulate_bit": float(steps * acc_width),
-        "accumulator_register_bit": float(steps * acc_width),
+    taps = layer.kernel[0] * layer.kernel[1]
+    return lane_counts(arch, load) | _adder_events(arch, load, full * taps, rest, taps)
+
+
+def _adder_events(arch: Arch, load: LaneLoad, full: int, rest: int, taps: int) -> dict[str, float]:
+    """Trees and accumulators of sums with `full` beats of all lanes and `taps` of `rest` lanes."""
+    shape = adders(arch, load)
+    if shape.tree_cycles:
+        tree = full * tree_add_bits(arch.rows, shape.width, load.acc_width)
+        tree += taps * tree_add_bits(rest, shape.width, load.acc_width)
+        tree *= shape.tree_cycles
+        steps = load.column_beats * shape.tree_cycles
+    else:  # the bins of a finished sum
+        tree = load.work.final_cycles * tree_add_bits(load.lanes, shape.width, load.acc_width)
+        steps = load.sums * load.work.final_cycles
+    return {
+        "tree_add_bit": float(load.sums * tree * shape.trees),
+        "accumulate_bit": float(steps * load.acc_width * shape.trees),
+        "accumulator_register_bit": float(steps * load.acc_width * shape.trees),
     }
+
+
+def _lane_load(
+    program: Program, layer: MacLayer, arch: Arch, beats: int, ungated: float, active: float
+) -> LaneLoad:
+    channels = int(layer.weights.shape[1])
+    sums = _pixels(program, layer.name) * layer.out_channels
+    coded = uses_codebook(arch, layer)
+    set_bits = ungated
+    if not coded and arch.micro in (Micro.BINNED, Micro.SHIFT_ADD):
+        fields = layer.levels & ((1 << layer.level_width) - 1)
+        ones = int(sum((fields >> bit & 1).sum() for bit in range(layer.level_width)))
+        set_bits = float(ones * _pixels(program, layer.name))
+    blocks = -(-channels // arch.rows)
+    factor = shift_factor(layer.codebook.levels) if coded and layer.codebook else 1
+    return LaneLoad(
+        work=layer_schedule(arch, program, layer),
+        act_width=program.tensor_format(layer.input).width,
+        level_width=layer.level_width,
+        acc_width=program.acc_width(layer.name),
+        codes=layer.weight_width if coded else None,
+        ungated=ungated,
+        active=active,
+        set_bits=set_bits,
+        beats=beats,
+        passes=len(layer_tiles(layer, layer.in_channels, rows=arch.rows, cols=arch.cols)),
+        sums=sums,
+        column_beats=sums * layer.kernel[0] * layer.kernel[1] * blocks,
+        lanes=min(channels, arch.rows),
+        factor=factor or 1,
+    )
 
 
 def tree_add_bits(lanes: int, product_width: int, acc_width: int) -> int:
@@ -63,19 +101,36 @@ def tree_add_bits(lanes: int, product_width: int, acc_width: int) -> int:
     return bits
 
 
-def pool_events(program: Program, layer: PoolLayer, arch: Arch, terms: float) -> dict[str, float]:
-    width = program.tensor_format(layer.input).width
-    acc_width = program.acc_width(layer.name)
-    sums = float(np.prod(program.tensor_shape(layer.name)))
+def pool_events(
+    program: Program, layer: PoolLayer, arch: Arch, beats: int, terms: float
+) -> dict[str, float]:
+    """An average pool is a sum in column 0 with level 1, stored in 2 bits, of which one is 1."""
+    sums = int(np.prod(program.tensor_shape(layer.name)))
     full, rest = divmod(layer.kernel**2, arch.rows)
-    tree = full * tree_add_bits(arch.rows, width, acc_width) + tree_add_bits(rest, width, acc_width)
-    steps = sums * (full + bool(rest))
-    return {
-        "multiply_bit2": terms * width,  # times level 1: one partial product
-        "tree_add_bit": sums * tree,
-        "accumulate_bit": steps * acc_width,
-        "accumulator_register_bit": steps * acc_width,
-    }
+    # times level 1 is one partial product, and no bit more than the activation has
+    single = arch.micro in SINGLE_CYCLE
+    load = LaneLoad(
+        work=layer_schedule(arch, program, layer),
+        act_width=program.tensor_format(layer.input).width,
+        level_width=1 if single else 2,
+        acc_width=program.acc_width(layer.name),
+        codes=None,
+        ungated=terms,
+        active=terms,
+        set_bits=terms,
+        beats=beats,
+        passes=1,
+        sums=sums,
+        column_beats=sums * (full + bool(rest)),
+        lanes=min(layer.kernel**2, arch.rows),
+    )
+    counts = lane_counts(arch, load) | _adder_events(arch, load, full, rest, 1)
+    if single:
+        width = load.act_width
+        tree = full * tree_add_bits(arch.rows, width, load.acc_width)
+        tree += tree_add_bits(rest, width, load.acc_width)
+        counts["tree_add_bit"] = float(sums * tree)
+    return counts
 
 
 def output_events(program: Program, layer: Layer, outputs: int) -> dict[str, float]:

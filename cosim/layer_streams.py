@@ -1,12 +1,13 @@
 """One layer and one image as the engine's streams: beats, loads, residuals, expected order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..rtl.arch import Arch, Micro
+from ..rtl.schedule import Schedule, layer_schedule, schedule_word
 from ..rtl.words import Word, codebook_words, config_word, requant_words, threshold_words
 from ..spec.activation import Threshold
 from ..spec.layers import MacLayer, PoolLayer, ThresholdLayer
@@ -62,13 +63,15 @@ def layer_stream(
         case ThresholdLayer():
             return _direct(arch, layer, source)
         case PoolLayer():
-            return _pool(arch, layer, source)
+            stream = _pool(arch, layer, source)
         case MacLayer():
             skip = None
             if layer.skip is not None:
                 residual = np.asarray(tensors[layer.skip.tensor][image : image + 1])
                 skip = layer.skip.read(residual, layer.out_channels)[0]
-            return _mac(arch, layer, source, skip)
+            stream = _mac(arch, layer, source, skip)
+    work = schedule_word(arch, layer_schedule(arch, program, layer))
+    return replace(stream, config=stream.config | work)
 
 
 def output_words(arch: Arch, output: Threshold | Requant, channels: int) -> list[Word]:
@@ -83,7 +86,7 @@ def _direct(arch: Arch, layer: ThresholdLayer, source: Codes) -> LayerStream:
     per_code = np.broadcast_to(channels.reshape(-1, 1, 1), source.shape)
     return LayerStream(
         name=layer.name,
-        config=config_word(layer.output, direct=True),
+        config=config_word(layer.output, direct=True) | schedule_word(arch, Schedule()),
         output_words=output_words(arch, layer.output, layer.output.channels),
         inputs=np.stack([source.ravel(), per_code.ravel()], axis=1).astype(np.int64),
         positions=np.arange(source.size),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..rtl.arch import Arch
+from ..rtl.schedule import layer_schedule
 from ..rtl.tables import uses_codebook
 from ..rtl.tiling import layer_tiles
 from ..rtl.timing import (
@@ -10,6 +11,7 @@ from ..rtl.timing import (
     OPERAND_LATENCY,
     PASS_OVERHEAD,
     array_latency,
+    build_stall,
     output_latency,
 )
 from ..spec.layers import LayerKind, MacLayer, PoolLayer
@@ -39,9 +41,11 @@ def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
         input      a cycle per code
         threshold  OPERAND_LATENCY + codes + latency of the output stage
         max_pool   OPERAND_LATENCY + words of all windows + MAX_POOL_LATENCY
-        others     per tile of `blocks` column blocks and D beats per sum, G = blocks * pixels:
-                   OPERAND_LATENCY + D + (G - 1) * max(D, cols) + array latency + cols - 1
-                   and (G - 1) * max(0, cols - D) stalls
+        others     per tile of `blocks` column blocks and D beats per sum, G = blocks * pixels, B
+                   cycles per beat and W = D * B + final cycles per sum (`rtl.schedule`):
+                   OPERAND_LATENCY + build stall (product_table) + (D - 1) * B + 1
+                   + (G - 1) * max(W, cols) + array latency + cols - 1
+                   and (G - 1) * max(0, cols - W) stalls
     """
     channels, height, width = program.input_shape
     codes = channels * height * width
@@ -80,15 +84,18 @@ def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCy
     _, height, width = program.tensor_shape(layer.name)
     pool = isinstance(layer, PoolLayer)
     kernel = layer.kernel**2 if pool else layer.kernel[0] * layer.kernel[1]
-    latency = array_latency(arch, requant=isinstance(layer.output, Requant))
+    work = layer_schedule(arch, program, layer)
+    latency = array_latency(arch, requant=isinstance(layer.output, Requant), work=work)
     cycles = 0 if pool or not uses_codebook(arch, layer) else len(layer.codebook.levels)
     beats = stalls = 0
     for tile in layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols):
         depth, groups = kernel * tile.input_blocks, tile.blocks * height * width
-        cycles += PASS_OVERHEAD + OPERAND_LATENCY + depth
-        cycles += (groups - 1) * max(depth, arch.cols) + latency + arch.cols - 1
+        busy = work.group_cycles(depth)
+        cycles += PASS_OVERHEAD + OPERAND_LATENCY + build_stall(arch)
+        cycles += (depth - 1) * work.beat_cycles + 1 + (groups - 1) * max(busy, arch.cols)
+        cycles += latency + arch.cols - 1
         beats += groups * depth
-        stalls += (groups - 1) * max(0, arch.cols - depth)
+        stalls += (groups - 1) * max(0, arch.cols - busy)
     return TensorCycles(
         name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls
     )

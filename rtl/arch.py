@@ -23,6 +23,14 @@ class Micro(StrEnum):
     """Codebook lookup, then a multiplier (EIE style)."""
     UNIFORM = "uniform"
     """Plain multiplier on stored levels: the baseline that lookup must beat."""
+    BIT_SERIAL = "bit_serial"
+    """One activation bit per cycle: the adder tree sums levels, one shifter per column."""
+    PRODUCT_TABLE = "product_table"
+    """One shared table of level x activation digit, built per pass by additions; no multiplier."""
+    BINNED = "binned"
+    """Activations are added into a bin per code; one multiplier per column ends a sum (PASM)."""
+    SHIFT_ADD = "shift_add"
+    """Power-of-two and POST codebooks: shifts, two accumulators, the factor once per output."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +75,8 @@ class Arch:
     """Widest code of the threshold unit: it has 2^threshold_width - 1 comparators."""
     out_width: int = 32
     """Signed width that holds every output code (9 for u8, 32 for logits)."""
+    bin_width: int = 16
+    """`binned` only: unsigned bins, each the activations of one code in one lane."""
     requant: RequantWidths = field(default_factory=RequantWidths)
     storage: Storage = field(default_factory=Storage)
 
@@ -174,6 +184,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "acc_width": (2, 32),
     "threshold_width": (1, 8),
     "out_width": (2, 33),
+    "bin_width": (1, 32),
     "multiplier_width": (2, 24),
     "bias_width": (2, 56),
     "shift_max": (0, 47),

@@ -16,6 +16,7 @@ from .payloads import (
     threshold_layout,
 )
 from .requant_unit import RequantUnit
+from .schedule import SINGLE_CYCLE, schedule_widths
 from .threshold_unit import ThresholdUnit
 from .timing import array_latency, output_latency
 
@@ -28,8 +29,8 @@ class Engine(wiring.Component):
     nothing of the layer before is in flight.
 
     Latency: from the last beat of a group to its first output `latency(requant=)`, from a direct
-    code to its output `direct_latency(requant=)`. Throughput: a beat per cycle, an output per
-    cycle; a group of D beats takes max(D, cols) cycles.
+    code to its output `direct_latency(requant=)`. Throughput: a beat per cycle (`Schedule` where
+    lanes do not multiply), an output per cycle; a group of D beats takes max(D, cols) cycles.
 
     Members
     -------
@@ -99,6 +100,10 @@ class Engine(wiring.Component):
             requant.out_min.eq(config.out_min),
             requant.out_max.eq(config.out_max),
         ]
+        if self.arch.micro not in SINGLE_CYCLE:
+            m.d.comb += array.configured.eq(self.config.valid)
+            for name in schedule_widths(self.arch):
+                m.d.comb += getattr(array.work, name).eq(getattr(config, name))
         self._route(m, config)
         return m
 

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..spec.activation import Threshold
+from ..spec.codebook import shift_factor
 from ..spec.errors import InputError
 from ..spec.formats import IntFormat
-from ..spec.layers import Layer, LayerKind, MacLayer
+from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
-from .arch import Arch, RequantWidths
+from .arch import Arch, Micro, RequantWidths
 from .storage_fit import with_memories
+from .tiling import layer_tiles
 
 _REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 
@@ -36,13 +38,46 @@ def needs(program: Program) -> Iterator[Need]:
             yield Need(parameter, value, layer.name)
 
 
+def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
+    """The bins of a `binned` array: one may take the activation of its lane in every beat."""
+    for layer in program.layers:
+        if layer.kind not in (LayerKind.CONV, LayerKind.LINEAR, LayerKind.AVG_POOL):
+            continue
+        assert isinstance(layer, MacLayer | PoolLayer)
+        source = program.tensor_format(layer.input)
+        channels = program.tensor_shape(layer.input)[0]
+        taps = (
+            layer.kernel**2 if isinstance(layer, PoolLayer) else layer.kernel[0] * layer.kernel[1]
+        )
+        tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
+        depth = max(tile.input_blocks for tile in tiles) * taps
+        yield Need("bin_width", (depth * source.max).bit_length(), layer.name)
+
+
+def check_codebooks(program: Program) -> None:
+    """Refuse a codebook that `shift_add` cannot do with shifts."""
+    for layer in program.layers:
+        if isinstance(layer, MacLayer) and layer.codebook is not None:
+            levels = layer.codebook.levels
+            if shift_factor(levels) is None:
+                raise InputError(
+                    f"Layer {layer.name!r} must have a codebook of levels 0, +-2^s, +-C*2^s, one "
+                    f"odd C (PoT, POST), to run on shift_add, not {levels}"
+                )
+
+
 def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
     """The Arch with the least of everything on which `program` runs."""
     least: dict[str, int] = {"weight_width": 2, "level_width": 2, "act_width": 1}
     least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
     least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
     least |= {"channels": 1}
-    for need in needs(program):
+    if micro == Micro.BINNED:
+        least["bin_width"] = 1
+    if micro == Micro.SHIFT_ADD:
+        check_codebooks(program)
+    bins = bin_needs(program, rows=rows, cols=cols) if micro == Micro.BINNED else ()
+    for need in (*needs(program), *bins):
         least[need.parameter] = max(least[need.parameter], need.value)
     nested = {name: least.pop(name) for name in sorted(_REQUANT_FIELDS)}
     values: dict[str, Any] = {**least, "micro": micro}
@@ -52,7 +87,11 @@ def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
 
 def check(arch: Arch, program: Program) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
-    for parameter, value, layer in needs(program):
+    if arch.micro is Micro.SHIFT_ADD:
+        check_codebooks(program)
+    binned = arch.micro is Micro.BINNED
+    bins = bin_needs(program, rows=arch.rows, cols=arch.cols) if binned else ()
+    for parameter, value, layer in (*needs(program), *bins):
         owner = arch.requant if parameter in _REQUANT_FIELDS else arch
         available = getattr(owner, parameter)
         if available < value:

@@ -1,16 +1,21 @@
-"""Lookup-MAC columns: `rows` lanes, an adder tree and an accumulator, one class per `Micro`."""
+"""Lookup-MAC columns of one cycle per beat: `rows` lanes with a multiplier each, `decode` and
+`uniform`; and the choice of the column class by `Micro`."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .arch import Arch, Micro
-from .timing import column_latency
+from .binned import BinnedColumn
+from .bit_serial import BitSerialColumn
+from .column import Column, adder_tree
+from .product_table import ProductTableColumn
+from .shift_add import ShiftAddColumn
 
 
-class MacColumn(wiring.Component, ABC):
+class MacColumn(Column):
     """One output channel's dot product, `acc = sum(level * activation)`, a beat per cycle.
 
     Stages: operand registers, products, tree sum, accumulator. A lane whose weight field is 0 is
@@ -30,33 +35,26 @@ class MacColumn(wiring.Component, ABC):
     """
 
     def __init__(self, arch: Arch) -> None:
-        self.arch = arch
         level, product = signed(arch.level_width), signed(arch.level_width + arch.act_width)
         lanes = range(arch.rows)
         self.levels = [Signal(level, name=f"level_{row}") for row in lanes]
         self.operands = [Signal(arch.act_width, name=f"operand_{row}") for row in lanes]
         self.products = [Signal(product, name=f"product_{row}") for row in lanes]
-        super().__init__(
-            {
-                "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
-                "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
-                "codebook": In(data.ArrayLayout(level, 1 << arch.weight_width)),
-                "bypass": In(1),
-                "advance": In(1),
-                "load": In(1),
-                "add": In(1),
-                "restart": In(1),
-                "acc": Out(signed(arch.acc_width)),
-            }
-        )
+        super().__init__(arch)
 
-    @property
-    def latency(self) -> int:
-        return column_latency(self.arch)
-
-    @property
-    def initiation_interval(self) -> int:
-        return 1
+    @staticmethod
+    def ports(arch: Arch) -> dict[str, wiring.Member]:
+        return {
+            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
+            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
+            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+            "bypass": In(1),
+            "advance": In(1),
+            "load": In(1),
+            "add": In(1),
+            "restart": In(1),
+            "acc": Out(signed(arch.acc_width)),
+        }
 
     @abstractmethod
     def level(self, weight: Value) -> Value:
@@ -108,18 +106,17 @@ class UniformColumn(MacColumn):
         return weight.as_signed()
 
 
-def column_for(arch: Arch) -> MacColumn:
+COLUMNS: dict[Micro, type[Column]] = {
+    Micro.DECODE: DecodeColumn,
+    Micro.UNIFORM: UniformColumn,
+    Micro.BIT_SERIAL: BitSerialColumn,
+    Micro.PRODUCT_TABLE: ProductTableColumn,
+    Micro.BINNED: BinnedColumn,
+    Micro.SHIFT_ADD: ShiftAddColumn,
+}
+"""The column of every micro-architecture."""
+
+
+def column_for(arch: Arch) -> Column:
     """The column of the micro-architecture that `arch` names."""
-    match arch.micro:
-        case Micro.DECODE:
-            return DecodeColumn(arch)
-        case Micro.UNIFORM:
-            return UniformColumn(arch)
-
-
-def adder_tree(terms: list[Value]) -> Value:
-    """Balanced, growing sum: no bit is lost."""
-    while len(terms) > 1:
-        pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
-        terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
-    return terms[0]
+    return COLUMNS[arch.micro](arch)

@@ -12,6 +12,7 @@ from ..spec.program import INPUT, Program
 from .arch import Arch
 from .descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, PassKind
 from .placement import Placement, Region, place
+from .schedule import layer_schedule, schedule_word
 from .tables import OUTPUT, Tables, has_rows, output_of, stored_weights, tables_of, uses_codebook
 from .tiling import Tile, layer_tiles, tile_fields
 from .words import Word, config_word
@@ -212,6 +213,8 @@ class _Planner:
         pool = isinstance(layer, PoolLayer)
         bypass = not uses_codebook(arch, layer)
         word = self._word(number, PassKind.ARRAY, bypass=bypass, skip=skip is not None)
+        work = layer_schedule(arch, self.program, layer)
+        word["config"] |= schedule_word(arch, work)
         if not word["config"]["shared"]:
             word["parameter_base"] += tile.first
         self._feed(word, layer, (layer.kernel, layer.kernel) if pool else layer.kernel)

@@ -4,6 +4,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from .arch import Arch
+from .schedule import schedule_widths
 
 
 def beat_layout(arch: Arch) -> data.StructLayout:
@@ -76,7 +77,7 @@ def config_layout(arch: Arch) -> data.StructLayout:
     bypass: weight fields are levels. direct: the output stage reads the direct stream instead of
     the array. requant: the output stage is the requant unit. skip: it takes a residual code per
     sum. shared: all sums use the parameters of shared_channel. Then the requant's shift, the
-    residual's multiplier and the saturation limits.
+    residual's multiplier, the saturation limits and, where beats take several cycles, the schedule.
     """
     return data.StructLayout(
         {
@@ -90,6 +91,7 @@ def config_layout(arch: Arch) -> data.StructLayout:
             "skip_multiplier": signed(arch.requant.skip_multiplier_width),
             "out_min": signed(arch.out_width),
             "out_max": signed(arch.out_width),
+            **{name: unsigned(width) for name, width in schedule_widths(arch).items()},
         }
     )
 

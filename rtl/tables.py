@@ -67,11 +67,18 @@ def uses_codebook(arch: Arch, layer: Any) -> bool:
     )
 
 
+def stored_width(arch: Arch, layer: MacLayer | PoolLayer) -> int:
+    """Bits of a stored weight: of a code, of a level, of the level 1 of average pooling."""
+    if isinstance(layer, PoolLayer):
+        return 2
+    return layer.weight_width if uses_codebook(arch, layer) else layer.level_width
+
+
 def stored_weights(arch: Arch, layer: MacLayer | PoolLayer, channels: int) -> tuple[Any, int]:
     """((Cout, Cin/groups, kh, kw) fields, their width): codes, or levels as two's complement."""
+    width = stored_width(arch, layer)
     if isinstance(layer, PoolLayer):
-        return np.ones((channels, 1, 1, 1), np.int64), 2
+        return np.ones((channels, 1, 1, 1), np.int64), width
     if uses_codebook(arch, layer):
-        return np.asarray(layer.weights, dtype=np.int64), layer.weight_width
-    width = layer.level_width
+        return np.asarray(layer.weights, dtype=np.int64), width
     return layer.levels & ((1 << width) - 1), width

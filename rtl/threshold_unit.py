@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .arch import Arch
-from .lookup_mac import adder_tree
+from .column import adder_tree
 from .payloads import acc_layout, threshold_layout
 from .timing import threshold_latency
 

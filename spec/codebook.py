@@ -59,6 +59,17 @@ class Codebook:
         return np.asarray(self.levels, dtype=np.int64)[values]
 
 
+def shift_factor(levels: tuple[int, ...]) -> int | None:
+    """The odd C such that every level is 0, +-2^s or +-C*2^s (contract section 2.4), else None.
+
+    1 when all are powers of two. Levels of that form need no multiplier: sums of shifted codes,
+    those of the C-levels kept apart and multiplied by C once per output.
+    """
+    odd_parts = {abs(level) // (level & -level) for level in levels if level}
+    odd_parts.discard(1)
+    return None if len(odd_parts) > 1 else max(odd_parts, default=1)
+
+
 def sign_magnitude_levels(
     positive: tuple[int, ...], negative: tuple[int, ...], width: int
 ) -> tuple[int, ...]:

@@ -30,6 +30,8 @@ class Builder:
     input_shape: tuple[int, int, int]
     input_width: int = 8
     layers: list[Layer] = field(default_factory=list)
+    shifts: bool = False
+    """Codebooks of the shift form only, which every micro-architecture takes."""
 
     def build(self, **provenance: object) -> Program:
         return Program(
@@ -76,7 +78,8 @@ class Builder:
             limit = 1 << (weight_width - 1)
             weights = self.rng.integers(-limit, limit, shape)
         else:
-            codebook = random_codebook(self.rng, weight_width, level_width)
+            make = random_shift_codebook if self.shifts else random_codebook
+            codebook = make(self.rng, weight_width, level_width)
             weights = self.rng.integers(0, len(codebook.levels), shape)
         pads = self.rng.integers(0, self.format(source).max + 1, channels)
         common = {
@@ -148,6 +151,17 @@ def random_codebook(rng: Rng, width: int, level_width: int) -> Codebook:
     return Codebook(levels=(0, *rng.integers(-limit, limit, count - 1).tolist()), width=width)
 
 
+def random_shift_codebook(rng: Rng, width: int, level_width: int) -> Codebook:
+    """0, +-2^s and +-C*2^s with one random odd C; the most negative level among them."""
+    limit = 1 << (level_width - 1)
+    factor = 2 * int(rng.integers(0, limit // 2)) + 1
+    parts = [1 << s for s in range(level_width)]
+    parts += [factor << s for s in range(level_width) if factor << s < limit]
+    usable = [0, *(part for part in parts if part < limit), *(-part for part in parts)]
+    count = int(rng.integers(2, (1 << width) + 1))
+    return Codebook(levels=(0, *rng.choice(usable, count - 1).tolist()), width=width)
+
+
 def random_threshold(rng: Rng, channels: int, width: int, low: int, high: int) -> Threshold:
     """Sorted thresholds over the reachable range, extremes and duplicates included."""
     sign = rng.choice([-1, 1], channels)
@@ -177,9 +191,9 @@ def random_requant(
     )
 
 
-def every_kind(seed: int = 0) -> Program:
+def every_kind(seed: int = 0, *, shifts: bool = False) -> Program:
     """One program with every layer kind, strides, both shortcuts, mixed widths, 8-bit ends."""
-    b = Builder(np.random.default_rng(seed), (3, 9, 9))
+    b = Builder(np.random.default_rng(seed), (3, 9, 9), shifts=shifts)
     b.mac(4, stage="requant", weight_width=8, uniform=True, padding=1)
     stream = b.pool(LayerKind.MAX_POOL, 3, 1, 1)
     b.read(4)

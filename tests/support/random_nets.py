@@ -10,11 +10,11 @@ from adqhw.spec import LayerKind, Program, Skip
 from adqhw.spec.layers import MacLayer
 
 
-def random_net(seed: int) -> Program:
+def random_net(seed: int, *, shifts: bool = False) -> Program:
     """One to seven layers on maps of at most 8 x 8; all tensors that a MAC reads are unsigned."""
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 9))
-    b = Builder(rng, (int(rng.integers(1, 8)), size, int(rng.integers(1, 9))))
+    b = Builder(rng, (int(rng.integers(1, 8)), size, int(rng.integers(1, 9))), shifts=shifts)
     b.input_width = int(rng.integers(1, 9))
     for _ in range(int(rng.integers(1, 5))):
         _append(b)

@@ -1,0 +1,145 @@
+"""What the lanes of each micro-architecture do: the events that stand where `decode` multiplies."""
+
+from dataclasses import dataclass
+
+from ..rtl.arch import Arch, Micro
+from ..rtl.product_table import product_width
+from ..rtl.schedule import Schedule, bin_count, table_slice
+from ..rtl.shift_add import entry_layout
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneLoad:
+    """What a layer asks of the lanes for one image."""
+
+    work: Schedule
+    act_width: int
+    level_width: int
+    acc_width: int
+    codes: int | None
+    """Bits of the codes that are looked up; None when the fields are levels."""
+    ungated: float
+    """MACs whose field is not 0."""
+    active: float
+    """Those with neither level nor activation 0."""
+    set_bits: float
+    """Additions of the ungated MACs where levels are taken bit by bit; else the same as ungated."""
+    beats: int
+    passes: int
+    sums: int
+    """Results of used columns."""
+    column_beats: int
+    """Beats of used columns."""
+    lanes: int
+    """Used lanes of a column."""
+    factor: int = 1
+    """Odd factor of the codebook, 1 without one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adders:
+    """The tree and accumulator: bits of a term, trees at work, and how often per image."""
+
+    width: int
+    trees: int
+    tree_cycles: int
+    """Cycles in which a used column's tree works, per beat; 0: only in the final cycles."""
+
+
+def adders(arch: Arch, load: LaneLoad) -> Adders:
+    """How wide the terms are and how often they are added."""
+    match arch.micro:
+        case Micro.DECODE | Micro.UNIFORM:
+            return Adders(width=load.act_width + load.level_width, trees=1, tree_cycles=1)
+        case Micro.BIT_SERIAL:
+            return Adders(width=load.level_width, trees=1, tree_cycles=load.work.beat_cycles)
+        case Micro.PRODUCT_TABLE:
+            return Adders(width=product_width(arch), trees=1, tree_cycles=load.work.beat_cycles)
+        case Micro.BINNED:
+            return Adders(width=arch.bin_width, trees=1, tree_cycles=0)
+        case Micro.SHIFT_ADD:
+            width = load.act_width + load.level_width
+            trees = 1 + (load.factor > 1)
+            return Adders(width=width, trees=trees, tree_cycles=load.work.beat_cycles)
+
+
+def lane_counts(arch: Arch, load: LaneLoad) -> dict[str, float]:
+    """Events of the lanes and of what ends a sum; adder trees and accumulators are counted apart."""
+    match arch.micro:
+        case Micro.DECODE | Micro.UNIFORM:
+            bits = load.act_width * load.level_width
+            counts = {
+                "multiply_bit2": load.active * bits,
+                "multiply_zero_act_bit2": (load.ungated - load.active) * bits,
+            }
+        case Micro.BIT_SERIAL:
+            counts = _bit_serial(load)
+        case Micro.PRODUCT_TABLE:
+            counts = _product_table(arch, load)
+        case Micro.BINNED:
+            counts = _binned(arch, load)
+        case Micro.SHIFT_ADD:
+            counts = _shift_add(arch, load)
+    looks_up = Micro.DECODE, Micro.BIT_SERIAL, Micro.SHIFT_ADD
+    if load.codes is not None and arch.micro in looks_up:
+        shifts = arch.micro is Micro.SHIFT_ADD
+        entry = entry_layout(arch).size if shifts else load.level_width
+        counts["lookup_mux_bit"] = load.ungated * ((1 << load.codes) - 1) * entry
+    return counts
+
+
+def _bit_serial(load: LaneLoad) -> dict[str, float]:
+    cycles = load.work.beat_cycles
+    return {
+        "and_bit": load.ungated * cycles * load.level_width,
+        "shift_mux_bit": float(load.column_beats * cycles * _stages(cycles) * load.acc_width),
+    }
+
+
+def _product_table(arch: Arch, load: LaneLoad) -> dict[str, float]:
+    """A lane selects among 2^weight_width products, its row before among the table's words."""
+    codes, words, width = 1 << arch.weight_width, 1 << table_slice(arch), product_width(arch)
+    cycles = load.work.beat_cycles
+    by_row = load.beats * arch.rows * cycles * (words - 1) * codes * width
+    by_lane = load.ungated * cycles * (codes - 1) * width
+    built = load.passes * (words - 1) * codes * width
+    shifts = load.column_beats * cycles * _stages(cycles) * load.acc_width
+    return {
+        "product_mux_bit": by_row + by_lane,
+        "table_build_add_bit": float(built),
+        "table_build_register_bit": 2.0 * built,  # the word, and the newest one
+        "shift_mux_bit": float(shifts),
+    }
+
+
+def _binned(arch: Arch, load: LaneLoad) -> dict[str, float]:
+    """Additions into bins; then every bin of every used lane leaves, is cleared and multiplied."""
+    width, choices = arch.bin_width, bin_count(arch) - 1
+    left = load.sums * load.work.final_cycles
+    share = load.active / load.ungated if load.ungated else 0.0
+    total = width + max(0, load.lanes - 1).bit_length()
+    return {
+        "bin_add_bit": load.set_bits * share * width,
+        "bin_register_bit": (load.set_bits + left * load.lanes) * width,
+        "bin_mux_bit": (load.set_bits + left * load.lanes) * choices * width,
+        "multiply_bit2": float(left * total * load.level_width),
+    }
+
+
+def _shift_add(arch: Arch, load: LaneLoad) -> dict[str, float]:
+    """Shifter and sign of the ungated lanes; the combination once per sum."""
+    width = load.act_width + load.level_width
+    stages = _stages(load.level_width) + 1  # the sign is one more
+    counts = {
+        "shift_mux_bit": load.ungated * load.work.beat_cycles * stages * width,
+        "combine_add_bit": float(load.sums * load.acc_width),
+        "combine_register_bit": float(load.sums * load.acc_width),
+    }
+    if load.factor > 1:
+        counts["multiply_bit2"] = float(load.sums * load.factor.bit_length() * load.acc_width)
+    return counts
+
+
+def _stages(choices: int) -> int:
+    """Stages of a shifter with so many amounts."""
+    return max(0, choices - 1).bit_length()
