@@ -13,7 +13,6 @@ from .payloads import requant_layout, threshold_layout
 from .sequencer import counters_layout
 from .storage import address_width
 
-
 ACCELERATOR_MODULE = "adqhw_accelerator"
 """Verilog name of an emitted accelerator."""
 

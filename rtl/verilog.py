@@ -71,8 +71,8 @@ def verilog_texts(arch: Arch) -> dict[str, str]:
 def accelerator_texts(arch: Arch) -> dict[str, str]:
     """Verilog by file name: the column, then the whole-network accelerator."""
     return {
-        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
-        f"{ACCELERATOR_MODULE}.v": _convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
+        f"{COLUMN_MODULE}.v": convert(column_for(arch), COLUMN_MODULE),
+        f"{ACCELERATOR_MODULE}.v": convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
     }
 
 
@@ -80,18 +80,19 @@ def axi_texts(arch: Arch) -> dict[str, str]:
     """Verilog by file name: the accelerator's, then its AXI ports, which instantiate it."""
     return {
         **accelerator_texts(arch),
-        f"{AXI_MODULE}.v": _convert(AxiTop(arch, instances=True), AXI_MODULE),
+        f"{AXI_MODULE}.v": convert(AxiTop(arch, instances=True), AXI_MODULE),
     }
 
 
 def _texts(arch: Arch, engine: Engine) -> dict[str, str]:
     return {
-        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
-        f"{TOP_MODULE}.v": _convert(engine, TOP_MODULE),
+        f"{COLUMN_MODULE}.v": convert(column_for(arch), COLUMN_MODULE),
+        f"{TOP_MODULE}.v": convert(engine, TOP_MODULE),
     }
 
 
-def _convert(component: wiring.Component, name: str) -> str:
+def convert(component: wiring.Component, name: str) -> str:
+    """Verilog of a component, its ports named by `flat_ports`."""
     # Source attributes would name paths of this machine: the bytes must not depend on them.
     return verilog.convert(
         component,

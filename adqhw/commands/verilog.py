@@ -1,4 +1,4 @@
-"""`adqhw verilog`: a program's accelerator as a folder that runs anywhere; or a lane array alone."""
+"""`adqhw verilog`: the accelerator of a program, as a folder that runs; or a lane array alone."""
 
 from pathlib import Path
 from typing import Annotated, Any
