@@ -16,6 +16,7 @@ from ..rtl.image import Row, image_lines, memory_image
 from ..rtl.passes import Plan
 from ..rtl.storage_fit import check_storage
 from ..rtl.verilog import accelerator_texts
+from ..spec.errors import SimulationError
 from ..spec.program import Program
 from .harness import Pressure, is_finished
 from .network_cycles import network_cycles
@@ -50,7 +51,9 @@ class NetworkRun:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Loaded:
+class Loaded:
+    """A case with its memory image, and the cycles after which an image is stopped."""
+
     case: Case
     plan: Plan
     rows: list[Row]
@@ -64,18 +67,15 @@ def run_network(
     build_dir: str | Path,
     *,
     waves: bool = False,
+    texts: dict[str, str] | None = None,
     finished: Callable[[int], None] = lambda number: None,
 ) -> NetworkRun:
     """Run every case on one build of the accelerator, in one simulator process.
 
-    `finished(number)` is called as images end, counted over all cases.
+    `finished(number)` is called as images end, counted over all cases. texts: Verilog of the
+    accelerator that was emitted before; default: emit it now.
     """
-    loaded = [_load(arch, case) for case in cases]
-    loads = max(len(entry.rows) for entry in loaded)
-    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
-    texts = accelerator_texts(arch)
-    texts[f"{NETWORK_MODULE}.v"] = network_verilog(arch, loads, codes)
-    made = build_texts(texts, arch, simulator, Path(build_dir), top=NETWORK_MODULE, waves=waves)
+    made, loaded = prepare(cases, arch, simulator, build_dir, waves=waves, texts=texts)
     start = time.perf_counter()
     folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
     traces = _simulate(arch, loaded, made, folder, waves=waves, finished=finished)
@@ -90,13 +90,32 @@ def run_network(
     )
 
 
-def _load(arch: Arch, case: Case) -> _Loaded:
+def prepare(
+    cases: Sequence[Case],
+    arch: Arch,
+    simulator: Simulator,
+    build_dir: str | Path,
+    *,
+    waves: bool = False,
+    texts: dict[str, str] | None = None,
+) -> tuple[Build, list[Loaded]]:
+    """A build that is large enough for all cases, and their memory images."""
+    loaded = [_load(arch, case) for case in cases]
+    loads = max(len(entry.rows) for entry in loaded)
+    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
+    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch, loads, codes)}
+    texts = {**(accelerator_texts(arch) if texts is None else texts), **harness}
+    made = build_texts(texts, arch, simulator, Path(build_dir), top=NETWORK_MODULE, waves=waves)
+    return made, loaded
+
+
+def _load(arch: Arch, case: Case) -> Loaded:
     """The memory image of a case, and the cycles after which it is stopped."""
     arch.check_program(case.program)
     plan = check_storage(arch, case.program)
     slow = max(case.pressure.beat_idle, case.pressure.output_pause)
     free = sum(entry.cycles for entry in network_cycles(arch, case.program))
-    return _Loaded(
+    return Loaded(
         case=case,
         plan=plan,
         rows=case.change(memory_image(arch, plan)),
@@ -104,11 +123,8 @@ def _load(arch: Arch, case: Case) -> _Loaded:
     )
 
 
-def _simulate(
-    arch: Arch, loaded: list[_Loaded], made: Build, folder: Path, *, waves: bool,
-    finished: Callable[[int], None],
-) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
-    """Write the files, run, read the traces."""
+def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
+    """The files of every image, numbered through all cases; how many."""
     job = 0
     for program, entry in enumerate(loaded):
         text = image_lines(arch, entry.rows)
@@ -117,6 +133,15 @@ def _simulate(
             counts = len(entry.rows), entry.limit, program
             write_image(arch, image, folder, job, counts, entry.case.pressure)
             job += 1
+    return job
+
+
+def _simulate(
+    arch: Arch, loaded: list[Loaded], made: Build, folder: Path, *, waves: bool,
+    finished: Callable[[int], None],
+) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
+    """Write the files, run, read the traces."""
+    job = write_jobs(arch, loaded, folder)
     errors = simulate(made, job, folder, finished, waves=waves)
     traces, job = [], 0
     for entry in loaded:
@@ -125,7 +150,7 @@ def _simulate(
             if not is_finished(folder, job):
                 cause = f"{errors[0]}; " if errors else ""
                 log = folder / "simulation.log"
-                raise RuntimeError(f"Network: the simulation ended too early: {cause}see {log}")
+                raise SimulationError(f"Network: the simulation ended too early: {cause}see {log}")
             trace = read_trace(arch, folder / f"{job}_outputs.txt")
             mine.append(layer_traces(arch, entry.plan, trace))
             job += 1

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..rtl.arch import Arch
 from ..rtl.lane_array import COLUMN_MODULE
 from ..rtl.verilog import verilog_texts
-from ..spec.errors import InputError
+from ..spec.errors import InputError, SimulationError
 from . import bench_engine
 from .harness import (
     HARNESS_MODULE,
@@ -105,6 +107,27 @@ def build_texts(
     return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
 
 
+def build_cpp_main(made: Build, source: Path) -> Path:
+    """A program around the compiled model of `made` whose `main` is `source`; made once."""
+    root = made.simulator.environment.get("VERILATOR_ROOT")
+    binary = made.folder / source.stem
+    if binary.is_file():
+        return binary
+    includes = [
+        made.folder,
+        *([Path(root, "include"), Path(root, "include", "vltstd")] if root else []),
+    ]
+    libraries = [made.folder / "Vtop__ALL.a", made.folder / "libverilated.a"]
+    partial = made.folder / f"{source.stem}.{os.getpid()}"
+    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source, *libraries]
+    command += ["-pthread", "-o", partial]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
+    partial.rename(binary)
+    return binary
+
+
 def run(
     made: Build,
     streams: Sequence[LayerStream],
@@ -157,13 +180,13 @@ def _recording(
     if not is_finished(folder, number):
         cause = f"{errors[0]}; " if errors else ""
         log = folder / "simulation.log"
-        raise RuntimeError(f"{where}: the simulation ended too early: {cause}see {log}")
+        raise SimulationError(f"{where}: the simulation ended too early: {cause}see {log}")
     try:
         recording = read_layer(folder, number)
     except RuntimeError as error:
-        raise RuntimeError(f"{where}: {error}; see {folder}") from None
+        raise SimulationError(f"{where}: {error}; see {folder}") from None
     if len(recording.codes) != len(stream.positions):
-        raise RuntimeError(
+        raise SimulationError(
             f"{where}: the engine must give {len(stream.positions)} outputs, not "
             f"{len(recording.codes)} until it was stopped in cycle {recording.cycles}; "
             f"see {folder}"

@@ -5,8 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .accelerator import Accelerator
+from .accelerator_ports import ACCELERATOR_MODULE, accelerator_members
 from .arch import Arch
+from .descriptor import with_row_numbers
 from .host_port import ADDRESS_WIDTH, WORD, HostPort
+from .ports import instance_of
 
 RESULT_WIDTH = 32
 
@@ -20,8 +23,13 @@ class AxiTop(wiring.Component):
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:
-        self.arch = arch
-        self.accelerator = Accelerator(arch, instances=instances)
+        self.arch, self.instances = arch, instances
+        # In Verilog the accelerator is a module of its own: emitted, and read, once.
+        self.accelerator = (
+            wiring.Signature(accelerator_members(with_row_numbers(arch))).create()
+            if instances
+            else Accelerator(arch)
+        )
         self.host = HostPort(arch)
         self.code_bytes = -(-arch.storage.code_width // 8)
         lite = {
@@ -44,7 +52,11 @@ class AxiTop(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.accelerator, m.submodules.host = inner, host = self.accelerator, self.host
+        inner, host = self.accelerator, self.host
+        m.submodules.host = host
+        m.submodules.accelerator = (
+            instance_of(inner, ACCELERATOR_MODULE) if self.instances else inner
+        )
         wiring.connect(m, host.load, inner.load)
         m.d.comb += [
             inner.start.eq(host.start),

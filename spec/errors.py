@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class ContractError(InputError):
     """A program or array breaks `spec/contract.md`; the message names layer, tensor and index."""
+
+
+class SimulationError(RuntimeError):
+    """A simulator did not end as it must: it crashed, was stopped, or wrote undefined values."""

@@ -8,6 +8,7 @@ import typer
 from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
 from ..spec.program_file import load
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    rtl: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of `adqhw verilog`: run its Verilog and memory image, on its array; one "
+            "made for another program is refused."
+        ),
+    ] = None,
     build: Annotated[
         Path, typer.Option(help="Folder of compiled simulations; reused when they fit.")
     ] = Path("runs/build"),
@@ -45,11 +53,17 @@ def command(
     Example: adqhw cosim program.safetensors --data ~/cifar10 --layer conv1 --layer fc
     """
     from ..cosim.cosimulate import cosimulate
+    from ..cosim.emitted import read_emitted
     from ..cosim.network_cosim import cosimulate_network
 
     loaded = load(program)
+    emitted = None
+    if rtl is not None:
+        if layer or (arch, rows, cols, micro) != (None, None, None, None):
+            raise InputError("--rtl must go without --layer, --arch, --rows, --cols and --micro")
+        emitted = read_emitted(rtl, loaded)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
-    array = choose_arch(loaded, arch, rows, cols, micro)
+    array = emitted.arch if emitted else choose_arch(loaded, arch, rows, cols, micro)
     with people.status("golden") as status:
         options: dict[str, Any] = {
             "build_dir": build,
@@ -58,6 +72,7 @@ def command(
         if layer:
             report = cosimulate(loaded, batch.images, array, simulator, layer, **options)
         else:
+            options["emitted"] = emitted
             report = cosimulate_network(loaded, batch.images, array, simulator, **options)
     if as_json:
         emit({"program": str(program), "digest": loaded.digest, **report.to_dict()})
