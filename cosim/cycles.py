@@ -9,6 +9,7 @@ from ..spec.errors import InputError
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
+from .elementwise import most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
     groups, depth = _tiles(arch, program, layer)
     work = layer_schedule(arch, program, layer)
     latency, busy = array_latency(arch, requant=requant, work=work), work.group_cycles(depth)
-    between = (groups - 1) * max(busy, arch.cols)
+    between = (groups - 1) * most(busy, arch.cols)
     return LayerCycles(
         name=name,
         kind=str(layer.kind),
@@ -85,7 +86,7 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
         outputs=groups * arch.cols,
         latency=latency,
         cycles=(depth - 1) * work.beat_cycles + 1 + between + latency + arch.cols - 1,
-        stall_cycles=(groups - 1) * max(0, arch.cols - busy),
+        stall_cycles=(groups - 1) * most(0, arch.cols - busy),
         work=work,
     )
 

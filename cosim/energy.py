@@ -43,11 +43,17 @@ class Energy:
         return Energy(parts={part: self.parts[part] + other.parts[part] for part in PARTS})
 
 
-def price(events: LayerEvents, technology: Technology, capacity: Memories) -> Energy:
+def event_prices(technology: Technology, capacity: Memories) -> dict[str, Band]:
+    """pJ of one event of each kind; the same for every layer."""
+    return {name: event_energy(name, technology, capacity) for name in EVENTS}
+
+
+def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
     """Energy of one layer for one image."""
     parts = dict.fromkeys(PARTS, ZERO)
     for name, count in events.counts.items():
-        parts[EVENTS[name].part] += event_energy(name, technology, capacity) * count
+        if count:
+            parts[EVENTS[name].part] += prices[name] * count
     return Energy(parts=parts)
 
 

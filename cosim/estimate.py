@@ -15,10 +15,10 @@ from ..spec.formats import IntArray
 from ..spec.layers import LayerKind, MacLayer
 from ..spec.program import INPUT, Program
 from .cycles import layer_cycles
-from .energy import ABSENT, Energy, area, price
+from .energy import ABSENT, Energy, area, event_prices, price
 from .events import LayerEvents, layer_events
-from .memories import Memories, memories, stored_width, table_bits, weight_words, word_bits
-from .network_cycles import network_cycles
+from .memories import memories, stored_width, table_bits, weight_words, word_bits
+from .network_cycles import TensorCycles, network_cycles
 from .technology import ZERO, Band, Technology
 from .traffic import OffArray, Options, Timing
 
@@ -137,33 +137,54 @@ def estimate(
     options = options or Options()
     arch.check_program(program)
     capacity = memories(program, arch)
-    whole = {model.name: model.cycles for model in network_cycles(arch, program)}
-    layers = []
-    for layer in program.layers:
-        measured = activity[layer.name] if activity is not None else None
-        events = layer_events(
-            program,
-            layer,
-            arch,
-            _timing(program, layer, arch, whole[layer.name]),
-            active_macs=measured.active_macs / measured.images if measured else None,
-            options=options,
-        )
-        events = replace(events, cycles=whole[layer.name])  # of the accelerator, passes included
-        layers.append(_layer_estimate(program, layer, arch, technology, events, capacity))
+    models = {model.name: model for model in network_cycles(arch, program)}
+    counted = program_events(program, arch, models, activity=activity, options=options)
+    prices = event_prices(technology, capacity)
+    layers = [
+        _layer_estimate(program, layer, arch, technology, events, prices)
+        for layer, events in zip(program.layers, counted, strict=True)
+    ]
     images = {a.images for a in activity.values()} if activity else set()
     return Estimate(
         arch=arch,
         technology=technology,
         options=options,
         statistics=f"measured on {images.pop()} images" if images else ASSUMED,
-        input_cycles=whole[INPUT],
+        input_cycles=models[INPUT].cycles,
         layers=tuple(layers),
         area=area(arch, technology, capacity),
     )
 
 
-def _timing(program: Program, layer: Any, arch: Arch, cycles: int) -> Timing:
+def program_events(
+    program: Program,
+    arch: Any,
+    models: Mapping[str, TensorCycles],
+    *,
+    activity: "Mapping[str, LayerActivity] | None",
+    options: Options,
+) -> list[LayerEvents]:
+    """Events of every layer on `arch`, an `Arch` or the vectors of `cosim.points`.
+
+    models: `network_cycles` by name; the cycles are the accelerator's, passes included.
+    """
+    found = []
+    for layer in program.layers:
+        measured = activity[layer.name] if activity is not None else None
+        cycles = models[layer.name].cycles
+        events = layer_events(
+            program,
+            layer,
+            arch,
+            _timing(program, layer, arch, cycles),
+            active_macs=measured.active_macs / measured.images if measured else None,
+            options=options,
+        )
+        found.append(replace(events, cycles=cycles))
+    return found
+
+
+def _timing(program: Program, layer: Any, arch: Any, cycles: Any) -> Timing:
     if layer.kind is LayerKind.MAX_POOL:
         return OffArray(cycles=cycles)
     return layer_cycles(arch, program, layer.name)
@@ -188,7 +209,7 @@ def _layer_estimate(
     arch: Arch,
     technology: Technology,
     events: LayerEvents,
-    capacity: Memories,
+    prices: Mapping[str, Band],
 ) -> LayerEstimate:
     weighted = isinstance(layer, MacLayer)
     held = table_bits(layer, arch.micro)
@@ -200,6 +221,6 @@ def _layer_estimate(
         stored_width=stored_width(layer, arch.micro) if weighted else None,
         act_width=program.tensor_format(layer.input).width,
         events=events,
-        energy=price(events, technology, capacity),
+        energy=price(events, prices),
         area=technology["sram_area"] * held,
     )

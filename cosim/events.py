@@ -46,11 +46,10 @@ sequencer, address generators, and idle cycles. Pipeline registers of the lanes 
 technology's `datapath_overhead`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-
-import numpy as np
 
 from ..rtl.arch import Arch
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
@@ -139,7 +138,7 @@ def layer_events(
 
     active_macs: measured mean per image; None assumes that no activation code is 0.
     """
-    outputs = int(np.prod(program.tensor_shape(layer.name)))
+    outputs = math.prod(program.tensor_shape(layer.name))
     macs = busy = float(program.macs(layer.name))
     gated = active = 0.0
     counts = dict.fromkeys(EVENTS, 0.0)

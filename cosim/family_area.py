@@ -1,12 +1,14 @@
 """Components of the lanes of each micro-architecture: bits by technology entry."""
 
+from typing import Any
+
 from ..rtl.arch import Arch, Micro
 from ..rtl.product_table import product_width
 from ..rtl.schedule import bin_count, table_slice
 from ..rtl.shift_add import entry_layout
-from .lane_events import tree_add_bits
+from .elementwise import bit_length, most, tree_add_bits
 
-Parts = dict[str, dict[str, int]]
+Parts = dict[str, dict[str, Any]]
 """Component -> entry of the technology -> bits."""
 
 
@@ -81,7 +83,7 @@ def _product_table(arch: Arch) -> Parts:
 
 def _binned(arch: Arch) -> Parts:
     lanes, bins, width = arch.rows * arch.cols, bin_count(arch), arch.bin_width
-    total = width + max(0, arch.rows - 1).bit_length()
+    total = width + bit_length(most(0, arch.rows - 1))
     entries = 1 << arch.weight_width
     return {
         "bins": {

@@ -1,11 +1,13 @@
 """What the lanes of each micro-architecture do: the events that stand where `decode` multiplies."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..rtl.arch import Arch, Micro
 from ..rtl.product_table import product_width
 from ..rtl.schedule import Schedule, bin_count, table_slice
 from ..rtl.shift_add import entry_layout
+from .elementwise import bit_length, most, real
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,13 +26,13 @@ class LaneLoad:
     """Those with neither level nor activation 0."""
     set_bits: float
     """Additions of the ungated MACs where levels are taken bit by bit; else the same as ungated."""
-    beats: int
-    passes: int
+    beats: Any
+    passes: Any
     sums: int
     """Results of used columns."""
-    column_beats: int
+    column_beats: Any
     """Beats of used columns."""
-    lanes: int
+    lanes: Any
     """Used lanes of a column."""
     factor: int = 1
     """Odd factor of the codebook, 1 without one."""
@@ -40,7 +42,7 @@ class LaneLoad:
 class Adders:
     """The tree and accumulator: bits of a term, trees at work, and how often per image."""
 
-    width: int
+    width: Any
     trees: int
     tree_cycles: int
     """Cycles in which a used column's tree works, per beat; 0: only in the final cycles."""
@@ -63,7 +65,7 @@ def adders(arch: Arch, load: LaneLoad) -> Adders:
             return Adders(width=width, trees=trees, tree_cycles=load.work.beat_cycles)
 
 
-def lane_counts(arch: Arch, load: LaneLoad) -> dict[str, float]:
+def lane_counts(arch: Arch, load: LaneLoad) -> dict[str, Any]:
     """Events of the lanes and of what ends a sum; trees and accumulators are counted apart."""
     match arch.micro:
         case Micro.DECODE | Micro.UNIFORM:
@@ -88,15 +90,15 @@ def lane_counts(arch: Arch, load: LaneLoad) -> dict[str, float]:
     return counts
 
 
-def _bit_serial(load: LaneLoad) -> dict[str, float]:
+def _bit_serial(load: LaneLoad) -> dict[str, Any]:
     cycles = load.work.beat_cycles
     return {
         "and_bit": load.ungated * cycles * load.level_width,
-        "shift_mux_bit": float(load.column_beats * cycles * _stages(cycles) * load.acc_width),
+        "shift_mux_bit": real(load.column_beats * cycles * _stages(cycles) * load.acc_width),
     }
 
 
-def _product_table(arch: Arch, load: LaneLoad) -> dict[str, float]:
+def _product_table(arch: Arch, load: LaneLoad) -> dict[str, Any]:
     """A lane selects among 2^weight_width products, its row before among the table's words."""
     codes, words, width = 1 << arch.weight_width, 1 << table_slice(arch), product_width(arch)
     cycles = load.work.beat_cycles
@@ -106,23 +108,23 @@ def _product_table(arch: Arch, load: LaneLoad) -> dict[str, float]:
     shifts = load.column_beats * cycles * _stages(cycles) * load.acc_width
     return {
         "product_mux_bit": by_row + by_lane,
-        "table_build_add_bit": float(built),
+        "table_build_add_bit": real(built),
         "table_build_register_bit": 2.0 * built,  # the word, and the newest one
-        "shift_mux_bit": float(shifts),
+        "shift_mux_bit": real(shifts),
     }
 
 
-def _binned(arch: Arch, load: LaneLoad) -> dict[str, float]:
+def _binned(arch: Arch, load: LaneLoad) -> dict[str, Any]:
     """Additions into bins; then every bin of every used lane leaves, is cleared and multiplied."""
     width, choices = arch.bin_width, bin_count(arch) - 1
     left = load.sums * load.work.final_cycles
     share = load.active / load.ungated if load.ungated else 0.0
-    total = width + max(0, load.lanes - 1).bit_length()
+    total = width + bit_length(most(0, load.lanes - 1))
     return {
         "bin_add_bit": load.set_bits * share * width,
         "bin_register_bit": (load.set_bits + left * load.lanes) * width,
         "bin_mux_bit": (load.set_bits + left * load.lanes) * choices * width,
-        "multiply_bit2": float(left * total * load.level_width),
+        "multiply_bit2": real(left * total * load.level_width),
     }
 
 

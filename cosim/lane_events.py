@@ -1,37 +1,41 @@
 """Events of the lanes, adder trees and output units: the datapath rows of the table in `events`."""
 
-import numpy as np
+import math
+from functools import lru_cache
+from typing import Any
 
 from ..rtl.arch import Arch, Micro
 from ..rtl.schedule import SINGLE_CYCLE, layer_schedule
 from ..rtl.tables import uses_codebook
-from ..rtl.tiling import layer_tiles
+from ..rtl.tiling import tiles
 from ..spec.activation import Threshold
-from ..spec.codebook import shift_factor
 from ..spec.layers import Layer, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
+from .elementwise import elementwise, least, real, tree_add_bits
 from .family_events import LaneLoad, adders, lane_counts
-from .memories import multiplier_width
+from .weight_facts import requant_widths, weight_facts
 
 
 def _pixels(program: Program, name: str) -> int:
-    return int(np.prod(program.tensor_shape(name)[1:]))
+    return math.prod(program.tensor_shape(name)[1:])
 
 
 def gated_macs(program: Program, layer: MacLayer, arch: Arch) -> float:
     """MACs whose field is 0: the code in a decoding lane, the level elsewhere."""
-    fields = layer.levels if arch.micro is Micro.UNIFORM else layer.weights
-    return float(np.count_nonzero(fields == 0) * _pixels(program, layer.name))
+    facts = weight_facts(layer)
+    zeros = facts.zero_levels if arch.micro is Micro.UNIFORM else facts.zero_fields
+    return float(zeros * _pixels(program, layer.name))
 
 
 def nonzero_level_macs(program: Program, layer: MacLayer) -> float:
-    return float(np.count_nonzero(layer.levels) * _pixels(program, layer.name))
+    nonzero = layer.weights.size - weight_facts(layer).zero_levels
+    return float(nonzero * _pixels(program, layer.name))
 
 
 def lane_events(
-    program: Program, layer: MacLayer, arch: Arch, beats: int, ungated: float, active: float
-) -> dict[str, float]:
+    program: Program, layer: MacLayer, arch: Arch, beats: Any, ungated: float, active: float
+) -> dict[str, Any]:
     """Lanes, adder tree and accumulators."""
     load = _lane_load(program, layer, arch, beats, ungated, active)
     full, rest = divmod(int(layer.weights.shape[1]), arch.rows)
@@ -39,7 +43,7 @@ def lane_events(
     return lane_counts(arch, load) | _adder_events(arch, load, full * taps, rest, taps)
 
 
-def _adder_events(arch: Arch, load: LaneLoad, full: int, rest: int, taps: int) -> dict[str, float]:
+def _adder_events(arch: Arch, load: LaneLoad, full: Any, rest: Any, taps: int) -> dict[str, Any]:
     """Trees and accumulators of sums with `full` beats of all lanes and `taps` of `rest` lanes."""
     shape = adders(arch, load)
     if shape.tree_cycles:
@@ -51,25 +55,22 @@ def _adder_events(arch: Arch, load: LaneLoad, full: int, rest: int, taps: int) -
         tree = load.work.final_cycles * tree_add_bits(load.lanes, shape.width, load.acc_width)
         steps = load.sums * load.work.final_cycles
     return {
-        "tree_add_bit": float(load.sums * tree * shape.trees),
-        "accumulate_bit": float(steps * load.acc_width * shape.trees),
-        "accumulator_register_bit": float(steps * load.acc_width * shape.trees),
+        "tree_add_bit": real(load.sums * tree * shape.trees),
+        "accumulate_bit": real(steps * load.acc_width * shape.trees),
+        "accumulator_register_bit": real(steps * load.acc_width * shape.trees),
     }
 
 
 def _lane_load(
-    program: Program, layer: MacLayer, arch: Arch, beats: int, ungated: float, active: float
+    program: Program, layer: MacLayer, arch: Arch, beats: Any, ungated: float, active: float
 ) -> LaneLoad:
     channels = int(layer.weights.shape[1])
     sums = _pixels(program, layer.name) * layer.out_channels
     coded = uses_codebook(arch, layer)
     set_bits = ungated
     if not coded and arch.micro in (Micro.BINNED, Micro.SHIFT_ADD):
-        fields = layer.levels & ((1 << layer.level_width) - 1)
-        ones = int(sum((fields >> bit & 1).sum() for bit in range(layer.level_width)))
-        set_bits = float(ones * _pixels(program, layer.name))
+        set_bits = float(weight_facts(layer).level_ones * _pixels(program, layer.name))
     blocks = -(-channels // arch.rows)
-    factor = shift_factor(layer.codebook.levels) if coded and layer.codebook else 1
     return LaneLoad(
         work=layer_schedule(arch, program, layer),
         act_width=program.tensor_format(layer.input).width,
@@ -80,32 +81,32 @@ def _lane_load(
         active=active,
         set_bits=set_bits,
         beats=beats,
-        passes=len(layer_tiles(layer, layer.in_channels, rows=arch.rows, cols=arch.cols)),
+        passes=_passes(layer, arch),
         sums=sums,
         column_beats=sums * layer.kernel[0] * layer.kernel[1] * blocks,
-        lanes=min(channels, arch.rows),
-        factor=factor or 1,
+        lanes=least(channels, arch.rows),
+        factor=weight_facts(layer).factor if coded else 1,
     )
 
 
-def tree_add_bits(lanes: int, product_width: int, acc_width: int) -> int:
-    """Adder bits of a balanced tree over `lanes` products: lanes - 1 adders, growing a bit a stage.
+def _passes(layer: MacLayer, arch: Arch) -> Any:
+    """Tiles of the layer; one where every output reads every input."""
+    if layer.groups == 1:
+        return 1
+    sizes = layer.out_channels, layer.in_channels, layer.groups
+    return elementwise(lambda rows, cols: _tile_count(*sizes, rows, cols), arch.rows, arch.cols)
 
-    Four products of 12 bits: 2 adders of 13 bits and one of 14.
-    """
-    bits, width = 0, product_width
-    while lanes > 1:
-        width = min(width + 1, acc_width)
-        bits += lanes // 2 * width
-        lanes = (lanes + 1) // 2
-    return bits
+
+@lru_cache(maxsize=65536)
+def _tile_count(outputs: int, inputs: int, groups: int, rows: int, cols: int) -> int:
+    return len(tiles(outputs, inputs, groups, rows=rows, cols=cols))
 
 
 def pool_events(
-    program: Program, layer: PoolLayer, arch: Arch, beats: int, terms: float
-) -> dict[str, float]:
+    program: Program, layer: PoolLayer, arch: Arch, beats: Any, terms: float
+) -> dict[str, Any]:
     """An average pool is a sum in column 0 with level 1, stored in 2 bits, of which one is 1."""
-    sums = int(np.prod(program.tensor_shape(layer.name)))
+    sums = math.prod(program.tensor_shape(layer.name))
     full, rest = divmod(layer.kernel**2, arch.rows)
     # times level 1 is one partial product, and no bit more than the activation has
     single = arch.micro in SINGLE_CYCLE
@@ -121,15 +122,15 @@ def pool_events(
         beats=beats,
         passes=1,
         sums=sums,
-        column_beats=sums * (full + bool(rest)),
-        lanes=min(layer.kernel**2, arch.rows),
+        column_beats=sums * (full + (rest > 0)),
+        lanes=least(layer.kernel**2, arch.rows),
     )
     counts = lane_counts(arch, load) | _adder_events(arch, load, full, rest, 1)
     if single:
         width = load.act_width
         tree = full * tree_add_bits(arch.rows, width, load.acc_width)
         tree += tree_add_bits(rest, width, load.acc_width)
-        counts["tree_add_bit"] = float(sums * tree)
+        counts["tree_add_bit"] = real(sums * tree)
     return counts
 
 
@@ -140,7 +141,7 @@ def output_events(program: Program, layer: Layer, outputs: int) -> dict[str, flo
         case Threshold() as output:
             return {"compare_bit": float(outputs * output.tau.shape[1] * acc_width)}
         case Requant() as output:
-            width = multiplier_width(output)
+            width, _ = requant_widths(output)
             product, adds = width * acc_width, 2  # bias, rounding half
             if isinstance(layer, MacLayer) and layer.skip is not None:
                 skip = abs(output.skip_multiplier).bit_length() + 1

@@ -9,23 +9,23 @@ Three memories, each one bank, each as large as this program needs and no larger
 * parameters: the memories of threshold and requant unit, as the RTL builds them.
 """
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from ..rtl.arch import Arch, Micro
 from ..spec.activation import Threshold
-from ..spec.formats import IntFormat
 from ..spec.layers import Layer, MacLayer
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
+from .weight_facts import requant_widths
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memories:
     """Capacities in bits."""
 
-    weight_bits: int
+    weight_bits: Any
     activation_bits: int
     parameter_bits: int
 
@@ -52,12 +52,12 @@ def stored_width(layer: MacLayer, micro: Micro) -> int:
     return layer.weight_width
 
 
-def word_bits(layer: MacLayer, arch: Arch) -> int:
+def word_bits(layer: MacLayer, arch: Arch) -> Any:
     """Bits of the weight word of one beat."""
     return arch.rows * arch.cols * stored_width(layer, arch.micro)
 
 
-def weight_words(layer: MacLayer, arch: Arch) -> int:
+def weight_words(layer: MacLayer, arch: Arch) -> Any:
     """Words of a layer: kernel positions x channel blocks x column blocks, per group."""
     kernel_h, kernel_w = layer.kernel
     channel_blocks = -(-int(layer.weights.shape[1]) // arch.rows)
@@ -79,7 +79,7 @@ def table_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
         case Threshold() as output:
             bits += output.channels * (output.tau.shape[1] * output.tau_format.width + 1)
         case Requant() as output:
-            bits += output.channels * (_width(output.multiplier) + _width(output.bias))
+            bits += output.channels * sum(requant_widths(output))
         case None:
             pass
     return bits
@@ -93,11 +93,6 @@ def threshold_row_bits(arch: Arch) -> int:
 def requant_row_bits(arch: Arch) -> int:
     """One row of the requant unit's memory."""
     return arch.requant.multiplier_width + arch.requant.bias_width
-
-
-def multiplier_width(output: Requant) -> int:
-    """Signed bits of the widest multiplier of a layer."""
-    return _width(output.multiplier)
 
 
 def peak_live_bits(program: Program) -> int:
@@ -116,9 +111,4 @@ def peak_live_bits(program: Program) -> int:
 
 def map_bits(program: Program, tensor: str) -> int:
     """Bits of one tensor of one image."""
-    return int(np.prod(program.tensor_shape(tensor))) * program.tensor_format(tensor).width
-
-
-def _width(values: np.ndarray) -> int:
-    low, high = int(values.min()), int(values.max())
-    return IntFormat.holding(min(low, -1), max(high, 0)).width
+    return math.prod(program.tensor_shape(tensor)) * program.tensor_format(tensor).width

@@ -1,11 +1,14 @@
 """Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ..rtl.arch import Arch
 from ..rtl.schedule import layer_schedule
 from ..rtl.tables import uses_codebook
-from ..rtl.tiling import layer_tiles
+from ..rtl.tiling import Tile, layer_tiles
 from ..rtl.timing import (
     MAX_POOL_LATENCY,
     OPERAND_LATENCY,
@@ -17,6 +20,7 @@ from ..rtl.timing import (
 from ..spec.layers import LayerKind, MacLayer, PoolLayer
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
+from .elementwise import most
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,19 +87,39 @@ def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCy
     channels = program.tensor_shape(layer.input)[0]
     _, height, width = program.tensor_shape(layer.name)
     pool = isinstance(layer, PoolLayer)
+    if (pool or layer.groups > 1) and not isinstance(arch.rows, int):
+        return _one_by_one(arch, program, layer)
     kernel = layer.kernel**2 if pool else layer.kernel[0] * layer.kernel[1]
     work = layer_schedule(arch, program, layer)
     latency = array_latency(arch, requant=isinstance(layer.output, Requant), work=work)
     cycles = 0 if pool or not uses_codebook(arch, layer) else len(layer.codebook.levels)
     beats = stalls = 0
-    for tile in layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols):
+    for tile in _tiles(layer, channels, arch):
         depth, groups = kernel * tile.input_blocks, tile.blocks * height * width
         busy = work.group_cycles(depth)
         cycles += PASS_OVERHEAD + OPERAND_LATENCY + build_stall(arch)
-        cycles += (depth - 1) * work.beat_cycles + 1 + (groups - 1) * max(busy, arch.cols)
+        cycles += (depth - 1) * work.beat_cycles + 1 + (groups - 1) * most(busy, arch.cols)
         cycles += latency + arch.cols - 1
         beats += groups * depth
-        stalls += (groups - 1) * max(0, arch.cols - busy)
+        stalls += (groups - 1) * most(0, arch.cols - busy)
     return TensorCycles(
         name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls
     )
+
+
+def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]:
+    """Tiles of the layer; a single one without groups, in arithmetic that vectors know too."""
+    if isinstance(layer, PoolLayer) or layer.groups > 1:
+        return layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
+    blocks, input_blocks = -(-layer.out_channels // arch.cols), -(-channels // arch.rows)
+    return [Tile(first=0, blocks=blocks, input_block=0, input_blocks=input_blocks)]
+
+
+def _one_by_one(points: Any, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
+    """Vectors of `cosim.points`, where the number of tiles itself depends on the array."""
+    each = [_sums(arch, program, layer) for arch in points.arrays]
+    vectors = {
+        name: np.array([getattr(found, name) for found in each], np.int64)
+        for name in ("cycles", "beats", "drain_stalls")
+    }
+    return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)

@@ -56,7 +56,7 @@ def write_report(
     groups = by_technology(designs)
     pictures = {name: plots.pareto_png(group) for name, group in groups.items()}
     page = render(designs, cosim=cosim, title=title, pareto=pictures)
-    paths = write_tables(root, designs, cosim)
+    paths = write_tables(root, designs, cosim=cosim)
     for i, (name, png) in enumerate(pictures.items()):
         paths.append(root / ("pareto.png" if i == 0 else f"pareto_{name}.png"))
         with atomic_path(paths[-1]) as temporary:
@@ -68,17 +68,21 @@ def write_report(
 
 
 def write_tables(
-    root: Path, designs: Sequence[Design], cosim: Mapping[str, CosimRecord]
+    folder: str | Path,
+    designs: Sequence[Design],
+    *,
+    cosim: Mapping[str, CosimRecord] | None = None,
 ) -> list[Path]:
     """layers and designs as CSV, and as Parquet where pyarrow is installed."""
     tables = {
-        "layers": [row for d in designs for row in layer_rows(d, cosim)],
+        "layers": [row for d in designs for row in layer_rows(d, cosim or {})],
         "designs": [d.row() for d in designs],
     }
     writers = {".csv": write_csv}
     if find_spec("pyarrow") is not None:
         writers[".parquet"] = write_parquet
     paths = []
+    root = Path(folder)
     for suffix, write in writers.items():
         for name, rows in tables.items():
             paths.append(root / f"{name}{suffix}")

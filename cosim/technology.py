@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..spec.errors import InputError
+from .elementwise import most, root
 
 ENTRIES = {
     "multiply": "pJ/bit^2",
@@ -102,15 +103,18 @@ class Technology:
     def __getitem__(self, name: str) -> Band:
         return self.entries[name].value
 
-    def sram_bit(self, capacity_bits: float) -> Band:
-        """pJ to read or write one bit of an on-chip memory of `capacity_bits`."""
+    def sram_bit(self, capacity_bits: Any) -> Band:
+        """pJ to read or write one bit of an on-chip memory of `capacity_bits`.
+
+        For a vector of capacities the band's corners are vectors.
+        """
         if self.sram_law == "flat":
             return self["sram"]
         kib, floor = capacity_bits / 8192, self["sram_floor"]
         return self["sram"] * Band(
-            low=math.sqrt(max(kib, floor.low)),
-            expected=math.sqrt(max(kib, floor.expected)),
-            high=math.sqrt(max(kib, floor.high)),
+            low=root(most(kib, floor.low)),
+            expected=root(most(kib, floor.expected)),
+            high=root(most(kib, floor.high)),
         )
 
 

@@ -1,13 +1,14 @@
 """Events of the memories and of DRAM: the memory rows of the table in `events`."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..rtl.arch import Arch
 from ..spec.activation import Threshold
 from ..spec.errors import InputError
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
+from .elementwise import real
 from .memories import (
     codebook_bits,
     map_bits,
@@ -67,7 +68,7 @@ def pooled_words(program: Program, layer: Layer, arch: Arch) -> int:
 
 def memory_events(
     program: Program, layer: Layer, arch: Arch, timing: Timing, outputs: int
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Activation reads, residual reads, the tables of the layer and the parameter reads."""
     width = program.tensor_format(layer.input).width
     streamed = on_array(layer)
@@ -80,15 +81,15 @@ def memory_events(
         read += outputs * program.tensor_format(layer.skip.tensor).width
     codebook = codebook_bits(layer, arch.micro)
     counts = {
-        "activation_read_bit": float(read),
+        "activation_read_bit": real(read),
         "codebook_register_bit": float(codebook),
         "table_read_bit": float(table_bits(layer, arch.micro)),
     }
     if isinstance(layer, MacLayer):
-        counts["weight_read_bit"] = float(timing.beats * word_bits(layer, arch))
+        counts["weight_read_bit"] = real(timing.beats * word_bits(layer, arch))
     if streamed:
         acc_width = program.acc_width(layer.name)
-        counts["drain_register_bit"] = float(timing.groups * arch.cols**2 * acc_width)
+        counts["drain_register_bit"] = real(timing.groups * arch.cols**2 * acc_width)
     if layer.output is not None:
         threshold = isinstance(layer.output, Threshold)
         row = threshold_row_bits(arch) if threshold else requant_row_bits(arch)
@@ -97,7 +98,7 @@ def memory_events(
         # the unit holds its row: it reads again only when the channel changes
         shared = 1 if layer.output.channels == 1 else outputs
         sums = timing.groups * arch.cols if streamed else shared
-        counts["parameter_read_bit"] = float(sums * row)
+        counts["parameter_read_bit"] = real(sums * row)
     return counts
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..spec.errors import InputError
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 """How long an unreachable scheduler is waited for."""
 
 
@@ -84,13 +84,9 @@ class DaskWorkers:
         self.distributed = distributed
         self.address = address
         try:
-            self.client = distributed.Client(
-                address, timeout=CONNECT_SECONDS, set_as_default=False
-            )
+            self.client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"Scheduler must be reachable, {address!r} is not: {error}"
-            ) from error
+            raise InputError(f"Scheduler must be reachable, {address!r} is not: {error}") from error
         self.count = len(self.client.scheduler_info(n_workers=-1)["workers"])
         if not self.count:
             self.client.close()
@@ -104,8 +100,13 @@ class DaskWorkers:
             self.client.submit(task.function, blobs[id(task.shared)], task.own, pure=False): number
             for number, task in enumerate(tasks)
         }
-        for future in self.distributed.as_completed(list(numbers)):
-            yield numbers[future], future.result()
+        for future in self.distributed.as_completed(list(numbers), loop=self.client.loop):
+            try:
+                yield numbers[future], future.result()
+            except self.distributed.KilledWorker as error:
+                raise InputError(
+                    f"Workers of {self.address!r} must survive a task, several did not: {error}"
+                ) from error
 
     def close(self) -> None:
         self.client.close()

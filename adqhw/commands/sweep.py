@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..cosim.workers import Workers
     from ..rtl.arch import Micro
 
+REPORT_HELP = "Pictures and report.html beside the tables (slow for thousands of designs)."
 WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
 SCHEDULER_HELP = "Address of a running Dask scheduler, such as tcp://host:8786."
 
@@ -42,6 +43,7 @@ def command(
     resident: Annotated[bool, typer.Option("--resident", help=RESIDENT_HELP)] = False,
     workers: Annotated[int, typer.Option(help=WORKERS_HELP)] = 1,
     scheduler: Annotated[str | None, typer.Option(help=SCHEDULER_HELP)] = None,
+    report: Annotated[bool, typer.Option(help=REPORT_HELP)] = True,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the report.")] = Path(
         "runs/sweep"
     ),
@@ -57,7 +59,7 @@ def command(
     """
     from ..cosim import technology
     from ..cosim.explore import Grid
-    from ..cosim.report import write_report
+    from ..cosim.report import write_report, write_tables
     from ..cosim.store import Store
     from ..cosim.sweeping import plan_sweep, run_plan
     from ..cosim.traffic import Options
@@ -80,9 +82,9 @@ def command(
         workloads = _measure(candidates, store, pool)
         plan = plan_sweep(workloads, grid, store)
         _reused("points", len(plan.points) - len(plan.missing), len(plan.points))
-        with progress("estimating", len(plan.missing)) as advance:
+        with _progress("estimating", len(plan.missing)) as advance:
             swept = run_plan(plan, store, pool, advance)
-    files = write_report(out, swept.designs)
+    files = (write_report if report else write_tables)(out, swept.designs)
     record = {
         "rows": [design.row() for design in swept.designs],
         "refused": swept.refused,
@@ -113,8 +115,13 @@ def _measure(
     total = sum(len(piece.images) for candidate in candidates for piece in pieces_of(candidate))
     left = sum(len(piece.images) for _, piece in missing)
     _reused("images", total - left, total)
-    with progress("evaluating", left) as advance:
+    with _progress("evaluating", left) as advance:
         return measure_all(candidates, missing, store, pool, advance)
+
+
+def _progress(title: str, total: int) -> "AbstractContextManager[Callable[[int], None]]":
+    """A bar with remaining time, of what is missing only; none where nothing is."""
+    return progress(title, total) if total else nullcontext(lambda count: None)
 
 
 def _reused(what: str, count: int, total: int) -> None:

@@ -5,12 +5,13 @@ import pytest
 from programs import Builder
 
 from adqhw.cosim.cycles import layer_cycles
-from adqhw.cosim.energy import price
+from adqhw.cosim.elementwise import tree_add_bits
+from adqhw.cosim.energy import event_prices, price
 from adqhw.cosim.events import EVENTS, layer_events
-from adqhw.cosim.lane_events import tree_add_bits
-from adqhw.cosim.memories import memories, multiplier_width, peak_live_bits
+from adqhw.cosim.memories import memories, peak_live_bits
 from adqhw.cosim.technology import load
 from adqhw.cosim.traffic import Options
+from adqhw.cosim.weight_facts import requant_widths
 from adqhw.rtl.arch import Arch
 from adqhw.spec import (
     Codebook,
@@ -117,7 +118,7 @@ def test_unit_technology_prices_the_sum_of_the_counts():
     """192+144+84+(84+84+224)+84 = 896; 64+36+64+44+24+12+27+144 = 415; 36+44 = 80."""
     program = conv_program()
     arch = Arch.for_program(program, rows=2, cols=2)
-    energy = price(counted(program, "conv")[0], load("unit"), memories(program, arch))
+    energy = price(counted(program, "conv")[0], event_prices(load("unit"), memories(program, arch)))
     split = {name: band.expected for name, band in energy.split.items()}
     assert split == {"datapath": 896, "memory": 415, "dram": 80}
     assert energy.total.low == energy.total.high == 1391
@@ -206,7 +207,7 @@ def test_a_skip_is_read_and_multiplied():
     layer = program.layers[1]
     _, counts = counted(program, layer.name)
     # 2 channels x 9 pixels; u8 residual codes; 9 groups of one beat on 2 rows of u8 codes
-    product = multiplier_width(layer.output) * program.acc_width(layer.name)
+    product = requant_widths(layer.output)[0] * program.acc_width(layer.name)
     residual = (abs(layer.output.skip_multiplier).bit_length() + 1) * 8
     assert counts["requant_multiply_bit2"] == 18 * (product + residual)
     assert counts["activation_read_bit"] == 9 * 2 * 8 + 18 * 8

@@ -49,7 +49,7 @@ def programs(tmp_path: Path) -> list[str]:
 
 def arguments(programs: list[str], out: Path, *more: str) -> list[str]:
     grid = ["--rows-cols", ARRAYS, "--tech", "unit,literature45"]
-    return [*programs, *grid, "-o", str(out), "--json", *more]
+    return [*programs, *grid, "-o", str(out), "--no-report", "--json", *more]
 
 
 def run(programs: list[str], out: Path, *more: str) -> dict:
