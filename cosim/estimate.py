@@ -129,10 +129,12 @@ def estimate(
     *,
     activity: "Mapping[str, LayerActivity] | None" = None,
     options: Options | None = None,
+    statistics: str = ASSUMED,
 ) -> Estimate:
     """Cost of one image of `program` on `arch`.
 
     activity: counts of `sim.activity` over some images; None assumes that no activation is 0.
+    statistics: what is said to be assumed without activity.
     """
     options = options or Options()
     arch.check_program(program)
@@ -149,7 +151,7 @@ def estimate(
         arch=arch,
         technology=technology,
         options=options,
-        statistics=f"measured on {images.pop()} images" if images else ASSUMED,
+        statistics=f"measured on {images.pop()} images" if images else statistics,
         input_cycles=models[INPUT].cycles,
         layers=tuple(layers),
         area=area(arch, technology, capacity),

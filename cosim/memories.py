@@ -16,7 +16,7 @@ from typing import Any
 from ..rtl.arch import Arch, Micro
 from ..spec.activation import Threshold
 from ..spec.layers import Layer, MacLayer
-from ..spec.program import INPUT, Program
+from ..spec.program import Program
 from ..spec.requant import Requant
 from .weight_facts import requant_widths
 
@@ -102,7 +102,9 @@ def peak_live_bits(program: Program) -> int:
         skip = getattr(layer, "skip", None)
         for name in (layer.input, *((skip.tensor,) if skip is not None else ())):
             last[name] = max(position, last.get(name, 0))
-    born = {INPUT: -1} | {layer.name: i for i, layer in enumerate(program.layers)}
+    born = {layer.name: i for i, layer in enumerate(program.layers)}
+    for position, layer in enumerate(program.layers):  # what comes from outside
+        born.setdefault(layer.input, position)
     return max(
         sum(map_bits(program, t) for t in born if born[t] <= i <= last.get(t, born[t]))
         for i in range(len(program.layers))

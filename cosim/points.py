@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rtl.arch import Arch, Micro
-from ..rtl.fit import bin_needs
+from ..rtl.fit import bin_needs, narrowest
 from ..spec.errors import InputError
 from ..spec.program import Program
 from .energy import PART_SPLIT, area, event_energy
@@ -60,7 +60,8 @@ class Points:
             raise InputError("Points must be at least one (rows, cols), not none")
         for rows, cols in sizes:
             Arch(rows=rows, cols=cols)
-        base = Arch.for_program(program, rows=sizes[0][0], cols=sizes[0][1], micro=micro)
+        size = {"rows": sizes[0][0], "cols": sizes[0][1]}
+        base = narrowest(program, **size, micro=micro, memories=False)
         rows, cols = (np.array(column, np.int64) for column in zip(*sizes, strict=True))
         width: Any = base.bin_width
         if base.micro is Micro.BINNED:

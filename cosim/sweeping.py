@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..rtl.arch import Arch, Micro
+from ..rtl.arch import Micro
+from ..rtl.fit import narrowest
 from ..spec.errors import InputError
 from ..spec.program import Program
 from ..spec.program_file import load, save
@@ -152,7 +153,7 @@ def _cost(
     micro: str,
 ) -> Record:
     try:
-        arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
+        arch = narrowest(program, rows=rows, cols=cols, micro=micro, memories=False)
     except InputError as error:  # such as a codebook that has no shifts
         return {"refused": str(error)}
     return estimate_record(estimate(program, arch, table, activity=measured, options=options))

@@ -66,8 +66,14 @@ def check_codebooks(program: Program) -> None:
                 )
 
 
-def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
-    """The Arch with the least of everything on which `program` runs."""
+def narrowest(
+    program: Program, *, rows: int, cols: int, micro: str, memories: bool = True
+) -> Arch:
+    """The Arch with the least of everything on which `program` runs.
+
+    memories: False leaves `storage` as it is by default, for models that only cost the array: the
+    least memories need the whole plan of the program, seconds for millions of weights.
+    """
     least: dict[str, int] = {"weight_width": 2, "level_width": 2, "act_width": 1}
     least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
     least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
@@ -82,7 +88,7 @@ def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
     nested = {name: least.pop(name) for name in sorted(_REQUANT_FIELDS)}
     values: dict[str, Any] = {**least, "micro": micro}
     arch = Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
-    return with_memories(arch, program)
+    return with_memories(arch, program) if memories else arch
 
 
 def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:
