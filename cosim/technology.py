@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..spec.errors import InputError
+from .accelergy import Ert, load_ert
 from .elementwise import most, root
 
 ENTRIES = {
@@ -136,7 +137,7 @@ def load(name: str | Path) -> Technology:
             raise InputError(
                 f"Technology file must be UTF-8 text, not {str(path)!r}: {error}"
             ) from error
-        return parse(text, str(path))
+        return parse(text, str(path), path.parent)
     if name not in available():
         raise InputError(
             f"Technology must be one of {', '.join(available())} or a .toml file, not {str(name)!r}"
@@ -145,14 +146,18 @@ def load(name: str | Path) -> Technology:
     return parse(source.read_text(encoding="utf-8"), f"{name}.toml")
 
 
-def parse(text: str, where: str) -> Technology:
-    """Build and check a table from TOML text; `where` names it in messages."""
+def parse(text: str, where: str, folder: Path = Path()) -> Technology:
+    """Build and check a table from TOML text; `where` names it in messages.
+
+    folder: where an energy reference table of Accelergy stands that the table takes entries from.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"Technology {where!r} must be TOML: {error}") from error
     _exact_keys(data, ("technology", "entry"), f"Technology {where!r}")
     head, entries = data["technology"], data["entry"]
+    ert = _ert(head, f"Technology {where!r}", folder)
     _exact_keys(head, ("name", "node", "summary", "sram_law"), f"Technology {where!r}, head")
     for key in head:
         _text(head, key, f"Technology {where!r}")
@@ -164,12 +169,26 @@ def parse(text: str, where: str) -> Technology:
     _exact_keys(entries, tuple(ENTRIES), f"Technology {where!r}, entries")
     return Technology(
         **head,
-        entries={key: _entry(key, entries[key], f"Technology {where!r}") for key in ENTRIES},
+        entries={key: _entry(key, entries[key], f"Technology {where!r}", ert) for key in ENTRIES},
     )
 
 
-def _entry(name: str, data: object, where: str) -> Entry:
+def _ert(head: object, where: str, folder: Path) -> Ert | None:
+    """The energy reference table that the head names; its keys leave the head."""
+    if not isinstance(head, dict) or not {"ert", "ert_unit"} & set(head):
+        return None
+    name, unit = head.pop("ert", None), head.pop("ert_unit", None)
+    if not isinstance(name, str):
+        raise InputError(f"{where}: ert must be the name of a file, not {name!r}")
+    return load_ert(folder / name, unit, where)
+
+
+def _entry(name: str, data: object, where: str, ert: Ert | None = None) -> Entry:
     what = f"{where}, entry {name!r}"
+    if ert is not None and isinstance(data, dict) and "ert" in data and "value" not in data:
+        bars = ert.band(data["ert"], what)
+        data = {k: v for k, v in data.items() if k != "ert"}
+        data["value"] = dict(zip(BAND_KEYS, bars, strict=True))
     _exact_keys(data, ENTRY_KEYS, what)
     assert isinstance(data, dict)
     for key in ("unit", "source", "node", "note"):

@@ -2,7 +2,8 @@
 
 Two forms, told apart by the header, read by position as SCALE-Sim does:
 
-    Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
+    Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width,
+        Channels, Num Filter, Strides,      (one line)
     Layer, M, N, K,
 
 Columns behind those (sparsity, remarks) say nothing about a dense layer's size and are left alone.
@@ -128,7 +129,9 @@ def _layer(row: Sequence[str], columns: tuple[str, ...], where: str) -> LayerSiz
     height, width, filter_height, filter_width, channels, filters, stride = values
     for what, size, limit in (("Height", filter_height, height), ("Width", filter_width, width)):
         if size > limit:
-            raise InputError(f"{where}: Filter {what} must be at most the IFMAP's {limit}, not {size}")
+            raise InputError(
+                f"{where}: Filter {what} must be at most the IFMAP's {limit}, not {size}"
+            )
     depthwise = "DP" in row[0]
     return LayerSize(
         name=row[0],

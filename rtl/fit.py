@@ -66,9 +66,7 @@ def check_codebooks(program: Program) -> None:
                 )
 
 
-def narrowest(
-    program: Program, *, rows: int, cols: int, micro: str, memories: bool = True
-) -> Arch:
+def narrowest(program: Program, *, rows: int, cols: int, micro: str, memories: bool = True) -> Arch:
     """The Arch with the least of everything on which `program` runs.
 
     memories: False leaves `storage` as it is by default, for models that only cost the array: the

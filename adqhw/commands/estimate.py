@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGES = 100
 
+SUBJECT_HELP = "Program file (.safetensors) or SCALE-Sim topology (.csv)."
+BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
+WEIGHT_BITS_HELP = "Topology only: assumed bits of a weight code (4)."
+ACT_BITS_HELP = "Topology only: assumed bits of an activation (4)."
+DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
 TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
 BATCH_HELP = "Images per load of the network from DRAM; 1 is a cold start for every image."
 RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not counted."
 
 
 def command(
-    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    program: Annotated[Path, typer.Argument(help=SUBJECT_HELP)],
     arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
@@ -38,15 +43,39 @@ def command(
     ] = DEFAULT_IMAGES,
     batch: Annotated[int, typer.Option(help=BATCH_HELP)] = 1,
     resident: Annotated[bool, typer.Option("--resident", help=RESIDENT_HELP)] = False,
+    bandwidth: Annotated[float | None, typer.Option(help=BANDWIDTH_HELP)] = None,
+    weight_bits: Annotated[int | None, typer.Option(help=WEIGHT_BITS_HELP)] = None,
+    act_bits: Annotated[int | None, typer.Option(help=ACT_BITS_HELP)] = None,
+    dataflow: Annotated[str | None, typer.Option(help=DATAFLOW_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Cycles, energy with its bar and area, per layer and in all, beside the uniform baseline.
 
     The energy is counted events times a technology table, not a measurement: no wires, clock tree
-    or leakage. Without images it assumes that no activation is 0, and says so.
+    or leakage. Without images it assumes that no activation is 0, and says so. A SCALE-Sim topology
+    (.csv) has no weights either: what is assumed of them is said too; --dataflow gives the cycles
+    of SCALE-Sim's systolic array instead.
 
     Example: adqhw estimate program.safetensors --rows 16 --cols 16 --data ~/cifar10
     """
+    if program.suffix == ".csv":
+        from .. import estimate_topology
+
+        given = {"--arch": arch, "--data": data, "--input": input_file}
+        refused = [name for name, value in given.items() if value is not None]
+        if refused:
+            raise InputError(f"{refused[0]} must go with a program, not with a topology")
+        request = estimate_topology.Request(
+            path=program, rows=rows, cols=cols, micro=micro, tech=tech, weight_bits=weight_bits,
+            act_bits=act_bits, dataflow=dataflow, bandwidth=bandwidth,
+            weights_from_dram=not resident, batch=batch,
+        )  # fmt: skip
+        estimate_topology.run(request, as_json=as_json)
+        return
+    topology_only = {"--weight-bits": weight_bits, "--act-bits": act_bits, "--dataflow": dataflow}
+    for name, value in topology_only.items():
+        if value is not None:
+            raise InputError(f"{name} must go with a topology (.csv), not with a program")
     from ..cosim import technology
     from ..cosim.energy import ratio
     from ..cosim.estimate import estimate, measure, uniform_baseline
@@ -74,12 +103,42 @@ def command(
         "digest": loaded.digest,
         **result.to_dict(),
         "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
+        **roof_record(result, bandwidth),
         "seconds": time.perf_counter() - start,
     }
     if as_json:
         emit(record)
         return
-    _show(program, result, against)
+    show_estimate(program, result, against)
+    show_roof(result, bandwidth)
+
+
+def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:
+    """The roofline's part of the JSON record; nothing without a bandwidth."""
+    from ..cosim.roofline import roofline
+
+    if bandwidth is None:
+        return {}
+    layers = [layer.to_dict() for layer in roofline(result, bandwidth)]
+    return {"roofline": {"bandwidth_bits_per_cycle": bandwidth, "layers": layers}}
+
+
+def show_roof(result: "Estimate", bandwidth: float | None) -> None:
+    from ..cosim.roofline import roofline
+
+    if bandwidth is None:
+        return
+    layers = roofline(result, bandwidth)
+    rows = [
+        (x.name, x.compute_cycles, x.memory_cycles, x.bound, x.intensity, x.attainable, x.achieved)
+        for x in layers
+    ]
+    show_table(
+        f"roofline: DRAM of {bandwidth:g} bits per cycle, {sum(x.cycles for x in layers):,} cycles "
+        "when each layer hides the faster of the two",
+        ("layer", "array cycles", "memory cycles", "bound", "MACs/bit", "roof MACs", "MACs/cycle"),
+        rows,
+    )  # fmt: skip
 
 
 def images_or_none(
@@ -93,7 +152,7 @@ def images_or_none(
     return read_images(program, input_file=input_file, data=data, limit=limit).images
 
 
-def _show(program: Path, result: "Estimate", against: dict[str, Any]) -> None:
+def show_estimate(program: Path, result: "Estimate", against: dict[str, Any]) -> None:
     from ..cosim.energy import ABSENT
     from ..cosim.estimate import NOT_A_MEASUREMENT
     from ..cosim.report import area_text, energy_text, ratio_text, shares_text

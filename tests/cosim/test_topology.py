@@ -84,27 +84,40 @@ def test_matrix_products_and_depthwise_layers():
 
 
 @pytest.mark.parametrize(
+    ("rows", "place", "value"),
+    [
+        ("A, 0, 5, 3, 2, 3, 7, 2,", "row 2 (A), column 2 (IFMAP Height)", "'0'"),
+        ("A, 6, 5, 3, 2, 3.5, 7, 2,", "row 2 (A), column 6 (Channels)", "'3.5'"),
+        ("A, 6, 5, 3, 2, 3, 7, 2,\nB, 6, 5, 3, 2, -3, 7, 2,", "row 3 (B), column 6", "'-3'"),
+        ("A, 6, 5, 3, 2, 3, 7", "row 2 (A), column 8 (Strides)", "not ''"),
+        ("A, 6, 5, 7, 2, 3, 7, 1,", "row 2 (A): Filter Height", "the IFMAP's 6, not 7"),
+        (", 6, 5, 3, 2, 3, 7, 2,", "row 2, column 1", "the name of a layer"),
+        ("", "must have at least one layer", "not none"),
+    ],
+)
+def test_a_bad_field_is_named_by_row_and_column(rows, place, value):
+    with pytest.raises(InputError) as caught:
+        parse_topology(HEADER + rows, "net.csv")
+    message = str(caught.value)
+    assert place in message
+    assert value in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER + "A, 0, 5, 3, 2, 3, 7, 2,", "row 2 (A), column 2 (IFMAP Height) must be a positive integer, not '0'"),
-        (HEADER + "A, 6, 5, 3, 2, 3.5, 7, 2,", "row 2 (A), column 6 (Channels) must be a positive integer, not '3.5'"),
-        (HEADER + "A, 6, 5, 3, 2, 3, 7, 2,\nB, 6, 5, 3, 2, -3, 7, 2,", "row 3 (B), column 6 (Channels)"),
-        (HEADER + "A, 6, 5, 3, 2, 3, 7", "row 2 (A), column 8 (Strides) must be a positive integer, not ''"),
-        (HEADER + "A, 6, 5, 7, 2, 3, 7, 1,", "row 2 (A): Filter Height must be at most the IFMAP's 6, not 7"),
-        (HEADER + ", 6, 5, 3, 2, 3, 7, 2,", "row 2, column 1 must be the name"),
         (HEADER.replace(" Strides,", ""), "row 1, column 8 must be 'Strides', not ''"),
         ("name,a\nA,1", "row 1, column 2 must be 'IFMAP Height', not 'a'"),
         ("Layer,M,N\nA,1,2", "row 1, column 4 must be 'K', not none"),
-        ("Layer,M,N,K\nA,1,zwei,3", "row 2 (A), column 3 (N) must be a positive integer, not 'zwei'"),
-        (HEADER, "at least one layer, not none"),
+        ("Layer,M,N,K\nA,1,zwei,3", "column 3 (N) must be a positive integer, not 'zwei'"),
         ("", "a header in row 1"),
     ],
-)  # fmt: skip
-def test_a_bad_field_is_named_by_row_and_column(text, message):
+)
+def test_a_bad_header_or_product_is_named(text, message):
     with pytest.raises(InputError) as caught:
         parse_topology(text, "net.csv")
     assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
     assert "'net.csv'" in str(caught.value)
 
 

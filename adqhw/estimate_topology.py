@@ -1,0 +1,110 @@
+"""`adqhw estimate TOPOLOGY.csv`: a network of which only sizes are known."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .arrays import DEFAULT_ARRAY, DEFAULT_MICRO
+from .console import emit, say, show_table
+from .spec.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """The command line; None: not given."""
+
+    path: Path
+    rows: int | None
+    cols: int | None
+    micro: str | None
+    tech: str
+    weight_bits: int | None
+    act_bits: int | None
+    dataflow: str | None
+    bandwidth: float | None
+    weights_from_dram: bool
+    batch: int
+
+
+def run(request: Request, *, as_json: bool) -> None:
+    """Cost on the lane array, or cycles of SCALE-Sim's systolic array with a dataflow."""
+    if request.dataflow is not None:
+        systolic(request, request.dataflow, as_json=as_json)
+    else:
+        lanes(request, as_json=as_json)
+
+
+def lanes(request: Request, *, as_json: bool) -> None:
+    from .commands.estimate import roof_record, show_estimate, show_roof
+    from .cosim import technology
+    from .cosim.bare import Assumptions, bare_program
+    from .cosim.energy import ratio
+    from .cosim.estimate import estimate, uniform_baseline
+    from .cosim.topology import load_topology
+    from .cosim.traffic import Options
+
+    start = time.perf_counter()
+    given = {"weight_bits": request.weight_bits, "act_bits": request.act_bits}
+    assumed = Assumptions(**{k: v for k, v in given.items() if v is not None})
+    options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
+    table = technology.load(request.tech)
+    program = bare_program(load_topology(request.path), assumed)
+    rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
+    arch = program.arch(rows, cols, request.micro or DEFAULT_MICRO)
+    result = estimate(program, arch, table, options=options, statistics=assumed.text)
+    baseline = uniform_baseline(result, program, statistics=assumed.text)
+    splits = {"total": ("datapath", "memory", "dram")} | {
+        name: (name,) for name in ("datapath", "memory", "dram")
+    }
+    against = {k: ratio(result.energy, baseline.energy, v) for k, v in splits.items()}
+    record = {
+        "topology": str(request.path),
+        **result.to_dict(),
+        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
+        **roof_record(result, request.bandwidth),
+        "seconds": time.perf_counter() - start,
+    }
+    if as_json:
+        emit(record)
+        return
+    show_estimate(request.path, result, against)
+    show_roof(result, request.bandwidth)
+
+
+def systolic(request: Request, dataflow: str, *, as_json: bool) -> None:
+    from .cosim.systolic import Dataflow, topology_systolic, total_cycles
+    from .cosim.topology import load_topology
+
+    given = {
+        "--micro": request.micro,
+        "--weight-bits": request.weight_bits,
+        "--act-bits": request.act_bits,
+        "--bandwidth": request.bandwidth,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name} must go with the lane array, not with --dataflow")
+    rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
+    layers = topology_systolic(load_topology(request.path), rows, cols, Dataflow.of(dataflow))
+    record: dict[str, Any] = {
+        "topology": str(request.path),
+        "dataflow": dataflow,
+        "rows": rows,
+        "cols": cols,
+        "layers": [
+            {"name": x.name, "folds": x.folds, "cycles": x.cycles, "utilization": x.utilization}
+            for x in layers
+        ],
+        "total": {"cycles": total_cycles(layers)},
+    }
+    if as_json:
+        emit(record)
+        return
+    show_table(
+        f"{request.path} on a systolic array of {rows}x{cols}, dataflow {dataflow}, as SCALE-Sim "
+        "counts without stalls",
+        ("layer", "folds", "cycles", "utilization"),
+        [(x.name, x.folds, x.cycles, x.utilization) for x in layers],
+    )
+    say(f"{total_cycles(layers):,} cycles in all; not the lane array of this project, no energy")
