@@ -4,13 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-all clean setup setup-bench
+.PHONY: help demo test test-all clean setup setup-bench setup-bench-estimate
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-all  the slow checks too"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim'"
+	@echo "make setup-bench-estimate  SCALE-Sim and ZigZag beside 'adqhw bench estimate', in .venv-estimate"
 	@echo "make clean     remove what was built here"
 
 setup: $(STAMP)
@@ -23,6 +24,11 @@ $(STAMP): requirements.txt pyproject.toml
 # The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml); nothing else needs them.
 setup-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
+
+# SCALE-Sim and ZigZag for `adqhw bench estimate`: they need an older NumPy, so their own environment.
+setup-bench-estimate:
+	"$(PYTHON)" -m venv .venv-estimate
+	.venv-estimate/bin/python -m pip install --quiet -r requirements-bench-estimate.txt
 
 demo: $(STAMP)
 	$(BIN)/adqhw demo --out runs/demo
@@ -37,4 +43,4 @@ test-all: $(STAMP)
 	$(BIN)/mypy spec  # the folder: type checkers do not follow the editable folder map
 
 clean:
-	rm -rf .venv build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-estimate build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis

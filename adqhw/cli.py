@@ -2,7 +2,7 @@
 
 import typer
 
-from . import __version__, bench_ablation
+from . import __version__, bench_ablation, bench_estimate
 from .commands import (
     bench,
     bench_rtl,
@@ -56,6 +56,7 @@ benchmarks.command("sim")(guarded(bench.command))
 benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
+benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 app.add_typer(benchmarks, name="bench")
 
