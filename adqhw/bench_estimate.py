@@ -1,9 +1,9 @@
 """`adqhw bench estimate`: seconds per design point beside SCALE-Sim and ZigZag, in one run.
 
 All three cost one ResNet-18 on 224 x 224 images: this package a program with its exact cycle
-model and energies, SCALE-Sim a topology of the same convolutions on a systolic array (its stall-free
-cycles are compared with `cosim.systolic` too), ZigZag its own ONNX file on its own TPU-like array.
-The machines differ; what is compared is what a user waits for one answer.
+model and energies, SCALE-Sim a topology of the same convolutions on a systolic array (its
+stall-free cycles are compared with `cosim.systolic` too), ZigZag its own ONNX file on its own
+TPU-like array. The machines differ; what is compared is what a user waits for one answer.
 """
 
 import json
@@ -99,16 +99,15 @@ def own_rows(program: Program, rounds: int) -> list[dict[str, Any]]:
 
 
 def topology_text(program: Program) -> str:
-    """The convolutions of `program` as a SCALE-Sim topology, padding inside the map."""
-    lines = [
-        "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, "
-        "Num Filter, Strides,"
-    ]
+    """The convolutions of `program` as a SCALE-Sim topology: the padded map that windows reach."""
+    from .cosim.topology import COLUMNS
+
+    lines = [", ".join(("Layer name", *COLUMNS)) + ","]
     for layer in program.layers:
         if isinstance(layer, MacLayer):
-            _, height, width = program.tensor_shape(layer.input)
-            padded = height + 2 * layer.padding, width + 2 * layer.padding
-            sizes = (*padded, *layer.kernel, layer.in_channels, layer.out_channels, layer.stride)
+            extents = zip(program.tensor_shape(layer.name)[1:], layer.kernel, strict=True)
+            reached = [(out - 1) * layer.stride + kernel for out, kernel in extents]
+            sizes = (*reached, *layer.kernel, layer.in_channels, layer.out_channels, layer.stride)
             lines.append(f"{layer.name.replace('DP', 'dp')}, {', '.join(map(str, sizes))},")
     return "\n".join(lines) + "\n"
 

@@ -174,3 +174,12 @@ def test_a_damaged_record_is_refused_by_name(tmp_path):
     (tmp_path / "key.json").write_text('{"value": 3.')
     with pytest.raises(InputError, match="delete it"):
         Store(tmp_path).get("key")
+
+
+def test_a_pair_that_does_not_go_together_is_named_and_the_rest_computed(tmp_path, programs):
+    """Learned codebooks have no shifts: no design for shift_add, and the sentence says why."""
+    record = run(programs, tmp_path / "out", "--micro", "decode,shift_add")
+    assert {row["micro"] for row in record["rows"]} == {"decode"}
+    assert set(record["refused"]) == {"net0 on shift_add", "net1 on shift_add"}
+    assert "to run on shift_add" in record["refused"]["net0 on shift_add"]
+    assert run(programs, tmp_path / "out", "--micro", "decode,shift_add")["computed"] == 0

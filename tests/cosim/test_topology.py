@@ -157,7 +157,7 @@ def test_a_bare_topology_is_costed_with_its_assumptions_said():
 
 
 def test_a_bare_topology_on_many_arrays():
-    program = bare_program(frozen_topology("Resnet18"), Assumptions())
+    program = bare_program(frozen_topology("alexnet"), Assumptions())
     points = Points.for_program(program, [(16, 16), (8, 32), (64, 4)])
     costs = estimate_points(program, points, [LITERATURE])[0]
     for i, (rows, cols) in enumerate(((16, 16), (8, 32), (64, 4))):
