@@ -58,22 +58,21 @@ def test_streams_held_back_cost_exactly_the_counted_cycles(builds):
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
 
 
-def fuzz(seeds: range, rows: int, cols: int, micro: str, builds, simulator="verilator") -> None:
-    """Random networks on one build; a failing one is cut to what it needs and written."""
+def fuzz(seeds: range, rows: int, cols: int, micro: str, builds, *more: Program) -> None:
+    """Random networks and `more` on one build; a failing one is cut to what it needs, written."""
     print(f"seeds {seeds.start}..{seeds.stop - 1} on {micro} {rows}x{cols}")
-    nets = [random_net(seed, shifts=micro == "shift_add") for seed in seeds]
+    nets = [*(random_net(seed, shifts=micro == "shift_add") for seed in seeds), *more]
     arch = covering(nets, rows=rows, cols=cols, micro=micro)
     cases = [(net, images_of(net)) for net in nets]
-    wrong = differences(cases, arch, usable(simulator), builds, pressure=chosen_pressure)
+    wrong = differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
     if not wrong:
         return
     number, tensor, what = wrong[0]
     small = nets[number] if tensor == "input" else needed_prefix(nets[number], tensor)
-    report = cosimulate_network(small, cases[number][1], arch, simulator, build_dir=builds)
+    report = cosimulate_network(small, cases[number][1], arch, build_dir=builds)
     where = next((x.failure.folder for x in report.layers if x.failure), "no folder: cycles only")
-    raise AssertionError(
-        f"seed {seeds[number]}, tensor {tensor}: {what}; {len(wrong)} in all; {where}"
-    )
+    seed = nets[number].provenance["seed"]
+    raise AssertionError(f"seed {seed}, tensor {tensor}: {what}; {len(wrong)} in all; {where}")
 
 
 def test_random_networks(builds):
@@ -81,9 +80,10 @@ def test_random_networks(builds):
 
 
 @pytest.mark.parametrize("micro", FAMILY)
-def test_random_networks_on_the_family(micro, builds):
-    """A few on Icarus, which has nothing to compile; many more are marked slow."""
-    fuzz(range(1100, 1106), 2, 3, micro, builds, "icarus")
+def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
+    """One small build each: every layer kind free running and held back, and a sample of nets."""
+    every = every_kind(shifts=micro is Micro.SHIFT_ADD)
+    fuzz(range(1100, 1111), 2, 3, micro, builds, *[every] * 4)
 
 
 @pytest.mark.slow
@@ -103,16 +103,6 @@ def test_every_kind_on_every_array(rows, cols, micro, builds):
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
     cases = [(program, random_images(program, 2))] * 4
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
-
-
-@pytest.mark.parametrize("micro", FAMILY)
-def test_every_kind_on_the_family(micro, builds):
-    """The same on a small array and Icarus: what a fast run of the suite keeps."""
-    program = every_kind(shifts=micro is Micro.SHIFT_ADD)
-    arch = Arch.for_program(program, rows=3, cols=5, micro=micro)
-    cases = [(program, random_images(program, 1))] * 2
-    pressure = [Pressure(), Pressure(beat_idle=90, output_pause=60, seed=3)]
-    assert not differences(cases, arch, usable("icarus"), builds, pressure=pressure.__getitem__)
 
 
 def test_a_corrupted_threshold_is_found_in_its_layer_and_reruns(builds, tmp_path, monkeypatch):

@@ -111,7 +111,10 @@ def test_shift_add_takes_only_codebooks_of_the_shift_form():
 
 
 def test_a_bin_holds_what_its_lane_may_add_in_a_sum():
-    """3x3 windows over ceil(4 / 4) = 1 block of u4 codes: 9 * 15 = 135 takes 8 bits."""
+    """3x3 windows over ceil(4 / 4) = 1 block of u4 codes: 9 * 15 = 135 takes 8 bits.
+
+    The pool sums 5x5 u8 codes per channel; columns 3..5 read two blocks of 4 channels.
+    """
     found = {need.layer: need.value for need in bin_needs(every_kind(), rows=4, cols=3)}
     assert found["mac3"] == 8
-    assert found["pool12"] == (25 * 255).bit_length()
+    assert found["pool12"] == (2 * 25 * 255).bit_length()
