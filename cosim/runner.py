@@ -69,7 +69,6 @@ def build_texts(
     cache: Path,
     *,
     top: str = HARNESS_MODULE,
-    waves: bool = False,
     public: bool = False,
 ) -> Build:
     """Compile Verilog `texts` by file name below `cache`, unless that very build is there.
@@ -83,7 +82,7 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    arguments = _arguments(simulator, waves=waves, public=public)
+    arguments = _arguments(simulator, public=public)
     key = [texts, simulator.name, simulator.version, arguments]
     key.append(metadata.version("cocotb"))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -155,14 +154,10 @@ def simulate(
     count: int,
     folder: Path,
     finished: Callable[[int], None] = lambda number: None,
-    *,
-    waves: bool = False,
 ) -> list[BaseException]:
     """Run the `count` jobs prepared in `folder` in one simulator process; what went wrong."""
     errors: list[BaseException] = []
-    worker = threading.Thread(
-        target=_simulate, args=(made, count, folder, errors, waves), daemon=True
-    )
+    worker = threading.Thread(target=_simulate, args=(made, count, folder, errors), daemon=True)
     worker.start()
     seen = 0
     while worker.is_alive():
@@ -194,15 +189,14 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator, *, waves: bool, public: bool) -> list[str]:
+def _arguments(simulator: Simulator, *, public: bool) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
     options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
-    options += [] if public else ["--no-public-flat-rw"]
-    return [*options, *(["--trace-fst", "--trace-structs"] if waves else [])]
+    return options if public else [*options, "--no-public-flat-rw"]
 
 
 def _compile(
@@ -231,9 +225,7 @@ def _compile(
         raise
 
 
-def _simulate(
-    made: Build, count: int, folder: Path, errors: list[BaseException], waves: bool
-) -> None:
+def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
     """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
     try:
         _runner(made.simulator).test(
@@ -246,7 +238,6 @@ def _simulate(
             timescale=_TIMESCALE,
             extra_env={bench_engine.COUNT: str(count)},
             log_file=folder / "simulation.log",
-            waves=waves,
         )
     except (RuntimeError, ValueError, OSError, SystemExit) as error:
         errors.append(error)
