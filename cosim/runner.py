@@ -108,23 +108,29 @@ def build_texts(
 
 def build_cpp_main(made: Build, source: Path) -> Path:
     """A program around the compiled model of `made` whose `main` is `source`; made once."""
-    root = made.simulator.environment.get("VERILATOR_ROOT")
     binary = made.folder / source.stem
     if binary.is_file():
         return binary
-    includes = [
-        made.folder,
-        *([Path(root, "include"), Path(root, "include", "vltstd")] if root else []),
-    ]
-    libraries = [made.folder / "Vtop__ALL.a", made.folder / "libverilated.a"]
+    root = _verilator_root(made.simulator)
+    runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
     partial = made.folder / f"{source.stem}.{os.getpid()}"
-    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source, *libraries]
-    command += ["-pthread", "-o", partial]
+    includes = [made.folder, root / "include", root / "include" / "vltstd"]
+    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
+    command += [made.folder / "Vtop__ALL.a", *runtime, "-pthread", "-o", partial]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
     partial.rename(binary)
     return binary
+
+
+def _verilator_root(simulator: Simulator) -> Path:
+    """Where the headers of its runtime lie."""
+    root = simulator.environment.get("VERILATOR_ROOT")
+    if root is None:
+        command = [simulator.executable, "--getenv", "VERILATOR_ROOT"]
+        root = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return Path(root)
 
 
 def run(

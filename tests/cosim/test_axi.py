@@ -40,11 +40,12 @@ def split(rows, arch):
     ]
 
 
+@pytest.mark.parametrize("name", ["verilator", "icarus"])
 @pytest.mark.parametrize("pauses", [None, [[0, 1, 1, 0, 0], [1, 1, 0, 1, 0, 1, 1]]])
-def test_a_host_runs_a_network_over_axi(pauses, tmp_path, tmp_path_factory):
+def test_a_host_runs_a_network_over_axi(pauses, name, tmp_path, tmp_path_factory):
     from cocotb_tools.runner import get_runner
 
-    simulator = usable("verilator")
+    simulator = usable(name)
     program = small_net()
     arch = Arch.for_program(program, rows=2, cols=3)
     plan = check_storage(arch, program)
@@ -60,7 +61,7 @@ def test_a_host_runs_a_network_over_axi(pauses, tmp_path, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp() / "axi"
     made = build_texts(axi_texts(arch), arch, simulator, cache, top=AXI_MODULE, public=True)
     with simulator.active():
-        get_runner("verilator").test(
+        get_runner(name).test(
             test_module=bench_axi.__name__,
             hdl_toplevel=AXI_MODULE,
             hdl_toplevel_lang="verilog",
