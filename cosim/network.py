@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from .harness import Pressure, is_finished
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
-from .runner import Build, build_texts, simulate
+from .runner import Build, build_cpp_main, build_texts, simulate
 from .toolchain import Simulator
+
+CPP_MAIN = Path(__file__).parent / "templates" / "network_main.cpp"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,15 +76,26 @@ def run_network(
     """
     made, loaded = prepare(cases, arch, simulator, build_dir, texts=texts)
     start = time.perf_counter()
-    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
-    traces = _simulate(arch, loaded, made, folder, finished=finished)
-    seconds = time.perf_counter() - start
-    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    traces = play(arch, loaded, made, build_dir, finished)
     return NetworkRun(
         cases=traces,
         build_seconds=made.seconds,
-        simulation_seconds=seconds,
+        simulation_seconds=time.perf_counter() - start,
     )
+
+
+def play(
+    arch: Arch,
+    loaded: list[Loaded],
+    made: Build,
+    build_dir: str | Path,
+    finished: Callable[[int], None] = lambda number: None,
+) -> list[list[dict[str, LayerTrace]]]:
+    """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
+    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
+    traces = _simulate(arch, loaded, made, folder, finished=finished)
+    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    return traces
 
 
 def prepare(
@@ -96,6 +109,9 @@ def prepare(
     """A build that is large enough for all cases, and their memory images."""
     sources, loaded = collect(cases, arch, texts)
     made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
+    if simulator.name == "verilator":
+        # cocotb's clock alone costs as much again as half the model: it plays units, AXI, Icarus.
+        made = replace(made, main=build_cpp_main(made, CPP_MAIN))
     return made, loaded
 
 

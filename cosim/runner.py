@@ -47,13 +47,17 @@ no_inline -module "{COLUMN_MODULE}"
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A compiled simulation of one Arch; `seconds` is 0 when it was already there."""
+    """A compiled simulation of one Arch; `seconds` is 0 when it was already there.
+
+    main: a program around the compiled model that plays jobs itself, without Python; None: cocotb.
+    """
 
     arch: Arch
     simulator: Simulator
     folder: Path
     seconds: float
     top: str = HARNESS_MODULE
+    main: Path | None = None
 
 
 def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
@@ -108,12 +112,13 @@ def build_texts(
 
 def build_cpp_main(made: Build, source: Path) -> Path:
     """A program around the compiled model of `made` whose `main` is `source`; made once."""
-    binary = made.folder / source.stem
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    binary = made.folder / f"{source.stem}_{digest[:8]}"
     if binary.is_file():
         return binary
     root = _verilator_root(made.simulator)
     runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
-    partial = made.folder / f"{source.stem}.{os.getpid()}"
+    partial = made.folder / f"{binary.name}.{os.getpid()}"
     includes = [made.folder, root / "include", root / "include" / "vltstd"]
     command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
     command += [made.folder / "Vtop__ALL.a", *runtime, "-pthread", "-o", partial]
@@ -233,6 +238,14 @@ def _compile(
 
 def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
     """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
+    if made.main is not None:
+        with (folder / "simulation.log").open("w") as log:
+            done = subprocess.run(
+                [made.main, str(count)], cwd=folder, stdout=log, stderr=log, check=False
+            )
+        if done.returncode:
+            errors.append(RuntimeError(f"{made.main.name} ended with {done.returncode}"))
+        return
     try:
         _runner(made.simulator).test(
             test_module=bench_engine.__name__,

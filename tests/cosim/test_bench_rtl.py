@@ -27,6 +27,7 @@ def test_cocotb_and_a_cpp_main_record_the_same_bytes(tmp_path):
     assert cost.identical
     assert cost.cycles > 2 * 9
     record = cost.to_dict()
+    assert set(record["best"]) == {"cosim", "cocotb", "cpp"}
     assert record["best"]["cocotb"]["cpu_seconds"] > record["best"]["cpp"]["cpu_seconds"] >= 0
     with pytest.raises(InputError, match="Rounds must be at least 1, not 0"):
         measure(program, random_images(program, 2), arch, tmp_path, rounds=0)
