@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-all clean setup setup-bench setup-bench-estimate
+.PHONY: help demo test test-all clean setup setup-bench setup-bench-estimate setup-synth
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-all  the slow checks too"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim'"
 	@echo "make setup-bench-estimate  SCALE-Sim and ZigZag beside 'adqhw bench estimate', in .venv-estimate"
+	@echo "make setup-synth  installs Yosys and nextpnr for 'adqhw bench synth'"
 	@echo "make clean     remove what was built here"
 
 setup: $(STAMP)
@@ -29,6 +30,10 @@ setup-bench: $(STAMP)
 setup-bench-estimate:
 	"$(PYTHON)" -m venv .venv-estimate
 	.venv-estimate/bin/python -m pip install --quiet -r requirements-bench-estimate.txt
+
+# Yosys and nextpnr (WebAssembly) of `adqhw bench synth`.
+setup-synth: $(STAMP)
+	$(BIN)/python -m pip install --quiet -r requirements-synth.txt
 
 demo: $(STAMP)
 	$(BIN)/adqhw demo --out runs/demo

@@ -6,9 +6,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from amaranth.lib import wiring
+
 from ..rtl.accelerator_ports import Target, accelerator_members, row_widths
 from ..rtl.arch import Arch
-from ..rtl.axi_top import AxiTop
+from ..rtl.axi_top import axi_interface
 from ..rtl.descriptor import with_row_numbers
 from ..rtl.image import Row, image_lines, memory_image
 from ..rtl.passes import Pass, Plan
@@ -94,7 +96,7 @@ def _manifest(arch: Arch, plan: Plan, rows: list[Row]) -> dict[str, Any]:
         "arch_digest": arch.digest,
         "modules": {
             ACCELERATOR_MODULE: {"ports": accelerator},
-            AXI_MODULE: {"ports": port_table(AxiTop(arch, instances=True))},
+            AXI_MODULE: {"ports": port_table(axi_interface(arch))},
         },
         "memories": _memories(arch, rows),
         "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
@@ -104,8 +106,6 @@ def _manifest(arch: Arch, plan: Plan, rows: list[Row]) -> dict[str, Any]:
 
 def accelerator_ports(arch: Arch) -> list[dict[str, Any]]:
     """`port_table` of an accelerator, without building one."""
-    from amaranth.lib import wiring
-
     return port_table(wiring.Signature(accelerator_members(with_row_numbers(arch))).create())
 
 

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from .harness import Pressure, is_finished
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
-from .runner import Build, build_texts, simulate
+from .runner import Build, build_cpp_main, build_texts, simulate
 from .toolchain import Simulator
+
+CPP_MAIN = Path(__file__).parent / "templates" / "network_main.cpp"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,8 +48,6 @@ class NetworkRun:
     cases: list[list[dict[str, LayerTrace]]]
     build_seconds: float
     simulation_seconds: float
-    folder: Path | None = None
-    """Where the waves are, when asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +66,6 @@ def run_network(
     simulator: Simulator,
     build_dir: str | Path,
     *,
-    waves: bool = False,
     texts: dict[str, str] | None = None,
     finished: Callable[[int], None] = lambda number: None,
 ) -> NetworkRun:
@@ -75,19 +74,28 @@ def run_network(
     `finished(number)` is called as images end, counted over all cases. texts: Verilog of the
     accelerator that was emitted before; default: emit it now.
     """
-    made, loaded = prepare(cases, arch, simulator, build_dir, waves=waves, texts=texts)
+    made, loaded = prepare(cases, arch, simulator, build_dir, texts=texts)
     start = time.perf_counter()
-    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
-    traces = _simulate(arch, loaded, made, folder, waves=waves, finished=finished)
-    seconds = time.perf_counter() - start
-    if not waves:
-        shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    traces = play(arch, loaded, made, build_dir, finished)
     return NetworkRun(
         cases=traces,
         build_seconds=made.seconds,
-        simulation_seconds=seconds,
-        folder=folder if waves else None,
+        simulation_seconds=time.perf_counter() - start,
     )
+
+
+def play(
+    arch: Arch,
+    loaded: list[Loaded],
+    made: Build,
+    build_dir: str | Path,
+    finished: Callable[[int], None] = lambda number: None,
+) -> list[list[dict[str, LayerTrace]]]:
+    """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
+    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
+    traces = _simulate(arch, loaded, made, folder, finished=finished)
+    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    return traces
 
 
 def prepare(
@@ -96,17 +104,29 @@ def prepare(
     simulator: Simulator,
     build_dir: str | Path,
     *,
-    waves: bool = False,
     texts: dict[str, str] | None = None,
 ) -> tuple[Build, list[Loaded]]:
     """A build that is large enough for all cases, and their memory images."""
+    sources, loaded = collect(cases, arch, texts)
+    made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
+    if simulator.name == "verilator":
+        # cocotb's clock would cost three quarters of the model; it plays units, AXI and Icarus.
+        start = time.perf_counter()
+        main = build_cpp_main(made, CPP_MAIN)
+        linking = time.perf_counter() - start if made.seconds else 0.0
+        made = replace(made, main=main, seconds=made.seconds + linking)
+    return made, loaded
+
+
+def collect(
+    cases: Sequence[Case], arch: Arch, texts: dict[str, str] | None = None
+) -> tuple[dict[str, str], list[Loaded]]:
+    """Verilog of the accelerator (`texts`, or emitted now) and of a harness for all cases."""
     loaded = [_load(arch, case) for case in cases]
     loads = max(len(entry.rows) for entry in loaded)
     codes = max(int(np.prod(case.program.input_shape)) for case in cases)
     harness = {f"{NETWORK_MODULE}.v": network_verilog(arch, loads, codes)}
-    texts = {**(accelerator_texts(arch) if texts is None else texts), **harness}
-    made = build_texts(texts, arch, simulator, Path(build_dir), top=NETWORK_MODULE, waves=waves)
-    return made, loaded
+    return {**(accelerator_texts(arch) if texts is None else texts), **harness}, loaded
 
 
 def _load(arch: Arch, case: Case) -> Loaded:
@@ -137,12 +157,12 @@ def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
 
 
 def _simulate(
-    arch: Arch, loaded: list[Loaded], made: Build, folder: Path, *, waves: bool,
+    arch: Arch, loaded: list[Loaded], made: Build, folder: Path, *,
     finished: Callable[[int], None],
 ) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
     """Write the files, run, read the traces."""
     job = write_jobs(arch, loaded, folder)
-    errors = simulate(made, job, folder, finished, waves=waves)
+    errors = simulate(made, job, folder, finished)
     traces, job = [], 0
     for entry in loaded:
         mine = []

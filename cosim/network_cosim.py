@@ -30,7 +30,6 @@ def cosimulate_network(
     failures: str | Path = FAILURES,
     reference: Engine = golden.run,
     progress: Progress = lambda what, done, total: None,
-    waves: bool = False,
     emitted: Emitted | None = None,
 ) -> CosimReport:
     """Run `program` on the accelerator for every image, from one start to done each.
@@ -47,11 +46,10 @@ def cosimulate_network(
     tensors = {INPUT: batch, **reference(program, batch, keep="all").tensors}
     progress("build", 0, 1)
     made = run_network(
-        [_case(program, batch, emitted)],
+        [network_case(program, batch, emitted)],
         arch,
         found,
         build_dir,
-        waves=waves,
         texts=emitted.texts if emitted else None,
         finished=lambda number: progress("simulate", number + 1, len(batch)),
     )
@@ -69,11 +67,11 @@ def cosimulate_network(
         simulator=f"{found.name} {found.version}",
         build_seconds=made.build_seconds,
         simulation_seconds=made.simulation_seconds,
-        waves=str(made.folder) if made.folder else None,
     )
 
 
-def _case(program: Program, batch: IntArray, emitted: Emitted | None) -> Case:
+def network_case(program: Program, batch: IntArray, emitted: Emitted | None = None) -> Case:
+    """All images of a program, on the memory image that was emitted before, if one was."""
     if emitted is None:
         return Case(program=program, images=batch)
     return Case(program=program, images=batch, change=lambda rows: emitted.rows)

@@ -1,24 +1,21 @@
-"""What Python costs in co-simulation: the same compiled model under cocotb and under a C++ main."""
+"""What Python costs in co-simulation: the same compiled model in `cosim`, cocotb and a C++ main."""
 
 import resource
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..rtl.arch import Arch
-from ..spec.errors import InputError
+from ..spec.errors import InputError, SimulationError
 from ..spec.formats import IntArray
 from ..spec.program import Program
-from .network import Case, prepare, write_jobs
-from .runner import Build, build_cpp_main, simulate
+from .network import Case, play, prepare, write_jobs
+from .runner import Build, simulate
 from .toolchain import find_simulator
-
-_MAIN = Path(__file__).parent / "templates" / "network_main.cpp"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,22 +39,26 @@ class PythonCost:
     build_seconds: float
     build_cpu_seconds: float
     """0 when the build was there."""
-    cocotb: list[Run]
-    cpp: list[Run]
+    runs: dict[str, list[Run]]
+    """cosim: files written, simulated, read back as `adqhw cosim` does it; cocotb: the model under
+    cocotb, its clock below Python; cpp: the model with a C++ main, nothing else."""
     identical: bool
-    """Both wrote the same bytes: every code, every cycle."""
+    """cocotb and cpp wrote the same bytes: every code, every cycle."""
     arch: Arch = field(repr=False)
     simulator: str
 
     def to_dict(self) -> dict[str, Any]:
-        best = {name: _best(getattr(self, name)) for name in ("cocotb", "cpp")}
+        best = {name: _best(runs) for name, runs in self.runs.items()}
         return {
-            **{k: v for k, v in asdict(self).items() if k not in ("arch",)},
+            **{name: value for name, value in asdict(self).items() if name != "arch"},
             "arch": self.arch.to_dict(),
             "best": {name: asdict(run) for name, run in best.items()},
             "python_share": {
-                unit: round(getattr(best["cocotb"], unit) / getattr(best["cpp"], unit) - 1, 4)
-                for unit in ("seconds", "cpu_seconds")
+                name: {
+                    unit: round(getattr(best[name], unit) / getattr(best["cpp"], unit) - 1, 4)
+                    for unit in ("seconds", "cpu_seconds")
+                }
+                for name in ("cosim", "cocotb")
             },
         }
 
@@ -85,22 +86,28 @@ def measure(
     if rounds < 1:
         raise InputError(f"Rounds must be at least 1, not {rounds}")
     simulator = find_simulator("verilator")
-    before = _children_cpu()
+    before = _cpu()
     tick("build")
-    made, loaded = prepare([Case(program=program, images=images)], arch, simulator, build_dir)
-    binary = build_cpp_main(made, _MAIN)
-    build_cpu = _children_cpu() - before
-    folders = {name: Path(tempfile.mkdtemp(prefix=f"{name}_", dir=build_dir)).absolute()
-               for name in ("cocotb", "cpp")}  # fmt: skip
-    jobs = len(images)
-    runs: dict[str, list[Run]] = {"cocotb": [], "cpp": []}
+    case = Case(program=program, images=images)
+    made, loaded = prepare([case], arch, simulator, build_dir)
+    build_cpu = _cpu() - before
+    folders = {
+        name: Path(tempfile.mkdtemp(prefix=f"{name}_", dir=build_dir)).absolute()
+        for name in ("cocotb", "cpp")
+    }
     for folder in folders.values():
         write_jobs(arch, loaded, folder)
+    jobs = len(images)
+    work: dict[str, Callable[[], object]] = {
+        "cosim": lambda: play(arch, loaded, made, build_dir),
+        "cocotb": lambda: _played(replace(made, main=None), jobs, folders["cocotb"]),
+        "cpp": lambda: _played(made, jobs, folders["cpp"]),
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in work}
     for number in range(rounds):
-        for name, folder in folders.items():
+        for name, once in work.items():
             tick(f"{name}, round {number + 1} of {rounds}")
-            work = _cocotb if name == "cocotb" else _cpp
-            runs[name].append(_timed(work, made, binary, jobs, folder))
+            runs[name].append(_timed(once))
     same, cycles = _compared(folders["cocotb"], folders["cpp"], jobs)
     for folder in folders.values():
         shutil.rmtree(folder)
@@ -109,39 +116,23 @@ def measure(
         cycles=cycles,
         build_seconds=made.seconds,
         build_cpu_seconds=round(build_cpu, 2) if made.seconds else 0.0,
-        cocotb=runs["cocotb"],
-        cpp=runs["cpp"],
+        runs=runs,
         identical=same,
         arch=arch,
         simulator=f"{simulator.name} {simulator.version}",
     )
 
 
-def _timed(
-    work: Callable[[Build, Path, int, Path], None],
-    made: Build,
-    binary: Path,
-    jobs: int,
-    folder: Path,
-) -> Run:
-    start, cpu = time.perf_counter(), _children_cpu()
-    work(made, binary, jobs, folder)
-    return Run(
-        seconds=round(time.perf_counter() - start, 3),
-        cpu_seconds=round(_children_cpu() - cpu, 3),
-    )
+def _timed(once: Callable[[], object]) -> Run:
+    start, cpu = time.perf_counter(), _cpu()
+    once()
+    return Run(seconds=round(time.perf_counter() - start, 3), cpu_seconds=round(_cpu() - cpu, 3))
 
 
-def _cocotb(made: Build, binary: Path, jobs: int, folder: Path) -> None:
+def _played(made: Build, jobs: int, folder: Path) -> None:
     errors = simulate(made, jobs, folder)
     if errors:
-        raise InputError(f"Simulation must end without an error: {errors[0]}; see {folder}")
-
-
-def _cpp(made: Build, binary: Path, jobs: int, folder: Path) -> None:
-    done = subprocess.run([binary, str(jobs)], cwd=folder, check=False)
-    if done.returncode:
-        raise InputError(f"Simulation must end with 0, not {done.returncode}; see {folder}")
+        raise SimulationError(f"Simulation must end without an error: {errors[0]}; see {folder}")
 
 
 def _compared(left: Path, right: Path, jobs: int) -> tuple[bool, int]:
@@ -155,6 +146,7 @@ def _compared(left: Path, right: Path, jobs: int) -> tuple[bool, int]:
     return same, cycles
 
 
-def _children_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _cpu() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)

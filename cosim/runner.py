@@ -47,13 +47,17 @@ no_inline -module "{COLUMN_MODULE}"
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A compiled simulation of one Arch; `seconds` is 0 when it was already there."""
+    """A compiled simulation of one Arch; `seconds` is 0 when it was already there.
+
+    main: a program around the compiled model that plays jobs itself, without Python; None: cocotb.
+    """
 
     arch: Arch
     simulator: Simulator
     folder: Path
     seconds: float
     top: str = HARNESS_MODULE
+    main: Path | None = None
 
 
 def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
@@ -69,7 +73,6 @@ def build_texts(
     cache: Path,
     *,
     top: str = HARNESS_MODULE,
-    waves: bool = False,
     public: bool = False,
 ) -> Build:
     """Compile Verilog `texts` by file name below `cache`, unless that very build is there.
@@ -83,7 +86,7 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    arguments = _arguments(simulator, waves=waves, public=public)
+    arguments = _arguments(simulator, public=public)
     key = [texts, simulator.name, simulator.version, arguments]
     key.append(metadata.version("cocotb"))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -109,23 +112,30 @@ def build_texts(
 
 def build_cpp_main(made: Build, source: Path) -> Path:
     """A program around the compiled model of `made` whose `main` is `source`; made once."""
-    root = made.simulator.environment.get("VERILATOR_ROOT")
-    binary = made.folder / source.stem
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    binary = made.folder / f"{source.stem}_{digest[:8]}"
     if binary.is_file():
         return binary
-    includes = [
-        made.folder,
-        *([Path(root, "include"), Path(root, "include", "vltstd")] if root else []),
-    ]
-    libraries = [made.folder / "Vtop__ALL.a", made.folder / "libverilated.a"]
-    partial = made.folder / f"{source.stem}.{os.getpid()}"
-    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source, *libraries]
-    command += ["-pthread", "-o", partial]
+    root = _verilator_root(made.simulator)
+    runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
+    partial = made.folder / f"{binary.name}.{os.getpid()}"
+    includes = [made.folder, root / "include", root / "include" / "vltstd"]
+    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
+    command += [made.folder / "Vtop__ALL.a", *runtime, "-pthread", "-o", partial]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
     partial.rename(binary)
     return binary
+
+
+def _verilator_root(simulator: Simulator) -> Path:
+    """Where the headers of its runtime lie."""
+    root = simulator.environment.get("VERILATOR_ROOT")
+    if root is None:
+        command = [simulator.executable, "--getenv", "VERILATOR_ROOT"]
+        root = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return Path(root)
 
 
 def run(
@@ -155,14 +165,10 @@ def simulate(
     count: int,
     folder: Path,
     finished: Callable[[int], None] = lambda number: None,
-    *,
-    waves: bool = False,
 ) -> list[BaseException]:
     """Run the `count` jobs prepared in `folder` in one simulator process; what went wrong."""
     errors: list[BaseException] = []
-    worker = threading.Thread(
-        target=_simulate, args=(made, count, folder, errors, waves), daemon=True
-    )
+    worker = threading.Thread(target=_simulate, args=(made, count, folder, errors), daemon=True)
     worker.start()
     seen = 0
     while worker.is_alive():
@@ -194,15 +200,14 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator, *, waves: bool, public: bool) -> list[str]:
+def _arguments(simulator: Simulator, *, public: bool) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
     options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
-    options += [] if public else ["--no-public-flat-rw"]
-    return [*options, *(["--trace-fst", "--trace-structs"] if waves else [])]
+    return options if public else [*options, "--no-public-flat-rw"]
 
 
 def _compile(
@@ -231,10 +236,16 @@ def _compile(
         raise
 
 
-def _simulate(
-    made: Build, count: int, folder: Path, errors: list[BaseException], waves: bool
-) -> None:
+def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
     """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
+    if made.main is not None:
+        with (folder / "simulation.log").open("w") as log:
+            done = subprocess.run(
+                [made.main, str(count)], cwd=folder, stdout=log, stderr=log, check=False
+            )
+        if done.returncode:
+            errors.append(RuntimeError(f"{made.main.name} ended with {done.returncode}"))
+        return
     try:
         _runner(made.simulator).test(
             test_module=bench_engine.__name__,
@@ -246,7 +257,6 @@ def _simulate(
             timescale=_TIMESCALE,
             extra_env={bench_engine.COUNT: str(count)},
             log_file=folder / "simulation.log",
-            waves=waves,
         )
     except (RuntimeError, ValueError, OSError, SystemExit) as error:
         errors.append(error)

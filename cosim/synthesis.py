@@ -67,6 +67,8 @@ class Synthesis:
     """In the unit of the Liberty, um2 as a rule."""
     fmax_mhz: float | None = None
     """With a shift register around the ports: no pin limits it."""
+    note: str = ""
+    """Why there is nothing else."""
 
 
 LANE = {
@@ -104,6 +106,14 @@ def synthesize(
         if target == LIBERTY or not fmax:
             return found
         return replace(found, fmax_mhz=_placed(folder, target))
+
+
+def attempt(design: Design, target: str, **options: Any) -> Synthesis:
+    """`synthesize`; a tool that fails on a design is a row that says so."""
+    try:
+        return synthesize(design, target, **options)
+    except InputError as error:
+        return Synthesis(design=design.name, target=target, note=str(error)[:200])
 
 
 def probe(ports: list[dict[str, Any]]) -> str:

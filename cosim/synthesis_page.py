@@ -38,7 +38,9 @@ def page(record: dict[str, Any]) -> str:
         "| " + " | ".join("-" if cell is None else str(cell) for cell in row) + " |"
         for row in table(record["rows"])
     ]
-    return head + "\n".join(lines) + "\n"
+    notes = [f"- {row.design}, {row.target}: {row.note}" for row in record["rows"] if row.note]
+    tail = ["", "Failed, and therefore empty:", "", *notes] if notes else []
+    return head + "\n".join([*lines, *tail]) + "\n"
 
 
 def table(rows: list[Synthesis]) -> list[tuple[Any, ...]]:

@@ -200,8 +200,7 @@ def test_emitted_verilog_has_no_warning_that_is_not_waived(micro, tmp_path):
 FAULTS = {
     "LATCH": "\nreg held; always @* if (start) held = busy;\n",
     "UNDRIVEN": "\nwire nobody; wire someone = nobody;\n",
-    "MULTIDRIVEN": "\nreg twice; always @(posedge clk) twice <= busy;"
-    " always @(negedge clk) twice <= done;\n",
+    "BLKSEQ": "\nreg mixed; always @(posedge clk) mixed = busy;\n",
     "PINMISSING": "\nadqhw_column spare (.clk(clk));\n",
 }
 
