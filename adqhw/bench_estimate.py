@@ -27,6 +27,7 @@ from .spec.program import Program
 ARRAY = 32
 POINTS = [(rows, cols) for rows, cols in product(range(8, 41), range(8, 41))][:1000]
 HARDWARE = "tpu_like"
+COLUMNS = ("tool", "what", "seconds", "ratio", "cpu_seconds", "cpu_ratio")
 OWN_PYTHON = Path(".venv-estimate/bin/python")
 
 PYTHON_HELP = "Python that has scalesim and zigzag-dse (make setup-bench-estimate)."
@@ -69,9 +70,9 @@ def measure(python: Path | None, *, timeout: float, rounds: int) -> dict[str, An
         topology.write_text(topology_text(program))
         rows.append(_scalesim(other, topology, timeout))
     rows.append(_other(other, "zigzag", "other_zigzag.py", [HARDWARE], timeout))
-    ours = rows[0]["seconds"]
     for row in rows:
-        row["ratio"] = row["seconds"] / ours if row["seconds"] is not None else None
+        for key, ratio in (("seconds", "ratio"), ("cpu_seconds", "cpu_ratio")):
+            row[ratio] = None if row[key] is None else row[key] / rows[0][key]
     return {"points": len(POINTS), "rows": rows}
 
 
@@ -93,8 +94,8 @@ def own_rows(program: Program, rounds: int) -> list[dict[str, Any]]:
     points = Points.for_program(program, POINTS)
     many = _median(lambda: estimate_points(program, points, [table]), max(1, rounds // 3))
     return [
-        _row("adqhw", "one design point, warm", one, exact_cycles=exact),
-        _row("adqhw", f"per point of {len(POINTS)} at once", many / len(POINTS), all_s=many),
+        _row("adqhw", "one design point, warm", *one, exact_cycles=exact),
+        _row("adqhw", f"per point of {len(POINTS)} at once", *(t / len(POINTS) for t in many)),
     ]
 
 
@@ -137,33 +138,35 @@ def _other(
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return _row(tool, "one design point", None, absent=reason)
     record = json.loads(done.stdout.strip().splitlines()[-1])
-    seconds = record.pop("seconds")
-    return _row(tool, "one design point", seconds, **record)
+    return _row(tool, "one design point", **record)
 
 
-def _row(tool: str, what: str, seconds: float | None, **more: Any) -> dict[str, Any]:
+def _row(
+    tool: str, what: str, seconds: float | None, cpu_seconds: float | None = None, **more: Any
+) -> dict[str, Any]:
     row = {"tool": tool, "network": "resnet18-224", "what": what, "seconds": seconds}
-    return {**row, "at_least": False, "absent": None, **more}
+    return {**row, "cpu_seconds": cpu_seconds, "at_least": False, "absent": None, **more}
 
 
-def _median(function: Callable[[], Any], rounds: int) -> float:
+def _median(function: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """Seconds on the wall and of processor time; the latter hold on a shared machine too."""
     function()  # warm
-    times = []
+    walls, cpus = [], []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+        walls.append(time.perf_counter() - start)
+        cpus.append(time.process_time() - cpu)
+    return statistics.median(walls), statistics.median(cpus)
 
 
 def _show(record: dict[str, Any]) -> None:
     rows = [
-        (row["tool"], row["what"], row["seconds"], row["ratio"], "yes" if row["at_least"] else "")
-        for row in record["rows"]
+        (*(row[key] for key in COLUMNS), "yes" if row["at_least"] else "") for row in record["rows"]
     ]
     show_table(
         "ResNet-18, 224 x 224, seconds per design point; ratio to one design point of adqhw",
-        ("tool", "what", "seconds", "ratio", "stopped"),
+        ("tool", "what", "seconds", "ratio", "CPU seconds", "CPU ratio", "stopped"),
         rows,
     )
     for row in record["rows"]:

@@ -20,7 +20,7 @@ def main(file: str, rows: str, cols: str, dataflow: str) -> None:
     config, topology = scale_config(), topologies()
     memory = [256, 256, 128, 0, 10_000_000, 20_000_000]
     config.update_from_list(["run", rows, cols, *memory, dataflow, "CALC", "1"])
-    start, cycles = time.perf_counter(), []
+    start, cpu, cycles = time.perf_counter(), time.process_time(), []
     topology.load_arrays(file)
     topology.topo_calc_hyperparams(file)
     for number in range(topology.get_num_layers()):
@@ -29,8 +29,8 @@ def main(file: str, rows: str, cols: str, dataflow: str) -> None:
         run.run()
         run.calc_report_data()
         cycles.append(run.total_cycles - run.stall_cycles)
-    seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "cycles": cycles, "version": version("scalesim")}),
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "cycles": cycles, "version": version("scalesim")}),
           file=sys.__stdout__)  # fmt: skip
 
 

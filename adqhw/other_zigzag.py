@@ -21,7 +21,7 @@ def main(hardware: str) -> None:
     inputs = Path(zigzag.__file__).parent / "inputs"
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         energy, latency, *_ = get_hardware_performance_zigzag(
             workload=str(inputs / "workload" / "resnet18.onnx"),
             accelerator=str(inputs / "hardware" / f"{hardware}.yaml"),
@@ -30,8 +30,13 @@ def main(hardware: str) -> None:
             pickle_filename=f"{folder}/found.pickle",
             loma_show_progress_bar=False,
         )
-        seconds = time.perf_counter() - start
-    found = {"seconds": seconds, "energy_pj": float(energy), "cycles": float(latency)}
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    found = {
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "energy_pj": float(energy),
+        "cycles": float(latency),
+    }
     print(json.dumps({**found, "version": version("zigzag-dse")}), file=sys.__stdout__)
 
 
