@@ -18,11 +18,12 @@ from ..rtl.storage_fit import check_storage
 from ..rtl.verilog import accelerator_texts
 from ..spec.errors import SimulationError
 from ..spec.program import Program
+from .cpp_main import build_cpp_main
 from .harness import Pressure, is_finished
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
-from .runner import Build, build_cpp_main, build_texts, simulate
+from .runner import Build, build_texts, simulate
 from .toolchain import Simulator
 
 CPP_MAIN = Path(__file__).parent / "templates" / "network_main.cpp"

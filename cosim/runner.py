@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 import subprocess
 import tempfile
@@ -108,34 +107,6 @@ def build_texts(
         shutil.rmtree(making)
     seconds = time.perf_counter() - start
     return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
-
-
-def build_cpp_main(made: Build, source: Path) -> Path:
-    """A program around the compiled model of `made` whose `main` is `source`; made once."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    binary = made.folder / f"{source.stem}_{digest[:8]}"
-    if binary.is_file():
-        return binary
-    root = _verilator_root(made.simulator)
-    runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
-    partial = made.folder / f"{binary.name}.{os.getpid()}"
-    includes = [made.folder, root / "include", root / "include" / "vltstd"]
-    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
-    command += [made.folder / "Vtop__ALL.a", *runtime, "-pthread", "-o", partial]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
-    partial.rename(binary)
-    return binary
-
-
-def _verilator_root(simulator: Simulator) -> Path:
-    """Where the headers of its runtime lie."""
-    root = simulator.environment.get("VERILATOR_ROOT")
-    if root is None:
-        command = [simulator.executable, "--getenv", "VERILATOR_ROOT"]
-        root = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    return Path(root)
 
 
 def run(

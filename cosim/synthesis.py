@@ -102,7 +102,7 @@ def synthesize(
         (folder / "design.v").write_text(convert(component, TOP), encoding="utf-8")
         (folder / "probe.v").write_text(probe(ports), encoding="utf-8")
         counts = _counted(folder, target, liberty)
-        found = Synthesis(design=design.name, target=target, **counts)
+        found = Synthesis(design=design.name, target=label(target, liberty), **counts)
         if target == LIBERTY or not fmax:
             return found
         return replace(found, fmax_mhz=_placed(folder, target))
@@ -113,7 +113,13 @@ def attempt(design: Design, target: str, **options: Any) -> Synthesis:
     try:
         return synthesize(design, target, **options)
     except InputError as error:
-        return Synthesis(design=design.name, target=target, note=str(error)[:200])
+        name = label(target, options.get("liberty"))
+        return Synthesis(design=design.name, target=name, note=str(error)[:200])
+
+
+def label(target: str, liberty: Path | None) -> str:
+    """How a row names its target: a Liberty by its file."""
+    return liberty.name.split(".")[0] if target == LIBERTY and liberty is not None else target
 
 
 def probe(ports: list[dict[str, Any]]) -> str:
