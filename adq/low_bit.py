@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
+from ..spec.formats import IntFormat
 from .tensors import Mode, Signal
 
 
@@ -50,6 +51,10 @@ class LowBitActivation(nn.Module, ABC):
     def real_thresholds(self) -> Tensor:
         """The inputs (``count``,) at which the code rises, float64, ascending; see ``scale``."""
         raise InputError(f"Activation must have {self.refusal}")
+
+    def signal(self, codes: Tensor) -> Signal:
+        """Signal of whole ``codes`` (float32) of a frozen network."""
+        return Signal(codes, self.scale, IntFormat(width=self.act_width))
 
     @torch.no_grad()
     def codes(self, values: Tensor) -> Tensor:
