@@ -50,9 +50,7 @@ def stream_format(quantizer: StreamQuantizer) -> IntFormat:
     return IntFormat(width=quantizer.width, signed=quantizer.signed)
 
 
-def fold_batch_norm(
-    conv: "QuantConv2d", levels: Int64Array, scale: float | Float64Array
-) -> Affine:
+def fold_batch_norm(conv: "QuantConv2d", levels: Int64Array, scale: float | Float64Array) -> Affine:
     """Batch norm of ``scale * sum`` (scale: number or (Cout,)) as a function of the program's sum.
 
     The program sums raw pixel codes where the graph subtracts the code of zero first: a constant.

@@ -89,8 +89,8 @@ def test_export_writes_the_program_and_compares_it(runs, tmp_path):
     assert compared["top1"]["integer"] == pytest.approx(100 * np.mean(right))
     assert compared["images"] == 40
     assert list(compared["differing_codes"]) == [layer.name for layer in program.layers]
-    # rounding of folded multipliers moves few codes, and no first-layer code by more than one
-    assert compared["differing_codes"]["conv1"] < 0.001
+    # the graph is evaluated with the constants of the program, in float64
+    assert max(compared["differing_codes"].values()) <= 1e-4
     assert compared["largest_difference"]["conv1"] <= 1
 
 
