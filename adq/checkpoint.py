@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ..spec.errors import InputError
@@ -64,7 +64,7 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     header["digest"] = _file_digest(header, tensors)
     text = json.dumps(header, sort_keys=True)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={FORMAT: text})
+        temporary.write_bytes(save_safetensors(tensors, metadata={FORMAT: text}))
 
 
 def load(path: str | Path) -> Checkpoint:

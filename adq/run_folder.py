@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..spec.errors import InputError
-from ..spec.files import atomic_path
+from ..spec.files import atomic_path, room_for
 
 Existing = Literal["refuse", "resume", "replace"]
 """What to do with a checkpoint that is already there."""
@@ -66,7 +66,7 @@ class RunFolder:
 
     def write_log(self, record: dict[str, Any]) -> None:
         """Append one line; it is with the operating system when this returns."""
-        with self.log.open("a", encoding="utf-8") as stream:
+        with room_for(self.log), self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
     def rewind_log(self, step: int, finished: bool) -> None:
