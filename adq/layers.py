@@ -135,7 +135,9 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(data, weight, stride=self.stride, padding=self.padding)
+        sums = F.conv2d(data, weight, stride=self.stride, padding=self.padding)
+        # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
+        return sums.float() if sums.dtype == torch.bfloat16 else sums
 
     @property
     def pixels(self) -> tuple[Tensor, Tensor] | None:
@@ -258,7 +260,8 @@ class QuantLinear(Unit):
             return Signal(F.linear(data, self.weight, self.bias)[..., None, None])
         levels, bias, scale = self.quantized(x.scale)
         # not multiplied by the scale yet: integers keep their ties, hence the same top-1
-        return Signal(F.linear(data, levels, bias)[..., None, None], scale)
+        with torch.autocast(data.device.type, enabled=False):  # 640 products: nothing to save
+            return Signal(F.linear(data, levels, bias)[..., None, None], scale)
 
     def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
         levels, bias, scale = self.quantized(x.scale)

@@ -175,7 +175,8 @@ class ResNet(nn.Module):
     @property
     def exact(self) -> bool:
         """Whether a forward pass is the evaluation of a frozen network, by `exact`."""
-        still = not (self.training or torch.is_grad_enabled())
+        rounded = torch.is_autocast_enabled(self.fc.weight.device.type)
+        still = not (self.training or torch.is_grad_enabled() or rounded)
         return still and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
 
     # -- parts -----------------------------------------------------------------------------------
