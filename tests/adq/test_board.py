@@ -11,7 +11,9 @@ def test_scalars_and_codebooks_are_in_the_event_files(tmp_path):
     init = tmp_path / "float" / "checkpoint.safetensors"
     recipe = tiny("digits_resnet8_adq", "train.tensorboard=true")
     result = trainer.train(recipe, tmp_path / "adq", init=init)
-    events = event_accumulator.EventAccumulator(str(tmp_path / "adq" / "tensorboard"))
+    everything = {event_accumulator.SCALARS: 0, event_accumulator.HISTOGRAMS: 0}
+    folder = str(tmp_path / "adq" / "tensorboard")
+    events = event_accumulator.EventAccumulator(folder, size_guidance=everything)
     events.Reload()
     assert [e.step for e in events.Scalars("train/loss")] == [2, 4, 6, 8]
     top1 = events.Scalars("validation/top1")
