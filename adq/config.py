@@ -74,7 +74,7 @@ class MethodConfig:
     per_channel: bool | None = None
     """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
     activations: str = "n2uq"
-    """Rule of the hidden activations: n2uq, lsq, pact, asq or asq-base."""
+    """Rule of the hidden activations: n2uq, n2uq-rprelu, lsq, pact, asq or asq-base."""
     init: str = "mid"
     """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
     ema: str = "mean"

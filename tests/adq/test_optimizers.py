@@ -144,8 +144,9 @@ def test_averaged_weights_are_measured_and_left_for_export(tmp_path, weights):
     assert top1 == ours.metrics["final"]["test_top1"]
 
 
-# torch.compile imports what torch itself calls deprecated
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# the compiler imports what torch itself calls deprecated, and looks at gradients that are not there
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:The .grad attribute")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits_resnet8_float", NAME])
 def test_compiled_steps_are_the_steps_but_for_rounding(tmp_path, weights, name):
     changes = ("train.epochs=1", "data.limit=32")
