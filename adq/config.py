@@ -164,11 +164,11 @@ class AllocationConfig:
 class OptimConfig:
     """The optimizer; learning rate with linear warm-up, then cosine to zero."""
 
-    kind: str = "sgd"
-    """`sgd` (with momentum), `adam` or `adamw` (decay apart from the gradient)."""
     lr: float = 0.1
     momentum: float = 0.9
     """Decay of the gradient's average: SGD's momentum, Adam's first beta."""
+    kind: str = "sgd"
+    """`sgd` (with momentum), `adam` or `adamw` (decay apart from the gradient)."""
     beta2: float = 0.999
     """Decay of the squared gradient's average (Adam)."""
     weight_decay: float = 1e-4
@@ -238,7 +238,8 @@ class TrainConfig:
     """Under torchrun: batch statistics of all processes together, so that their number changes
     results by rounding only; false: of each part alone, the first process keeps its own."""
     compile: bool = False
-    """Training steps through `torch.compile`."""
+    """Training steps of a float recipe through `torch.compile`. Quantizers have compiled kernels of
+    their own, which it cannot trace, and scales that change with every step."""
     tensorboard: bool = False
     """Losses, accuracies and histograms of codebooks for TensorBoard, in the run's folder."""
     checkpoint_steps: int = 100
@@ -269,3 +270,7 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        good = not self.train.compile or self.quant.mode == "float"
+        _require(good, "train.compile", "false in a quantized recipe", self.train.compile)
