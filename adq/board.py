@@ -20,7 +20,7 @@ class Board:
                 "Package tensorboard must be installed for train.tensorboard=true: "
                 "pip install 'adqhw[tensorboard]'"
             ) from error
-        self.writer = SummaryWriter(str(folder), purge_step=step or None)
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def step(self, step: int, loss: float, lr: float) -> None:
         """Show the loss and the learning rate of one step."""
@@ -37,6 +37,9 @@ class Board:
             used = values[conv.quantizer.index(conv.weight).flatten().cpu()]
             self.writer.add_histogram(f"codebook/{name}", values, step)
             self.writer.add_histogram(f"weights/{name}", used, step)
+
+    def flush(self) -> None:
+        """Write what is pending: a run that is taken up at a checkpoint does not repeat it."""
         self.writer.flush()
 
     def close(self) -> None:

@@ -93,7 +93,7 @@ class Ranks:
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
     """Join the processes that torchrun started (none: a run by itself), and leave at the end."""
-    if not dist.is_torchelastic_launched():
+    if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield Ranks()
         return
     if device == "cuda":

@@ -144,6 +144,8 @@ def save(run: Run, files: RunFolder, path: Path | None = None) -> None:
     """Write the state of the run; a state with non-finite numbers never replaces a good one."""
     if not files.writes:
         return
+    if run.board is not None:
+        run.board.flush()
     state = run.model.state_dict()
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():

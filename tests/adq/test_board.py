@@ -1,7 +1,8 @@
 """TensorBoard: what a reader of the event files finds."""
 
+import pytest
 from tensorboard.backend.event_processing import event_accumulator
-from tiny_runs import tiny
+from tiny_runs import Stop, StopAt, tiny
 
 from adqhw.adq import trainer
 
@@ -9,8 +10,10 @@ from adqhw.adq import trainer
 def test_scalars_and_codebooks_are_in_the_event_files(tmp_path):
     trainer.train(tiny("digits_resnet8_float"), tmp_path / "float")
     init = tmp_path / "float" / "checkpoint.safetensors"
-    recipe = tiny("digits_resnet8_adq", "train.tensorboard=true")
-    result = trainer.train(recipe, tmp_path / "adq", init=init)
+    recipe = tiny("digits_resnet8_adq", "train.tensorboard=true", "train.checkpoint_steps=9")
+    with pytest.raises(Stop):  # step 6 was shown already, and comes again after step 4
+        trainer.train(recipe, tmp_path / "adq", init=init, observer=StopAt(7))
+    result = trainer.train(recipe, tmp_path / "adq", existing="resume")
     everything = {event_accumulator.SCALARS: 0, event_accumulator.HISTOGRAMS: 0}
     folder = str(tmp_path / "adq" / "tensorboard")
     events = event_accumulator.EventAccumulator(folder, size_guidance=everything)
