@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class ContractError(InputError):
     """A program or array breaks `spec/contract.md`; the message names layer, tensor and index."""
+
+
+class DiskFullError(InputError):
+    """A file could not be written whole for want of room."""
