@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..spec.errors import InputError
@@ -68,7 +68,7 @@ class Answers:
 
     def _write(self, epoch: int, logits: Tensor) -> None:
         with atomic_path(self._file(epoch)) as temporary:
-            save_file({NAME: logits.contiguous()}, temporary)
+            temporary.write_bytes(save({NAME: logits.contiguous()}))
 
 
 def _key(teacher: Teacher, recipe: Recipe) -> str:

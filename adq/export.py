@@ -1,8 +1,8 @@
 """Export: a frozen fakequant network becomes an integer program.
 
-Batch norms, learned thresholds and steps fold into integer thresholds and requants (`folding`).
-Nothing is tuned here: rounding of multipliers apart, the program computes what the fakequant graph
-computes, which `compare.py` measures.
+Batch norms, learned thresholds and steps fold into integer thresholds and requants (`folding`), by
+the same functions as in the evaluation of the graph (`exact`). Nothing is tuned here: the program
+computes what the fakequant graph computes, which `compare.py` measures.
 """
 
 import json
@@ -20,14 +20,23 @@ from ..spec.formats import Int64Array, IntFormat
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
-from .folding import Affine, Float64Array, channel_bounds, fold_requant, fold_thresholds
-from .layers import InputConv2d, QuantConv2d, ReadActivation
+from .exact import (
+    PIXEL,
+    Residual,
+    conv_requant,
+    fold_batch_norm,
+    integer_levels,
+    pool_requant,
+    real_step,
+    stream_format,
+)
+from .folding import Float64Array, channel_bounds, fold_thresholds
+from .layers import QuantConv2d, ReadActivation
 from .low_bit import LowBitActivation
 from .resnet import Block, ResNet
 from .stream import StreamQuantizer
 from .weight_quantizer import WeightQuantizer
 
-PIXEL = IntFormat(width=8)
 LOGIT = IntFormat(width=32, signed=True)
 
 
@@ -115,25 +124,23 @@ class _Exporter:
         in_scale: float,
         source: IntFormat,
         skip: Skip | None = None,
-        residual: tuple[float, IntFormat] | None = None,
+        residual: Residual | None = None,
     ) -> MacLayer:
         """A convolution whose input codes have format ``source`` and value ``code * in_scale``."""
         weights, levels, table, step = weight_codes(conv)
-        pads = None
-        if isinstance(conv, InputConv2d):
-            pads = conv.zero_code.flatten().long().numpy()
+        pads = None if conv.pixels is None else conv.pixels[0].flatten().long().cpu().numpy()
         affine = fold_batch_norm(conv, levels, in_scale * step)
-        bounds = channel_bounds(levels, source)
         output: Threshold | Requant
         if isinstance(conv.output, LowBitActivation):
+            bounds = channel_bounds(levels, source)
             output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
         else:
-            output = fold_requant(
+            output = conv_requant(
+                conv,
+                levels,
                 affine,
-                step=conv.output.real_step,
-                out=stream_format(conv.output),
-                bounds=(int(bounds[0].min()), int(bounds[1].max())),
-                skip=residual,
+                source,
+                residual=residual,
                 multiplier_width=self.multiplier_width,
                 name=name,
             )
@@ -153,18 +160,15 @@ class _Exporter:
     def head(self, model: ResNet, source: str, stream: StreamQuantizer) -> list[Layer]:
         """Global average pool, its divisor folded into the multiplier, and the classifier."""
         size = model.config.image_size >> (len(model.stages) - 1)
-        pool, fmt = model.pool.output, stream_format(stream)
-        average = Affine(slope=np.array([stream.real_step / size**2]), intercept=np.zeros(1))
-        requant = fold_requant(
-            average,
-            step=pool.real_step,
-            out=stream_format(pool),
-            bounds=(fmt.min * size**2, fmt.max * size**2),
+        requant = pool_requant(
+            model.pool.output,
+            step=stream.real_step,
+            source=stream_format(stream),
+            window=size**2,
             multiplier_width=self.multiplier_width,
             name="pool",
         )
-        levels, step = model.fc.quantizer(model.fc.weight)
-        bias = torch.round(model.fc.bias / (pool.real_step * step)).long().cpu().numpy()
+        levels, bias, _ = model.fc.quantized(model.pool.output.real_step)
         return [
             PoolLayer(
                 name="pool",
@@ -180,14 +184,14 @@ class _Exporter:
                 kind=LayerKind.LINEAR,
                 weights=levels.long().cpu().numpy()[:, :, None, None],
                 weight_width=model.fc.quantizer.width,
-                output=Requant(multiplier=np.ones_like(bias), bias=bias, shift=0, out=LOGIT),
+                output=Requant(
+                    multiplier=np.ones(len(levels), np.int64),
+                    bias=bias.long().cpu().numpy(),
+                    shift=0,
+                    out=LOGIT,
+                ),
             ),
         ]
-
-
-def stream_format(quantizer: StreamQuantizer) -> IntFormat:
-    """Format of the codes of a stream."""
-    return IntFormat(width=quantizer.width, signed=quantizer.signed)
 
 
 def read_layer(
@@ -195,11 +199,11 @@ def read_layer(
 ) -> ThresholdLayer:
     """Thresholds on stream codes, found by running the activation on every code there is."""
     values = torch.arange(stream.high + 1).float().mul_(stream.real_step)
-    codes = unit.output.codes(values).numpy()
-    tau = np.searchsorted(codes, np.arange(1, unit.output.count + 1), side="left")
-    return ThresholdLayer(
-        name=name, input=source, output=Threshold(tau=tau[None], sign=np.ones(1, np.int64))
-    )
+    reached = np.arange(1, unit.output.count + 1)
+    rows = np.atleast_2d(unit.output.codes(values).numpy())
+    tau = np.stack([np.searchsorted(codes, reached, side="left") for codes in rows])
+    sign = np.ones(len(tau), np.int64)
+    return ThresholdLayer(name=name, input=source, output=Threshold(tau=tau, sign=sign))
 
 
 def weight_codes(
@@ -209,11 +213,8 @@ def weight_codes(
 
     The step is one number, or (Cout,) where the scale of the weights is per output channel.
     """
-    exact, real_step = conv.quantizer(conv.quantized_weight())
-    step = real_step
-    if isinstance(real_step, torch.Tensor):
-        step = real_step.double().flatten().cpu().numpy()
-    levels = exact.double().cpu().numpy().astype(np.int64)
+    weight, learned = conv.quantizer(conv.quantized_weight())
+    levels, step = integer_levels(weight), real_step(learned)
     if not isinstance(conv.quantizer, WeightQuantizer):
         return levels, levels, None, step
     width = conv.quantizer.width
@@ -229,21 +230,3 @@ def weight_codes(
     table[half] = lowest
     codes = np.where(offset == -half, half, codes)
     return codes, levels, LevelTable(levels=tuple(table), width=width), step
-
-
-def fold_batch_norm(conv: QuantConv2d, levels: Int64Array, scale: float | Float64Array) -> Affine:
-    """Batch norm of ``scale * sum`` (scale: number or (Cout,)) as a function of the program's sum.
-
-    The program sums raw pixel codes where the graph subtracts the code of zero first: a constant.
-    """
-    bn = conv.bn
-    mean, var, weight, bias = (
-        t.detach().double().cpu().numpy()
-        for t in (bn.running_mean, bn.running_var, bn.weight, bn.bias)
-    )
-    offset = np.zeros(len(levels))
-    if isinstance(conv, InputConv2d):
-        zero, centre = (t.double().cpu().numpy() for t in (conv.zero_code, conv.mean))
-        offset = scale * ((levels * (zero - centre)) - levels * zero).sum((1, 2, 3))
-    slope = weight / np.sqrt(var + bn.eps)
-    return Affine(slope=slope * scale, intercept=slope * (offset - mean) + bias)

@@ -1,6 +1,7 @@
 """The trainer's layers: each makes one tensor of the integer program and carries its name.
 
-Every layer computes in three modes (`Mode`). In fakequant mode a convolution works on activation
+Every layer computes in three modes (`Mode`); the evaluation of a frozen fakequant network is
+`exact`. In fakequant mode a convolution works on activation
 codes and on weights in units of their step, so that its sums are the integers of the program (exact
 in float32, in any order, once the codebook is frozen); scales act on the few numbers of the batch
 norm instead of on maps.
@@ -13,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import exact
 from .low_bit import LowBitActivation
+from .ranks import shared_batch_norm
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .uniform import RoundToStep, UniformWeight
@@ -31,20 +34,32 @@ class Unit(nn.Module, ABC):
         self.prepared: IntegerLayer | None = None
         """The program's layer on torch integers, set by the network's ``load_program``."""
 
-    def forward(self, x: Signal, skip: Tensor | None = None) -> Signal:
-        """Signal (N, C, H, W) from the input and, where there is one, the residual map."""
+    def forward(self, x: Signal, skip: Signal | None = None) -> Signal:
+        """Signal (N, C, H, W) from the input and, where there is one, the residual."""
         if self.mode is Mode.INTEGER:
             assert self.prepared is not None  # the network changes the mode only with a program
-            return Signal(self.prepared(x.data, skip))
+            return Signal(self.prepared(x.data, None if skip is None else skip.data))
+        if x.format is not None and self.frozen:
+            return self.evaluate(x, skip)
         return self.compute(x, skip)
 
+    @property
+    def frozen(self) -> bool:
+        """Whether `evaluate` gives what is exported: nothing adapts, no gradient is asked for."""
+        return not self.training
+
     @abstractmethod
-    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
-        """The signal in float and fakequant mode."""
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        """The signal in float and fakequant mode, with gradients."""
+
+    @abstractmethod
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        """The codes that a frozen unit makes from codes, with the program's constants."""
 
     def codes(self, signal: Signal) -> Tensor:
         """The program's codes (int64) that ``signal``, made by this unit, stands for."""
-        if self.mode is not Mode.INTEGER and isinstance(self.output, StreamQuantizer):
+        stream = isinstance(self.output, StreamQuantizer) and signal.format is None
+        if self.mode is not Mode.INTEGER and stream:
             return self.output.codes(signal.data)
         return signal.data.detach().long()
 
@@ -56,8 +71,12 @@ class ReadActivation(Unit):
         super().__init__()
         self.output = output
 
-    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
-        return self.output(x.data)
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        return self.output(x.real)
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        read = self.output(x.real)
+        return read if self.output.refusal else self.output.signal(read.data)
 
 
 def scaled_batch_norm(
@@ -104,6 +123,8 @@ class QuantConv2d(Unit):
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.quantizer = quantizer
         self.bn = nn.BatchNorm2d(out_channels)
+        self.shared = False
+        """Whether batch statistics are those of all ranks (`ranks`)."""
         self.output = output
         self.initialise_codebook()
 
@@ -121,14 +142,37 @@ class QuantConv2d(Unit):
         # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
         return sums.float() if sums.dtype == torch.bfloat16 else sums
 
-    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+    @property
+    def pixels(self) -> tuple[Tensor, Tensor] | None:
+        """Where the input are pixels: the code of zero and the exact zero, per channel."""
+        return None
+
+    @property
+    def frozen(self) -> bool:
+        adapts = isinstance(self.quantizer, WeightQuantizer) and not self.quantizer.frozen
+        refused = isinstance(self.output, LowBitActivation) and self.output.refusal
+        return not (self.training or self.bn.training or adapts or refused)
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        if skip is not None and skip.format is None:
+            return self.compute(x, skip)
+        return exact.convolution(self, x, skip)
+
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
         if self.mode is Mode.FLOAT:
-            y = self.bn(self.convolve(x.data, self.weight))
+            acc = self.convolve(x.data, self.weight)
+            y = self.normalise(acc, 1.0, 0.0) if self.shared else self.bn(acc)
         else:
             levels, step = self.quantizer(self.quantized_weight())
             acc = self.convolve(x.data, levels)
-            y = scaled_batch_norm(self.bn, acc, x.scale * step, self.offset(levels, step))
-        return self.output(y if skip is None else y + skip)
+            y = self.normalise(acc, x.scale * step, self.offset(levels, step))
+        return self.output(y if skip is None else y + skip.real)
+
+    def normalise(self, acc: Tensor, scale: Step, offset: Tensor | float) -> Tensor:
+        """Batch norm of ``acc * scale + offset``."""
+        # a pass that only renews the statistics (`calibrate`) is each rank's own
+        shared = self.shared and self.training and self.bn.training
+        return (shared_batch_norm if shared else scaled_batch_norm)(self.bn, acc, scale, offset)
 
     def offset(self, levels: Tensor, step: Step) -> Tensor | float:
         """Real value of the sum 0, per output channel."""
@@ -163,6 +207,10 @@ class InputConv2d(QuantConv2d):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
         self.register_buffer("zero_code", torch.round(self.mean), persistent=False)
 
+    @property
+    def pixels(self) -> tuple[Tensor, Tensor]:
+        return self.zero_code, self.mean
+
     def quantized_weight(self) -> Tensor:
         return self.weight / self.std
 
@@ -188,12 +236,18 @@ class GlobalPool(Unit):
         super().__init__()
         self.output = StreamQuantizer()
 
-    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
-        values = self.output(x.data.mean((2, 3), keepdim=True)).data
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        values = self.output(x.real.mean((2, 3), keepdim=True)).data
         if self.mode is Mode.FLOAT:
             return Signal(values)
         step = self.output.real_step
         return Signal(RoundToStep.apply(values, step), step)
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        window = x.data[0, 0].numel()
+        requant = exact.pool_requant(self.output, step=x.scale, source=x.format, window=window)
+        acc = x.data.sum((2, 3), keepdim=True, dtype=torch.float64)
+        return exact.requantized(self.output, acc, requant)
 
     def codes(self, signal: Signal) -> Tensor:
         return signal.data.detach().long()
@@ -210,13 +264,21 @@ class QuantLinear(Unit):
         self.quantizer = UniformWeight(8)
         self.output = None
 
-    def compute(self, x: Signal, skip: Tensor | None) -> Signal:
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
         data = x.data.flatten(1)
         if self.mode is Mode.FLOAT:
             return Signal(F.linear(data, self.weight, self.bias)[..., None, None])
-        levels, step = self.quantizer(self.weight)
-        scale = x.scale * step
-        bias = RoundToStep.apply(self.bias, scale)
+        levels, bias, scale = self.quantized(x.scale)
         # not multiplied by the scale yet: integers keep their ties, hence the same top-1
         with torch.autocast(data.device.type, enabled=False):  # 640 products: nothing to save
             return Signal(F.linear(data, levels, bias)[..., None, None], scale)
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        levels, bias, scale = self.quantized(x.scale)
+        sums = F.linear(x.data.flatten(1).double(), levels.double(), bias.double())
+        return Signal(sums[..., None, None], scale)
+
+    def quantized(self, in_scale: float) -> tuple[Tensor, Tensor, float]:
+        """Levels, bias in units of the sums, and the real value of a sum of 1."""
+        levels, step = self.quantizer(self.weight)
+        return levels, RoundToStep.apply(self.bias, in_scale * step), in_scale * step

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..spec.errors import InputError
 from ..spec.program import Program
+from .exact import PIXEL
 from .integer import prepare
 from .layers import GlobalPool, InputConv2d, QuantConv2d, QuantLinear, ReadActivation, Unit
 from .low_bit import LowBitActivation
@@ -121,26 +122,24 @@ class Block(nn.Module):
             projection = StreamQuantizer(signed=True)
             self.downsample = conv("downsample", in_channels, projection, kernel=1, stride=stride)
 
-    def shortcut(self, x: Tensor) -> Tensor:
+    def shortcut(self, x: Signal) -> Signal:
         """Option A: every ``stride``-th position, zero channels on both sides."""
         if self.stride == 1 and self.offset == 0:
             return x
-        taken = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(taken, (0, 0, 0, 0, self.offset, self.offset))
+        taken = x.data[:, :, :: self.stride, :: self.stride]
+        return x._replace(data=F.pad(taken, (0, 0, 0, 0, self.offset, self.offset)))
 
     def forward(self, x: Signal) -> Signal:
         read = self.act1(x)
-        if self.downsample is None:
-            skip = self.shortcut(x.data)
-        else:
-            skip = self.downsample(read).data
+        skip = self.shortcut(x) if self.downsample is None else self.downsample(read)
         return self.conv2(self.conv1(read), skip)
 
 
 class ResNet(nn.Module):
     """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
 
-    Logits are real values, in integer mode the program's int32 numbers.
+    Logits are real values, in integer mode the program's int32 numbers. In fakequant mode, with
+    frozen codebooks, in evaluation and without gradients the constants are the program's (`exact`).
     """
 
     def __init__(self, config: ResNetConfig) -> None:
@@ -166,18 +165,29 @@ class ResNet(nn.Module):
         return [self.get_submodule(f"layer{s + 1}") for s in range(len(self.config.widths))]
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.conv1(Signal(images))
+        x = self.conv1(Signal(images, format=PIXEL if self.exact else None))
         for stage in self.stages:
             x = stage(x)
         logits = self.fc(self.pool(x))
         data = logits.data.flatten(1)
-        return data if logits.scale == 1.0 else data * logits.scale
+        return data if logits.scale == 1.0 else (data * logits.scale).float()
+
+    @property
+    def exact(self) -> bool:
+        """Whether a forward pass is the evaluation of a frozen network, by `exact`."""
+        rounded = torch.is_autocast_enabled(self.fc.weight.device.type)
+        still = not (self.training or torch.is_grad_enabled() or rounded)
+        return still and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
 
     # -- parts -----------------------------------------------------------------------------------
 
     def units(self) -> dict[str, Unit]:
         """The modules that make the program's tensors, by name."""
         return {name: m for name, m in self.named_modules() if isinstance(m, Unit)}
+
+    def convolutions(self) -> list[QuantConv2d]:
+        """All convolutions, hidden or not."""
+        return [unit for unit in self.units().values() if isinstance(unit, QuantConv2d)]
 
     def hidden(self) -> dict[str, QuantConv2d]:
         """The convolutions with a codebook, by name, in order of execution."""

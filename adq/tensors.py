@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..spec.formats import IntFormat
+
 
 class Mode(Enum):
     """How a network computes: the same modules and the same ``forward`` in all three."""
@@ -25,10 +27,18 @@ class Signal(NamedTuple):
 
     ``data`` holds activation codes behind a threshold activation (``scale`` is then the value of
     one code), real values on the residual stream (``scale`` 1), and codes in integer mode.
+    In the evaluation of a frozen network (`exact`) it holds codes everywhere, and ``format`` says
+    which.
     """
 
     data: Tensor
     scale: float = 1.0
+    format: IntFormat | None = None
+
+    @property
+    def real(self) -> Tensor:
+        """The real values."""
+        return self.data if self.scale == 1.0 else self.data * self.scale
 
 
 def as_rows(x: Tensor, like: Tensor | None = None) -> Tensor:

@@ -1,12 +1,29 @@
 """Writing files so that a crash never leaves half of one."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+from .errors import DiskFullError, InputError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Full disk, used up quota, file size limit of the process."""
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Name `path` in the error when the block finds no room to write it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFullError(
+            f"Output file must have room on its disk, not {str(path)!r}: {error.strerror}"
+        ) from error
 
 
 @contextmanager
@@ -19,17 +36,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent
-        )
+        with room_for(target):
+            handle, name = tempfile.mkstemp(
+                prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent
+            )
     except OSError as error:
         raise InputError(f"Output file must be writable, not {str(target)!r}: {error}") from error
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        with room_for(target):
+            yield temporary
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     finally:

@@ -82,6 +82,8 @@ def command(
     folder = out or Path("runs") / recipe
     sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
     result = _train(override(recipes.get(recipe), changes or []), sources, folder, resume)
+    if not result:  # under torchrun the first process tells
+        return
     if as_json:
         emit(result)
         return
@@ -106,6 +108,8 @@ def _train(
             existing="resume" if resume else "refuse",
             observer=observer,
         )
+    if not metrics:
+        return {}
     seconds = time.perf_counter() - start
     return {**metrics, "checkpoint": str(folder / "checkpoint.safetensors"), "seconds": seconds}
 

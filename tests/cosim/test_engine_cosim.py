@@ -46,9 +46,9 @@ def wrong_golden(program: Program, images, keep=()):
         ("icarus", 2, 2, "decode"),
         ("icarus", 1, 1, "decode"),
         ("icarus", 3, 5, "bit_serial"),
-        ("icarus", 3, 5, "product_table"),
-        ("icarus", 3, 5, "binned"),
-        ("icarus", 3, 5, "shift_add"),
+        pytest.param("icarus", 3, 5, "product_table", marks=pytest.mark.slow),
+        pytest.param("icarus", 3, 5, "binned", marks=pytest.mark.slow),
+        pytest.param("icarus", 3, 5, "shift_add", marks=pytest.mark.slow),
     ],
 )
 def test_every_layer_equals_golden_and_takes_the_models_cycles(
@@ -73,7 +73,11 @@ def test_every_layer_equals_golden_and_takes_the_models_cycles(
 
 @pytest.mark.parametrize(
     ("simulator", "micro"),
-    [("verilator", "decode"), ("icarus", "decode"), ("icarus", "binned")],
+    [
+        ("verilator", "decode"),
+        ("icarus", "decode"),
+        pytest.param("icarus", "binned", marks=pytest.mark.slow),
+    ],
 )
 def test_outputs_do_not_depend_on_idles_or_back_pressure(simulator, micro, builds, tmp_path):
     program = every_kind(shifts=micro == "shift_add")
