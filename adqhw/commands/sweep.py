@@ -84,6 +84,8 @@ def command(
         _reused("points", len(plan.points) - len(plan.missing), len(plan.points))
         with _progress("estimating", len(plan.missing)) as advance:
             swept = run_plan(plan, store, pool, advance)
+    if not swept.designs:
+        raise InputError(next(iter(swept.refused.values())))
     files = (write_report if report else write_tables)(out, swept.designs)
     record = {
         "rows": [design.row() for design in swept.designs],

@@ -183,3 +183,11 @@ def test_a_pair_that_does_not_go_together_is_named_and_the_rest_computed(tmp_pat
     assert set(record["refused"]) == {"net0 on shift_add", "net1 on shift_add"}
     assert "to run on shift_add" in record["refused"]["net0 on shift_add"]
     assert run(programs, tmp_path / "out", "--micro", "decode,shift_add")["computed"] == 0
+
+
+def test_a_sweep_without_any_design_is_refused_with_the_reason(tmp_path, programs):
+    out = tmp_path / "out"
+    result = CliRunner().invoke(app, arguments(programs, out, "--micro", "shift_add"))
+    assert result.exit_code == 2
+    assert "to run on shift_add" in result.stderr.strip().splitlines()[-1]
+    assert not (out / "designs.csv").exists()
