@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 from cost_nets import small_net
+from hypothesis import given
+from hypothesis import strategies as st
 from programs import random_images
 from random_nets import random_net
 
@@ -14,6 +16,7 @@ from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.points import Points, estimate_points
 from adqhw.cosim.technology import BAND_KEYS, load
 from adqhw.rtl.arch import Arch, Micro
+from adqhw.rtl.tiling import Tile, tiles
 from adqhw.spec import InputError
 
 SIZES = [*itertools.product((1, 2, 3, 8, 17), (1, 2, 5, 16)), (256, 256)]
@@ -72,3 +75,11 @@ def test_elementwise_operations_are_those_of_numbers():
     alone = [tree_add_bits(int(n), int(w), 12) for n, w in zip(values, widths, strict=True)]
     assert tree_add_bits(values, widths, 12).tolist() == alone
     assert tree_add_bits(4, 12, 24) == 2 * 13 + 14
+
+
+@given(*[st.integers(1, 70)] * 4)
+def test_a_layer_without_groups_is_one_tile(outputs, inputs, rows, cols):
+    """The cycle model's arithmetic for it is the tiling of the hardware's plan."""
+    blocks, input_blocks = -(-outputs // cols), -(-inputs // rows)
+    whole = Tile(first=0, blocks=blocks, input_block=0, input_blocks=input_blocks)
+    assert tiles(outputs, inputs, 1, rows=rows, cols=cols) == [whole]

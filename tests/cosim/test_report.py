@@ -66,7 +66,8 @@ def page(written) -> str:
 
 def test_all_files_are_there(written):
     names = {path.name for path in written[0].iterdir()}
-    assert names == {"layers.csv", "designs.csv", "pareto.png", "pareto_unit.png", "report.html"}
+    tables = {f"{name}.{kind}" for name in ("layers", "designs") for kind in ("csv", "parquet")}
+    assert names == tables | {"pareto.png", "pareto_unit.png", "report.html"}
     for name in ("pareto.png", "pareto_unit.png"):
         assert (written[0] / name).read_bytes().startswith(b"\x89PNG\r\n")
 
