@@ -226,7 +226,7 @@ def test_estimate_for_people_names_technology_and_bar_and_leaves_stdout_empty(tm
         (["--tech", "none.toml"], "Technology file must exist"),
         (["--arch", "none.toml"], "Arch file must be readable TOML"),
         (["--arch", "none.toml", "--rows", "4"], "not both"),
-        (["--micro", "binned"], "Arch micro must be one of"),
+        (["--micro", "magic"], "Arch micro must be one of"),
         (["--images", "0"], "Number of images must be at least 1"),
         (["--input", "none.npy"], "Input must be a .npy file"),
     ],
