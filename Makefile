@@ -4,13 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-all clean setup setup-bench
+.PHONY: help demo test test-all clean setup setup-bench setup-synth
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-all  the slow checks too"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim'"
+	@echo "make setup-synth  installs Yosys and nextpnr for 'adqhw bench synth'"
 	@echo "make clean     remove what was built here"
 
 setup: $(STAMP)
@@ -23,6 +24,10 @@ $(STAMP): requirements.txt pyproject.toml
 # The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml); nothing else needs them.
 setup-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
+
+# Yosys and nextpnr (WebAssembly) of `adqhw bench synth`.
+setup-synth: $(STAMP)
+	$(BIN)/python -m pip install --quiet -r requirements-synth.txt
 
 demo: $(STAMP)
 	$(BIN)/adqhw demo --out runs/demo

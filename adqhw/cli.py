@@ -5,6 +5,7 @@ import typer
 from . import __version__, bench_ablation
 from .commands import (
     bench,
+    bench_rtl,
     cosim,
     demo,
     diff,
@@ -52,6 +53,9 @@ benchmarks = typer.Typer(
     no_args_is_help=True,
 )
 benchmarks.command("sim")(guarded(bench.command))
+benchmarks.command("cosim")(guarded(bench_rtl.cosim))
+benchmarks.command("shapes")(guarded(bench_rtl.shapes))
+benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 app.add_typer(benchmarks, name="bench")
 

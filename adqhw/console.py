@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .spec.errors import InputError
+from .spec.errors import InputError, SimulationError
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of tables in log files, where rich would assume 80 and fold the names of layers."""
@@ -30,13 +30,13 @@ DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """`command`, with bad input turned into one line and exit code 2."""
+    """`command`, with bad input, or a simulator that breaks, as one line and exit code 2."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except (InputError, OSError) as error:
+        except (InputError, SimulationError, OSError) as error:
             print(f"adqhw: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(BAD_INPUT) from error
         except KeyboardInterrupt as error:

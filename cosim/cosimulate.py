@@ -80,8 +80,6 @@ class CosimReport:
     simulator: str
     build_seconds: float
     simulation_seconds: float
-    waves: str | None = None
-    """Folder with the wave file, when asked for."""
 
     @property
     def compared(self) -> int:
@@ -107,7 +105,6 @@ class CosimReport:
             "simulator": self.simulator,
             "build_seconds": round(self.build_seconds, 3),
             "simulation_seconds": round(self.simulation_seconds, 3),
-            **({"waves": self.waves} if self.waves else {}),
         }
 
 

@@ -96,11 +96,11 @@ def program_cycles(arch: Arch, program: Program) -> list[LayerCycles]:
 
 
 def refuse_max_pool(layer: Layer) -> None:
-    """The engine works on sums; a maximum of codes is not one of its operations yet."""
+    """The streaming engine works on sums; maxima are taken beside it, in the accelerator."""
     if layer.kind is LayerKind.MAX_POOL:
         raise InputError(
             f"Layer {layer.name!r} must be a convolution, linear, threshold or avg_pool layer to "
-            "run on the engine, not max_pool: the engine has no max pooling yet"
+            "run on the streaming engine, not max_pool: the accelerator has it (no --layer)"
         )
 
 

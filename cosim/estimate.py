@@ -20,7 +20,7 @@ from .events import LayerEvents, layer_events
 from .memories import Memories, memories, stored_width, table_bits, weight_words, word_bits
 from .network_cycles import network_cycles
 from .technology import ZERO, Band, Technology
-from .traffic import Options
+from .traffic import OffArray, Options, Timing
 
 if TYPE_CHECKING:
     from ..sim.activity import LayerActivity
@@ -145,7 +145,7 @@ def estimate(
             program,
             layer,
             arch,
-            layer_cycles(arch, program, layer.name),
+            _timing(program, layer, arch, whole[layer.name]),
             active_macs=measured.active_macs / measured.images if measured else None,
             options=options,
         )
@@ -161,6 +161,12 @@ def estimate(
         layers=tuple(layers),
         area=area(arch, technology, capacity),
     )
+
+
+def _timing(program: Program, layer: Any, arch: Arch, cycles: int) -> Timing:
+    if layer.kind is LayerKind.MAX_POOL:
+        return OffArray(cycles=cycles)
+    return layer_cycles(arch, program, layer.name)
 
 
 def uniform_baseline(result: Estimate, program: Program, **measured: Any) -> Estimate:

@@ -39,8 +39,8 @@ model) and, for the one thing that depends on data, from measured activity. Per 
 An output-stationary array keeps sums in place and **reads every weight again for every output
 pixel**: weight_read_bit dominates, and it is where a narrow code pays. MACs of padding positions
 count, the hardware feeds them. A gated lane (stored field 0) still passes its 0 through the adders.
-An average pool is a sum in column 0 with level 1. Max pooling is not an operation of the array: the
-cycle model refuses it.
+An average pool is a sum in column 0 with level 1. Max pooling stands beside the array: `rows` codes
+are read and compared (input width) per window position, padding included.
 Not counted, because the technology has no number for them: leakage, clock tree, wires, the
 sequencer, address generators, and idle cycles. Pipeline registers of the lanes are inside the
 technology's `datapath_overhead`.
@@ -53,7 +53,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..rtl.arch import Arch
-from ..spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
 from ..spec.program import Program
 from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events, pool_events
 from .memories import map_bits
@@ -148,6 +148,10 @@ def layer_events(
             gated = gated_macs(program, layer, arch)
             active = nonzero_level_macs(program, layer) if active_macs is None else active_macs
             counts |= lane_events(program, layer, arch, timing.beats, macs - gated, active)
+        case PoolLayer(kind=LayerKind.MAX_POOL):
+            busy = 0.0
+            width = program.tensor_format(layer.input).width
+            counts["compare_bit"] = float(outputs * layer.kernel**2 * width)
         case PoolLayer():
             busy = float(outputs * layer.kernel**2)
             counts |= pool_events(program, layer, arch, timing.beats, busy)

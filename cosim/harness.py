@@ -13,6 +13,7 @@ from ..rtl.arch import Arch
 from ..rtl.hexfile import Fields, hex_lines, write_hex
 from ..rtl.verilog import TOP_MODULE
 from ..rtl.words import Word
+from ..spec.errors import SimulationError
 from .layer_streams import LayerStream
 
 HARNESS_MODULE = "adqhw_harness"
@@ -142,7 +143,7 @@ def read_layer(folder: Path, number: int) -> Recording:
     *rows, end = text.splitlines()
     undefined = next((i for i, row in enumerate(rows) if row[0] in "xXzZ"), None)
     if undefined is not None:
-        raise RuntimeError(f"output {undefined} is undefined: {rows[undefined]!r}")
+        raise SimulationError(f"output {undefined} is undefined: {rows[undefined]!r}")
     table = np.array([row.split() for row in rows], dtype=np.int64).reshape(-1, 2)
     _, _, cycles, stall_cycles = end.split()
     return Recording(

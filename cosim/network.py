@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,17 @@ from ..rtl.image import Row, image_lines, memory_image
 from ..rtl.passes import Plan
 from ..rtl.storage_fit import check_storage
 from ..rtl.verilog import accelerator_texts
+from ..spec.errors import SimulationError
 from ..spec.program import Program
+from .cpp_main import build_cpp_main
 from .harness import Pressure, is_finished
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
 from .runner import Build, build_texts, simulate
 from .toolchain import Simulator
+
+CPP_MAIN = Path(__file__).parent / "templates" / "network_main.cpp"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,12 +49,12 @@ class NetworkRun:
     cases: list[list[dict[str, LayerTrace]]]
     build_seconds: float
     simulation_seconds: float
-    folder: Path | None = None
-    """Where the waves are, when asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Loaded:
+class Loaded:
+    """A case with its memory image, and the cycles after which an image is stopped."""
+
     case: Case
     plan: Plan
     rows: list[Row]
@@ -63,40 +67,76 @@ def run_network(
     simulator: Simulator,
     build_dir: str | Path,
     *,
-    waves: bool = False,
+    texts: dict[str, str] | None = None,
     finished: Callable[[int], None] = lambda number: None,
 ) -> NetworkRun:
     """Run every case on one build of the accelerator, in one simulator process.
 
-    `finished(number)` is called as images end, counted over all cases.
+    `finished(number)` is called as images end, counted over all cases. texts: Verilog of the
+    accelerator that was emitted before; default: emit it now.
     """
-    loaded = [_load(arch, case) for case in cases]
-    loads = max(len(entry.rows) for entry in loaded)
-    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
-    texts = accelerator_texts(arch)
-    texts[f"{NETWORK_MODULE}.v"] = network_verilog(arch, loads, codes)
-    made = build_texts(texts, arch, simulator, Path(build_dir), top=NETWORK_MODULE, waves=waves)
+    made, loaded = prepare(cases, arch, simulator, build_dir, texts=texts)
     start = time.perf_counter()
-    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
-    traces = _simulate(arch, loaded, made, folder, waves=waves, finished=finished)
-    seconds = time.perf_counter() - start
-    if not waves:
-        shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    traces = play(arch, loaded, made, build_dir, finished)
     return NetworkRun(
         cases=traces,
         build_seconds=made.seconds,
-        simulation_seconds=seconds,
-        folder=folder if waves else None,
+        simulation_seconds=time.perf_counter() - start,
     )
 
 
-def _load(arch: Arch, case: Case) -> _Loaded:
+def play(
+    arch: Arch,
+    loaded: list[Loaded],
+    made: Build,
+    build_dir: str | Path,
+    finished: Callable[[int], None] = lambda number: None,
+) -> list[list[dict[str, LayerTrace]]]:
+    """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
+    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
+    traces = _simulate(arch, loaded, made, folder, finished=finished)
+    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    return traces
+
+
+def prepare(
+    cases: Sequence[Case],
+    arch: Arch,
+    simulator: Simulator,
+    build_dir: str | Path,
+    *,
+    texts: dict[str, str] | None = None,
+) -> tuple[Build, list[Loaded]]:
+    """A build that is large enough for all cases, and their memory images."""
+    sources, loaded = collect(cases, arch, texts)
+    made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
+    if simulator.name == "verilator":
+        # cocotb's clock would cost three quarters of the model; it plays units, AXI and Icarus.
+        start = time.perf_counter()
+        main = build_cpp_main(made, CPP_MAIN)
+        linking = time.perf_counter() - start if made.seconds else 0.0
+        made = replace(made, main=main, seconds=made.seconds + linking)
+    return made, loaded
+
+
+def collect(
+    cases: Sequence[Case], arch: Arch, texts: dict[str, str] | None = None
+) -> tuple[dict[str, str], list[Loaded]]:
+    """Verilog of the accelerator (`texts`, or emitted now) and of a harness for all cases."""
+    loaded = [_load(arch, case) for case in cases]
+    loads = max(len(entry.rows) for entry in loaded)
+    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
+    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch, loads, codes)}
+    return {**(accelerator_texts(arch) if texts is None else texts), **harness}, loaded
+
+
+def _load(arch: Arch, case: Case) -> Loaded:
     """The memory image of a case, and the cycles after which it is stopped."""
     arch.check_program(case.program)
     plan = check_storage(arch, case.program)
     slow = max(case.pressure.beat_idle, case.pressure.output_pause)
     free = sum(entry.cycles for entry in network_cycles(arch, case.program))
-    return _Loaded(
+    return Loaded(
         case=case,
         plan=plan,
         rows=case.change(memory_image(arch, plan)),
@@ -104,11 +144,8 @@ def _load(arch: Arch, case: Case) -> _Loaded:
     )
 
 
-def _simulate(
-    arch: Arch, loaded: list[_Loaded], made: Build, folder: Path, *, waves: bool,
-    finished: Callable[[int], None],
-) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
-    """Write the files, run, read the traces."""
+def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
+    """The files of every image, numbered through all cases; how many."""
     job = 0
     for program, entry in enumerate(loaded):
         text = image_lines(arch, entry.rows)
@@ -117,7 +154,16 @@ def _simulate(
             counts = len(entry.rows), entry.limit, program
             write_image(arch, image, folder, job, counts, entry.case.pressure)
             job += 1
-    errors = simulate(made, job, folder, finished, waves=waves)
+    return job
+
+
+def _simulate(
+    arch: Arch, loaded: list[Loaded], made: Build, folder: Path, *,
+    finished: Callable[[int], None],
+) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
+    """Write the files, run, read the traces."""
+    job = write_jobs(arch, loaded, folder)
+    errors = simulate(made, job, folder, finished)
     traces, job = [], 0
     for entry in loaded:
         mine = []
@@ -125,7 +171,7 @@ def _simulate(
             if not is_finished(folder, job):
                 cause = f"{errors[0]}; " if errors else ""
                 log = folder / "simulation.log"
-                raise RuntimeError(f"Network: the simulation ended too early: {cause}see {log}")
+                raise SimulationError(f"Network: the simulation ended too early: {cause}see {log}")
             trace = read_trace(arch, folder / f"{job}_outputs.txt")
             mine.append(layer_traces(arch, entry.plan, trace))
             job += 1

@@ -12,6 +12,7 @@ from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.program import INPUT, Program
 from .cosimulate import FAILURES, CosimReport, LayerCosim, Progress, Tensors
+from .emitted import Emitted
 from .network import Case, run_network
 from .network_cycles import TensorCycles, network_cycles
 from .network_trace import LayerTrace
@@ -29,12 +30,13 @@ def cosimulate_network(
     failures: str | Path = FAILURES,
     reference: Engine = golden.run,
     progress: Progress = lambda what, done, total: None,
-    waves: bool = False,
+    emitted: Emitted | None = None,
 ) -> CosimReport:
     """Run `program` on the accelerator for every image, from one start to done each.
 
     Every layer reads what the layer before wrote, so the first differing layer is the one at
     fault; its first differing code is recorded in a folder below `failures` that reruns it.
+    emitted: run this Verilog and this memory image instead of making them; `arch` is its own.
     """
     found = find_simulator(simulator)
     batch = check_images(program, images)
@@ -44,11 +46,11 @@ def cosimulate_network(
     tensors = {INPUT: batch, **reference(program, batch, keep="all").tensors}
     progress("build", 0, 1)
     made = run_network(
-        [Case(program=program, images=batch)],
+        [network_case(program, batch, emitted)],
         arch,
         found,
         build_dir,
-        waves=waves,
+        texts=emitted.texts if emitted else None,
         finished=lambda number: progress("simulate", number + 1, len(batch)),
     )
     layers = compare_layers(network_cycles(arch, program)[1:], tensors, made.cases[0], simulator)
@@ -65,8 +67,14 @@ def cosimulate_network(
         simulator=f"{found.name} {found.version}",
         build_seconds=made.build_seconds,
         simulation_seconds=made.simulation_seconds,
-        waves=str(made.folder) if made.folder else None,
     )
+
+
+def network_case(program: Program, batch: IntArray, emitted: Emitted | None = None) -> Case:
+    """All images of a program, on the memory image that was emitted before, if one was."""
+    if emitted is None:
+        return Case(program=program, images=batch)
+    return Case(program=program, images=batch, change=lambda rows: emitted.rows)
 
 
 def compare_layers(

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rtl.accelerator_ports import load_layout, result_layout, write_layout
+from ..rtl.accelerator_ports import ACCELERATOR_MODULE, load_layout, result_layout, write_layout
 from ..rtl.arch import Arch
 from ..rtl.descriptor import LAYER_WIDTH, with_row_numbers
 from ..rtl.hexfile import write_hex
 from ..rtl.sequencer import EVENTS, counters_layout
 from ..rtl.storage import address_width
-from ..rtl.verilog import ACCELERATOR_MODULE
+from ..spec.errors import SimulationError
 from .harness import Pressure
 
 NETWORK_MODULE = "adqhw_network"
@@ -91,7 +91,7 @@ def read_trace(arch: Arch, path: Path) -> Trace:
         kinds[kind].append(values)
     undefined = next((row for rows in kinds.values() for row in rows if _undefined(row)), None)
     if undefined is not None:
-        raise RuntimeError(f"an output is undefined: {' '.join(undefined)}; see {path}")
+        raise SimulationError(f"an output is undefined: {' '.join(undefined)}; see {path}")
     writes = [(a, b, e) for a, b, _, _, e in kinds["w"]]
     totals = np.array(kinds["p"], dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
     ((finished, cycles),) = kinds["end"]

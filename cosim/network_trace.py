@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ..rtl.arch import Arch
 from ..rtl.passes import Plan
 from ..rtl.sequencer import EVENTS
+from ..spec.errors import SimulationError
 from ..spec.program import INPUT
 from .network_files import Trace
 
@@ -62,7 +63,7 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, number: int) -> tup
     codes, at_cycle = np.zeros(size, np.int64), np.full(size, -1)
     flat = (offset[:, None] * arch.rows + np.arange(arch.rows))[lanes]
     if flat.size and (flat.min() < 0 or flat.max() >= size):
-        raise RuntimeError(f"Layer {name!r} must write inside its region, not at {flat.max()}")
+        raise SimulationError(f"Layer {name!r} must write inside its region, not at {flat.max()}")
     codes[flat] = words[lanes]
     at_cycle[flat] = np.broadcast_to(cycle[:, None], lanes.shape)[lanes]
     if plan.program.tensor_format(name).signed:

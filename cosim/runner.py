@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..rtl.arch import Arch
 from ..rtl.lane_array import COLUMN_MODULE
 from ..rtl.verilog import verilog_texts
-from ..spec.errors import InputError
+from ..spec.errors import InputError, SimulationError
 from . import bench_engine
 from .harness import (
     HARNESS_MODULE,
@@ -45,13 +46,17 @@ no_inline -module "{COLUMN_MODULE}"
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A compiled simulation of one Arch; `seconds` is 0 when it was already there."""
+    """A compiled simulation of one Arch; `seconds` is 0 when it was already there.
+
+    main: a program around the compiled model that plays jobs itself, without Python; None: cocotb.
+    """
 
     arch: Arch
     simulator: Simulator
     folder: Path
     seconds: float
     top: str = HARNESS_MODULE
+    main: Path | None = None
 
 
 def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
@@ -67,7 +72,6 @@ def build_texts(
     cache: Path,
     *,
     top: str = HARNESS_MODULE,
-    waves: bool = False,
     public: bool = False,
 ) -> Build:
     """Compile Verilog `texts` by file name below `cache`, unless that very build is there.
@@ -81,7 +85,7 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    arguments = _arguments(simulator, waves=waves, public=public)
+    arguments = _arguments(simulator, public=public)
     key = [texts, simulator.name, simulator.version, arguments]
     key.append(metadata.version("cocotb"))
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -132,14 +136,10 @@ def simulate(
     count: int,
     folder: Path,
     finished: Callable[[int], None] = lambda number: None,
-    *,
-    waves: bool = False,
 ) -> list[BaseException]:
     """Run the `count` jobs prepared in `folder` in one simulator process; what went wrong."""
     errors: list[BaseException] = []
-    worker = threading.Thread(
-        target=_simulate, args=(made, count, folder, errors, waves), daemon=True
-    )
+    worker = threading.Thread(target=_simulate, args=(made, count, folder, errors), daemon=True)
     worker.start()
     seen = 0
     while worker.is_alive():
@@ -157,13 +157,13 @@ def _recording(
     if not is_finished(folder, number):
         cause = f"{errors[0]}; " if errors else ""
         log = folder / "simulation.log"
-        raise RuntimeError(f"{where}: the simulation ended too early: {cause}see {log}")
+        raise SimulationError(f"{where}: the simulation ended too early: {cause}see {log}")
     try:
         recording = read_layer(folder, number)
     except RuntimeError as error:
-        raise RuntimeError(f"{where}: {error}; see {folder}") from None
+        raise SimulationError(f"{where}: {error}; see {folder}") from None
     if len(recording.codes) != len(stream.positions):
-        raise RuntimeError(
+        raise SimulationError(
             f"{where}: the engine must give {len(stream.positions)} outputs, not "
             f"{len(recording.codes)} until it was stopped in cycle {recording.cycles}; "
             f"see {folder}"
@@ -171,15 +171,14 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator, *, waves: bool, public: bool) -> list[str]:
+def _arguments(simulator: Simulator, *, public: bool) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
     options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
-    options += [] if public else ["--no-public-flat-rw"]
-    return [*options, *(["--trace-fst", "--trace-structs"] if waves else [])]
+    return options if public else [*options, "--no-public-flat-rw"]
 
 
 def _compile(
@@ -208,10 +207,16 @@ def _compile(
         raise
 
 
-def _simulate(
-    made: Build, count: int, folder: Path, errors: list[BaseException], waves: bool
-) -> None:
+def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
     """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
+    if made.main is not None:
+        with (folder / "simulation.log").open("w") as log:
+            done = subprocess.run(
+                [made.main, str(count)], cwd=folder, stdout=log, stderr=log, check=False
+            )
+        if done.returncode:
+            errors.append(RuntimeError(f"{made.main.name} ended with {done.returncode}"))
+        return
     try:
         _runner(made.simulator).test(
             test_module=bench_engine.__name__,
@@ -223,7 +228,6 @@ def _simulate(
             timescale=_TIMESCALE,
             extra_env={bench_engine.COUNT: str(count)},
             log_file=folder / "simulation.log",
-            waves=waves,
         )
     except (RuntimeError, ValueError, OSError, SystemExit) as error:
         errors.append(error)

@@ -6,7 +6,7 @@ from typing import Protocol
 from ..rtl.arch import Arch
 from ..spec.activation import Threshold
 from ..spec.errors import InputError
-from ..spec.layers import Layer, LayerKind, MacLayer
+from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
 from .memories import (
     codebook_bits,
@@ -31,6 +31,15 @@ class Timing(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OffArray:
+    """Timing of a layer that the array takes no part in (max pooling)."""
+
+    cycles: int
+    beats: int = 0
+    groups: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """What is assumed around the array."""
 
@@ -49,6 +58,13 @@ def on_array(layer: Layer) -> bool:
     return isinstance(layer, MacLayer) or layer.kind is LayerKind.AVG_POOL
 
 
+def pooled_words(program: Program, layer: Layer, arch: Arch) -> int:
+    """Words that a max pool reads, one per cycle: a window of every pixel and channel block."""
+    assert isinstance(layer, PoolLayer)
+    channels, height, width = program.tensor_shape(layer.name)
+    return -(-channels // arch.rows) * height * width * layer.kernel**2
+
+
 def memory_events(
     program: Program, layer: Layer, arch: Arch, timing: Timing, outputs: int
 ) -> dict[str, float]:
@@ -56,6 +72,10 @@ def memory_events(
     width = program.tensor_format(layer.input).width
     streamed = on_array(layer)
     read = timing.beats * arch.rows * width if streamed else map_bits(program, layer.input)
+    if layer.kind is LayerKind.MAX_POOL:
+        read = pooled_words(program, layer, arch) * arch.rows * width
+        if layer is program.layers[-1]:  # its codes are read again to become results
+            read += map_bits(program, layer.name)
     if isinstance(layer, MacLayer) and layer.skip is not None:
         read += outputs * program.tensor_format(layer.skip.tensor).width
     codebook = codebook_bits(layer, arch.micro)

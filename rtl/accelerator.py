@@ -1,10 +1,10 @@
 """Accelerator: a whole network from one `start` to `done`; everything on chip."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect
 
-from .accelerator_ports import Target, load_layout, result_layout, write_layout
+from .accelerator_ports import Target, accelerator_members
 from .activation_memory import ActivationMemory
 from .arch import Arch
 from .beat_feeder import BeatFeeder
@@ -12,7 +12,7 @@ from .code_reader import CodeReader
 from .descriptor import PassKind, with_row_numbers
 from .engine import Engine
 from .max_pool import MaxPool
-from .sequencer import Sequencer, counters_layout
+from .sequencer import Sequencer
 from .walker import Walker
 
 
@@ -37,20 +37,7 @@ class Accelerator(wiring.Component):
         self.memory = ActivationMemory(arch)
         self.feeder, self.reader = BeatFeeder(arch), CodeReader(arch)
         self.pool, self.writer = MaxPool(arch), Walker(arch)
-        super().__init__(
-            {
-                "load": In(stream.Signature(load_layout(arch), always_ready=True)),
-                "start": In(1),
-                "busy": Out(1),
-                "done": Out(1),
-                "image": In(stream.Signature(unsigned(arch.storage.code_width))),
-                "result": Out(stream.Signature(result_layout(arch))),
-                "counters": Out(counters_layout()),
-                "record": Out(1),
-                "ended": Out(self.sequencer.number_width),
-                "write": Out(write_layout(arch)),
-            }
-        )
+        super().__init__(accelerator_members(arch))
 
     def elaborate(self, platform):
         m = Module()

@@ -3,13 +3,18 @@
 from enum import IntEnum
 
 from amaranth.hdl import signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Member, Out
 
 from .activation_memory import BANKS, word_layout
 from .arch import Arch
 from .descriptor import LAYER_WIDTH, pass_layout, with_row_numbers
 from .payloads import requant_layout, threshold_layout
+from .sequencer import counters_layout
 from .storage import address_width
+
+ACCELERATOR_MODULE = "adqhw_accelerator"
+"""Verilog name of an emitted accelerator."""
 
 
 class Target(IntEnum):
@@ -68,3 +73,19 @@ def write_layout(arch: Arch) -> data.StructLayout:
             "word": word_layout(arch),
         }
     )
+
+
+def accelerator_members(arch: Arch) -> dict[str, Member]:
+    """Members of `accelerator.Accelerator`, which says what they are."""
+    return {
+        "load": In(stream.Signature(load_layout(arch), always_ready=True)),
+        "start": In(1),
+        "busy": Out(1),
+        "done": Out(1),
+        "image": In(stream.Signature(unsigned(arch.storage.code_width))),
+        "result": Out(stream.Signature(result_layout(arch))),
+        "counters": Out(counters_layout()),
+        "record": Out(1),
+        "ended": Out(address_width(arch.storage.passes)),
+        "write": Out(write_layout(arch)),
+    }

@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .arch import Arch
-from .storage import address_width
+from .storage import address_width, memory_depth
 
 BANKS = 2
 
@@ -61,7 +61,9 @@ class ActivationMemory(wiring.Component):
         words = []
         for bank in range(BANKS):
             store = memory.Memory(
-                shape=word_layout(self.arch), depth=self.arch.storage.activation_words, init=[]
+                shape=word_layout(self.arch),
+                depth=memory_depth(self.arch.storage.activation_words),
+                init=[],
             )
             m.submodules[f"bank_{bank}"] = store
             write, read = store.write_port(granularity=1), store.read_port()

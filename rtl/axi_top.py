@@ -5,8 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .accelerator import Accelerator
+from .accelerator_ports import ACCELERATOR_MODULE, accelerator_members
 from .arch import Arch
+from .descriptor import with_row_numbers
 from .host_port import ADDRESS_WIDTH, WORD, HostPort
+from .ports import instance_of
 
 RESULT_WIDTH = 32
 
@@ -20,31 +23,23 @@ class AxiTop(wiring.Component):
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:
-        self.arch = arch
-        self.accelerator = Accelerator(arch, instances=instances)
-        self.host = HostPort(arch)
-        self.code_bytes = -(-arch.storage.code_width // 8)
-        lite = {
-            "awaddr": In(ADDRESS_WIDTH), "awprot": In(3), "awvalid": In(1), "awready": Out(1),
-            "wdata": In(WORD), "wstrb": In(WORD // 8), "wvalid": In(1), "wready": Out(1),
-            "bresp": Out(2), "bvalid": Out(1), "bready": In(1),
-            "araddr": In(ADDRESS_WIDTH), "arprot": In(3), "arvalid": In(1), "arready": Out(1),
-            "rdata": Out(WORD), "rresp": Out(2), "rvalid": Out(1), "rready": In(1),
-        }  # fmt: skip
-        image = {"tdata": In(unsigned(8 * self.code_bytes)), "tvalid": In(1), "tready": Out(1)}
-        result = {"tdata": Out(signed(RESULT_WIDTH)), "tvalid": Out(1), "tready": In(1)}
-        super().__init__(
-            {
-                **{f"s_axil_{name}": member for name, member in lite.items()},
-                **{f"s_axis_{name}": member for name, member in image.items()},
-                **{f"m_axis_{name}": member for name, member in result.items()},
-                "m_axis_tlast": Out(1),
-            }
+        self.arch, self.instances = arch, instances
+        # In Verilog the accelerator is a module of its own: emitted, and read, once.
+        self.accelerator = (
+            wiring.Signature(accelerator_members(with_row_numbers(arch))).create()
+            if instances
+            else Accelerator(arch)
         )
+        self.host = HostPort(arch)
+        super().__init__(axi_members(arch))
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.accelerator, m.submodules.host = inner, host = self.accelerator, self.host
+        inner, host = self.accelerator, self.host
+        m.submodules.host = host
+        m.submodules.accelerator = (
+            instance_of(inner, ACCELERATOR_MODULE) if self.instances else inner
+        )
         wiring.connect(m, host.load, inner.load)
         m.d.comb += [
             inner.start.eq(host.start),
@@ -77,3 +72,28 @@ class AxiTop(wiring.Component):
             ]
         m.d.comb += self.s_axil_rdata.eq(host.r.payload)
         return m
+
+
+def axi_members(arch: Arch) -> dict[str, wiring.Member]:
+    """Members of `AxiTop`."""
+    code_bytes = -(-arch.storage.code_width // 8)
+    lite = {
+        "awaddr": In(ADDRESS_WIDTH), "awprot": In(3), "awvalid": In(1), "awready": Out(1),
+        "wdata": In(WORD), "wstrb": In(WORD // 8), "wvalid": In(1), "wready": Out(1),
+        "bresp": Out(2), "bvalid": Out(1), "bready": In(1),
+        "araddr": In(ADDRESS_WIDTH), "arprot": In(3), "arvalid": In(1), "arready": Out(1),
+        "rdata": Out(WORD), "rresp": Out(2), "rvalid": Out(1), "rready": In(1),
+    }  # fmt: skip
+    image = {"tdata": In(unsigned(8 * code_bytes)), "tvalid": In(1), "tready": Out(1)}
+    result = {"tdata": Out(signed(RESULT_WIDTH)), "tvalid": Out(1), "tready": In(1)}
+    return {
+        **{f"s_axil_{name}": member for name, member in lite.items()},
+        **{f"s_axis_{name}": member for name, member in image.items()},
+        **{f"m_axis_{name}": member for name, member in result.items()},
+        "m_axis_tlast": Out(1),
+    }
+
+
+def axi_interface(arch: Arch) -> wiring.PureInterface:
+    """The ports of `AxiTop` without the hardware."""
+    return wiring.Signature(axi_members(arch)).create()

@@ -85,6 +85,22 @@ def narrowest(program: Program, *, rows: int, cols: int, micro: str) -> Arch:
     return with_memories(arch, program)
 
 
+def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:
+    """The narrowest Arch on which each of `programs` runs."""
+    archs = [narrowest(p, rows=rows, cols=cols, micro=micro).to_dict() for p in programs]
+    merged = archs[0]
+    for other in archs[1:]:
+        merged = _larger(merged, other)
+    return Arch.from_dict(merged)
+
+
+def _larger(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _larger(value, other[key]) if isinstance(value, dict) else max(value, other[key])
+        for key, value in one.items()
+    }
+
+
 def check(arch: Arch, program: Program) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
     if arch.micro is Micro.SHIFT_ADD:

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .accelerator_ports import ROW_WIDTH, TARGET_WIDTH, load_layout, row_widths
 from .arch import Arch
 from .sequencer import COUNTER_WIDTH, counters_layout
-from .storage import address_width
+from .storage import address_width, memory_depth
 
 WORD = 32
 ADDRESS_WIDTH = 8
@@ -118,7 +118,7 @@ class HostPort(wiring.Component):
 
     def _read(self, m):
         """Status, and the counters: totals, or as they stood at the end of the chosen pass."""
-        log = memory.Memory(shape=counters_layout(), depth=self.passes, init=[])
+        log = memory.Memory(shape=counters_layout(), depth=memory_depth(self.passes), init=[])
         m.submodules.log = log
         record, recorded = log.write_port(), log.read_port()
         m.d.comb += [

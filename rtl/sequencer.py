@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .arch import Arch
 from .descriptor import pass_layout
 from .payloads import codebook_layout
-from .storage import address_width
+from .storage import address_width, memory_depth
 
 COUNTER_WIDTH = 32
 EVENTS = ("beats", "drain_stalls", "input_stalls", "output_stalls")
@@ -112,7 +112,7 @@ class Sequencer(wiring.Component):
     def _memory(self, m, name, load, depth, address):
         """A memory written through `load` (its field `row` is the address), read every cycle."""
         row = {name: s for name, s in load.payload.shape().members.items() if name != "row"}
-        store = memory.Memory(shape=data.StructLayout(row), depth=depth, init=[])
+        store = memory.Memory(shape=data.StructLayout(row), depth=memory_depth(depth), init=[])
         m.submodules[name] = store
         write, read = store.write_port(), store.read_port()
         m.d.comb += [

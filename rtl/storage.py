@@ -55,3 +55,8 @@ STORAGE_RANGES: dict[str, tuple[int, int]] = {
 def address_width(words: int) -> int:
     """Bits of an address below `words`."""
     return max(1, (words - 1).bit_length())
+
+
+def memory_depth(rows: int) -> int:
+    """Rows that a memory is built with: one row would get an address of no bits, no Verilog."""
+    return max(2, rows)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .arch import Arch
 from .column import adder_tree
 from .payloads import acc_layout, threshold_layout
+from .storage import memory_depth
 from .timing import threshold_latency
 
 
@@ -77,7 +78,7 @@ def parameter_memory(m, rows, load, accs, advance):
     """
     row = {name: s for name, s in load.payload.shape().members.items() if name != "channel"}
     m.submodules.parameters = store = memory.Memory(
-        shape=data.StructLayout(row), depth=rows, init=[]
+        shape=data.StructLayout(row), depth=memory_depth(rows), init=[]
     )
     write, read = store.write_port(), store.read_port()
     channel = accs.payload.channel

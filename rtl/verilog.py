@@ -7,25 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amaranth.back import verilog
-from amaranth.hdl import Value
-from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from .accelerator import Accelerator
+from .accelerator_ports import ACCELERATOR_MODULE
 from .arch import Arch
 from .axi_top import AxiTop
 from .engine import Engine
 from .lane_array import COLUMN_MODULE
 from .lookup_mac import column_for
+from .ports import flat_ports, port_table
 from .timing import latencies
 
 if TYPE_CHECKING:
     from ..spec.program import Program
 
 TOP_MODULE = "adqhw_engine"
-ACCELERATOR_MODULE = "adqhw_accelerator"
 AXI_MODULE = "adqhw_top"
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -72,65 +71,28 @@ def verilog_texts(arch: Arch) -> dict[str, str]:
 def accelerator_texts(arch: Arch) -> dict[str, str]:
     """Verilog by file name: the column, then the whole-network accelerator."""
     return {
-        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
-        f"{ACCELERATOR_MODULE}.v": _convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
+        f"{COLUMN_MODULE}.v": convert(column_for(arch), COLUMN_MODULE),
+        f"{ACCELERATOR_MODULE}.v": convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
     }
 
 
 def axi_texts(arch: Arch) -> dict[str, str]:
-    """Verilog by file name: the column, then the accelerator behind its AXI ports."""
+    """Verilog by file name: the accelerator's, then its AXI ports, which instantiate it."""
     return {
-        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
-        f"{AXI_MODULE}.v": _convert(AxiTop(arch, instances=True), AXI_MODULE),
+        **accelerator_texts(arch),
+        f"{AXI_MODULE}.v": convert(AxiTop(arch, instances=True), AXI_MODULE),
     }
-
-
-def flat_ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
-    """Ports by their Verilog names: `beat_valid`, `beat_payload`; no double underscore.
-
-    Verilator renames top-level ports that contain `__`.
-    """
-    ports = {}
-    for path, member, value in component.signature.flatten(component):
-        parts = [str(part) for part in path]
-        inward = member.flow == wiring.In
-        signal = Value.cast(value)
-        if parts[-1] == "ready" and not hasattr(signal, "name"):
-            continue  # always_ready: a constant, not a port
-        direction = PortDirection.Input if inward else PortDirection.Output
-        ports["_".join(parts)] = (signal, direction)
-    return ports
-
-
-def port_table(component: wiring.Component) -> list[dict[str, Any]]:
-    """Name, direction and width of every port, clock and reset first; fields of the payloads."""
-    table: list[dict[str, Any]] = [
-        {"name": name, "direction": "input", "width": 1} for name in ("clk", "rst")
-    ]
-    shapes = {
-        "_".join(map(str, path)): member.shape
-        for path, member, _ in component.signature.flatten(component)
-    }
-    for name, (value, direction) in flat_ports(component).items():
-        row: dict[str, Any] = {"name": name, "direction": direction.value, "width": len(value)}
-        layout = shapes[name]
-        if hasattr(layout, "members"):
-            row["fields"] = {
-                key: {"offset": layout[key].offset, "width": layout[key].width}
-                for key in layout.members
-            }
-        table.append(row)
-    return table
 
 
 def _texts(arch: Arch, engine: Engine) -> dict[str, str]:
     return {
-        f"{COLUMN_MODULE}.v": _convert(column_for(arch), COLUMN_MODULE),
-        f"{TOP_MODULE}.v": _convert(engine, TOP_MODULE),
+        f"{COLUMN_MODULE}.v": convert(column_for(arch), COLUMN_MODULE),
+        f"{TOP_MODULE}.v": convert(engine, TOP_MODULE),
     }
 
 
-def _convert(component: wiring.Component, name: str) -> str:
+def convert(component: wiring.Component, name: str) -> str:
+    """Verilog of a component, its ports named by `flat_ports`."""
     # Source attributes would name paths of this machine: the bytes must not depend on them.
     return verilog.convert(
         component,

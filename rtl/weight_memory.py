@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .arch import Arch
 from .descriptor import plane_width, weight_width_width
-from .storage import address_width
+from .storage import address_width, memory_depth
 
 
 def plane_row_layout(arch: Arch) -> data.StructLayout:
@@ -69,7 +69,9 @@ class WeightMemory(wiring.Component):
             m.d.sync += rotation.eq(first)
         outputs = []
         for bank in range(banks):
-            store = memory.Memory(shape=unsigned(lanes), depth=arch.storage.weight_rows, init=[])
+            store = memory.Memory(
+                shape=unsigned(lanes), depth=memory_depth(arch.storage.weight_rows), init=[]
+            )
             m.submodules[f"bank_{bank}"] = store
             write, read = store.write_port(), store.read_port()
             m.d.comb += [

@@ -11,3 +11,7 @@ class ContractError(InputError):
 
 class DiskFullError(InputError):
     """A file could not be written whole for want of room."""
+
+
+class SimulationError(RuntimeError):
+    """A simulator did not end as it must: it crashed, was stopped, or wrote undefined values."""

@@ -8,10 +8,17 @@ import typer
 from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
+from ..spec.formats import IntArray
+from ..spec.program import Program
 from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..cosim.cosimulate import CosimReport
+    from ..cosim.emitted import Emitted
+
+WAVES = Path("runs/waves")
+DEFAULT_WINDOW = (0, 999)
 
 
 def command(
@@ -31,6 +38,24 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    rtl: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of `adqhw verilog`: run its Verilog and memory image, on its array; one "
+            "made for another program is refused."
+        ),
+    ] = None,
+    waves: Annotated[
+        str | None,
+        typer.Option(help="Also write waves: vcd, or fst (needs liblz4-dev and zlib1g-dev)."),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            help="Cycles FIRST:LAST of the waves. Default: around the first difference, else the "
+            "first thousand."
+        ),
+    ] = None,
     build: Annotated[
         Path, typer.Option(help="Folder of compiled simulations; reused when they fit.")
     ] = Path("runs/build"),
@@ -45,11 +70,23 @@ def command(
     Example: adqhw cosim program.safetensors --data ~/cifar10 --layer conv1 --layer fc
     """
     from ..cosim.cosimulate import cosimulate
+    from ..cosim.emitted import read_emitted
     from ..cosim.network_cosim import cosimulate_network
+    from ..cosim.waves import check_waves
 
+    if (waves or window) and (layer or simulator != "verilator" or waves is None):
+        raise InputError("--window must go with --waves, --waves with Verilator, without --layer")
+    chosen = _parse(window) if window else None
+    if waves:
+        check_waves(waves, chosen or DEFAULT_WINDOW)
     loaded = load(program)
+    emitted = None
+    if rtl is not None:
+        if layer or (arch, rows, cols, micro) != (None, None, None, None):
+            raise InputError("--rtl must go without --layer, --arch, --rows, --cols and --micro")
+        emitted = read_emitted(rtl, loaded)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
-    array = choose_arch(loaded, arch, rows, cols, micro)
+    array = emitted.arch if emitted else choose_arch(loaded, arch, rows, cols, micro)
     with people.status("golden") as status:
         options: dict[str, Any] = {
             "build_dir": build,
@@ -58,13 +95,50 @@ def command(
         if layer:
             report = cosimulate(loaded, batch.images, array, simulator, layer, **options)
         else:
+            options["emitted"] = emitted
             report = cosimulate_network(loaded, batch.images, array, simulator, **options)
+        extra = {}
+        if waves:
+            status.update("waves")
+            extra["waves"] = _waves(report, loaded, batch.images, emitted, waves, chosen, build)
     if as_json:
-        emit({"program": str(program), "digest": loaded.digest, **report.to_dict()})
+        emit({"program": str(program), "digest": loaded.digest, **report.to_dict(), **extra})
     else:
         _show(report)
+        if waves:
+            say(f"waves: {extra['waves']}")
     if not report.passed:
         raise typer.Exit(FAILED_CHECK)
+
+
+def _parse(window: str) -> tuple[int, int]:
+    try:
+        first, last = (int(text) for text in window.split(":"))
+    except ValueError:
+        raise InputError(f"Window must be FIRST:LAST, not {window!r}") from None
+    return first, last
+
+
+def _waves(
+    report: "CosimReport", program: Program, images: IntArray, emitted: "Emitted | None",
+    kind: str, window: tuple[int, int] | None, build: Path,
+) -> str:  # fmt: skip
+    """Write the waves of the failed image, or of the first; the path."""
+    from ..cosim.divergence import WINDOW
+    from ..cosim.network_cosim import network_case
+    from ..cosim.waves import write_waves
+
+    failure = next((x.failure for x in report.layers if x.failure), None)
+    if window is None and failure is not None:
+        window = max(0, failure.cycle - WINDOW), failure.cycle + WINDOW
+    window = window or DEFAULT_WINDOW
+    image = failure.image if failure else 0
+    name = f"{program.digest[:12]}_image{image}_{window[0]}_{window[1]}.{kind}"
+    path = write_waves(
+        network_case(program, images, emitted), report.arch, build, WAVES / name,
+        kind=kind, window=window, image=image, texts=emitted.texts if emitted else None,
+    )  # fmt: skip
+    return str(path)
 
 
 def _show(report: "CosimReport") -> None:

@@ -1,12 +1,17 @@
-"""`adqhw verilog`: synthesizable Verilog of a lane array, with a manifest."""
+"""`adqhw verilog`: the accelerator of a program, as a folder that runs; or a lane array alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from ..arrays import COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import JSON_OPTION, emit, say
+from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
+from ..spec.formats import IntArray
+from ..spec.program import INPUT, Program
 from ..spec.program_file import load
 
 
@@ -22,26 +27,53 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    images: Annotated[int, typer.Option(help="Images of the testbench.")] = 1,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Write Verilog and manifest.json; the same input gives the same bytes.
+    """Write Verilog, memory images and a self-checking testbench; the same input, the same bytes.
 
-    From a program the array is as narrow as the program allows; a program that does not fit a
-    given array is refused with what is too small, and by how much.
+    From a program: the whole-network accelerator (behind AXI ports: adqhw_top), as narrow as the
+    program allows; run its testbench with `make -C DIR` (Verilator) or `make -C DIR icarus`. Its
+    images are random without --data or --input. A program that does not fit a given array is
+    refused with what is too small, and by how much. From a TOML file: the lane array alone.
 
     Example: adqhw verilog program.safetensors --rows 16 --cols 16 -o verilog
     """
-    from ..rtl.arch import Arch
-    from ..rtl.verilog import emit_verilog
-
     if source.suffix == ".toml":
-        program, array = None, Arch.from_toml(source)
+        manifest, array = _lane_array(source, out)
     else:
         program = load(source)
         array = choose_arch(program, arch, rows, cols, micro)
-        array.check_program(program)
-    manifest = emit_verilog(array, out, program)
+        batch, origin = _images(program, images, data, input_file)
+        from ..cosim.emission import emit_accelerator
+
+        manifest = emit_accelerator(array, program, batch, out, origin)
     if as_json:
         emit({"out": str(out), **manifest})
         return
     say(f"{array.micro} {array.rows}x{array.cols}: wrote {', '.join(manifest['files'])} to {out}")
+
+
+def _lane_array(source: Path, out: Path) -> tuple[dict[str, Any], Any]:
+    from ..rtl.arch import Arch
+    from ..rtl.verilog import emit_verilog
+
+    array = Arch.from_toml(source)
+    return emit_verilog(array, out), array
+
+
+def _images(
+    program: Program, count: int, data: Path | None, input_file: Path | None
+) -> tuple[IntArray, str]:
+    """Images of the testbench and where they are from."""
+    if data is not None or input_file is not None:
+        batch = read_images(program, input_file=input_file, data=data, limit=count)
+        return batch.images, batch.source
+    if count < 1:
+        raise InputError(f"Number of images must be at least 1, not {count}")
+    codes = program.tensor_format(INPUT)
+    shape = (count, *program.input_shape)
+    random = np.random.default_rng(0).integers(codes.min, codes.max + 1, shape)
+    return random.astype(codes.dtype), "random codes, seed 0"

@@ -206,6 +206,43 @@ def test_unwritable_program_and_verilog(path, tmp_path):
     assert_refused(call("verilog", path, "-o", tmp_path / "file" / "v"), "file")
 
 
+def test_cosim_refuses_an_accelerator_of_another_program(path, images, tmp_path):
+    """Exit code 2 before anything is built; the folder of the very program is accepted."""
+    other, folder, build = tmp_path / "other.safetensors", tmp_path / "rtl", tmp_path / "build"
+    save(programs.every_kind(1), other)
+    assert call("verilog", other, "--rows", 2, "--cols", 2, "-o", folder).exit_code == 0
+    arguments = ("cosim", path, "--input", images, "--rtl", folder, "--build", build)
+    assert_refused(call(*arguments), "must be of program", "run adqhw verilog again")
+    assert_refused(call(*arguments, "--rows", 2), "--rtl must go without")
+    assert not build.exists()
+
+
+def test_cosim_says_in_one_line_that_its_simulator_crashed(path, images, tmp_path, monkeypatch):
+    from adqhw.cosim import network, runner
+    from adqhw.cosim.toolchain import Simulator
+
+    simulator = Simulator(name="verilator", version="none", executable=tmp_path)
+
+    def build(texts, arch, *rest, **options):
+        return runner.Build(arch=arch, simulator=simulator, folder=tmp_path, seconds=0.0)
+
+    monkeypatch.setattr(network, "build_texts", build)
+    monkeypatch.setattr(network, "build_cpp_main", lambda made, source: tmp_path / "main")
+    monkeypatch.setattr(network, "simulate", lambda *rest, **options: [ValueError("signal 11")])
+    done = call("cosim", path, "--input", images, "--rows", 2, "--build", tmp_path)
+    assert_refused(done, "the simulation ended too early: signal 11; see")
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (("--window", "1:2"), ("--window must go with --waves",)),
+    (("--waves", "saif"), ("Waves must be vcd or fst", "saif")),
+    (("--waves", "vcd", "--window", "9"), ("Window must be FIRST:LAST", "9")),
+    (("--waves", "vcd", "--layer", "mac0"), ("--waves with Verilator, without --layer",)),
+])  # fmt: skip
+def test_waves_that_cannot_be_written_are_refused(options, words, path, images):
+    assert_refused(call("cosim", path, "--input", images, *options), *words)
+
+
 def test_damaged_checkpoint(path, tmp_path):
     broken = tmp_path / "checkpoint.safetensors"
     broken.write_bytes(path.read_bytes()[:100])

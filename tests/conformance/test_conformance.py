@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import programs
 import pytest
-from backends import BACKENDS, run
+from backends import BACKENDS, RTL, run, run_rtl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identical import assert_identical
+from simulators import quickest
 
 from adqhw.spec import LayerKind, Requant, Threshold, golden
 from adqhw.spec.program_file import load
@@ -48,6 +49,31 @@ def test_case_equals_golden(backend, case):
     images = programs.random_images(program, 5, seed=1)
     expected = golden.run(program, images, "all")
     assert_identical(expected, run(backend, program, images), program, images, backend)
+
+
+def check_rtl(program, images, tmp_path):
+    expected = golden.run(program, images, "all")
+    result = run_rtl(program, images, tmp_path, quickest())
+    assert_identical(expected, result, program, images, RTL)
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize(
+    "case",
+    [c if c == "grouped" else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
+)
+def test_case_on_rtl_equals_golden(case, tmp_path):
+    """Wide sums, groups, every kind: on two rows and three columns, one image."""
+    program = CASES[case]()
+    check_rtl(program, programs.random_images(program, 1, seed=1), tmp_path)
+
+
+@pytest.mark.simulator
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", FROZEN, ids=lambda folder: folder.name)
+def test_frozen_vector_on_rtl(folder, tmp_path):
+    program = load(folder / "program.safetensors")
+    check_rtl(program, np.load(folder / "images.npy")[:1], tmp_path)
 
 
 @settings(max_examples=150, deadline=None)

@@ -198,10 +198,20 @@ def test_a_program_that_does_not_fit_is_refused_by_name():
         estimate(NET, arch, LITERATURE)
 
 
-def test_max_pooling_is_refused_as_the_cycle_model_does():
+def test_max_pooling_counts_its_words_and_comparisons():
+    """2 channels on 2 rows, 4 x 4 to 2 x 2: 4 windows of 4 words of two 8-bit codes."""
     b = Builder(np.random.default_rng(0), (2, 4, 4))
     b.pool(LayerKind.MAX_POOL, 2, 2)
     b.mac(2, kernel=1)
     program = b.build()
-    with pytest.raises(InputError, match="no max pooling"):
-        estimate(program, Arch.for_program(program, rows=2, cols=2), LITERATURE)
+    arch = Arch.for_program(program, rows=2, cols=2)
+    pool = estimate(program, arch, load("unit")).layers[0]
+    counts = {name: count for name, count in pool.events.counts.items() if count}
+    assert counts == {
+        "activation_read_bit": 4 * 4 * 2 * 8,
+        "compare_bit": 2 * 4 * 4 * 8,
+        "activation_write_bit": 2 * 4 * 8 + 2 * 16 * 8,  # its maxima; the image, as the first layer
+        "dram_map_bit": 2 * 16 * 8,
+    }
+    assert pool.events.cycles == network_cycles(arch, program)[1].cycles
+    assert (pool.events.macs, pool.events.idle_lanes) == (0, 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from identical import assert_identical
 from programs import Builder, every_kind, random_images
-from random_nets import covering, images_of, needed_prefix, random_net
+from random_nets import images_of, needed_prefix, random_net
 from simulators import usable
 from whole_networks import differences
 
@@ -17,6 +17,7 @@ from adqhw.cosim.network import Case, run_network
 from adqhw.cosim.network_cosim import cosimulate_network
 from adqhw.rtl.accelerator_ports import Target
 from adqhw.rtl.arch import Arch, Micro
+from adqhw.rtl.fit import covering
 from adqhw.rtl.schedule import SINGLE_CYCLE
 from adqhw.rtl.storage_fit import check_storage
 from adqhw.spec import InputError, LayerKind, Program, golden

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 from programs import Builder, random_images
 
-from adqhw.rtl.arch import Arch
 from adqhw.spec import LayerKind, Program, Skip
 from adqhw.spec.layers import MacLayer
 
@@ -72,22 +71,6 @@ def _residual(b: Builder) -> None:
     b.mac(channels + offset, 3, stage="requant", weight_width=int(b.rng.integers(2, 6)),
           padding=1, stride=stride, source=source, skip=skip)  # fmt: skip
     assert b.shape(b.last)[1:] == (-(-height // stride), -(-width // stride))
-
-
-def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:
-    """The narrowest Arch on which each of `programs` runs."""
-    archs = [Arch.for_program(p, rows=rows, cols=cols, micro=micro).to_dict() for p in programs]
-    merged = archs[0]
-    for other in archs[1:]:
-        merged = _larger(merged, other)
-    return Arch.from_dict(merged)
-
-
-def _larger(one: dict, other: dict) -> dict:
-    return {
-        key: _larger(value, other[key]) if isinstance(value, dict) else max(value, other[key])
-        for key, value in one.items()
-    }
 
 
 def needed_prefix(program: Program, name: str) -> Program:

