@@ -14,7 +14,7 @@ from .answers import Answers
 from .config import OptimConfig, Recipe
 from .datasets import Dataset
 from .distill import Teacher
-from .resnet import ResNet
+from .network import Network
 from .run_folder import RunFolder
 
 
@@ -23,7 +23,7 @@ class Run:
     """What changes while training. `metrics` holds JSON values only and is part of a checkpoint."""
 
     recipe: Recipe
-    model: ResNet
+    model: Network
     optimizer: torch.optim.Optimizer
     step: int = 0
     epoch: int = 0
@@ -86,7 +86,7 @@ def resume(recipe: Recipe, files: RunFolder, teacher: Teacher | None = None) -> 
     )
 
 
-def make_optimizer(model: ResNet, config: OptimConfig) -> torch.optim.SGD:
+def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.SGD:
     """Return SGD over three groups: decayed weights, the rest, and quantizers at a lower rate."""
     groups = preparation.parameter_groups(model)
     return torch.optim.SGD(

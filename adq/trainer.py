@@ -81,7 +81,7 @@ def train(
     recipe = preparation.on_device(recipe)
     make_deterministic(recipe)
     reuse_heap()
-    data = {split: datasets.load(recipe.data.name, split, data_folder) for split in datasets.SPLITS}
+    data = {split: datasets.for_recipe(recipe, split, data_folder) for split in datasets.SPLITS}
     training = data["train"] = data["train"].take(recipe.data.limit)
     master = load_teacher(recipe, teacher)
     if files.checkpoint.exists():

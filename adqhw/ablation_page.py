@@ -98,11 +98,16 @@ def describe(budget: Budget) -> str:
 
 def write(path: Path, budget: Budget, rows: list[Row]) -> None:
     """Replace what lies between the markers of a page; a new page holds nothing else."""
-    old = path.read_text() if path.exists() else f"# Ablation\n\n{BEGIN}\n{END}\n"
-    head, begin, rest = old.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
+
+
+def write_between(path: Path, title: str, markers: tuple[str, str], body: str) -> None:
+    """Replace what lies between two marker lines of a page, or make a page of nothing else."""
+    start, stop = markers
+    old = path.read_text() if path.exists() else f"# {title}\n\n{start}\n{stop}\n"
+    head, begin, rest = old.partition(start)
+    _, end, tail = rest.partition(stop)
     if not begin or not end:
-        raise InputError(f"Page {str(path)!r} must hold the lines {BEGIN} and {END}, not neither")
-    text = f"{head}{BEGIN}\n\n{describe(budget)}\n\n{table(rows)}\n{END}{tail}"
+        raise InputError(f"Page {str(path)!r} must hold the lines {start} and {stop}, not neither")
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(f"{head}{start}\n\n{body}\n{stop}{tail}")

@@ -2,7 +2,7 @@
 
 import typer
 
-from . import __version__, bench_ablation
+from . import __version__, bench_ablation, bench_allocation, bench_train
 from .commands import (
     bench,
     cosim,
@@ -53,6 +53,8 @@ benchmarks = typer.Typer(
 )
 benchmarks.command("sim")(guarded(bench.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
+benchmarks.command("allocation")(guarded(bench_allocation.command))
+benchmarks.command("train")(guarded(bench_train.command))
 app.add_typer(benchmarks, name="bench")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, people, say
+from ..cost_tables import BUDGET_HELP, with_budget
 from ..spec.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
     ] = None,
+    budget: Annotated[str | None, typer.Option(metavar="KIND=NUMBER", help=BUDGET_HELP)] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; without it runs/RECIPE.")
     ] = None,
@@ -69,6 +71,9 @@ def command(
     Example: adqhw train cifar10_resnet20_adq --data DIR --init resnet20_optA_fp32.safetensors
 
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
+    --budget energy=1200
+
+    Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --set distill.mode=kl --teacher runs/teacher/best.safetensors
     """
     from ..adq import recipes
@@ -81,7 +86,11 @@ def command(
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
     folder = out or Path("runs") / recipe
     sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
-    result = _train(override(recipes.get(recipe), changes or []), sources, folder, resume)
+    chosen = override(recipes.get(recipe), changes or [])
+    if budget is not None:
+        with people.status("cost of every width of every layer"):
+            chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
+    result = _train(chosen, sources, folder, resume)
     if as_json:
         emit(result)
         return
