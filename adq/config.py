@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from ..spec.errors import InputError
 
-
 CIFAR_RESNET = "cifar"
 ARCHITECTURES = (CIFAR_RESNET, "resnet18", "resnet34", "resnet50", "mobilenet-v2")
 

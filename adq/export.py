@@ -162,9 +162,7 @@ class Exporter:
             skip=skip,
         )
 
-    def head(
-        self, model: Network, source: str, stream: StreamQuantizer, size: int
-    ) -> list[Layer]:
+    def head(self, model: Network, source: str, stream: StreamQuantizer, size: int) -> list[Layer]:
         """Global average pool of size x size, its divisor in the multiplier, and the classifier."""
         requant = pool_requant(
             model.pool.output,

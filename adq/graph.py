@@ -63,9 +63,7 @@ class GraphConfig:
 
     def nodes(self) -> tuple[Node, ...]:
         """The tensors of the network in order of execution."""
-        return nodes(
-            self.arch, image_size=self.image_size, width=self.width, classes=self.classes
-        )
+        return nodes(self.arch, image_size=self.image_size, width=self.width, classes=self.classes)
 
     def hidden_names(self) -> list[str]:
         """Names of the layers with a codebook, in order of execution."""
@@ -110,6 +108,8 @@ class GraphNetwork(Network):
             if name not in dict(parent.named_children()):
                 parent.add_module(name, nn.Module())
             parent = parent.get_submodule(name)
+        for name, child in getattr(parent, last, nn.Module()).named_children():
+            unit.add_module(name, child)  # `last.act` came before `last`
         parent.add_module(last, unit)
 
     def _unit(self, node: Node, ins: int) -> Unit:

@@ -137,9 +137,7 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
-        sums = F.conv2d(
-            data, weight, stride=self.stride, padding=self.padding, groups=self.groups
-        )
+        sums = F.conv2d(data, weight, stride=self.stride, padding=self.padding, groups=self.groups)
         # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
         return sums.float() if sums.dtype == torch.bfloat16 else sums
 
@@ -260,7 +258,7 @@ def max_of_shifts(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
     best = None
     for row in range(kernel):
         for column in range(kernel):
-            shifted = padded[:, :, row :: stride, column :: stride][:, :, :height, :width]
+            shifted = padded[:, :, row::stride, column::stride][:, :, :height, :width]
             best = shifted if best is None else torch.maximum(best, shifted)
     assert best is not None  # kernel >= 1
     return best

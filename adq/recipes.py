@@ -103,11 +103,12 @@ def imagenet_resnet18_float() -> Recipe:
 def imagenet_resnet18_adq281() -> Recipe:
     """ADQ's headline: ResNet-18, 2/3/4-bit weights, 2.81 bits on average; --init float weights.
 
-    The paper (arXiv 2510.19760) has 71.512 % top-1 at 2.81 average weight bits and no code. Unknown:
-    whether the average counts the first and the last layer (here they have 8 bits and do not count),
-    the activation width (here 4), which sensitivity (here Fisher) and which widths it chose, epochs,
-    optimizer, rate, batch and augmentation (here the usual ImageNet ones), whether it distils (no).
-    ImageNet was never trained with this recipe here: it is checked on a small folder by a test.
+    The paper (arXiv 2510.19760) has 71.512 % top-1 at 2.81 average bits and no code. Unknown:
+    whether the average is over weights only and counts the first and the last layer (here they
+    have 8 bits and do not count), the activation width (here 4), which sensitivity (here Fisher)
+    and which widths it chose, epochs, optimizer, rate, batch and augmentation (here the usual
+    ones of ImageNet), whether it distils (here not), whether blocks have RPReLU (here not).
+    It was never run on ImageNet here: a test runs it on a small folder, into an exact program.
     """
     return _imagenet("imagenet_resnet18_adq281", "resnet18", quant=_imagenet_quant(2.81))
 

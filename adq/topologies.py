@@ -119,9 +119,7 @@ def imagenet_resnet(net: Sketch, blocks: Iterable[int], bottleneck: bool) -> Non
             name, stride = f"layer{stage + 1}.{block}", 2 if stage and not block else 1
             act, skip = net.read(f"{name}.act1", stream), stream
             if stride == 2 or net.find(stream).channels != outs:
-                skip = net.conv(
-                    f"{name}.downsample", outs, 1, source=act, stride=stride, output=S8
-                )
+                skip = net.conv(f"{name}.downsample", outs, 1, source=act, stride=stride, output=S8)
             if bottleneck:
                 net.conv(f"{name}.conv1", planes, 1, source=act)
                 net.conv(f"{name}.conv2", planes, 3, stride=stride)

@@ -8,6 +8,7 @@ from .ablation_cases import CIFAR10, DIGITS
 from .spec.errors import InputError
 from .spec.files import atomic_path
 
+UNMEASURED = "not measured"
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 RECIPES = {DIGITS: "digits_resnet8_adq", CIFAR10: "cifar10_resnet20_adq"}
 BUDGETS = {
@@ -70,7 +71,7 @@ def table(rows: list[Row]) -> str:
             "| --- | --- | --- | --- |",
         ]
         for row in (row for row in rows if row.group == group):
-            figures = f"{figure(row.integer)} | {figure(row.graph, 'not measured')}"
+            figures = f"{figure(row.integer)} | {figure(row.graph, UNMEASURED)}"
             lines.append(f"| {row.name} | {row.average_weight_bits:.2f} | {figures} |")
         lines.append("")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from .ablation_cases import CIFAR10, Case, cases
-from .ablation_page import BUDGETS, RECIPES, Budget, Row, describe, figure, write
+from .ablation_page import BUDGETS, RECIPES, UNMEASURED, Budget, Row, describe, figure, write
 from .console import JSON_OPTION, emit, people, say, show_table
 from .spec.errors import InputError
 
@@ -169,6 +169,7 @@ def command(
     people.print(describe(budget), markup=False)
     columns = ("group", "case", "weight bits", "integer", "fakequant")
     cells = [
-        (r.group, r.name, r.average_weight_bits, figure(r.integer), figure(r.graph, "not measured")) for r in rows
+        (r.group, r.name, r.average_weight_bits, figure(r.integer), figure(r.graph, UNMEASURED))
+        for r in rows
     ]
     show_table("Ablation", columns, cells)

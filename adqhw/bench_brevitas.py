@@ -56,9 +56,7 @@ class SignedStream(Int8ActPerTensorFloat):
 def conv(ins: int, outs: int, kernel: int, stride: int, quant: Any = Weight4) -> nn.Sequential:
     """Convolution and batch norm."""
     return nn.Sequential(
-        qnn.QuantConv2d(
-            ins, outs, kernel, stride, kernel // 2, bias=False, weight_quant=quant
-        ),
+        qnn.QuantConv2d(ins, outs, kernel, stride, kernel // 2, bias=False, weight_quant=quant),
         nn.BatchNorm2d(outs),
     )
 

@@ -52,6 +52,8 @@ class Setting:
     turns: int
     steps: int
     """Steps per turn; the fastest one counts: the others were disturbed."""
+    clock: str = "wall"
+    """`wall`, or `cpu`: processor time of all threads, for a machine that does other things too."""
 
 
 class Worker:
@@ -136,6 +138,9 @@ def command(
     turns: Annotated[int, typer.Option(min=1, help="Turns of every contender.")] = 7,
     steps: Annotated[int, typer.Option(min=1, help="Steps per turn; the fastest counts.")] = 3,
     amp: Annotated[bool, typer.Option(help="bfloat16 convolutions, in all contenders.")] = False,
+    clock: Annotated[
+        str, typer.Option(help="wall, or cpu (processor time) on a machine that is not idle.")
+    ] = "wall",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Time and memory of a training step: float, ADQ, LSQ, and Brevitas (make setup-bench).
@@ -147,8 +152,16 @@ def command(
     """
     if network not in NETWORKS:
         raise InputError(f"Network must be one of {', '.join(NETWORKS)}, not {network!r}")
+    if clock not in ("wall", "cpu"):
+        raise InputError(f"Clock must be wall or cpu, not {clock!r}")
     setting = Setting(
-        network=network, batch=batch, threads=threads, amp=amp, turns=turns, steps=steps
+        network=network,
+        batch=batch,
+        threads=threads,
+        amp=amp,
+        turns=turns,
+        steps=steps,
+        clock=clock,
     )
     rows = run(setting)
     if as_json:
@@ -156,12 +169,9 @@ def command(
         return
     show_table(
         f"{network}, batch {batch}, {threads} threads, {'bfloat16' if amp else 'float32'}, "
-        f"{turns} turns of {steps} steps",
+        f"{turns} turns of {steps} steps, {clock} time",
         ("contender", "ms a step", "x float", "quartiles", "peak MiB"),
-        [
-            (r.name, r.seconds and 1e3 * r.seconds, r.ratio, _quartiles(r), r.peak_mib)
-            for r in rows
-        ],
+        [(r.name, r.seconds and 1e3 * r.seconds, r.ratio, _quartiles(r), r.peak_mib) for r in rows],
     )
     for row in rows:
         if row.absent:

@@ -1,14 +1,17 @@
 """What each width of each layer costs on the lane array: tables for the allocator.
 
 The trainer knows losses, `cosim` knows costs; this is where they meet (`adq` never imports it). The
-network is quantized and exported at every candidate width, all layers alike, and each program is
-costed on one common array; a layer's row is what it costs in those programs. Costs of a mixed
-program are the sum of its rows but for the memory's size, which every bit read pays for: what the
-allocator predicts and what the mixed program is estimated at are both reported.
+network is quantized and exported at every candidate width, all layers alike; any mixed program is
+then composed of their layers and costed on one common array, with each layer's own activity.
+
+Energy is no sum over layers: every weight bit read pays for the size of the memory it lies in,
+which all layers decide. A table is therefore a linearization: a layer's row is what the whole
+network costs with this layer at each width and the others as in a reference. Close to the
+reference it is right to second order; `bench allocation` moves the reference to the solution.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from .adq.config import Recipe
     from .adq.network import Network
     from .cosim.estimate import Estimate
+    from .cosim.traffic import Options
     from .rtl.arch import Arch
+    from .sim.activity import LayerActivity
 
 KINDS = {"bits": "average weight bits", "size": "bytes", "energy": "nJ", "cycles": "cycles"}
 """Kinds of a budget and their units; energy and cycles are of one image on the whole network."""
@@ -47,27 +52,80 @@ class Machine:
     resident: bool = False
     """The network is on chip already: no DRAM."""
 
+    @property
+    def options(self) -> "Options":
+        """What the cost model assumes around the array."""
+        from .cosim.traffic import Options
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+        return Options(weights_from_dram=not self.resident)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Costs per image: of the layers with a choice, and what all the others cost anyway."""
+    """The programs of every width, and what a mixture of their layers costs."""
 
-    energy: dict[str, dict[int, float]]
-    """nJ: [layer][width]."""
-    cycles: dict[str, dict[int, float]]
-    fixed_energy: float
-    fixed_cycles: float
+    programs: dict[int, Program]
+    activities: "dict[int, Mapping[str, LayerActivity]]"
     arch: "Arch"
+    machine: Machine
 
-    def table(self, kind: str) -> tuple[dict[str, dict[int, float]], float]:
-        """Rows of one kind (energy or cycles), and the fixed part."""
+    @property
+    def hidden(self) -> list[str]:
+        """Layers with a choice."""
+        layers = next(iter(self.programs.values())).layers
+        return [layer.name for layer in layers if getattr(layer, "codebook", None) is not None]
+
+    def total(self, kind: str, widths: Mapping[str, int]) -> float:
+        """Energy (nJ) or cycles per image of the network with these widths."""
+        from .cosim import technology
+        from .cosim.estimate import estimate
+
+        widest = max(self.programs)
+        chosen = [
+            self.programs[widths.get(layer.name, widest)].layer(layer.name)
+            for layer in self.programs[widest].layers
+        ]
+        activity = {
+            layer.name: self.activities[widths.get(layer.name, widest)][layer.name]
+            for layer in chosen
+        }
+        program = replace(self.programs[widest], layers=tuple(chosen))
+        table = technology.load(self.machine.technology)
+        options = self.machine.options
+        found = estimate(program, self.arch, table, activity=activity, options=options)
         if kind == "energy":
-            return self.energy, self.fixed_energy
-        return self.cycles, self.fixed_cycles
+            return found.energy.total.expected / 1e3
+        return float(found.cycles + found.input_cycles)
+
+    def table(
+        self, kind: str, reference: Mapping[str, int]
+    ) -> tuple[dict[str, dict[int, float]], float]:
+        """Rows [layer][width] near ``reference``, and the part that no width changes.
+
+        Every row starts at 0; their sum and the fixed part give the total.
+        """
+        base = self.total(kind, reference)
+        changes = {
+            name: {
+                width: self.total(kind, {**reference, name: width}) - base
+                for width in self.programs
+            }
+            for name in self.hidden
+        }
+        lowest = {name: min(row.values()) for name, row in changes.items()}
+        rows = {
+            name: {width: cost - lowest[name] for width, cost in row.items()}
+            for name, row in changes.items()
+        }
+        return rows, base + sum(lowest.values())
 
     def write(self, path: Path, kind: str) -> None:
-        """Write what `allocation_report.read_costs` reads, and the fixed part."""
-        table, fixed = self.table(kind)
+        """Write what `allocation_report.read_costs` reads, and the fixed part.
+
+        The reference has the middle width everywhere.
+        """
+        middle = sorted(self.programs)[len(self.programs) // 2]
+        table, fixed = self.table(kind, dict.fromkeys(self.hidden, middle))
         rows = {name: {str(w): cost for w, cost in row.items()} for name, row in table.items()}
         record = {"unit": KINDS[kind], "costs": rows, "fixed": fixed, "arch": self.arch.to_dict()}
         with atomic_path(path) as temporary:
@@ -98,9 +156,7 @@ def quantized_programs(
     }
 
 
-def program_at(
-    model: "Network", batches: "Sequence[Tensor]", widths: dict[str, int]
-) -> Program:
+def program_at(model: "Network", batches: "Sequence[Tensor]", widths: dict[str, int]) -> Program:
     """The program of ``model`` (float weights) quantized to some widths without training."""
     from .adq import calibrate
     from .adq.export import export
@@ -115,41 +171,25 @@ def program_at(
 
 
 def costs_of(programs: dict[int, Program], images: IntArray, machine: Machine) -> Costs:
-    """Cost tables from programs that differ in the width of their hidden layers only."""
-    arch = common_arch(list(programs.values()), machine)
-    found = {w: estimate_on(p, images, arch, machine) for w, p in programs.items()}
-    hidden = [
-        layer.name
-        for layer in next(iter(programs.values())).layers
-        if getattr(layer, "codebook", None) is not None
-    ]
-    rows: dict[str, dict[str, dict[int, float]]] = {"energy": {}, "cycles": {}}
-    for name in hidden:
-        layers = {w: next(x for x in e.layers if x.name == name) for w, e in found.items()}
-        rows["energy"][name] = {w: x.energy.total.expected / 1e3 for w, x in layers.items()}
-        rows["cycles"][name] = {w: float(x.events.cycles) for w, x in layers.items()}
-    widest = found[max(found)]
-    others = [layer for layer in widest.layers if layer.name not in hidden]
+    """Costs from programs that differ in the width of their hidden layers only."""
+    from .sim.activity import activity
+
     return Costs(
-        energy=rows["energy"],
-        cycles=rows["cycles"],
-        fixed_energy=sum(layer.energy.total.expected for layer in others) / 1e3,
-        fixed_cycles=float(sum(layer.events.cycles for layer in others) + widest.input_cycles),
-        arch=arch,
+        programs=programs,
+        activities={width: activity(program, images) for width, program in programs.items()},
+        arch=common_arch(list(programs.values()), machine),
+        machine=machine,
     )
 
 
-def estimate_on(
-    program: Program, images: IntArray, arch: "Arch", machine: Machine
-) -> "Estimate":
+def estimate_on(program: Program, images: IntArray, arch: "Arch", machine: Machine) -> "Estimate":
     """The cost model's estimate with the activity measured on some images."""
     from .cosim import technology
     from .cosim.estimate import estimate, measure
-    from .cosim.traffic import Options
 
-    options = Options(weights_from_dram=not machine.resident)
     table = technology.load(machine.technology)
-    return estimate(program, arch, table, activity=measure(program, images), options=options)
+    activity = measure(program, images)
+    return estimate(program, arch, table, activity=activity, options=machine.options)
 
 
 def common_arch(programs: Sequence[Program], machine: Machine) -> "Arch":
@@ -219,4 +259,6 @@ def _fixed(path: Path) -> float:
     try:
         return float(json.loads(path.read_text())["fixed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"Cost table must have a fixed part, not {str(path)!r}: {error}") from error
+        raise InputError(
+            f"Cost table must have a fixed part, not {str(path)!r}: {error}"
+        ) from error

@@ -24,7 +24,11 @@ def command(
         str | None, typer.Argument(help="Name of a recipe; --list shows them.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of CIFAR-10 (python version). Digits need none.")
+        Path | None,
+        typer.Option(
+            help="Folder of CIFAR-10 (python version), or of train/CLASS/IMAGE and "
+            "val/CLASS/IMAGE. Digits need none."
+        ),
     ] = None,
     init: Annotated[
         Path | None,
@@ -46,6 +50,9 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
     ] = None,
     budget: Annotated[str | None, typer.Option(metavar="KIND=NUMBER", help=BUDGET_HELP)] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch CIFAR-10 into --data if it is not there.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; without it runs/RECIPE.")
     ] = None,
@@ -87,6 +94,8 @@ def command(
     folder = out or Path("runs") / recipe
     sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
     chosen = override(recipes.get(recipe), changes or [])
+    if download:
+        _fetch(chosen, data)
     if budget is not None:
         with people.status("cost of every width of every layer"):
             chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
@@ -100,6 +109,15 @@ def command(
         f"{result['seconds']:.1f} s"
     )
     say(f"wrote {result['checkpoint']}")
+
+
+def _fetch(recipe: "Recipe", data: Path | None) -> None:
+    from ..adq.download import fetch_cifar10
+
+    if data is None or recipe.data.name != "cifar10":
+        raise InputError("--download must go with --data DIR and a CIFAR-10 recipe")
+    with people.status("fetching CIFAR-10 (170 MB)"):
+        fetch_cifar10(data)
 
 
 def _train(

@@ -135,7 +135,9 @@ def test_bad_images_are_named(tmp_path, damage):
     make_folder(tmp_path)
     path = tmp_path / "train" / "dog" / "03.jpeg"
     whole = path.read_bytes()
-    path.write_bytes({"text": b"not an image", "cut": whole[: len(whole) // 2], "empty": b""}[damage])
+    path.write_bytes(
+        {"text": b"not an image", "cut": whole[: len(whole) // 2], "empty": b""}[damage]
+    )
     data = load("train", tmp_path, CONFIG)
     with pytest.raises(InputError, match=r"Image '.*dog/03\.jpeg' must be readable"):
         data.images[:]
@@ -143,7 +145,7 @@ def test_bad_images_are_named(tmp_path, damage):
 
 def test_classes_must_be_the_recipes(tmp_path):
     make_folder(tmp_path)
-    with pytest.raises(InputError, match="must be the 2 class folders .* --set model.classes=2"):
+    with pytest.raises(InputError, match=r"must be the 2 class folders .* --set model.classes=2"):
         datasets.for_recipe(recipe(1000), "train", tmp_path)
     with pytest.raises(InputError, match="pass --data DIR with"):
         datasets.for_recipe(recipe(), "train", None)

@@ -13,7 +13,7 @@ from adqhw.sim import engine
 from adqhw.spec import golden
 
 SMALL = (
-    "model.image=[3, 32, 32]",
+    "model.image=[3, 64, 64]",
     "model.classes=3",
     "model.width=8",
     "data.workers=2",
@@ -35,7 +35,7 @@ def float_run(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("float")
     recipe = override(
         get("imagenet_resnet18_float"),
-        [*SMALL, "train.epochs=4", "optim.warmup_steps=2", "optim.lr=0.05"],
+        [*SMALL, "train.epochs=8", "optim.warmup_steps=2", "optim.lr=0.05"],
     )
     trainer.train(recipe, out, data_folder=folder)
     return out / "checkpoint.safetensors"
@@ -82,9 +82,7 @@ def test_a_killed_run_on_files_resumes_exactly(folder, float_run, tmp_path):
                 raise Killed
 
     with pytest.raises(Killed):
-        trainer.train(
-            quantized(), broken, data_folder=folder, init=float_run, observer=Kills()
-        )
+        trainer.train(quantized(), broken, data_folder=folder, init=float_run, observer=Kills())
     trainer.train(quantized(), broken, data_folder=folder, init=float_run, existing="resume")
     ends = [checkpoint.load(path / "checkpoint.safetensors").model for path in (whole, broken)]
     for name, tensor in ends[0].items():

@@ -1,4 +1,4 @@
-"""Small image folders that tests draw themselves: stripes whose direction and colour are a class."""
+"""Small image folders that tests draw: stripes whose direction and colour are the class."""
 
 from pathlib import Path
 
