@@ -135,6 +135,9 @@ class ThresholdActivation(LowBitActivation):
         return RANGE / self.count / max(float(self.gain.detach()), 1e-6)
 
     def real_thresholds(self) -> Tensor:
+        return self.bounds()
+
+    def bounds(self) -> Tensor:
         """Thresholds on the input x: T_i / gain, float64."""
         lengths, start, gain = (p.detach().double() for p in self.parameters_in_range())
         return (thresholds(lengths, start) / gain).cpu()

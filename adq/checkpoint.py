@@ -1,6 +1,7 @@
 """Checkpoints: one safetensors file with tensors and a JSON header; nothing is ever unpickled.
 
-Tensors `model.<name>` are the state dict, `momentum.<name>` the optimizer's buffers. The header is
+Tensors `model.<name>` are the state dict, `momentum.<name>` SGD's buffers, `extra.<kind>.<name>`
+what other optimizers and averaged weights keep. The header is
 a single metadata entry, because safetensors keeps several in random order and equal states must
 give equal bytes. It carries a digest of itself and the tensors: a flipped bit is refused on load.
 """
@@ -36,6 +37,7 @@ class Checkpoint:
     """Whole epochs done."""
     model: dict[str, Tensor]
     momentum: dict[str, Tensor] = field(default_factory=dict)
+    extra: dict[str, Tensor] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     """JSON values: results so far and what the loop needs beside tensors."""
 
@@ -91,6 +93,7 @@ def load(path: str | Path) -> Checkpoint:
         epoch=header["epoch"],
         model=_part(tensors, "model."),
         momentum=_part(tensors, "momentum."),
+        extra=_part(tensors, "extra."),
         metrics=header["metrics"],
     )
 
@@ -142,7 +145,7 @@ def _check_header(header: object, what: str) -> None:
 
 
 def _flatten(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    groups = {"model": checkpoint.model, "momentum": checkpoint.momentum}
+    groups = {"model": checkpoint.model, "momentum": checkpoint.momentum, "extra": checkpoint.extra}
     return {
         f"{group}.{name}": tensor.detach().cpu().clone().contiguous()
         for group, tensors in groups.items()

@@ -88,7 +88,7 @@ class MethodConfig:
     per_channel: bool | None = None
     """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
     activations: str = "n2uq"
-    """Rule of the hidden activations: n2uq, lsq, pact, asq or asq-base."""
+    """Rule of the hidden activations: n2uq, n2uq-rprelu, lsq, pact, asq or asq-base."""
     init: str = "mid"
     """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
     ema: str = "mean"
@@ -176,18 +176,30 @@ class AllocationConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptimConfig:
-    """SGD with momentum, linear warm-up, then cosine to zero."""
+    """The optimizer; learning rate with linear warm-up, then cosine to zero."""
 
     lr: float = 0.1
     momentum: float = 0.9
+    """Decay of the gradient's average: SGD's momentum, Adam's first beta."""
+    kind: str = "sgd"
+    """`sgd` (with momentum), `adam` or `adamw` (decay apart from the gradient)."""
+    beta2: float = 0.999
+    """Decay of the squared gradient's average (Adam)."""
     weight_decay: float = 1e-4
     """Only on convolution and classifier weights; never on batch norm, biases or quantizers."""
+    average: float = 0.0
+    """Decay per step of an average of the weights, which is then what is measured and exported;
+    0: none. Early steps count more: at step t the decay is (1 + t) / (10 + t) at most."""
     warmup_steps: int = 0
     quantizer_lr_factor: float = 0.1
     """Learning rate of thresholds and scales relative to the weights' (N2UQ uses 0.1)."""
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        kinds = ("sgd", "adam", "adamw")
+        _require(self.kind in kinds, "optim.kind", "sgd, adam or adamw", self.kind)
+        _require(0 <= self.beta2 < 1, "optim.beta2", "in [0, 1)", self.beta2)
+        _require(0 <= self.average < 1, "optim.average", "in [0, 1)", self.average)
         _require(self.lr > 0, "optim.lr", "positive", self.lr)
         _require(0 <= self.momentum < 1, "optim.momentum", "in [0, 1)", self.momentum)
         _require(self.weight_decay >= 0, "optim.weight_decay", "0 or more", self.weight_decay)
@@ -215,12 +227,19 @@ class DistillConfig:
         _require(self.temperature > 0, "distill.temperature", "positive", self.temperature)
 
 
+_COUNTS = ("epochs", "batch_size", "accumulate", "threads", "checkpoint_steps", "log_steps")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     """Length, seed and safety of the run."""
 
     epochs: int = 10
     batch_size: int = 128
+    """Images of one optimizer step, of all processes and parts together."""
+    accumulate: int = 1
+    """Parts that a batch goes through the network in, for want of memory; batch statistics are
+    those of a part."""
     seed: int = 0
     threads: int = 2
     """Torch threads. Part of the run's identity: the way a sum is split decides its last bits."""
@@ -229,15 +248,25 @@ class TrainConfig:
     amp: bool = False
     """bfloat16 convolutions while training (CPU or GPU). Codes and rounded levels are exact in it;
     sums and gradients are rounded to 8 bits. Evaluation and export always use exact sums."""
+    sync_batch_norm: bool = True
+    """Under torchrun: batch statistics of all processes together, so that their number changes
+    results by rounding only; false: of each part alone, the first process keeps its own."""
+    compile: bool = False
+    """Training steps of a float recipe through `torch.compile`. Quantizers have compiled kernels of
+    their own, which it cannot trace, and scales that change with every step."""
+    tensorboard: bool = False
+    """Losses, accuracies and histograms of codebooks for TensorBoard, in the run's folder."""
     checkpoint_steps: int = 100
     """Steps between checkpoints inside an epoch; the end of an epoch always writes one."""
     log_steps: int = 20
     """Steps between lines of metrics.jsonl inside an epoch."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "threads", "checkpoint_steps", "log_steps"):
+        for name in _COUNTS:
             value = getattr(self, name)
             _require(value > 0, f"train.{name}", "positive", value)
+        parts = self.accumulate
+        _require(parts <= self.batch_size, "train.accumulate", "at most train.batch_size", parts)
         _require(self.seed >= 0, "train.seed", "0 or more", self.seed)
         known = self.device in ("cpu", "cuda", "auto")
         _require(known, "train.device", "cpu, cuda or auto", self.device)
@@ -255,3 +284,7 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        good = not self.train.compile or self.quant.mode == "float"
+        _require(good, "train.compile", "false in a quantized recipe", self.train.compile)

@@ -123,8 +123,8 @@ def convolution(conv: "QuantConv2d", x: Signal, skip: Signal | None) -> Signal:
     acc = _sums(conv, x, weight, levels)
     if isinstance(conv.output, LowBitActivation):
         slope, intercept = (_column(v, acc) for v in (affine.slope, affine.intercept))
-        bounds = conv.output.real_thresholds().to(acc.device)
-        rows = as_rows(acc.mul_(slope).add_(intercept))
+        bounds = conv.output.bounds().to(acc.device)
+        rows = as_rows(conv.output.shaped(acc.mul_(slope).add_(intercept)))
         codes = torch.bucketize(rows, bounds, right=True, out_int32=True)
         return conv.output.signal(from_rows(codes.float(), acc))
     residual = None if skip is None else (skip.scale, skip.format)

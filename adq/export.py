@@ -240,11 +240,12 @@ def read_layer(
 ) -> ThresholdLayer:
     """Thresholds on stream codes, found by running the activation on every code there is."""
     values = torch.arange(stream.low, stream.high + 1).float().mul_(stream.real_step)
-    codes = unit.output.codes(values).numpy()
-    tau = np.searchsorted(codes, np.arange(1, unit.output.count + 1), side="left") + stream.low
-    return ThresholdLayer(
-        name=name, input=source, output=Threshold(tau=tau[None], sign=np.ones(1, np.int64))
-    )
+    reached = np.arange(1, unit.output.count + 1)
+    rows = np.atleast_2d(unit.output.codes(values).numpy())
+    tau = np.stack([np.searchsorted(codes, reached, side="left") for codes in rows])
+    tau += stream.low
+    sign = np.ones(len(tau), np.int64)
+    return ThresholdLayer(name=name, input=source, output=Threshold(tau=tau, sign=sign))
 
 
 def weight_codes(

@@ -45,17 +45,19 @@ def fold_thresholds(
 ) -> Threshold:
     """Integer thresholds equivalent to ``slope * acc + intercept >= real_i`` (contract section 4).
 
-    real: (L,) ascending. A falling channel compares -acc; a constant one fires always or never.
-    Thresholds beyond the reachable sums are clamped to just inside or just outside of them.
+    real: (L,) or per channel (C, L), ascending, -inf: always. A falling channel compares -acc; a
+    constant one fires always or never. Thresholds beyond the reachable sums are clamped to just
+    inside or just outside of them.
     """
+    real = np.atleast_2d(real)
     slope, intercept = affine.slope[:, None], affine.intercept[:, None]
     sign = np.where(affine.slope < 0, -1, 1)
     low, high = bounds
     least = np.where(sign < 0, -high, low)[:, None]
     never = np.where(sign < 0, -low, high)[:, None] + 1
-    fires = np.where(intercept >= real[None], least, never)
+    fires = np.where(intercept >= real, least, never)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        edge = np.ceil((real[None] - intercept) / np.abs(slope))
+        edge = np.ceil((real - intercept) / np.abs(slope))
     edge = np.where(slope == 0, fires, edge)
     tau = np.clip(edge, least, never).astype(np.int64)
     return Threshold(tau=tau, sign=sign)

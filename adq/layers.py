@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from . import exact
 from .low_bit import LowBitActivation
+from .ranks import shared_batch_norm
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
 from .uniform import RoundToStep, UniformWeight
@@ -124,6 +125,8 @@ class QuantConv2d(Unit):
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.quantizer = quantizer
         self.bn = nn.BatchNorm2d(out_channels)
+        self.shared = False
+        """Whether batch statistics are those of all ranks (`ranks`)."""
         self.output = output
         self.initialise_codebook()
 
@@ -159,12 +162,19 @@ class QuantConv2d(Unit):
 
     def compute(self, x: Signal, skip: Signal | None) -> Signal:
         if self.mode is Mode.FLOAT:
-            y = self.bn(self.convolve(x.data, self.weight))
+            acc = self.convolve(x.data, self.weight)
+            y = self.normalise(acc, 1.0, 0.0) if self.shared else self.bn(acc)
         else:
             levels, step = self.quantizer(self.quantized_weight())
             acc = self.convolve(x.data, levels)
-            y = scaled_batch_norm(self.bn, acc, x.scale * step, self.offset(levels, step))
+            y = self.normalise(acc, x.scale * step, self.offset(levels, step))
         return self.output(y if skip is None else y + skip.real)
+
+    def normalise(self, acc: Tensor, scale: Step, offset: Tensor | float) -> Tensor:
+        """Batch norm of ``acc * scale + offset``."""
+        # a pass that only renews the statistics (`calibrate`) is each rank's own
+        shared = self.shared and self.training and self.bn.training
+        return (shared_batch_norm if shared else scaled_batch_norm)(self.bn, acc, scale, offset)
 
     def offset(self, levels: Tensor, step: Step) -> Tensor | float:
         """Real value of the sum 0, per output channel."""

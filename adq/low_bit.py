@@ -49,8 +49,16 @@ class LowBitActivation(nn.Module, ABC):
         raise InputError(f"Activation must have {self.refusal}")
 
     def real_thresholds(self) -> Tensor:
-        """The inputs (``count``,) at which the code rises, float64, ascending; see ``scale``."""
+        """The inputs (``count``,), or (channels, ``count``), at which the code rises, float64."""
         raise InputError(f"Activation must have {self.refusal}")
+
+    def shaped(self, x: Tensor) -> Tensor:
+        """What ``bounds`` are compared with: the input, or a rising function of it per channel."""
+        return x
+
+    def bounds(self) -> Tensor:
+        """Thresholds (``count``,) of ``shaped`` inputs, float64, ascending."""
+        return self.real_thresholds()
 
     def signal(self, codes: Tensor) -> Signal:
         """Signal of whole ``codes`` (float32) of a frozen network."""

@@ -7,12 +7,13 @@ from .activation import ThresholdActivation
 from .adaptive_step import AdaptiveStepActivation
 from .codebook import Codebook, CodebookConfig
 from .low_bit import LowBitActivation
+from .rprelu import RPReLUThreshold
 from .scaled_grid import ApotWeight, GridWeight, N2uqWeight
 from .uniform_activation import LsqActivation, PactActivation
 from .weight_quantizer import WeightQuantizer
 
 WEIGHT_RULES = ("adq", "post", "pot", "apot", "lsq", "n2uq")
-ACTIVATION_RULES = ("n2uq", "lsq", "pact", "asq", "asq-base")
+ACTIVATION_RULES = ("n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base")
 _CHANNEL_RULES = ("post", "pot", "n2uq")
 """Rules whose papers scale per output channel."""
 
@@ -72,6 +73,8 @@ def activation(method: Method, act_width: int, channels: int) -> LowBitActivatio
     match method.activations:
         case "n2uq":
             return ThresholdActivation(act_width)
+        case "n2uq-rprelu":
+            return RPReLUThreshold(act_width, channels)
         case "lsq":
             return LsqActivation(act_width)
         case "pact":

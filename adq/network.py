@@ -51,6 +51,10 @@ class Network(nn.Module):
         """The modules that make the program's tensors, by name."""
         return {name: m for name, m in self.named_modules() if isinstance(m, Unit)}
 
+    def convolutions(self) -> list[QuantConv2d]:
+        """All convolutions, hidden or not."""
+        return [unit for unit in self.units().values() if isinstance(unit, QuantConv2d)]
+
     def hidden(self) -> dict[str, QuantConv2d]:
         """The convolutions with a codebook, by name, in order of execution."""
         return {name: self.get_submodule(name) for name in self.config.hidden_names()}

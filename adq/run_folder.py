@@ -17,6 +17,8 @@ class RunFolder:
     """A folder that holds one run: the last state, the best state and the log."""
 
     path: Path
+    writes: bool = True
+    """Whether this process writes them: the first of several ranks."""
 
     @property
     def checkpoint(self) -> Path:
@@ -43,6 +45,18 @@ class RunFolder:
         """The same as a plot; only with matplotlib."""
         return self.path / "allocation.png"
 
+    @property
+    def board(self) -> Path:
+        """Folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def intact(self) -> str:
+        """What a run that cannot go on leaves, for its last message."""
+        if not self.checkpoint.exists():
+            return "there is no checkpoint yet"
+        return f"the last checkpoint is intact: {self.checkpoint}; continue it with --resume"
+
     def prepare(self, existing: Existing) -> None:
         """Check that the folder takes files; keep an earlier run in it unless told otherwise."""
         try:
@@ -66,6 +80,8 @@ class RunFolder:
 
     def write_log(self, record: dict[str, Any]) -> None:
         """Append one line; it is with the operating system when this returns."""
+        if not self.writes:
+            return
         with room_for(self.log), self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
 
@@ -74,7 +90,7 @@ class RunFolder:
 
         The result line bears the last epoch's step; it stays only in a finished run.
         """
-        if not self.log.exists():
+        if not self.writes or not self.log.exists():
             return
         with atomic_path(self.log) as temporary:
             lines = self.log.read_bytes().split(b"\n")

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..spec.errors import InputError
 from . import checkpoint, preparation
 from .allocation_report import plot
 from .answers import Answers
-from .config import OptimConfig, Recipe
+from .average import Average
+from .board import Board
+from .config import Recipe
 from .datasets import Dataset
 from .distill import Teacher
 from .network import Network
+from .optimizers import adam_state, make_optimizer, momentum, restore
+from .ranks import Ranks
 from .run_folder import RunFolder
 
 
@@ -29,6 +34,11 @@ class Run:
     epoch: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+    forward: Callable[[Tensor], Tensor] | None = None
+    """What training steps call: the model, compiled or spread over ranks if the recipe says so."""
+    average: Average | None = None
+    board: Board | None = None
 
 
 def start(
@@ -38,6 +48,7 @@ def start(
     init: str | Path | None,
     teacher: Teacher | None,
     stage: Callable[[str], None],
+    ranks: Ranks,
 ) -> Run:
     """Build the model, load `init`, set the quantizers from data, write the first checkpoint."""
     prepared = preparation.prepare(recipe, training, init, stage)
@@ -47,18 +58,53 @@ def start(
     metrics = {"loss_sum": 0.0, "best": None, "finished": False, "init": prepared.init_digest}
     if teacher is not None:
         metrics["teacher"] = teacher.digest
+    if ranks.count > 1:
+        metrics["processes"] = ranks.count
     run = Run(
         recipe=prepared.recipe,
         model=prepared.model,
         optimizer=make_optimizer(prepared.model, recipe.optim),
         metrics=metrics,
+        ranks=ranks,
     )
+    prepare_steps(run, {})
     save(run, files)
     files.rewind_log(-1, finished=False)
     return run
 
 
-def resume(recipe: Recipe, files: RunFolder, teacher: Teacher | None = None) -> Run:
+def prepare_steps(run: Run, extra: dict[str, Tensor]) -> None:
+    """Add to a run's model what only training steps need; ``extra`` as in a checkpoint."""
+    recipe, model, ranks = run.recipe, run.model, run.ranks
+    run.forward = model
+    if recipe.train.compile:
+        run.forward = torch.compile(model)
+    if ranks.count > 1:
+        for conv in model.convolutions():
+            conv.shared = recipe.train.sync_batch_norm
+        ranks.check_same(learned_digest(run), "Networks at the start")
+        # a float network leaves the parameters of its quantizers alone
+        unused = recipe.quant.mode == "float"
+        run.forward = ranks.spread(run.forward, unused=unused)
+    if recipe.optim.average:
+        kept = _named(extra, "average")
+        run.average = Average(model, recipe.optim.average, kept or None)
+
+
+def learned_digest(run: Run) -> str:
+    """Digest of everything that has to be the same on all ranks (not their own statistics)."""
+    own = (".running_mean", ".running_var", ".num_batches_tracked")
+    state = {n: t for n, t in run.model.state_dict().items() if not n.endswith(own)}
+    return checkpoint.tensors_digest(state)
+
+
+def _named(extra: dict[str, Tensor], kind: str) -> dict[str, Tensor]:
+    return {n.removeprefix(f"{kind}."): t for n, t in extra.items() if n.startswith(f"{kind}.")}
+
+
+def resume(
+    recipe: Recipe, files: RunFolder, teacher: Teacher | None = None, ranks: Ranks | None = None
+) -> Run:
     """Return the run of the folder's checkpoint, which must be a run of the same recipe."""
     state = checkpoint.load(files.checkpoint)
     preparation.check_same_run(recipe, state.recipe, str(files.path))
@@ -68,59 +114,52 @@ def resume(recipe: Recipe, files: RunFolder, teacher: Teacher | None = None) -> 
             f"--teacher must be the one of the run in {str(files.path)!r} (digest {taught}), "
             f"not digest {teacher.digest}"
         )
+    ranks = ranks or Ranks()
+    processes = state.metrics.get("processes", 1)
+    if processes != ranks.count:
+        raise InputError(
+            f"--resume must continue the run in {str(files.path)!r} in {processes} processes "
+            f"(torchrun --nproc-per-node {processes}), not {ranks.count}"
+        )
     device = state.recipe.train.device
     model = preparation.build(state.recipe).to(device)
     model.load_state_dict(state.model)
     optimizer = make_optimizer(model, state.recipe.optim)
-    for name, parameter in model.named_parameters():
-        if name in state.momentum:
-            optimizer.state[parameter]["momentum_buffer"] = state.momentum[name].to(device)
+    restore(optimizer, model, state.momentum, state.extra)
     files.rewind_log(state.step, state.finished)
-    return Run(
+    run = Run(
         recipe=state.recipe,
         model=model,
         optimizer=optimizer,
         step=state.step,
         epoch=state.epoch,
         metrics=dict(state.metrics),
+        ranks=ranks,
     )
-
-
-def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.SGD:
-    """Return SGD over three groups: decayed weights, the rest, and quantizers at a lower rate."""
-    groups = preparation.parameter_groups(model)
-    return torch.optim.SGD(
-        [
-            {"params": groups["weight"], "weight_decay": config.weight_decay, "factor": 1.0},
-            {"params": groups["plain"], "weight_decay": 0.0, "factor": 1.0},
-            {
-                "params": groups["quantizer"],
-                "weight_decay": 0.0,
-                "factor": config.quantizer_lr_factor,
-            },
-        ],
-        lr=config.lr,
-        momentum=config.momentum,
-    )
+    prepare_steps(run, state.extra)
+    return run
 
 
 def save(run: Run, files: RunFolder, path: Path | None = None) -> None:
     """Write the state of the run; a state with non-finite numbers never replaces a good one."""
+    if not files.writes:
+        return
+    if run.board is not None:
+        run.board.flush()
     state = run.model.state_dict()
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise InputError(diverged(files, f"{name} must be finite", run.step, None))
-    momentum = {
-        name: run.optimizer.state[parameter]["momentum_buffer"]
-        for name, parameter in run.model.named_parameters()
-        if run.optimizer.state.get(parameter, {}).get("momentum_buffer") is not None
-    }
+    extra = adam_state(run.optimizer, run.model)
+    if run.average is not None:
+        extra |= {f"average.{name}": tensor for name, tensor in run.average.tensors.items()}
     record = checkpoint.Checkpoint(
         recipe=run.recipe,
         step=run.step,
         epoch=run.epoch,
         model=state,
-        momentum=momentum,
+        momentum=momentum(run.optimizer, run.model),
+        extra=extra,
         metrics=run.metrics,
     )
     checkpoint.save(record, path or files.checkpoint)

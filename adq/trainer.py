@@ -7,21 +7,24 @@ its sums alike as long as the number of threads is the same, which is why it is 
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..spec.errors import InputError
+from ..spec.errors import DiskFullError, InputError
 from . import datasets, evaluate, preparation
 from .answers import Answers
 from .batches import batches
+from .board import Board
 from .config import OptimConfig, Recipe
 from .distill import distillation_loss, load_teacher
+from .ranks import RankLostError, Ranks, joined
 from .run_folder import Existing, RunFolder
-from .run_state import Run, diverged, keep_best, resume, save, start
+from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
 from .tensors import reuse_heap
 
 
@@ -51,12 +54,31 @@ class Schedule:
     """The step before which codebooks freeze; with frozen codebooks a state can be exported."""
 
     @classmethod
-    def of(cls, recipe: Recipe, images: int) -> "Schedule":
+    def of(cls, recipe: Recipe, images: int, ranks: int = 1) -> "Schedule":
         """Return the schedule for so many training images; the last batch may be smaller."""
+        size = recipe.train.batch_size
+        least = min(size, images, images % size or size)
+        if least < ranks:
+            raise InputError(
+                f"Smallest batch must have an image for each of {ranks} processes, not {least} "
+                f"images (of {images}, train.batch_size={size})"
+            )
         epoch = math.ceil(images / recipe.train.batch_size)
         total = recipe.train.epochs * epoch
         frozen = round(recipe.quant.freeze_fraction * total) if quantized(recipe) else total
         return cls(epoch=epoch, total=total, freeze=total - frozen)
+
+
+class Part(NamedTuple):
+    """Images that go through the network together."""
+
+    images: Tensor
+    """uint8 (N, C, H, W)."""
+    labels: Tensor
+    taught: Tensor | None
+    """The teacher's logits (N, classes), if there is one."""
+    share: float
+    """Of the images of the whole batch, over all ranks."""
 
 
 def train(
@@ -75,22 +97,48 @@ def train(
     `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`); `answers`:
     folder that keeps what the teacher said, for runs that will show it the same batches.
     """
-    observer = observer or Observer()
-    files = RunFolder(path=Path(folder))
-    files.prepare(existing)
     recipe = preparation.on_device(recipe)
+    path = Path(folder)
+    try:
+        with joined(recipe.train.device) as ranks:
+            files = RunFolder(path=path, writes=ranks.first)
+            sources = {"data": data_folder, "init": init, "teacher": teacher, "answers": answers}
+            shown = observer if observer is not None and ranks.first else Observer()
+            return _train(recipe, files, ranks, sources, existing, shown)
+    except (DiskFullError, RankLostError) as error:
+        raise InputError(f"{error}; {RunFolder(path=path).intact}") from error
+
+
+def _train(
+    recipe: Recipe,
+    files: RunFolder,
+    ranks: Ranks,
+    sources: dict[str, str | Path | None],
+    existing: Existing,
+    observer: Observer,
+) -> dict[str, Any]:
+    """Do what `train` says; only the first rank has final metrics to return."""
+
+    def prepare() -> bool:
+        files.prepare(existing)
+        return files.checkpoint.exists()
+
+    begun = ranks.decide(prepare)
     make_deterministic(recipe)
     reuse_heap()
-    data = {split: datasets.for_recipe(recipe, split, data_folder) for split in datasets.SPLITS}
+    load = datasets.for_recipe
+    data = {split: load(recipe, split, sources["data"]) for split in datasets.SPLITS}
     training = data["train"] = data["train"].take(recipe.data.limit)
-    master = load_teacher(recipe, teacher)
-    if files.checkpoint.exists():
-        run = resume(recipe, files, master)
+    schedule = Schedule.of(recipe, len(training), ranks.count)
+    master = load_teacher(recipe, sources["teacher"])
+    if begun:
+        run = resume(recipe, files, master, ranks)
     else:
-        run = start(recipe, files, training, init, master, observer.stage)
+        run = start(recipe, files, training, sources["init"], master, observer.stage, ranks)
     if master is not None:
-        run.answers = Answers(master, recipe, answers)
-    schedule = Schedule.of(recipe, len(training))
+        run.answers = Answers(master, recipe, sources["answers"])
+    if recipe.train.tensorboard and ranks.first:
+        run.board = Board(files.board, run.step)
     fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer.begin(done=run.step, total=schedule.total)
     while run.step < schedule.total:
@@ -99,9 +147,11 @@ def train(
             end_epoch(run, files, data["validation"], schedule, observer)
         elif run.step % recipe.train.checkpoint_steps == 0:
             save(run, files)
-    if not run.metrics["finished"]:
+    if ranks.first and not run.metrics["finished"]:
         finish(run, files, data, observer)
-    return run.metrics["final"]
+    if run.board is not None:
+        run.board.close()
+    return run.metrics["final"] if ranks.first else {}
 
 
 def train_step(
@@ -113,48 +163,80 @@ def train_step(
 ) -> None:
     """Do one step: batch, gradient, codebooks (freezing them in time), log."""
     recipe = run.recipe
-    epoch, index = divmod(run.step, schedule.epoch)
     if quantized(recipe) and run.step == schedule.freeze:
         run.model.freeze_codebooks()
     lr = learning_rate(recipe.optim, run.step, schedule.total)
-    images, labels = fetch(epoch, index)
-    taught = None
-    if run.answers is not None:
-        taught = run.answers(epoch, index, images, last=index + 1 == schedule.epoch)
-    loss = descend(run, images, labels, taught, lr)
+    loss = descend(run, parts_of(run, fetch(*divmod(run.step, schedule.epoch)), schedule), lr)
     if not math.isfinite(loss):
         raise InputError(diverged(files, f"loss must be finite, not {loss}", run.step, lr))
     if quantized(recipe):
         run.model.update_codebooks()  # an EMA step toward the new weights; none when frozen
+    if run.average is not None:
+        run.average.update(run.model, run.step)
     run.step += 1
     run.metrics["loss_sum"] += loss
     observer.step(step=run.step, loss=loss, lr=lr)
     if run.step % recipe.train.log_steps == 0:
         files.write_log({"step": run.step, "loss": loss, "lr": lr})
+        if run.board is not None:
+            run.board.step(run.step, loss, lr)
 
 
-def descend(run: Run, images: Tensor, labels: Tensor, taught: Tensor | None, lr: float) -> float:
-    """Do one optimizer update on uint8 images (N, C, H, W); return the batch's mean loss.
+def parts_of(run: Run, batch: tuple[Tensor, Tensor], schedule: Schedule) -> list[Part]:
+    """What this rank computes of the present step's batch, in as many parts as the recipe says.
 
-    ``taught``: the teacher's logits (N, classes), if there is one.
+    Parts are contiguous; their number is the same on all ranks, which talk in each of them.
     """
+    epoch, index = divmod(run.step, schedule.epoch)
+    images, labels = batch
+    size, answers, last = len(labels), run.answers, index + 1 == schedule.epoch
+    taught = None
+    if answers is not None and answers.folder is not None:  # its files hold whole batches
+        taught = run.ranks.part(answers(epoch, index, images, last=last))
+    images, labels = run.ranks.part(images), run.ranks.part(labels)
+    if answers is not None and taught is None:
+        taught = answers(epoch, index, images, last=last)
+    count = min(run.recipe.train.accumulate, size // run.ranks.count)
+    answered = [None] * count if taught is None else taught.tensor_split(count)
+    return [
+        Part(*tensors, share=len(tensors[1]) / size)
+        for tensors in zip(
+            images.tensor_split(count), labels.tensor_split(count), answered, strict=True
+        )
+    ]
+
+
+def descend(run: Run, parts: list[Part], lr: float) -> float:
+    """Do one optimizer update on a batch; return its mean loss, the same on all ranks."""
     run.model.train()
     for group in run.optimizer.param_groups:
         group["lr"] = lr * group["factor"]
     run.optimizer.zero_grad()
+    mean = 0.0
+    for part in parts:
+        # ranks exchange gradients with the last part; torch averages them, a batch is their sum
+        with run.ranks.alone(run.forward, part is not parts[-1]):
+            loss = part_loss(run, part)
+            value = math.nan if loss is None else loss.item()
+            mean += run.ranks.total(value * part.share)
+            if not math.isfinite(mean):
+                return mean
+            weight = part.share * run.ranks.count
+            (loss if weight == 1.0 else loss * weight).backward()
+    run.optimizer.step()
+    return mean
+
+
+def part_loss(run: Run, part: Part) -> Tensor | None:
+    """Mean loss of a part's images; None if a quantizer met NaN before the loss could."""
     recipe = run.recipe
     try:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.train.amp):
-            logits = run.model(images).float()
-    except FloatingPointError:  # a quantizer met NaN before the loss could
-        return math.nan
+        with torch.autocast(part.images.device.type, torch.bfloat16, enabled=recipe.train.amp):
+            logits = run.forward(part.images).float()
+    except FloatingPointError:
+        return None
     smoothing = recipe.optim.label_smoothing
-    loss = distillation_loss(logits, labels, taught, recipe.distill, smoothing)
-    value = loss.item()
-    if math.isfinite(value):
-        loss.backward()
-        run.optimizer.step()
-    return value
+    return distillation_loss(logits, part.labels, part.taught, recipe.distill, smoothing)
 
 
 def learning_rate(config: OptimConfig, step: int, total: int) -> float:
@@ -174,18 +256,29 @@ def end_epoch(
 ) -> None:
     """Measure on held-out images, log, keep the best state that can be exported, checkpoint."""
     run.epoch = run.step // schedule.epoch
-    record = {
-        "step": run.step,
-        "epoch": run.epoch,
-        "loss": run.metrics["loss_sum"] / schedule.epoch,
-        "validation_top1": evaluate.model_top1(run.model, validation, run.recipe.quant.mode),
-    }
-    run.metrics["loss_sum"] = 0.0
-    files.write_log(record)
-    observer.epoch(record)
-    if not quantized(run.recipe) or run.model.codebooks_frozen:  # it can be exported
-        keep_best(run, files, record["validation_top1"])
+    loss, run.metrics["loss_sum"] = run.metrics["loss_sum"] / schedule.epoch, 0.0
+    run.ranks.check_same(learned_digest(run), f"Networks after epoch {run.epoch}")
+    if not run.ranks.first:  # the others go on, and wait for the first one in their next step
+        return
+    with shown(run):
+        record = {
+            "step": run.step,
+            "epoch": run.epoch,
+            "loss": loss,
+            "validation_top1": evaluate.model_top1(run.model, validation, run.recipe.quant.mode),
+        }
+        files.write_log(record)
+        observer.epoch(record)
+        if run.board is not None:
+            run.board.epoch(record, run.model, quantized(run.recipe))
+        if not quantized(run.recipe) or run.model.codebooks_frozen:  # it can be exported
+            keep_best(run, files, record["validation_top1"])
     save(run, files)
+
+
+def shown(run: Run) -> AbstractContextManager[None]:
+    """Let the model have the weights that are measured: the averaged ones, if there are any."""
+    return nullcontext() if run.average is None else run.average.shown(run.model)
 
 
 def finish(
@@ -193,6 +286,8 @@ def finish(
 ) -> None:
     """Refresh batch-norm statistics of quantized networks, measure, write the final state."""
     mode = run.recipe.quant.mode
+    if run.average is not None:
+        run.average.load_into(run.model)
     if quantized(run.recipe):
         observer.stage("batch-norm statistics")
         run.model.freeze_codebooks()

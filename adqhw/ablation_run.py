@@ -73,6 +73,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
     from .adq.answers import Answers
     from .adq.batches import batches
     from .adq.distill import load_teacher
+    from .adq.ranks import Ranks
     from .adq.run_folder import RunFolder
     from .adq.tensors import reuse_heap
 
@@ -83,7 +84,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
     files = RunFolder(path=sources.keep / "run")
     files.prepare("replace")
     master = load_teacher(recipe, sources.teacher)
-    run = run_state.start(recipe, files, training, sources.init, master, lambda text: None)
+    run = run_state.start(recipe, files, training, sources.init, master, _quiet, Ranks())
     if master is not None:
         run.answers = Answers(master, recipe, sources.keep / "answers")
     schedule = trainer.Schedule.of(recipe, len(training))
@@ -120,6 +121,10 @@ def average_bits(model: Any) -> float:
     sizes = {name: conv.weight.numel() for name, conv in model.hidden().items()}
     total = sum(sizes[n] * conv.quantizer.width for n, conv in model.hidden().items())
     return total / sum(sizes.values())
+
+
+def _quiet(text: str) -> None:
+    pass
 
 
 def _read(path: Path) -> Figures:

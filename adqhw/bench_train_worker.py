@@ -103,8 +103,11 @@ def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], 
         recipe=recipe, model=model, optimizer=run_state.make_optimizer(model, recipe.optim)
     )
 
+    run_state.prepare_steps(run, {})
+    batch = [trainer.Part(images, labels, None, share=1.0)]
+
     def step() -> None:
-        trainer.descend(run, images, labels, None, 1e-4)
+        trainer.descend(run, batch, 1e-4)
         if name != "float":
             model.update_codebooks()
 

@@ -100,6 +100,8 @@ def command(
         with people.status("cost of every width of every layer"):
             chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
     result = _train(chosen, sources, folder, resume)
+    if not result:  # under torchrun the first process tells
+        return
     if as_json:
         emit(result)
         return
@@ -133,6 +135,8 @@ def _train(
             existing="resume" if resume else "refuse",
             observer=observer,
         )
+    if not metrics:
+        return {}
     seconds = time.perf_counter() - start
     return {**metrics, "checkpoint": str(folder / "checkpoint.safetensors"), "seconds": seconds}
 

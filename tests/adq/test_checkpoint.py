@@ -1,6 +1,7 @@
 """Checkpoints: round trip, deterministic bytes, atomic writing, refusal of damaged files."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,11 +93,12 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "c.safetensors"
     checkpoint.save(example(), path)
 
-    def broken(tensors, temporary, metadata):
-        temporary.write_bytes(b"half")
+    def broken(temporary, data):
+        with temporary.open("wb") as stream:
+            stream.write(data[: len(data) // 2])
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr(checkpoint, "save_file", broken)
+    monkeypatch.setattr(Path, "write_bytes", broken)
     with pytest.raises(RuntimeError, match="disk on fire"):
         checkpoint.save(example(step=8), path)
     assert checkpoint.load(path).step == 7

@@ -1,6 +1,7 @@
 """`adqhw train` and `adqhw export`: JSON, files, and refusals, on tiny runs of the digits."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -92,6 +93,19 @@ def test_export_writes_the_program_and_compares_it(runs, tmp_path):
     # the graph is evaluated with the constants of the program, in float64
     assert max(compared["differing_codes"].values()) <= 1e-4
     assert compared["largest_difference"]["conv1"] <= 1
+
+
+def test_export_without_room_is_one_line_and_leaves_the_old_program(runs, tmp_path):
+    source, target = runs / "adq" / "checkpoint.safetensors", tmp_path / "p.safetensors"
+    target.write_bytes(b"before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        done = call("export", source, "-o", target, "--images", 2, "--json", tiny=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    refused(done, "must have room on its disk", "p.safetensors")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
 def test_export_prints_a_table_for_people(runs, tmp_path):
