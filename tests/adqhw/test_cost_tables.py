@@ -36,7 +36,10 @@ def test_composed_programs_cost_what_the_estimate_of_one_says(parts):
         program = program_at(model, [images], dict.fromkeys(costs.hidden, width))
         found = estimate_on(program, images.numpy(), costs.arch, MACHINE)
         widths = dict.fromkeys(costs.hidden, width)
-        assert costs.total("energy", widths) == pytest.approx(found.energy.total.expected / 1e3)
+        # layers without a choice are taken from the widest program: their constants are packed
+        # in a bit more or less than this program's
+        energy = found.energy.total.expected / 1e3
+        assert costs.total("energy", widths) == pytest.approx(energy, rel=1e-4)
         assert costs.total("cycles", widths) == found.cycles + found.input_cycles
     assert common_arch(list(costs.programs.values()), MACHINE) == costs.arch
 
