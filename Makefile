@@ -10,7 +10,7 @@ help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-all  the slow checks too"
-	@echo "make setup-bench  installs the other tools of 'adqhw bench sim'"
+	@echo "make setup-bench  installs the other tools of 'adqhw bench sim' and 'bench train'"
 	@echo "make setup-synth  installs Yosys and nextpnr for 'adqhw bench synth'"
 	@echo "make clean     remove what was built here"
 
@@ -21,7 +21,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@bash tools/setup.sh "$(PYTHON)"
 	@touch $(STAMP)
 
-# The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml); nothing else needs them.
+# The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml) and `bench train` (Brevitas).
 setup-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
 

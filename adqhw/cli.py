@@ -2,7 +2,7 @@
 
 import typer
 
-from . import __version__, bench_ablation
+from . import __version__, bench_ablation, bench_allocation, bench_train
 from .commands import (
     bench,
     bench_rtl,
@@ -57,6 +57,8 @@ benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
+benchmarks.command("allocation")(guarded(bench_allocation.command))
+benchmarks.command("train")(guarded(bench_train.command))
 app.add_typer(benchmarks, name="bench")
 
 
