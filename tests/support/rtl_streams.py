@@ -36,11 +36,15 @@ def simulate(
     pause: float = 0.0,
     seed: int = 0,
     probe: Any = None,
+    later: Mapping[int, tuple[str, Payload]] | None = None,
+    holds: float = 0.0,
+    simulator: Any = None,
 ) -> Trace:
     """Load parameters, play `feeds`, and stop when every output port has given its count.
 
     Inputs are held back with chance `idle`, outputs with chance `pause`. `probe(ctx)` runs in
-    every cycle. Checks the stream rules: an offered payload stays until taken, and valid does not
+    every cycle. `later`: loads by cycle. `holds`: chance of the input `hold`, under which nothing is
+    offered. `simulator`: a class in place of Amaranth's. Checks the stream rules: an offered payload stays until taken, and valid does not
     depend on ready.
     """
     rng = np.random.default_rng(seed)
@@ -55,10 +59,15 @@ def simulate(
         takers = [_Taker(dut, port, trace) for port in counts]
         limit = 1000 + 40 * (sum(map(len, feeds.values())) + sum(counts.values()))
         for cycle in range(limit):
+            frozen = holds > 0 and rng.random() < holds
+            if holds:
+                ctx.set(dut.hold, int(frozen))
+            if later:
+                _present(ctx, dut, later, cycle)
             for player in players:
                 player.offer(ctx, rng.random() >= idle)
             for taker in takers:
-                taker.offer(ctx, rng.random() >= pause)
+                taker.offer(ctx, rng.random() >= pause, frozen=frozen)
             for end in (*players, *takers):
                 end.sample(ctx, cycle)
             if probe is not None:
@@ -68,10 +77,10 @@ def simulate(
                 return
         raise AssertionError(f"no end after {limit} cycles: {trace.outputs}")
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    running = (simulator or Simulator)(dut)
+    running.add_clock(1e-6)
+    running.add_testbench(bench)
+    running.run()
     return trace
 
 
@@ -80,6 +89,15 @@ async def _load(ctx, port, payload):
     ctx.set(port.valid, 1)
     await ctx.tick()
     ctx.set(port.valid, 0)
+
+
+def _present(ctx, dut, later, cycle):
+    """The load of this cycle, if any."""
+    for name in {name for name, _ in later.values()}:
+        ctx.set(getattr(dut, name).valid, int(cycle in later and later[cycle][0] == name))
+    if cycle in later:
+        name, payload = later[cycle]
+        ctx.set(getattr(dut, name).payload, payload)
 
 
 class _Player:
@@ -109,15 +127,18 @@ class _Taker:
         self.name, self.port, self.outputs = name, getattr(dut, name), trace.outputs[name]
         self.waiting = None
 
-    def offer(self, ctx, ready):
+    def offer(self, ctx, ready, *, frozen=False):
         ctx.set(self.port.ready, int(not ready))
         before = ctx.get(self.port.valid)
         ctx.set(self.port.ready, int(ready))
         assert ctx.get(self.port.valid) == before, f"{self.name}: valid depends on ready"
-        self.ready = ready
+        self.ready, self.frozen = ready, frozen
 
     def sample(self, ctx, cycle):
         valid = ctx.get(self.port.valid)
+        if self.frozen:
+            assert not valid, f"{self.name}: valid while held"
+            return
         value = ctx.get(self.port.payload) if valid else None
         if self.waiting is not None:
             assert valid, f"{self.name}: valid dropped before ready"

@@ -92,7 +92,7 @@ def threshold(act_width: int) -> Design:
         Cat(Mux(s.row.negative, -acc[0], acc[0]) >= tau for tau in s.row.tau)
     )
     spec = s.past(met, 2, "spec_met")
-    code = Signal(act_width, name="spec_code")
+    code = Signal(act_width, name="expected_code")
     # Up to 15 comparators the count is a chain, not the tree of the unit.
     s.m.d.comb += code.eq(sum(spec[1]) if act_width <= 4 else adder_tree(list(spec[1])))
     s.m.d.comb += [
@@ -102,7 +102,7 @@ def threshold(act_width: int) -> Design:
         Cover(unit.codes.valid & (code == arch.thresholds) & (acc[2] < 0)),
     ]
     s.flow(list(now["valid"]))
-    return s.design(shown=[unit.codes.payload, code])
+    return s.design(shown=[now["reached"], spec[0], unit.codes.payload, code])
 
 
 def requant(act_width: int) -> Design:
@@ -114,7 +114,8 @@ def requant(act_width: int) -> Design:
     unit = RequantUnit(arch)
     s = _Stage(unit, unit.accs.valid & (unit.skips.valid | ~unit.use_skip))
     m, now = s.m, unit.registers
-    constants = [getattr(unit, n) for n in ("use_skip", "shift", "skip_multiplier", "out_min", "out_max")]
+    names = ("use_skip", "shift", "skip_multiplier", "out_min", "out_max")
+    constants = [getattr(unit, name) for name in names]
     steady = [Signal.like(c, name=f"steady_{i}") for i, c in enumerate(constants)]
     started = Signal(name="started")
     m.d.sync += [started.eq(1), *(k.eq(c) for k, c in zip(steady, constants, strict=True))]
@@ -144,4 +145,4 @@ def requant(act_width: int) -> Design:
     ]
     s.flow(list(now["valid"]))
     more = [*constants, unit.skips.payload, unit.skips.valid]
-    return s.design(*more, shown=[unit.codes.payload, code])
+    return s.design(*more, shown=[now["shifted"], floor, unit.codes.payload, code])

