@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
 Payload = Any
@@ -77,11 +78,22 @@ def simulate(
                 return
         raise AssertionError(f"no end after {limit} cycles: {trace.outputs}")
 
-    running = (simulator or Simulator)(dut)
+    running, _ = started(dut, simulator)
     running.add_clock(1e-6)
     running.add_testbench(bench)
     running.run()
     return trace
+
+
+def started(dut: Any, simulator: Any = None) -> tuple[Any, Any]:
+    """Amaranth's simulator, or the given class, of a unit, and the signal that resets it."""
+    if simulator is not None:
+        running = simulator(dut)
+        return running, running.rst
+    m = Module()
+    m.domains.sync = domain = ClockDomain()
+    m.submodules.dut = dut
+    return Simulator(m), domain.rst
 
 
 async def _load(ctx, port, payload):

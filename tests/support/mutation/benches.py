@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from rtl_streams import simulate
+from rtl_streams import simulate, started
 
 from adqhw.rtl.arch import Arch, Micro, RequantWidths
 from adqhw.rtl.lane_array import LaneArray
@@ -18,6 +18,7 @@ from adqhw.rtl.sequencer import Sequencer
 from adqhw.rtl.storage import Storage
 from adqhw.rtl.threshold_unit import ThresholdUnit
 from adqhw.rtl.timing import column_latency
+from adqhw.rtl.verilog import flat_ports
 from adqhw.rtl.words import config_word, requant_words, threshold_words
 from adqhw.spec import IntFormat, Requant, Threshold
 
@@ -51,11 +52,10 @@ def threshold_bench(make, simulator) -> None:
     for number, (idle, pause) in enumerate(PRESSURES):
         tau, sign = tables[number % 2]
         spec = Threshold(tau=tau, sign=sign)
-        # Channels in turn (a new row for every acc), then in runs (the row stays).
-        order = np.arange(4)[None].repeat(64, 0).ravel() if number < 2 else np.arange(4).repeat(64)
-        accs = every.T.ravel() if number < 2 else every.ravel()
-        want = spec.apply(every[None])[0]
-        want = want.T.ravel() if number < 2 else want.ravel()
+        # Channels in runs (the row stays), or every sum of every channel in any order.
+        mixed = np.random.default_rng(number).permutation(256) if number < 3 else np.arange(256)
+        order, accs = (np.arange(4).repeat(64))[mixed], every.ravel()[mixed]
+        want = spec.apply(every[None])[0].ravel()[mixed]
         loads = [("parameters", w) for w in threshold_words(threshold_arch(), spec, 4)]
         other = Threshold(tau=[[7, 8, 9]], sign=[-1])
         stale = [("parameters", w) for w in threshold_words(threshold_arch(), other, 4)]
@@ -247,6 +247,42 @@ def sequencer_arch() -> Arch:
     )  # fmt: skip
 
 
+def reset_bench(make, simulator) -> None:
+    """Reset brings back the state of power-up: the same inputs then give the same outputs."""
+    fresh, again = ([], [])
+    for record, noise in ((fresh, 0), (again, 60)):
+        dut, rng = make(), np.random.default_rng(5)
+        ports = flat_ports(dut)
+        # Memories keep their rows, so none is loaded.
+        inputs = [s for n, (s, d) in ports.items() if d.value == "input" and "load" not in n
+                  and "parameters" not in n]  # fmt: skip
+        outputs = [s for s, d in ports.values() if d.value == "output"]
+        running, rst = started(dut, simulator)
+
+        async def bench(ctx, *, record=record, noise=noise, rng=rng, rst=rst, ins=inputs, outs=outputs):
+            other = np.random.default_rng(9)
+
+            def play(source):
+                for signal in ins:
+                    bits = int.from_bytes(source.bytes(len(signal) // 8 + 1), "little")
+                    ctx.set(signal, bits & ((1 << len(signal)) - 1))
+
+            for step in range(noise):
+                play(other)
+                ctx.set(rst, int(step == noise - 1))
+                await ctx.tick()
+            ctx.set(rst, 0)
+            for _ in range(40):
+                play(rng)
+                record.append([ctx.get(s) for s in outs])
+                await ctx.tick()
+
+        running.add_clock(1e-6)
+        running.add_testbench(bench)
+        running.run()
+    assert fresh == again
+
+
 UNITS = [
     Unit(
         name="threshold", make=lambda: ThresholdUnit(threshold_arch()), bench=threshold_bench
@@ -260,5 +296,5 @@ UNITS = [
         )
         for micro in Micro
     ),
-    Unit(name="sequencer", make=lambda: Sequencer(sequencer_arch()), bench=run_sequencer),
+    Unit(name="sequencer", make=lambda: Sequencer(sequencer_arch(), counter_width=6), bench=run_sequencer),
 ]

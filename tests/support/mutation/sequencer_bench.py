@@ -25,7 +25,7 @@ def run_sequencer(make, simulator) -> None:
         await _idle(ctx, dut, rng)
         for row, level in enumerate(LEVELS):
             await _load(ctx, dut.codebook_load, {"row": row, "level": level})
-        for lengths, shortened in (([3, 1, 6, 2], None), ([1, 2, 1, 4], None), ([2], 0)):
+        for lengths, shortened in (([3, 1, 40, 2], None), ([1, 2, 1, 140], None), ([2], 0)):
             passes = [dict(fields) for fields in PASSES]
             if shortened is not None:
                 passes[shortened]["final"] = 1
@@ -126,6 +126,7 @@ async def _cycle(ctx, dut, rng, flags, counters, *, counting=True):
     await ctx.tick()
     ctx.set(dut.start, 0)
     if counters is not None and counting:
-        counters[0] += 1
+        wrap = 1 << len(dut.counters.cycles)
+        counters[0] = (counters[0] + 1) % wrap
         for bit in range(len(EVENTS)):
-            counters[1 + bit] += events >> bit & 1
+            counters[1 + bit] = (counters[1 + bit] + (events >> bit & 1)) % wrap
