@@ -152,3 +152,58 @@ def product_bound(*, level_width: int, act_width: int) -> Design:
         Cover((made == 0) & (level > 1)),
     ]
     return Design(module=m, ports=[level, act], shown=[level, act, made])
+
+
+def bit_serial(a: Arch) -> Design:
+    """`bit_serial` for any sequence of digits: each bit adds the levels it selects, shifted.
+
+    With `digit_sum` this is level x activation when the digits of a beat come once each.
+    """
+    unit = column_for(a)
+    m = unit.elaborate(None)
+    rows = range(a.rows)
+    _assume_inputs(m, a, unit)
+    level = [Signal(signed(a.level_width), name=f"spec_level_{r}") for r in rows]
+    act = [Signal(a.act_width, name=f"spec_act_{r}") for r in rows]
+    term = [Signal.like(unit.terms[r], name=f"spec_term_{r}") for r in rows]
+    beat, expected = (Signal(signed(a.acc_width), name=n) for n in ("spec_sum", "expected"))
+    with m.If(unit.take):
+        for r in rows:
+            m.d.sync += level[r].eq(Mux(unit.load, specified_level(a, unit, r), 0))
+            m.d.sync += act[r].eq(unit.activations[r])
+    with m.If(unit.advance):
+        for r in rows:
+            m.d.sync += term[r].eq(Mux((act[r] >> unit.act_digit)[0], level[r], 0))
+        m.d.sync += beat.eq(sum(term))
+        with m.If(unit.add):
+            m.d.sync += expected.eq(Mux(unit.restart, 0, expected) + (beat << unit.shift))
+    for r in rows:
+        same = (unit.levels[r] == level[r]) & (unit.operands[r] == act[r])
+        m.d.comb += Assert(Mux(unit.live[r], same, level[r] == 0))
+        m.d.comb += Assert(unit.terms[r] == term[r])
+    m.d.comb += [
+        Assert(unit.total == beat), Assert(unit.acc == expected),
+        Cover((expected < 0) & (unit.shift == 1) & ~unit.advance & (act[0] == 3)),
+    ]  # fmt: skip
+    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
+    names = ("bypass", "advance", "take", "load", "act_digit", "shift", "add", "restart")
+    controls = [getattr(unit, name) for name in names]
+    shown = [unit.total, beat, unit.acc, expected]
+    return Design(module=m, ports=[*inputs, *controls], shown=shown)
+
+
+def digit_sum(*, level_width: int, act_width: int) -> Design:
+    """A real product is the sum of the level shifted by each set bit of the activation."""
+    m = Module()
+    level, act = Signal(signed(level_width), name="level"), Signal(act_width, name="act")
+    made = Signal(signed(level_width + act_width), name="made")
+    added = Signal(signed(level_width + act_width), name="added")
+    tick = Signal()
+    m.d.sync += tick.eq(~tick)
+    m.d.comb += [
+        made.eq(level * act),
+        added.eq(sum(Mux(act[bit], level << bit, 0) for bit in range(act_width))),
+        Assert(made == added),
+        Cover((made < -1) & act.all()),
+    ]
+    return Design(module=m, ports=[level, act], shown=[level, act, made, added])

