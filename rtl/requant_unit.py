@@ -72,8 +72,8 @@ class RequantUnit(wiring.Component):
         shifted = Signal(addends.shape())
         valid = Signal(4)
         self.registers = {
-            **memory_parts, "valid": valid, "acc": acc, "skip": skip, "scaled": scaled, "residual": residual,
-            "bias": bias, "total": total, "shifted": shifted,
+            **memory_parts, "valid": valid, "acc": acc, "skip": skip, "scaled": scaled,
+            "residual": residual, "bias": bias, "total": total, "shifted": shifted,
         }  # for proofs  # fmt: skip
         m.d.comb += half.eq((1 << self.shift) >> 1)
         with m.If(advance):

@@ -44,9 +44,9 @@ def simulate(
     """Load parameters, play `feeds`, and stop when every output port has given its count.
 
     Inputs are held back with chance `idle`, outputs with chance `pause`. `probe(ctx)` runs in
-    every cycle. `later`: loads by cycle. `holds`: chance of the input `hold`, under which nothing is
-    offered. `simulator`: a class in place of Amaranth's. Checks the stream rules: an offered payload stays until taken, and valid does not
-    depend on ready.
+    every cycle. `later`: loads by cycle. `holds`: chance of the input `hold`, under which nothing
+    is offered. `simulator`: a class in place of Amaranth's. Checks the stream rules: an offered
+    payload stays until taken, and valid does not depend on ready.
     """
     rng = np.random.default_rng(seed)
     trace = Trace({port: [] for port in feeds}, {port: [] for port in counts})

@@ -1,6 +1,6 @@
 """`make mutate`: every unit's mutants against its bench; resumes; writes docs/mutation.md.
 
-    python -m mutation [--count N] [--seed N] [PART OF A UNIT'S NAME]
+python -m mutation [--count N] [--seed N] [PART OF A UNIT'S NAME]
 """
 
 import argparse
@@ -44,11 +44,11 @@ class Record:
         self.verdicts[str(number)] = verdict
         self.path.write_text(json.dumps({"key": self.key, "verdicts": self.verdicts}))
 
-    def kill(self) -> None:
-        """Every mutant that has no verdict; a survivor is tried again, benches may have grown."""
+    def kill(self, first: int) -> None:
+        """The first mutants without a verdict; a survivor is tried again, benches may have grown."""
         if killed(self.unit, self.model, 0):
             raise AssertionError(f"Unit {self.unit.name} itself must pass its benches")
-        for number in range(1, len(self.model.mutants) + 1):
+        for number in range(1, min(first, len(self.model.mutants)) + 1):
             if self.verdicts.get(str(number)) in ("killed", "equivalent"):
                 continue
             dead = killed(self.unit, self.model, number)
@@ -61,7 +61,9 @@ class Record:
             if verdict == "survived":
                 if equivalent(self.model, int(number)):
                     self.put(int(number), "equivalent")
-                print(f"  {self.verdicts[number]}: {self.model.mutants[int(number) - 1]}", flush=True)
+                print(
+                    f"  {self.verdicts[number]}: {self.model.mutants[int(number) - 1]}", flush=True
+                )
         print(summary(self.unit.name, self.verdicts), flush=True)
 
 
@@ -70,19 +72,26 @@ def main() -> None:
     parser.add_argument("part", nargs="?", default="")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1 << 12, help="of each unit's mutants")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"seed {chosen.seed}, {chosen.count} mutants per unit", flush=True)
     units = [unit for unit in UNITS if chosen.part in unit.name]
     records = [Record(unit, count=chosen.count, seed=chosen.seed) for unit in units]
     for record in records:
-        record.kill()
+        record.kill(chosen.first)
     for record in records:
+        write(records, chosen)
         record.excuse()
+    write(records, chosen)
+
+
+def write(records: list[Record], chosen: argparse.Namespace) -> None:
+    """The page as far as it is known; only for all units together."""
     if not chosen.part:
         results = {record.unit.name: record.verdicts for record in records}
         PAGE.write_text(page(results, ROOT, chosen.count, chosen.seed), encoding="utf-8")
-        print(f"wrote {PAGE}")
+        print(f"wrote {PAGE}", flush=True)
 
 
 if __name__ == "__main__":

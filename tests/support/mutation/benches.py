@@ -221,7 +221,9 @@ def mac_bench(micro: Micro, make, simulator) -> None:
         codes = rng.integers(0, 8, chosen.shape)
         if depth == 1:
             codes[:, 0] = (np.arange(64)[:, None, None] // 8 + np.arange(4).reshape(2, 2)) % 8
-            chosen[:, 0] = (np.arange(64)[:, None, None] // 2 + 8 * np.arange(4).reshape(2, 2)) % 32 - 16
+            chosen[:, 0] = (
+                np.arange(64)[:, None, None] // 2 + 8 * np.arange(4).reshape(2, 2)
+            ) % 32 - 16
         chosen[1, :, 0, 0] = codes[1, :, 0, 0] = 0
         levels = chosen if bypass else np.array(book)[codes]
         fields = chosen & ((1 << a.field_width) - 1) if bypass else codes
@@ -274,7 +276,7 @@ class _Gates:
         for row in range(a.rows):
             line = [b["activations"][row] for b in beats if b["weights"][0][row]]
             self.kept[0, row] += line
-        self.at = {place: 0 for place in self.kept}
+        self.at = dict.fromkeys(self.kept, 0)
 
     def look(self, ctx) -> None:
         for (col, row), line in self.kept.items():
@@ -286,7 +288,12 @@ class _Gates:
 
 def sequencer_arch() -> Arch:
     storage = Storage(
-        activation_words=4, weight_rows=2, threshold_rows=2, requant_rows=2, codebook_rows=16, passes=4
+        activation_words=4,
+        weight_rows=2,
+        threshold_rows=2,
+        requant_rows=2,
+        codebook_rows=16,
+        passes=4,
     )
     return replace(
         Arch(rows=1, cols=1, channels=2, weight_width=2, level_width=3, act_width=2, acc_width=6,
@@ -310,7 +317,9 @@ def reset_bench(make, simulator) -> None:
         outputs = [s for s, d in ports.values() if d.value == "output"]
         running, rst = started(dut, simulator)
 
-        async def bench(ctx, *, record=record, noise=noise, rng=rng, rst=rst, ins=inputs, outs=outputs):
+        async def bench(
+            ctx, *, record=record, noise=noise, rng=rng, rst=rst, ins=inputs, outs=outputs
+        ):
             other = np.random.default_rng(9)
 
             def play(source):
@@ -335,9 +344,7 @@ def reset_bench(make, simulator) -> None:
 
 
 UNITS = [
-    Unit(
-        name="threshold", make=lambda: ThresholdUnit(threshold_arch()), bench=threshold_bench
-    ),
+    Unit(name="threshold", make=lambda: ThresholdUnit(threshold_arch()), bench=threshold_bench),
     Unit(name="requant", make=lambda: RequantUnit(requant_arch()), bench=requant_bench),
     *(
         Unit(
@@ -347,5 +354,9 @@ UNITS = [
         )
         for micro in Micro
     ),
-    Unit(name="sequencer", make=lambda: Sequencer(sequencer_arch(), counter_width=6), bench=run_sequencer),
+    Unit(
+        name="sequencer",
+        make=lambda: Sequencer(sequencer_arch(), counter_width=6),
+        bench=run_sequencer,
+    ),
 ]

@@ -22,8 +22,9 @@ def equivalent(model: Model, number: int) -> bool:
         for name, value in (("gold", 0), ("gate", number))
     )
     script = (
-        f"{sides}; memory_map; opt_expr; opt_clean; equiv_make gold gate both; hierarchy -top both; "
-        f"clean; equiv_struct; equiv_simple -seq 1; equiv_induct -seq {STEPS}; equiv_status"
+        f"{sides}; memory_map; opt_expr; opt_clean; equiv_make gold gate both; "
+        f"hierarchy -top both; clean; equiv_struct; equiv_simple -seq 1; "
+        f"equiv_induct -seq {STEPS}; equiv_status"
     )
     try:
         log = yosys(model.folder, script, check=False, limit_s=LIMIT_S)

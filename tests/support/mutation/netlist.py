@@ -1,4 +1,4 @@
-"""One compiled model with every mutant in it: emitted Verilog, Yosys `mutate -ctrl`, CXXRTL, g++."""
+"""One compiled model with every mutant: emitted Verilog, Yosys `mutate -ctrl`, CXXRTL, g++."""
 
 import hashlib
 import os

@@ -1,19 +1,21 @@
 """docs/mutation.md: the score of every unit, and every survivor."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 HEAD = """# Mutation test
 
-Written by `make mutate` (`tests/support/mutation/`). The emitted Verilog of each unit (small widths)
-is read by Yosys, cleaned of dead bits and don't cares, and `mutate -list` samples single-bit faults
-(inverted, stuck at 0 or 1, inverted when another bit is 0 or 1) at cell ports, clocks excepted. All
-mutants of a unit live in one CXXRTL model and are chosen by an input. Each is run against the bench
-that the test suite runs on the unit itself (`tests/rtl/test_unit_benches.py`: the same function,
-another simulator), which compares with `adqhw.spec`, checks the stream rules, cycles and reset.
+Written by `make mutate` (`tests/support/mutation/`). The emitted Verilog of each unit (small
+widths) is read by Yosys, cleaned of dead bits and don't cares, and `mutate -list` samples
+single-bit faults (inverted, stuck at 0 or 1, inverted when another bit is 0 or 1) at cell ports,
+clocks excepted. All mutants of a unit live in one CXXRTL model and are chosen by an input. Each is
+run against the bench that the test suite runs on the unit itself
+(`tests/rtl/test_unit_benches.py`: the same function, another
+simulator), which compares with `adqhw.spec`, checks the stream rules, cycles and reset.
 
 A mutant that passes everything is compared with the unit by Yosys's `equiv_induct`; proven equal it
-is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are whole lane arrays (2x2).
+is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are lane arrays of 2x2.
 """
 
 
@@ -30,8 +32,12 @@ def score(verdicts: dict[str, str]) -> float:
 
 
 def page(results: dict[str, dict[str, str]], root: Path, count: int, seed: int) -> str:
-    lines = [HEAD, f"Seed {seed}, {count} mutants per unit.", ""]
-    lines += ["| unit | killed | equivalent | survived | score |", "| --- | --- | --- | --- | --- |"]
+    tried = sum(map(len, results.values()))
+    lines = [HEAD, f"Seed {seed}, {count} mutants per unit sampled, {tried} tried in all.", ""]
+    lines += [
+        "| unit | killed | equivalent | survived | score |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     whole: dict[str, str] = {}
     for name, verdicts in results.items():
         whole |= {f"{name} {k}": v for k, v in verdicts.items()}
@@ -58,7 +64,7 @@ def _row(name: str, verdicts: dict[str, str]) -> str:
 
 def _described(mutant: str, source: list[str]) -> str:
     words = mutant.split()
-    value = {a: b for a, b in zip(words, words[1:], strict=False) if a.startswith("-")}
+    value = {a: b for a, b in pairwise(words) if a.startswith("-")}
     place = value.get("-src", "")
     line = place.partition(":")[2].partition(".")[0]
     text = source[int(line) - 1].strip() if line.isdigit() else ""

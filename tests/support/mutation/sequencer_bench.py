@@ -19,7 +19,9 @@ def run_sequencer(make, simulator) -> None:
     dut = make()
     rng = np.random.default_rng(11)
     width = len(dut.descriptor.as_value())
-    words = [int.from_bytes(rng.bytes(width // 8 + 1), "little") & ((1 << width) - 1) for _ in PASSES]
+    words = [
+        int.from_bytes(rng.bytes(width // 8 + 1), "little") & ((1 << width) - 1) for _ in PASSES
+    ]
 
     async def bench(ctx):
         await _idle(ctx, dut, rng)
@@ -47,7 +49,9 @@ async def _idle(ctx, dut, rng):
     for _ in range(3):
         ctx.set(dut.finished, 1)
         ctx.set(dut.events, int(rng.integers(16)))
-        quiet = [ctx.get(s) for s in (dut.busy, dut.done, dut.setup, dut.record, dut.codebook.valid)]
+        quiet = [
+            ctx.get(s) for s in (dut.busy, dut.done, dut.setup, dut.record, dut.codebook.valid)
+        ]
         assert quiet == [0] * 5
         assert ctx.get(dut.counters.as_value()) == 0
         await ctx.tick()

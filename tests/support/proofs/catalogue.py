@@ -21,7 +21,9 @@ def _columns() -> list[Proof]:
             configuration=f"weight {w}, act {a}",
             build=partial(columns.column, columns.arch(weight_width=w, act_width=a)),
             abstract=True,
-            fault=bug("a tree that subtracts", "column", "add", "sub") if (w, a) == (2, 2) else None,
+            fault=bug("a tree that subtracts", "column", "add", "sub")
+            if (w, a) == (2, 2)
+            else None,
             fast=(w, a) == (2, 4),
         )
         for w in WEIGHT_WIDTHS
@@ -43,9 +45,7 @@ def _columns() -> list[Proof]:
                 columns.column, columns.arch(weight_width=2, act_width=a, micro="uniform")
             ),
             abstract=True,
-            fault=bug("a product that is a sum", "lookup_mac", "mul", "add")
-            if a == 4
-            else None,
+            fault=bug("a product that is a sum", "lookup_mac", "mul", "add") if a == 4 else None,
         )
         for a in ACT_WIDTHS
     ]
@@ -56,7 +56,9 @@ def _columns() -> list[Proof]:
             build=partial(
                 columns.bit_serial, columns.arch(weight_width=w, act_width=a, micro="bit_serial")
             ),
-            fault=bug("a tree that subtracts", "column", "add", "sub") if (w, a) == (2, 2) else None,
+            fault=bug("a tree that subtracts", "column", "add", "sub")
+            if (w, a) == (2, 2)
+            else None,
         )
         for w in WEIGHT_WIDTHS
         for a in ACT_WIDTHS
@@ -66,7 +68,9 @@ def _columns() -> list[Proof]:
             component="digit sum",
             configuration=f"level 8, act {a}",
             build=partial(columns.digit_sum, level_width=8, act_width=a),
-            fault=("a sum in place of the product", r"cell \$mul ", "cell $add ") if a == 2 else None,
+            fault=("a sum in place of the product", r"cell \$mul ", "cell $add ")
+            if a == 2
+            else None,
         )
         for a in (2, 4)  # 8 x 8 products are hard for z3: test_proofs.py goes through all
     ]

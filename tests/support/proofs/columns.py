@@ -65,7 +65,9 @@ def column(a: Arch) -> Design:
     _cover(m, unit, product, expected)
     inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
     controls = [unit.bypass, unit.advance, unit.load, unit.add, unit.restart]
-    return Design(module=m, ports=[*inputs, *controls], shown=[unit.total, beat, unit.acc, expected])
+    return Design(
+        module=m, ports=[*inputs, *controls], shown=[unit.total, beat, unit.acc, expected]
+    )
 
 
 def _assume_inputs(m, a, unit):

@@ -1,4 +1,4 @@
-"""From Amaranth assertions to a verdict: RTLIL, Yosys, SMT-LIB, yosys-smtbmc, z3 (all from PyPI)."""
+"""From Amaranth assertions to a verdict: RTLIL, Yosys, SMT-LIB, yosys-smtbmc, z3 (from PyPI)."""
 
 import os
 import re

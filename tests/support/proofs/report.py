@@ -29,9 +29,9 @@ into one configuration of each component and must be refuted by a counterexample
   contract section 5 at the contract's widths (multiplier s24, acc s32, skip multiplier s32, bias
   s56, shift 0..47; products uninterpreted as above); both with their real parameter memory (two
   channels, loaded at any time), and with the stream rules: an offered code stays until taken, and
-  accepted minus emitted (modulo 256) is what is inside. Assumed for requant: shift, limits, use_skip and
-  skip multiplier constant, shift <= 47, out_min <= out_max. For 255 thresholds the count is the
-  unit's own adder tree; for 3 and 15 it is a chain.
+  accepted minus emitted (modulo 256) is what is inside. Assumed for requant: shift, limits,
+  use_skip and skip multiplier constant, shift <= 47, out_min <= out_max. For 255
+  thresholds the count is the unit's own adder tree; for 3 and 15 it is a chain.
 * **Streams**: an offered payload stays until taken; what came in minus what left is what is
   inside, modulo 256. Lane array: one sum per beat that is `last`, and (decode, uniform) each beat's
   control reaches the columns with it; while `hold` sums are not offered and not lost. Assumed: beat
@@ -53,9 +53,17 @@ def page(results: list[tuple[Proof, Verdict]], seconds: float) -> str:
         lines.append(
             f"| {proof.component} | {proof.configuration} | {word} | {verdict.seconds:.1f} |"
         )
-    lines += ["", "## Seeded bugs", "", "| component | bug | counterexample |", "| --- | --- | --- |"]
+    lines += [
+        "",
+        "## Seeded bugs",
+        "",
+        "| component | bug | counterexample |",
+        "| --- | --- | --- |",
+    ]
     for proof, verdict in results:
         if proof.fault:
             found = verdict.refuted or "**not refuted**"
-            lines.append(f"| {proof.component}, {proof.configuration} | {proof.fault[0]} | {found} |")
+            lines.append(
+                f"| {proof.component}, {proof.configuration} | {proof.fault[0]} | {found} |"
+            )
     return "\n".join(lines) + "\n"

@@ -41,7 +41,9 @@ class _Stage:
         Rows and the register agree for the channel `held`; the memory cell itself is Amaranth's.
         """
         m, unit = self.m, self.unit
-        store, held, current, data = (unit.registers[n] for n in ("store", "held", "current", "row"))
+        store, held, current, data = (
+            unit.registers[n] for n in ("store", "held", "current", "row")
+        )
         peek, check = (store.read_port(domain="comb") for _ in range(2))
         m.d.comb += [peek.addr.eq(unit.accs.payload.channel), check.addr.eq(held)]
         wanted, waits = Signal.like(data.as_value(), name="wanted"), Signal(name="row_due")
@@ -88,9 +90,7 @@ def threshold(act_width: int) -> Design:
     acc = s.past(unit.accs.payload.acc, 3, "acc")
     now = unit.registers
     met = Signal(arch.thresholds, name="met")  # contract section 4, of the acc in stage 1
-    s.m.d.comb += met.eq(
-        Cat(Mux(s.row.negative, -acc[0], acc[0]) >= tau for tau in s.row.tau)
-    )
+    s.m.d.comb += met.eq(Cat(Mux(s.row.negative, -acc[0], acc[0]) >= tau for tau in s.row.tau))
     spec = s.past(met, 2, "spec_met")
     code = Signal(act_width, name="expected_code")
     # Up to 15 comparators the count is a chain, not the tree of the unit.

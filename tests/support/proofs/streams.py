@@ -106,10 +106,7 @@ def _control_travels(m, unit, accept):
     c = r["control"]
     seen = [
         Cat(c.adds, c.starts, c.ends, r["channels"][0]),
-        *(
-            Cat(r["valid"][i], r["first"][i], r["last"][i], r["channels"][i + 1])
-            for i in range(2)
-        ),
+        *(Cat(r["valid"][i], r["first"][i], r["last"][i], r["channels"][i + 1]) for i in range(2)),
     ]
     m.d.comb += [Assert(a == b) for a, b in zip(seen, line, strict=False)]
     m.d.comb += Assert(unit.sums.payload.channel == line[3][3:])
