@@ -45,7 +45,7 @@ class Record:
         self.path.write_text(json.dumps({"key": self.key, "verdicts": self.verdicts}))
 
     def kill(self, first: int) -> None:
-        """The first mutants without a verdict; a survivor is tried again, benches may have grown."""
+        """The first mutants without a verdict; survivors again, for benches may have grown."""
         if killed(self.unit, self.model, 0):
             raise AssertionError(f"Unit {self.unit.name} itself must pass its benches")
         for number in range(1, min(first, len(self.model.mutants)) + 1):
