@@ -182,8 +182,23 @@ def requant_bench(make, simulator) -> None:
         if (idle, pause) == (0.0, 0.0):
             assert trace.accepted["accs"][:9] == list(range(9))
             assert trace.cycles("codes") == [c + 5 for c in trace.accepted["accs"][: len(want)]]
+    _other_limits(make, simulator)
     _reload(make, simulator, "requants")
     _capacity(make, simulator, 5)
+
+
+def _other_limits(make, simulator) -> None:
+    """Limits that no format has: both above 0, both below."""
+    spec = Requant(multiplier=[1], bias=[0], shift=0, out=IntFormat.parse("s9"))
+    accs = np.arange(-128, 128)
+    for low, high in ((5, 100), (-90, -3)):
+        constants = requant_constants(spec, skip=False) | {"out_min": low, "out_max": high}
+        trace = simulate(
+            make(), {"accs": _accs(accs, accs % 4)}, {"codes": 256}, constants=constants,
+            loads=[("parameters", w) for w in requant_words(requant_arch(), spec, 4)],
+            simulator=simulator,
+        )  # fmt: skip
+        assert trace.values("codes") == np.clip(accs, low, high).tolist()
 
 
 BOOKS = {

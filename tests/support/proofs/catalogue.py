@@ -14,6 +14,10 @@ def bug(what: str, file: str, old: str, new: str) -> tuple[str, str, str]:
     return what, rf'(/rtl/{file}\.py:\d+"\n  cell )\${old} ', rf"\g<1>${new} "
 
 
+READ_AGAIN = r"connect \\A \\current \[0\]", r"connect \\A 1'0"
+"""The parameter row is read for every acc, also when the register holds it."""
+
+
 def _columns() -> list[Proof]:
     proofs = [
         Proof(
@@ -117,6 +121,19 @@ def _stages() -> list[Proof]:
                 fast=a == 2,
             )
             for a in ACT_WIDTHS
+        ),
+        *(
+            Proof(  # docs/mutation.md: these mutants are equivalent
+                component=name,
+                configuration="every row read again, " + what,
+                build=build,
+                abstract=name == "requant unit",
+                variant=READ_AGAIN,
+            )
+            for name, what, build in (
+                ("threshold unit", "act 2, acc 16", partial(stages.threshold, 2)),
+                ("requant unit", "any limits", partial(stages.requant, 0)),
+            )
         ),
         *(
             Proof(

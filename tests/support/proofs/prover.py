@@ -53,6 +53,8 @@ class Proof:
     depth: int = 2
     reach: int = 12
     fault: tuple[str, str, str] | None = None
+    variant: tuple[str, str] | None = None
+    """(pattern, replacement): a change of the RTLIL that the statements must survive."""
     fast: bool = False
     """Runs in the default test suite."""
 
@@ -78,6 +80,10 @@ def run(proof: Proof) -> Verdict:
     begin = time.monotonic()
     design = proof.build()
     text = rtlil.convert(design.module, name="top", ports=design.ports)
+    if proof.variant:
+        text, count = re.subn(*proof.variant, text, count=1)
+        if not count:
+            raise AssertionError("The variant must change the RTLIL, but does not occur in it")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _to_smt(folder, text, abstract=proof.abstract)
