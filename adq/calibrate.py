@@ -1,6 +1,6 @@
 """Data-driven start of quantization: activation ranges, stream steps, batch norm statistics."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -81,11 +81,18 @@ def recalibrate_batch_norm(model: ResNet, batches: Iterable[Tensor]) -> None:
         raise InputError("Batch norm recalibration must have at least one batch, not none")
 
 
-def start_fakequant(model: ResNet, batches: Iterable[Tensor]) -> None:
-    """From a trained float network to a fakequant one: codebooks, ranges, batch norm statistics."""
+def start_fakequant(
+    model: ResNet, batches: Iterable[Tensor], correct: Callable[[], object] | None = None
+) -> None:
+    """From a trained float network to a fakequant one: codebooks, ranges, batch norm statistics.
+
+    ``correct`` may replace the measured ranges, before the statistics are taken.
+    """
     batches = list(batches)
     model.initialise_codebooks()
     calibrate(model, batches)
+    if correct is not None:
+        correct()
     model.set_mode(Mode.FAKEQUANT)
     recalibrate_batch_norm(model, batches)
 

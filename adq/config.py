@@ -213,8 +213,8 @@ class TrainConfig:
     device: str = "cpu"
     """`cpu`, `cuda` or `auto` (a GPU if there is one). Part of the run's identity, too."""
     amp: bool = False
-    """bfloat16 autocast on a GPU, float recipes only: quantized sums have to stay exact, which
-    TF32 convolutions keep (11-bit operands, levels have 8) and 16-bit results do not."""
+    """bfloat16 convolutions while training (CPU or GPU). Codes and rounded levels are exact in it;
+    sums and gradients are rounded to 8 bits. Evaluation and export always use exact sums."""
     checkpoint_steps: int = 100
     """Steps between checkpoints inside an epoch; the end of an epoch always writes one."""
     log_steps: int = 20
@@ -241,7 +241,3 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-
-    def __post_init__(self) -> None:
-        exact = not self.train.amp or self.quant.mode == "float"
-        _require(exact, "train.amp", "false in a quantized run", self.train.amp)

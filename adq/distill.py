@@ -24,10 +24,10 @@ class Teacher:
     model: ResNet
     digest: str
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor, amp: bool = False) -> Tensor:
         """Real-valued logits (N, classes) of uint8 images (N, C, H, W), without gradients."""
-        with torch.no_grad():
-            return self.model(images)
+        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
+            return self.model(images).float()
 
 
 def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:

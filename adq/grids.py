@@ -28,11 +28,13 @@ class Grid:
 
     values: Tensor
     top: int
+    shifted: Tensor | None = None
+    """Levels of the shift form (contract section 2.4), where rounding alone would leave it."""
 
     @property
     def levels(self) -> Tensor:
-        """Integer levels, ``round(values * top)``, as float64."""
-        return torch.round(self.values * self.top)
+        """Integer levels as float64: ``round(values * top)``, or those of the shift form."""
+        return torch.round(self.values * self.top) if self.shifted is None else self.shifted
 
 
 def post_magnitudes(width: int) -> Tensor:
@@ -45,6 +47,21 @@ def pot_magnitudes(width: int) -> Tensor:
     return torch.exp2(-_exponents(width))
 
 
+def _post_levels(width: int, top: int) -> Tensor:
+    """Magnitudes of POST as integers: powers of two, and one rounded odd power times such.
+
+    sqrt(2) is then one integer factor of a layer, applied once per output (contract section 2.4).
+    """
+    exponents = _exponents(width)
+    odd = exponents % 2 == 1
+    levels = torch.round(torch.exp2(-0.5 * exponents) * top)
+    if odd.any():
+        smallest = exponents[odd].max()
+        factor = torch.round(torch.exp2(-0.5 * smallest) * top)
+        levels = torch.where(odd, factor * torch.exp2((smallest - exponents) / 2), levels)
+    return levels
+
+
 def _exponents(width: int) -> Tensor:
     return torch.arange(2 ** (width - 1) - 2, -1, -1, dtype=torch.float64)
 
@@ -53,7 +70,8 @@ def make_grid(name: str, width: int, level_width: int = 8) -> Grid:
     """The grid of a weight rule at ``width`` bits, with levels of ``level_width`` bits.
 
     ``post``, ``pot``: the top level is 2^(level_width-2), so that every power of two is an exact
-    level (64, 32, ...; the odd powers of sqrt(2) are rounded: 45, 23, 11). ``apot``: the largest
+    level (64, 32, ...); POST's odd powers of sqrt(2) are the smallest of them, rounded,
+    times powers of two (11, 22, 44), so that one factor serves them all. ``apot``: the largest
     multiple of its denominator that fits, exact (120, 96, ..). ``uniform``: the integers
     -m..m, m = 2^(b-1)-1, over m, exact. ``lsq``: the integers -2^(b-1)..2^(b-1)-1, exact.
     """
@@ -74,7 +92,9 @@ def make_grid(name: str, width: int, level_width: int = 8) -> Grid:
         grid = Grid(values=_mirrored(values), top=limit // denominator * denominator)
     elif name in ("post", "pot"):
         magnitudes = post_magnitudes(width) if name == "post" else pot_magnitudes(width)
-        grid = Grid(values=_mirrored(magnitudes), top=2 ** (level_width - 2))
+        top = 2 ** (level_width - 2)
+        shifted = _mirrored(_post_levels(width, top)) if name == "post" else None
+        grid = Grid(values=_mirrored(magnitudes), top=top, shifted=shifted)
     else:
         raise InputError(f"Grid must be post, pot, apot, uniform or lsq, not {name!r}")
     _check_levels(grid, name, width, level_width)

@@ -117,7 +117,9 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(data, weight, stride=self.stride, padding=self.padding)
+        sums = F.conv2d(data, weight, stride=self.stride, padding=self.padding)
+        # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
+        return sums.float() if sums.dtype == torch.bfloat16 else sums
 
     def compute(self, x: Signal, skip: Tensor | None) -> Signal:
         if self.mode is Mode.FLOAT:
@@ -216,4 +218,5 @@ class QuantLinear(Unit):
         scale = x.scale * step
         bias = RoundToStep.apply(self.bias, scale)
         # not multiplied by the scale yet: integers keep their ties, hence the same top-1
-        return Signal(F.linear(data, levels, bias)[..., None, None], scale)
+        with torch.autocast(data.device.type, enabled=False):  # 640 products: nothing to save
+            return Signal(F.linear(data, levels, bias)[..., None, None], scale)

@@ -13,6 +13,7 @@ from ..spec.errors import InputError
 from . import calibrate, checkpoint, pretrained
 from .allocation_report import Report, choose, has_budget
 from .augment import training_batch
+from .carry import carry_quantizers
 from .codebook import CodebookConfig
 from .config import Recipe
 from .config_text import to_dict
@@ -43,8 +44,6 @@ def on_device(recipe: Recipe) -> Recipe:
         raise InputError("train.device must be cpu or auto where no GPU answers, not 'cuda'")
     found = "cuda" if torch.cuda.is_available() else "cpu"
     device = found if asked == "auto" else asked
-    if recipe.train.amp and device == "cpu":
-        raise InputError("train.amp must be false on a CPU, not true: set train.device=cuda")
     return replace(recipe, train=replace(recipe.train, device=device))
 
 
@@ -115,14 +114,15 @@ def prepare(
             recipe = replace(recipe, quant=replace(recipe.quant, widths=widths))
             model = model.with_weight_widths(widths)
         stage("calibrating quantizers")
-        calibrate.start_fakequant(model, batches)
+        learned = learned_quantizers(init)
+        calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
     return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)
 
 
 def load_init(model: ResNet, path: str | Path) -> str:
     """Load weights and batch norms of a checkpoint or of foreign weights; return their digest.
 
-    Quantizers are not taken over: calibration sets them for the widths of this recipe.
+    Codebooks are not taken over, learned activations and streams are (`carry_quantizers`).
     """
     tensors, metadata = checkpoint.read_tensors(path)
     try:
@@ -134,6 +134,17 @@ def load_init(model: ResNet, path: str | Path) -> str:
     except InputError as error:
         raise InputError(f"--init {str(path)!r} must fit the recipe: {error}") from error
     return checkpoint.tensors_digest(tensors)
+
+
+def learned_quantizers(path: str | Path) -> dict[str, Tensor]:
+    """Parameters of activations and streams of a checkpoint trained with them; else none."""
+    _, metadata = checkpoint.read_tensors(path)
+    if checkpoint.FORMAT not in metadata:
+        return {}
+    state = checkpoint.load(path)
+    if state.recipe.quant.mode == "float":
+        return {}
+    return {name: tensor for name, tensor in state.model.items() if ".output." in name}
 
 
 def _is_float_part(name: str) -> bool:

@@ -10,6 +10,7 @@ import torch
 from ..spec.errors import InputError
 from . import checkpoint, preparation
 from .allocation_report import plot
+from .answers import Answers
 from .config import OptimConfig, Recipe
 from .datasets import Dataset
 from .distill import Teacher
@@ -27,7 +28,7 @@ class Run:
     step: int = 0
     epoch: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
-    teacher: Teacher | None = None
+    answers: Answers | None = None
 
 
 def start(
@@ -51,7 +52,6 @@ def start(
         model=prepared.model,
         optimizer=make_optimizer(prepared.model, recipe.optim),
         metrics=metrics,
-        teacher=teacher,
     )
     save(run, files)
     files.rewind_log(-1, finished=False)
@@ -83,7 +83,6 @@ def resume(recipe: Recipe, files: RunFolder, teacher: Teacher | None = None) -> 
         step=state.step,
         epoch=state.epoch,
         metrics=dict(state.metrics),
-        teacher=teacher,
     )
 
 

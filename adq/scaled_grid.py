@@ -100,7 +100,7 @@ class GridWeight(WeightQuantizer):
     def freeze(self) -> None:
         """Round the levels; the scale goes on learning, as it never is an integer."""
         self.frozen.fill_(True)
-        self.levels.copy_(torch.round(self.levels))
+        self.levels.copy_(self.grid.levels)
         self.values.copy_(self.levels / self.grid.top)
 
     def scale(self, weight: Tensor) -> tuple[Tensor, Tensor]:

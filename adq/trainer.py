@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..spec.errors import InputError
 from . import datasets, evaluate, preparation
+from .answers import Answers
 from .batches import batches
 from .config import OptimConfig, Recipe
 from .distill import distillation_loss, load_teacher
@@ -65,12 +66,14 @@ def train(
     data_folder: str | Path | None = None,
     init: str | Path | None = None,
     teacher: str | Path | None = None,
+    answers: str | Path | None = None,
     existing: Existing = "refuse",
     observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
 
-    `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`).
+    `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`); `answers`:
+    folder that keeps what the teacher said, for runs that will show it the same batches.
     """
     observer = observer or Observer()
     files = RunFolder(path=Path(folder))
@@ -85,6 +88,8 @@ def train(
         run = resume(recipe, files, master)
     else:
         run = start(recipe, files, training, init, master, observer.stage)
+    if master is not None:
+        run.answers = Answers(master, recipe, answers)
     schedule = Schedule.of(recipe, len(training))
     fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer.begin(done=run.step, total=schedule.total)
@@ -112,7 +117,11 @@ def train_step(
     if quantized(recipe) and run.step == schedule.freeze:
         run.model.freeze_codebooks()
     lr = learning_rate(recipe.optim, run.step, schedule.total)
-    loss = descend(run, *fetch(epoch, index), lr)
+    images, labels = fetch(epoch, index)
+    taught = None
+    if run.answers is not None:
+        taught = run.answers(epoch, index, images, last=index + 1 == schedule.epoch)
+    loss = descend(run, images, labels, taught, lr)
     if not math.isfinite(loss):
         raise InputError(diverged(files, f"loss must be finite, not {loss}", run.step, lr))
     if quantized(recipe):
@@ -124,13 +133,16 @@ def train_step(
         files.write_log({"step": run.step, "loss": loss, "lr": lr})
 
 
-def descend(run: Run, images: Tensor, labels: Tensor, lr: float) -> float:
-    """Do one optimizer update on uint8 images (N, C, H, W); return the batch's mean loss."""
+def descend(run: Run, images: Tensor, labels: Tensor, taught: Tensor | None, lr: float) -> float:
+    """Do one optimizer update on uint8 images (N, C, H, W); return the batch's mean loss.
+
+    ``taught``: the teacher's logits (N, classes), if there is one.
+    """
     run.model.train()
     for group in run.optimizer.param_groups:
         group["lr"] = lr * group["factor"]
     run.optimizer.zero_grad()
-    recipe, taught = run.recipe, None if run.teacher is None else run.teacher.logits(images)
+    recipe = run.recipe
     try:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.train.amp):
             logits = run.model(images).float()
@@ -203,6 +215,9 @@ def make_deterministic(recipe: Recipe) -> None:
     torch.manual_seed(recipe.train.seed)
     torch.set_num_threads(recipe.train.threads)
     torch.set_deterministic_debug_mode("error")
+    # else torch fills every new tensor with NaN first: a fifth of a step, and nothing here reads
+    # memory that it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def quantized(recipe: Recipe) -> bool:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
+from . import kernels
+from .tensors import has_kernels
 
 Step = float | Tensor
 """Real value of level 1: one number, or (Cout, 1, 1, 1)."""
@@ -23,7 +25,11 @@ def boundaries(values: Tensor) -> Tensor:
 
 def assign(weight: Tensor, values: Tensor) -> Tensor:
     """Index of the nearest of the sorted ``values``, ties toward the lower index."""
-    return torch.bucketize(weight, boundaries(values))
+    bounds = boundaries(values)
+    if has_kernels(weight) and bounds.dtype == torch.float32 and len(bounds) <= kernels.FEW_BOUNDS:
+        above = kernels.count_above(weight.detach().reshape(-1).numpy(), bounds.numpy())
+        return torch.from_numpy(above).long().view(weight.shape)
+    return torch.bucketize(weight, bounds)
 
 
 class WeightQuantizer(nn.Module, ABC):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ARCH_HELP = "Array as a TOML file, instead of --rows --cols --micro."
 ROWS_HELP = "Input channels per beat (16)."
 COLS_HELP = "Output channels per beat (16)."
-MICRO_HELP = "decode (default) or uniform."
+MICRO_HELP = "decode, uniform, bit_serial, product_table, binned or shift_add."
 
 DEFAULT_ARRAY, DEFAULT_MICRO = 16, "decode"
 

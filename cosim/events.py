@@ -5,15 +5,19 @@ model) and, for the one thing that depends on data, from measured activity. Per 
 
 | event | count | part |
 | --- | --- | --- |
-| multiply_bit2 | active MACs (weight not gated, act not 0) x act_width x level_width; binned: sums x final cycles x bin sum x level; shift_add: sums x factor x acc_width | multiply |
+| multiply_bit2 | active MACs (weight not gated, act not 0) x act_width x level_width | multiply |
+| | binned: sums x final cycles x bin sum x level; shift_add: sums x factor x acc | |
 | multiply_zero_act_bit2 | ungated MACs with act 0 (or level 0) x the same | multiply |
-| lookup_mux_bit | decode, bit_serial (shift_add: an entry's bits): ungated MACs x (2^weight_width - 1) x level_width | lookup |
+| lookup_mux_bit | ungated MACs x (2^weight_width - 1) x level_width (shift_add: entry) | lookup |
+| | decode, bit_serial, shift_add | |
 | and_bit | bit_serial: ungated MACs x beat cycles x level_width | multiply |
-| shift_mux_bit | shifter stages x bits: a column's sum (bit_serial, product_table), a lane's term with its sign (shift_add) | multiply |
-| bin_add_bit, bin_register_bit, bin_mux_bit | binned: additions into a bin x its bits; registers and selection also when it leaves | multiply |
+| shift_mux_bit | stages of a shifter x its bits; bit_serial, product_table: per column | multiply |
+| | shift_add: per lane, and its sign | |
+| bin_add_bit | binned: active additions into a bin x bin_width | multiply |
+| bin_register_bit, bin_mux_bit | the same, and once more as the bin leaves | multiply |
 | combine_add_bit, combine_register_bit | shift_add: sums x acc_width | accumulate |
-| product_mux_bit | product_table: a row's word per beat cycle, a product per ungated MAC and cycle | lookup |
-| table_build_add_bit, table_build_register_bit | product_table: words x codes x product width, per pass | lookup |
+| product_mux_bit | product_table: a row's word per cycle, a product per MAC and cycle | lookup |
+| table_build_add_bit, table_build_register_bit | words x codes x product, per pass | lookup |
 | tree_add_bit | r - 1 adders for a column's r used lanes, each as wide as its stage | add |
 | accumulate_bit | used column-beats x acc_width (one addition) | accumulate |
 | accumulator_register_bit | used column-beats x acc_width | accumulate |
@@ -77,14 +81,14 @@ EVENTS: dict[str, EventKind] = {
     "bin_add_bit": EventKind("add", "datapath", "multiply", overhead=True),
     "bin_register_bit": EventKind("register", "datapath", "multiply"),
     "bin_mux_bit": EventKind("mux", "datapath", "multiply"),
-    "combine_add_bit": EventKind("add", "datapath", "accumulate", overhead=True),
-    "combine_register_bit": EventKind("register", "datapath", "accumulate"),
     "product_mux_bit": EventKind("mux", "datapath", "lookup"),
     "table_build_add_bit": EventKind("add", "datapath", "lookup", overhead=True),
     "table_build_register_bit": EventKind("register", "datapath", "lookup"),
     "tree_add_bit": EventKind("add", "datapath", "add", overhead=True),
     "accumulate_bit": EventKind("add", "datapath", "accumulate", overhead=True),
     "accumulator_register_bit": EventKind("register", "datapath", "accumulate"),
+    "combine_add_bit": EventKind("add", "datapath", "accumulate", overhead=True),
+    "combine_register_bit": EventKind("register", "datapath", "accumulate"),
     "drain_register_bit": EventKind("register", "datapath", "accumulate"),
     "compare_bit": EventKind("compare", "datapath", "output", overhead=True),
     "requant_multiply_bit2": EventKind("multiply", "datapath", "output", overhead=True),

@@ -64,7 +64,7 @@ def adders(arch: Arch, load: LaneLoad) -> Adders:
 
 
 def lane_counts(arch: Arch, load: LaneLoad) -> dict[str, float]:
-    """Events of the lanes and of what ends a sum; adder trees and accumulators are counted apart."""
+    """Events of the lanes and of what ends a sum; trees and accumulators are counted apart."""
     match arch.micro:
         case Micro.DECODE | Micro.UNIFORM:
             bits = load.act_width * load.level_width

@@ -26,7 +26,14 @@ SPLIT_COLOURS = dict(zip(SPLITS, (BLUE, ORANGE, GREEN), strict=True))
 PART_COLOURS = dict(
     zip(PARTS, (BLUE, RED, SKY, "#7F9FBF", BLACK, ORANGE, YELLOW, PURPLE, GREEN), strict=True)
 )
-MICRO_STYLE = {Micro.DECODE: ("o", BLUE), Micro.UNIFORM: ("s", ORANGE)}
+MICRO_STYLE = {
+    Micro.DECODE: ("o", BLUE),
+    Micro.UNIFORM: ("s", ORANGE),
+    Micro.BIT_SERIAL: ("^", GREEN),
+    Micro.PRODUCT_TABLE: ("v", RED),
+    Micro.BINNED: ("P", PURPLE),
+    Micro.SHIFT_ADD: ("X", SKY),
+}
 FILLS = ("full", "none", "left", "top", "right", "bottom")
 """Markers of the arrays: full, hollow, half."""
 ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))

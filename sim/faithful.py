@@ -4,18 +4,25 @@ A sum walks the array's beats: kernel position (ky, kx), then blocks of `rows` i
 lane per channel (missing channels are lanes with weight code 0). What a lane does is the order:
 
 decode         codebook, then multiplier
-binned         activations are added into one bin per weight code; bins x levels at the end (PASM)
-bit_serial     one activation bit per cycle, lowest first: level << bit; a sign bit subtracts
-product_table  a table of level x activation, no multiplier
+uniform        the multiplier alone, on stored levels
+binned         activations are added into one bin per weight code; bins x levels at the end (PASM);
+               levels without a codebook bit by bit: one bin per bit, the top one counts negative
+bit_serial     per beat one activation bit per cycle, lowest first: level << bit; a sign bit
+               subtracts
+product_table  a table of level x activation digit of 4 bits, no multiplier; the digits' products
+               are shifted to their places
+shift_add      levels 0, +-2^s, +-C*2^s: shifted activations into one sum, those of the C-levels
+               into another that C multiplies at the end; levels without a codebook bit by bit
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ..spec.codebook import shift_factor
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
 from ..spec.formats import IntFormat
@@ -25,7 +32,9 @@ from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
 from .runner import as_numpy
 
-ORDERS = ("decode", "binned", "bit_serial", "product_table")
+ORDERS = ("decode", "uniform", "binned", "bit_serial", "product_table", "shift_add")
+TABLE_SLICE = 4
+"""Bits of an activation digit of the product table."""
 MOST_ENTRIES = 1 << 24
 """Entries of a product table, bins of a column: beyond, hardware would not exist either."""
 
@@ -64,7 +73,7 @@ def run(
 
 def accumulate(layer: MacLayer, source: Ints, fmt: IntFormat, *, order: str, rows: int) -> Ints:
     """Exact sums (N, O, H, W) of one layer; source (N, C, H, W) codes of format `fmt`."""
-    table, weights = _coded(layer)
+    (table, weights), plain = _coded(layer), layer.codebook is None
     n, _, _, _ = source.shape
     per_group, depth_c = layer.out_channels // layer.groups, layer.weights.shape[1]
     groups = []
@@ -74,7 +83,7 @@ def accumulate(layer: MacLayer, source: Ints, fmt: IntFormat, *, order: str, row
         outs = slice(group * per_group, (group + 1) * per_group)
         windows, shape = _windows(layer, source, ins, rows)
         arranged = _beat_order(weights[outs], rows)
-        groups.append(_sums(windows, arranged, table, fmt, order))
+        groups.append(_sums(windows, arranged, table, fmt, _Order(order, rows, plain)))
     acc = np.concatenate(groups, axis=1).reshape(n, *shape, layer.out_channels)
     return acc.transpose(0, 3, 1, 2)
 
@@ -106,7 +115,8 @@ def beats(
     codes = windows[y * width + x].reshape(-1, rows)
     chosen = _beat_order(weights[channel : channel + 1], rows).reshape(-1, rows)
     fmt = program.tensors[layer.input].format
-    ends = [_sums(codes[: k + 1].reshape(1, -1), chosen[: k + 1].reshape(1, -1), table, fmt, order)
+    walk = _Order(order, rows, layer.codebook is None)
+    ends = [_sums(codes[: k + 1].reshape(1, -1), chosen[: k + 1].reshape(1, -1), table, fmt, walk)
             for k in range(len(codes))]  # fmt: skip
     return Beats(codes=codes, weights=chosen, acc=np.array(ends).reshape(-1))
 
@@ -155,25 +165,53 @@ def _windows(layer: MacLayer, source: Ints, ins: slice, rows: int) -> tuple[Ints
     return np.ascontiguousarray(views.reshape(n * shape[0] * shape[1], -1)), shape
 
 
-def _sums(windows: Ints, weights: Ints, levels: Ints, fmt: IntFormat, order: str) -> Ints:
+class _Order(NamedTuple):
+    """How sums walk; plain: codes are the two's complement patterns of stored levels."""
+
+    name: str
+    rows: int
+    plain: bool
+
+
+def _sums(windows: Ints, weights: Ints, levels: Ints, fmt: IntFormat, order: _Order) -> Ints:
     """(pixels, O) sums of windows (pixels, depth) and weight codes (O, depth)."""
     out = np.zeros((len(windows), len(weights)), np.int64)
-    match order:
-        case "decode":
+    width = len(levels).bit_length() - 1
+    match order.name:
+        case "decode" | "uniform":
             _decode(windows, weights, levels, out)
+        case "binned" if order.plain:
+            _binned_bits(windows, weights, width, out)
         case "binned":
             _binned(windows, weights, levels, out)
         case "bit_serial":
-            _bit_serial(windows, weights, levels, fmt.width, fmt.signed, out)
+            _bit_serial(windows, weights, levels, fmt.width, fmt.signed, order.rows, out)
+        case "shift_add" if order.plain:
+            _shift_bits(windows, weights, width, out)
+        case "shift_add":
+            _shift_add(windows, weights, levels, _factor(levels), out)
         case _:
-            if len(levels) << fmt.width > MOST_ENTRIES:
+            piece = min(TABLE_SLICE, fmt.width)
+            if len(levels) << piece > MOST_ENTRIES:
                 raise InputError(
                     f"Product table must have at most {MOST_ENTRIES} entries, "
-                    f"not {len(levels)} levels x 2^{fmt.width} codes"
+                    f"not {len(levels)} levels x {1 << piece} digits"
                 )
-            acts = np.arange(fmt.min, fmt.max + 1)
-            _product_table(windows, weights, np.multiply.outer(levels, acts), fmt.min, out)
+            table = np.multiply.outer(levels, np.arange(1 << piece))
+            steps = -(-fmt.width // piece)
+            _product_table(windows, weights, table, piece, steps, fmt.signed, out)
     return out
+
+
+def _factor(levels: Ints) -> int:
+    """The odd factor of a codebook in the shift form."""
+    table = tuple(levels.tolist())
+    factor = shift_factor(table)
+    if factor is None:
+        raise InputError(
+            f"Codebook for shift_add must be 0, +-2^s, +-C*2^s, one odd C, not {table}"
+        )
+    return factor
 
 
 @njit(cache=True, nogil=True)
@@ -197,25 +235,70 @@ def _binned(windows, weights, levels, out):
 
 
 @njit(cache=True, nogil=True)
-def _bit_serial(windows, weights, levels, width, signed, out):
+def _binned_bits(windows, weights, width, out):
+    bins = np.zeros(width, np.int64)
     for p in range(windows.shape[0]):
         for o in range(weights.shape[0]):
+            bins[:] = 0
+            for k in range(windows.shape[1]):
+                for bit in range(width):
+                    bins[bit] += windows[p, k] * (weights[o, k] >> bit & 1)
             for bit in range(width):
-                for k in range(windows.shape[1]):
-                    if (windows[p, k] >> bit) & 1:
-                        shifted = levels[weights[o, k]] << bit
-                        if signed and bit == width - 1:
-                            out[p, o] -= shifted
-                        else:
-                            out[p, o] += shifted
+                worth = bins[bit] << bit
+                out[p, o] += -worth if bit == width - 1 else worth
 
 
 @njit(cache=True, nogil=True)
-def _product_table(windows, weights, table, lowest, out):
+def _bit_serial(windows, weights, levels, width, signed, rows, out):
+    for p in range(windows.shape[0]):
+        for o in range(weights.shape[0]):
+            for beat in range(0, windows.shape[1], rows):
+                for bit in range(width):
+                    total = windows[p, 0] * 0
+                    for k in range(beat, beat + rows):
+                        total += levels[weights[o, k]] * (windows[p, k] >> bit & 1)
+                    shifted = total << bit
+                    out[p, o] += -shifted if signed and bit == width - 1 else shifted
+
+
+@njit(cache=True, nogil=True)
+def _shift_bits(windows, weights, width, out):
     for p in range(windows.shape[0]):
         for o in range(weights.shape[0]):
             for k in range(windows.shape[1]):
-                out[p, o] += table[weights[o, k], windows[p, k] - lowest]
+                for bit in range(width):
+                    if weights[o, k] >> bit & 1:
+                        shifted = windows[p, k] << bit
+                        out[p, o] += -shifted if bit == width - 1 else shifted
+
+
+@njit(cache=True, nogil=True)
+def _shift_add(windows, weights, levels, factor, out):
+    for p in range(windows.shape[0]):
+        for o in range(weights.shape[0]):
+            even, odd = windows[p, 0] * 0, windows[p, 0] * 0
+            for k in range(windows.shape[1]):
+                level = levels[weights[o, k]]
+                size = abs(level)
+                if size & (size - 1) == 0:
+                    even += level * windows[p, k]  # a shift: the level is +-2^s or 0
+                else:
+                    odd += level // factor * windows[p, k]
+            out[p, o] += even + factor * odd
+
+
+@njit(cache=True, nogil=True)
+def _product_table(windows, weights, table, piece, steps, signed, out):
+    mask = (1 << piece) - 1
+    for p in range(windows.shape[0]):
+        for o in range(weights.shape[0]):
+            for k in range(windows.shape[1]):
+                for step in range(steps):
+                    part = windows[p, k] >> step * piece
+                    product = table[weights[o, k], part & mask]
+                    if signed and step == steps - 1 and part < 0:
+                        product -= table[weights[o, k], 1] << piece
+                    out[p, o] += product << step * piece
 
 
 def _finish(layer: MacLayer, acc: Ints, codes: dict[str, Ints]) -> Ints:

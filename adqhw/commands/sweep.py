@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..arrays import MICRO_HELP
 from ..console import JSON_OPTION, emit, progress, say, show_table
 from ..engines import run_in_steps, top1
 from ..images import DATA_HELP, read_images
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 def command(
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     rows_cols: Annotated[str, typer.Option(help="Arrays as ROWSxCOLS, comma separated.")] = "16x16",
-    micro: Annotated[str, typer.Option(help="Of decode, uniform; comma separated.")] = (
-        "decode,uniform"
-    ),
+    micro: Annotated[str, typer.Option(help=f"{MICRO_HELP} Comma separated.")] = ("decode,uniform"),
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[

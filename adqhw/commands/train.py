@@ -33,6 +33,13 @@ def command(
         Path | None,
         typer.Option(help="Network to distil from, for recipes with distill.mode kl or soft."),
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps the teacher's answers: runs that differ in the student only "
+            "read them instead of asking again."
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
@@ -73,7 +80,7 @@ def command(
     if recipe is None:
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
     folder = out or Path("runs") / recipe
-    sources = {"data_folder": data, "init": init, "teacher": teacher}
+    sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
     result = _train(override(recipes.get(recipe), changes or []), sources, folder, resume)
     if as_json:
         emit(result)

@@ -6,7 +6,7 @@ from tiny_runs import Stop, StopAt, contents, tiny
 
 from adqhw.adq import checkpoint, trainer
 from adqhw.adq.config import DistillConfig
-from adqhw.adq.distill import distillation_loss, load_teacher
+from adqhw.adq.distill import Teacher, distillation_loss, load_teacher
 from adqhw.spec.errors import InputError
 
 
@@ -94,3 +94,28 @@ def test_bad_configuration_is_refused():
     for change in ({"mode": "hard"}, {"weight": 1.5}, {"temperature": 0.0}):
         with pytest.raises(InputError, match=f"distill.{next(iter(change))} must be"):
             DistillConfig(**change)
+
+
+def test_answers_are_kept_for_the_next_run(tmp_path, teacher, monkeypatch):
+    recipe = tiny("digits_resnet8_adq", "distill.mode=kl")
+    sources = {"init": teacher, "teacher": teacher}
+    trainer.train(recipe, tmp_path / "asked", **sources)
+    trainer.train(recipe, tmp_path / "kept", **sources, answers=tmp_path / "answers")
+    files = sorted((tmp_path / "answers").rglob("*"))
+    assert [f.name for f in files[1:]] == ["epoch0000.safetensors", "epoch0001.safetensors"]
+    monkeypatch.setattr(Teacher, "logits", None)  # asking again would fail
+    trainer.train(recipe, tmp_path / "read", **sources, answers=tmp_path / "answers")
+    assert (
+        contents(tmp_path / "asked") == contents(tmp_path / "kept") == contents(tmp_path / "read")
+    )
+    files[1].write_bytes(files[1].read_bytes()[:50])
+    with pytest.raises(InputError, match=r"Answers must be a file .* not '.*epoch0000"):
+        trainer.train(recipe, tmp_path / "broken", **sources, answers=tmp_path / "answers")
+
+
+def test_answers_of_other_batches_are_not_taken(tmp_path, teacher):
+    sources = {"init": teacher, "teacher": teacher, "answers": tmp_path / "answers"}
+    for seed in (0, 3):
+        recipe = tiny("digits_resnet8_adq", "distill.mode=kl", f"train.seed={seed}")
+        trainer.train(recipe, tmp_path / str(seed), **sources)
+    assert len(list((tmp_path / "answers").iterdir())) == 2

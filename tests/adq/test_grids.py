@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from adqhw.adq.grids import make_grid, post_magnitudes
+from adqhw.spec.codebook import shift_factor
 from adqhw.spec.errors import InputError
 
 
@@ -24,7 +25,7 @@ def test_post_grid_of_papers_md():
     values = make_grid("post", 4).values[8:]
     expected = [0.125, 0.17678, 0.25, 0.35355, 0.5, 0.70711, 1]
     torch.testing.assert_close(values, torch.tensor(expected).double(), atol=1e-5, rtol=0)
-    assert make_grid("post", 4).levels[7:].tolist() == [0, 8, 11, 16, 23, 32, 45, 64]
+    assert make_grid("post", 4).levels[7:].tolist() == [0, 8, 11, 16, 22, 32, 44, 64]
     assert make_grid("post", 2).levels.tolist() == [-64, 0, 64]
 
 
@@ -46,6 +47,24 @@ def test_power_of_two_levels_are_powers_of_two():
     assert make_grid("pot", 4).levels[8:].tolist() == [1, 2, 4, 8, 16, 32, 64]
     assert make_grid("apot", 4).levels[8:].tolist() == [12, 24, 36, 48, 72, 96, 120]
     assert make_grid("apot", 5).levels[16:].tolist()[-3:] == [66, 72, 96]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "level_width", "factor"),
+    [
+        ("pot", 4, 8, 1),
+        ("post", 2, 8, 1),
+        ("post", 3, 8, 45),  # 64, 45, 32
+        ("post", 4, 8, 11),  # 44, 22, 11: sqrt(2) * 8 is 11.3
+        ("post", 5, 16, 181),  # sqrt(2) * 128 is 181.02
+        ("post", 4, 16, 181),  # 2896 = 181 * 16
+    ],
+)
+def test_pot_and_post_levels_have_the_shift_form(name, width, level_width, factor):
+    """One odd factor, and no level further from its real value than that factor is."""
+    grid = make_grid(name, width, level_width)
+    assert shift_factor(tuple(int(v) for v in grid.levels)) == factor
+    assert ((grid.levels / grid.top - grid.values).abs() <= 0.028 * grid.values.abs()).all()
 
 
 @pytest.mark.parametrize(

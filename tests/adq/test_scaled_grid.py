@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import torch
 from networks import frozen_network, tiny_images
+from programs import random_images
 
 from adqhw.adq import integer
 from adqhw.adq.codebook import Codebook, CodebookConfig
 from adqhw.adq.compare import compare_codes
 from adqhw.adq.export import export
 from adqhw.adq.methods import Method, weight_quantizer
+from adqhw.rtl.arch import Arch
+from adqhw.sim import faithful
 from adqhw.spec import golden
+from adqhw.spec.codebook import shift_factor
 from adqhw.spec.errors import InputError
 from adqhw.spec.layers import MacLayer
 
@@ -157,3 +161,17 @@ def test_impossible_methods_are_refused():
         Method(weights="best")
     with pytest.raises(InputError, match="Scale of apot must be per layer"):
         Method(weights="apot", per_channel=True)
+
+
+@pytest.mark.parametrize("rule", ["post", "pot"])
+def test_exported_shift_grids_run_on_shift_add(rule):
+    """Every codebook has the shift form, the array takes it, its order gives golden's logits."""
+    program = export(frozen_network(method=Method(weights=rule), weight_width=4))
+    factors = {shift_factor(x.codebook.levels) for x in program.layers
+               if isinstance(x, MacLayer) and x.codebook}  # fmt: skip
+    assert factors == {11 if rule == "post" else 1}
+    Arch.for_program(program, rows=4, cols=4, micro="shift_add")
+    images = random_images(program, 2)
+    expected = golden.run(program, images).logits
+    actual = faithful.run(program, images, order="shift_add", rows=4).logits
+    np.testing.assert_array_equal(actual, expected)

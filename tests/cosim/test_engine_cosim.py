@@ -14,13 +14,12 @@ from adqhw.cosim.cycles import layer_cycles
 from adqhw.cosim.harness import Capacity, Pressure
 from adqhw.cosim.layer_streams import layer_stream
 from adqhw.rtl.arch import Arch, Micro
+from adqhw.rtl.schedule import SINGLE_CYCLE
 from adqhw.rtl.verilog import verilog_texts
 from adqhw.spec import InputError, LayerKind, Program, golden
 from adqhw.spec.program import INPUT
 
 pytestmark = pytest.mark.simulator
-
-BOTH = pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +45,17 @@ def wrong_golden(program: Program, images, keep=()):
         ("icarus", 3, 5, "uniform"),
         ("icarus", 2, 2, "decode"),
         ("icarus", 1, 1, "decode"),
+        ("icarus", 3, 5, "bit_serial"),
+        ("icarus", 3, 5, "product_table"),
+        ("icarus", 3, 5, "binned"),
+        ("icarus", 3, 5, "shift_add"),
     ],
 )
 def test_every_layer_equals_golden_and_takes_the_models_cycles(
     simulator, rows, cols, micro, builds
 ):
     usable(simulator)
-    program = every_kind()
+    program = every_kind(shifts=micro == "shift_add")
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
     report = cosimulate(program, random_images(program, 3), arch, simulator, build_dir=builds)
     assert report.skipped == ["pool1"]
@@ -68,10 +71,13 @@ def test_every_layer_equals_golden_and_takes_the_models_cycles(
     json.dumps(report.to_dict())
 
 
-@BOTH
-def test_outputs_do_not_depend_on_idles_or_back_pressure(simulator, builds, tmp_path):
-    program = every_kind()
-    arch = Arch.for_program(program, rows=3, cols=5)
+@pytest.mark.parametrize(
+    ("simulator", "micro"),
+    [("verilator", "decode"), ("icarus", "decode"), ("icarus", "binned")],
+)
+def test_outputs_do_not_depend_on_idles_or_back_pressure(simulator, micro, builds, tmp_path):
+    program = every_kind(shifts=micro == "shift_add")
+    arch = Arch.for_program(program, rows=3, cols=5, micro=micro)
     images = random_images(program, 1)
     tensors = {INPUT: images, **golden.run(program, images, keep="all").tensors}
     names = ["mac0", "act2", "mac4", "mac8", "pool12"]
@@ -86,7 +92,8 @@ def test_outputs_do_not_depend_on_idles_or_back_pressure(simulator, builds, tmp_
             np.testing.assert_array_equal(actual, tensors[name][0], err_msg=name)
             free = layer_cycles(arch, program, name).cycles
             assert recording.cycles >= free
-            assert recording.cycles > free or (beat, pause) == (0, 0)  # it was held back
+            # it was held back: where beats take several cycles, rare idles may hide behind them
+            assert recording.cycles > free or (beat, pause) == (0, 0) or micro not in SINGLE_CYCLE
 
 
 def test_grouped_convolutions_and_odd_shapes(builds):
@@ -106,7 +113,7 @@ def test_grouped_convolutions_and_odd_shapes(builds):
 @pytest.mark.parametrize("seed", [0, 1, 4, 7])
 def test_random_programs_on_random_arrays(seed, tmp_path):
     simulator = quickest()
-    program, rng = random_program(seed), np.random.default_rng(seed)
+    program, rng = random_program(seed, shifts=True), np.random.default_rng(seed)
     rows, cols = (int(size) for size in rng.integers(1, 7, 2))
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=rng.choice(list(Micro)))
     images = random_images(program, 3, seed)

@@ -107,6 +107,70 @@ def test_convolution_on_uniform_stores_levels_and_looks_nothing_up():
     assert counted(conv_program(), "conv", "uniform")[1] == expected
 
 
+SUMS = ("tree_add_bit", "accumulate_bit", "accumulator_register_bit")
+# 12 sums of one beat, 16 ungated MACs, levels of 3 bits, 4 codes, u4 activations; acc of 7 bits.
+FAMILY = {
+    "bit_serial": {
+        "and_bit": 16 * 4 * 3,  # in each of 4 cycles
+        "lookup_mux_bit": 16 * 3 * 3,
+        "shift_mux_bit": 12 * 4 * 2 * 7,  # 2 stages for shifts 0..3
+        "tree_add_bit": 12 * 4 * 4,  # an adder of 3 + 1 bits
+        "accumulate_bit": 12 * 4 * 7,
+        "accumulator_register_bit": 12 * 4 * 7,
+    },
+    # 15 words of 4 products of 3 + 4 bits; 8 beats on 2 rows; one activation digit
+    "product_table": {
+        "product_mux_bit": 8 * 2 * 15 * 28 + 16 * 3 * 7,
+        "table_build_add_bit": 15 * 28,
+        "table_build_register_bit": 2 * 15 * 28,
+        "tree_add_bit": 12 * 7,
+        "accumulate_bit": 12 * 7,
+        "accumulator_register_bit": 12 * 7,
+    },
+    # a beat of u4 needs bins of 4 bits; 3 bins; they leave 2 lanes of each sum in 3 cycles
+    "binned": {
+        "bin_add_bit": 16 * 4,
+        "bin_register_bit": (16 + 12 * 3 * 2) * 4,
+        "bin_mux_bit": (16 + 12 * 3 * 2) * 2 * 4,
+        "multiply_bit2": 12 * 3 * 5 * 3,  # the sum of two bins and a level
+        "tree_add_bit": 12 * 3 * 5,
+        "accumulate_bit": 12 * 3 * 7,
+        "accumulator_register_bit": 12 * 3 * 7,
+    },
+    # levels 3 and -3: factor 3 (2 bits), both trees; entries of 3 flags and a shift of 2 bits
+    "shift_add": {
+        "lookup_mux_bit": 16 * 3 * 5,
+        "shift_mux_bit": 16 * (2 + 1) * 7,  # 2 stages and the sign, of a term of 4 + 3 bits
+        "multiply_bit2": 12 * 2 * 7,
+        "combine_add_bit": 12 * 7,
+        "combine_register_bit": 12 * 7,
+        "tree_add_bit": 2 * 12 * 7,
+        "accumulate_bit": 2 * 12 * 7,
+        "accumulator_register_bit": 2 * 12 * 7,
+    },
+}
+
+
+@pytest.mark.parametrize("micro", FAMILY)
+def test_convolution_on_the_family(micro):
+    """What stands where decode multiplies; everything around the lanes is the same."""
+    around = {k: v for k, v in CONV.items() if k not in (*SUMS, "multiply_bit2", "lookup_mux_bit")}
+    assert counted(conv_program(), "conv", micro)[1] == around | FAMILY[micro]
+
+
+@pytest.mark.parametrize("micro", ["binned", "shift_add"])
+def test_stored_levels_are_added_bit_by_bit(micro):
+    """Levels 1 and -1 of 2 bits: three bits are 1; the one sum has 2 terms of 1 bit on 2 lanes."""
+    counts = counted(chain_program(), "fc", micro)[1]
+    if micro == "binned":
+        # 3 additions; 2 bins of 2 lanes leave; 3 bins in all (2-bit codes) of 6 bits (the pool's)
+        assert counts["bin_add_bit"] == 3 * 6
+        assert counts["bin_register_bit"] == (3 + 2 * 2) * 6
+        assert counts["bin_mux_bit"] == (3 + 2 * 2) * 2 * 6
+    else:
+        assert counts["shift_mux_bit"] == 2 * 2 * (1 + 1) * 3  # 2 MACs, 2 cycles, a term of 3 bits
+
+
 def test_measured_activity_moves_products_to_the_cheaper_event():
     _, counts = counted(conv_program(), "conv", active_macs=10.0)
     expected = CONV | {"multiply_bit2": 10 * 12, "multiply_zero_act_bit2": 6 * 12}

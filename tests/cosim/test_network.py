@@ -17,10 +17,14 @@ from adqhw.cosim.network import Case, run_network
 from adqhw.cosim.network_cosim import cosimulate_network
 from adqhw.rtl.accelerator_ports import Target
 from adqhw.rtl.arch import Arch, Micro
+from adqhw.rtl.schedule import SINGLE_CYCLE
 from adqhw.rtl.storage_fit import check_storage
 from adqhw.spec import InputError, LayerKind, Program, golden
 
 pytestmark = pytest.mark.simulator
+
+FAMILY = [micro for micro in Micro if micro not in SINGLE_CYCLE]
+"""Lookup-MACs whose beats take as long as their `Schedule` says."""
 
 
 @pytest.fixture(scope="session")
@@ -54,33 +58,40 @@ def test_streams_held_back_cost_exactly_the_counted_cycles(builds):
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
 
 
-def fuzz(seeds: range, rows: int, cols: int, micro: str, builds) -> None:
-    """Random networks on one build; a failing one is cut to what it needs and written."""
-    nets = [random_net(seed) for seed in seeds]
+def fuzz(seeds: range, rows: int, cols: int, micro: str, builds, *more: Program) -> None:
+    """Random networks and `more` on one build; a failing one is cut to what it needs, written."""
+    print(f"seeds {seeds.start}..{seeds.stop - 1} on {micro} {rows}x{cols}")
+    nets = [*(random_net(seed, shifts=micro == "shift_add") for seed in seeds), *more]
     arch = covering(nets, rows=rows, cols=cols, micro=micro)
     cases = [(net, images_of(net)) for net in nets]
-    simulator = usable("verilator")
-    wrong = differences(cases, arch, simulator, builds, pressure=chosen_pressure)
+    wrong = differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
     if not wrong:
         return
     number, tensor, what = wrong[0]
     small = nets[number] if tensor == "input" else needed_prefix(nets[number], tensor)
     report = cosimulate_network(small, cases[number][1], arch, build_dir=builds)
     where = next((x.failure.folder for x in report.layers if x.failure), "no folder: cycles only")
-    raise AssertionError(
-        f"seed {seeds[number]}, tensor {tensor}: {what}; {len(wrong)} in all; {where}"
-    )
+    seed = nets[number].provenance["seed"]
+    raise AssertionError(f"seed {seed}, tensor {tensor}: {what}; {len(wrong)} in all; {where}")
 
 
 def test_random_networks(builds):
     fuzz(range(1000, 1040), 4, 3, "decode", builds)
 
 
+@pytest.mark.parametrize("micro", FAMILY)
+def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
+    """One small build each: every layer kind free running and held back, and a sample of nets."""
+    every = every_kind(shifts=micro is Micro.SHIFT_ADD)
+    fuzz(range(1100, 1111), 2, 3, micro, builds, *[every] * 4)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(5))
-def test_many_random_networks(part, builds):
-    rows, cols = [(4, 3), (3, 4), (1, 1), (2, 7), (8, 2)][part]
-    fuzz(range(2000 + 120 * part, 2120 + 120 * part), rows, cols, "decode", builds)
+@pytest.mark.parametrize(("part", "micro"), list(enumerate(Micro)))
+def test_many_random_networks(part, micro, builds):
+    """600 in all, 100 on every micro-architecture."""
+    rows, cols = [(4, 3), (3, 4), (1, 1), (2, 7), (8, 2), (3, 3)][part]
+    fuzz(range(2000 + 100 * part, 2100 + 100 * part), rows, cols, micro, builds)
 
 
 @pytest.mark.slow
@@ -88,7 +99,7 @@ def test_many_random_networks(part, builds):
 @pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 4), (8, 32)])
 def test_every_kind_on_every_array(rows, cols, micro, builds):
     """Free running and with both streams held back: every code, every cycle."""
-    program = every_kind(1)
+    program = every_kind(1, shifts=micro is Micro.SHIFT_ADD)
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
     cases = [(program, random_images(program, 2))] * 4
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)

@@ -6,7 +6,7 @@ import pytest
 from programs import every_kind
 
 from adqhw.rtl.arch import RANGES, Arch, Micro, RequantWidths
-from adqhw.rtl.fit import needs
+from adqhw.rtl.fit import bin_needs, needs
 from adqhw.spec import InputError
 
 TOML = """
@@ -37,7 +37,7 @@ def test_every_parameter_has_enforced_limits(parameter: str):
 
 
 def test_unknown_micro_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="micro must be one of decode, uniform, not 'magic'"):
+    with pytest.raises(InputError, match=r"micro must be one of decode, .*shift_add, not 'magic'"):
         Arch(rows=1, cols=1, micro="magic")
 
 
@@ -79,14 +79,15 @@ def test_a_missing_file_is_bad_input(tmp_path):
 @pytest.mark.parametrize("micro", list(Micro))
 def test_a_fitted_arch_is_enough_and_not_more(micro: Micro):
     """The program fits; with any one demanded parameter smaller by one it is refused by name."""
-    program = every_kind()
+    program = every_kind(shifts=True)
     arch = Arch.for_program(program, rows=4, cols=3, micro=micro)
     arch.check_program(program)
     largest = {}
-    for need in needs(program):
+    bins = bin_needs(program, rows=4, cols=3) if micro is Micro.BINNED else ()
+    for need in (*needs(program), *bins):
         if need.value > largest.get(need.parameter, (0, ""))[0]:
             largest[need.parameter] = (need.value, need.layer)
-    assert len(largest) == 12
+    assert len(largest) == 12 + (micro is Micro.BINNED)
     for parameter, (value, layer) in largest.items():
         low = RANGES[parameter][0]
         if value <= low or (parameter == "out_width" and value - 1 <= arch.threshold_width):
@@ -94,3 +95,26 @@ def test_a_fitted_arch_is_enough_and_not_more(micro: Micro):
         message = f"{parameter} must be at least {value} for layer '{layer}', not {value - 1}"
         with pytest.raises(InputError, match=message):
             replaced(arch, parameter, value - 1).check_program(program)
+
+
+def test_shift_add_takes_only_codebooks_of_the_shift_form():
+    program = every_kind()
+    message = (
+        r"Layer 'mac3' must have a codebook of levels 0, \+-2\^s, \+-C\*2\^s, one odd C .*, not \(0"
+    )
+    with pytest.raises(InputError, match=message):
+        Arch.for_program(program, rows=2, cols=2, micro="shift_add")
+    fitted = dataclasses.asdict(Arch.for_program(program, rows=2, cols=2))
+    arch = Arch.from_dict(fitted | {"micro": "shift_add"})
+    with pytest.raises(InputError, match="to run on shift_add"):
+        arch.check_program(program)
+
+
+def test_a_bin_holds_what_its_lane_may_add_in_a_sum():
+    """3x3 windows over ceil(4 / 4) = 1 block of u4 codes: 9 * 15 = 135 takes 8 bits.
+
+    The pool sums 5x5 u8 codes per channel; columns 3..5 read two blocks of 4 channels.
+    """
+    found = {need.layer: need.value for need in bin_needs(every_kind(), rows=4, cols=3)}
+    assert found["mac3"] == 8
+    assert found["pool12"] == (2 * 25 * 255).bit_length()

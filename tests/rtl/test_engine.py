@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from rtl_streams import simulate
 
-from adqhw.rtl.arch import Arch
+from adqhw.rtl.arch import Arch, Micro
 from adqhw.rtl.engine import Engine
+from adqhw.rtl.schedule import schedule, schedule_word
 from adqhw.rtl.words import codebook_words, config_word, requant_words, threshold_words
 from adqhw.spec import Codebook, IntFormat, Requant, Threshold
 
-BOOK = Codebook(levels=(0, 3, 17, -20), width=2)
+BOOK = Codebook(levels=(0, 3, 16, -24), width=2)  # of the shift form: every array takes it
 THRESHOLD = Threshold(
     tau=[[-90, 0, 40], [-10, 10, 30], [-200, -50, 300], [1, 2, 3]], sign=[1, -1, 1, -1]
 )
@@ -40,9 +41,10 @@ def arch(micro: str = "decode", rows: int = 3, cols: int = 2) -> Arch:
 
 def loads(a: Arch, output: Threshold | Requant, **flags: bool) -> list[tuple[str, dict]]:
     threshold = isinstance(output, Threshold)
+    work = schedule_word(a, schedule(a, act_width=a.act_width, levels=len(BOOK.levels)))
     port, words = ("thresholds", threshold_words) if threshold else ("requants", requant_words)
     return [
-        ("config", config_word(output, **flags)),
+        ("config", config_word(output, **flags) | work),
         *(("codebook", word) for word in codebook_words(a, BOOK)),
         *((port, word) for word in words(a, output, 4)),
     ]
@@ -59,7 +61,7 @@ class Case:
         self.levels = np.array(BOOK.levels)[self.codes]
         self.acc = np.einsum("pdr,cdr->cp", self.acts, self.levels)
         self.skips = rng.integers(0, 256, self.acc.shape)
-        coded = a.micro == "decode"
+        coded = a.micro is not Micro.UNIFORM
         self.fields = self.codes if coded else self.levels & ((1 << a.field_width) - 1)
 
     def beats(self) -> list[dict]:
@@ -103,7 +105,7 @@ def run(case: Case, output: Threshold | Requant, **pressure):
 
 
 @pytest.mark.parametrize("output", [THRESHOLD, REQUANT, WITH_SKIP], ids=["thr", "req", "skip"])
-@pytest.mark.parametrize("micro", ["decode", "uniform"])
+@pytest.mark.parametrize("micro", list(Micro))
 @pytest.mark.parametrize(("idle", "pause"), [(0, 0), (0.4, 0.4)])
 def test_a_layer_equals_the_contract(output, micro: str, idle: float, pause: float):
     case = Case(arch(micro), pixels=3, depth=4)

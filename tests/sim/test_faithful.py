@@ -11,7 +11,7 @@ from adqhw.spec.errors import InputError
 
 @pytest.fixture(scope="module")
 def program():
-    return programs.every_kind(0)
+    return programs.every_kind(0, shifts=True)
 
 
 @pytest.mark.parametrize("order", faithful.ORDERS)
@@ -34,7 +34,7 @@ def test_beats_end_in_the_sum(program, order, rows):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"order": "shift_add"}, "Order must be one of decode, binned"),
+        ({"order": "magic"}, "Order must be one of decode, uniform, binned"),
         ({"rows": 0}, "Rows must be at least 1, not 0"),
         ({"y": 9}, r"Row must be in 0\.\.8, not 9"),
         ({"channel": -1}, r"Channel must be in 0\.\.3, not -1"),
@@ -51,13 +51,42 @@ def test_only_mac_layers_have_beats(program):
         faithful.beats(program, programs.random_images(program, 1), "act2")
 
 
-def test_product_table_of_wide_codes_is_refused():
+@pytest.mark.parametrize("order", faithful.ORDERS)
+def test_whole_programs_in_every_order(program, order):
+    """Layers with and without a codebook; the first one reads wide signed codes in some."""
+    images = programs.random_images(program, 3, 5)
+    expected = golden.run(program, images).logits
+    np.testing.assert_array_equal(faithful.run(program, images, order=order).logits, expected)
+
+
+@pytest.mark.parametrize("order", faithful.ORDERS)
+def test_signed_activations_of_any_width(order):
+    builder = programs.Builder(np.random.default_rng(0), (2, 4, 4), shifts=True)
+    builder.mac(3, stage="requant", out="s12")
+    builder.mac(2, kernel=2, level_width=6, weight_width=3)
+    program = builder.build()
+    images = programs.random_images(program, 2)
+    expected = golden.run(program, images).logits
+    np.testing.assert_array_equal(faithful.run(program, images, order=order).logits, expected)
+
+
+def test_codes_of_any_width_and_what_is_refused():
     builder = programs.Builder(np.random.default_rng(0), (2, 2, 2))
     builder.input_width = 24
     builder.mac(1, kernel=1, level_width=4, weight_width=2)
     program = builder.build()
     images = programs.random_images(program, 1)
-    with pytest.raises(InputError, match="Product table must have at most"):
-        faithful.run(program, images, order="product_table")
     expected = golden.run(program, images).logits
-    np.testing.assert_array_equal(faithful.run(program, images, order="binned").logits, expected)
+    for order in ("binned", "product_table"):
+        np.testing.assert_array_equal(faithful.run(program, images, order=order).logits, expected)
+    wide = programs.Builder(np.random.default_rng(0), (1, 1, 1))
+    wide.input_width = 1
+    wide.mac(1, kernel=1, uniform=True, weight_width=24)
+    with pytest.raises(InputError, match="Product table must have at most"):
+        faithful.run(wide.build(), np.zeros((1, 1, 1, 1), np.uint8), order="product_table")
+
+
+def test_a_codebook_that_is_not_of_the_shift_form_is_refused_by_shift_add():
+    program = programs.every_kind(0)
+    with pytest.raises(InputError, match=r"must be 0, \+-2\^s, \+-C\*2\^s, one odd C, not \(0, "):
+        faithful.run(program, programs.random_images(program, 1), order="shift_add")

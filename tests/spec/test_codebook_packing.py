@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adqhw.spec.codebook import Codebook, sign_magnitude_levels
+from adqhw.spec.codebook import Codebook, shift_factor, sign_magnitude_levels
 from adqhw.spec.errors import ContractError
 from adqhw.spec.packing import pack, packed_bytes, unpack
 
@@ -58,3 +58,19 @@ def test_packing_refuses_wrong_sizes_and_dirty_tails():
         unpack(np.zeros(3, np.uint8), 3, 3)
     with pytest.raises(ContractError, match="end in zero bits"):
         unpack(np.array([0, 0x80], np.uint8), 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("levels", "factor"),
+    [
+        ((0,), 1),
+        ((0, 1, -2, 64, -128), 1),
+        ((0, 64, 44, -22, 11), 11),
+        ((0, -45, 64, 90), 45),  # 90 is 45 * 2
+        ((0, 3, 5), None),
+        ((0, 64, 45, 23), None),  # POST rounded level by level
+        ((0, 8, 9, -18, 0), 9),
+    ],
+)
+def test_shift_form_has_one_odd_factor(levels, factor):
+    assert shift_factor(levels) == factor

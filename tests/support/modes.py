@@ -21,3 +21,8 @@ def need_simd(mode):
     """Skip with the reason when this processor cannot run `mode`."""
     if mode not in supported():
         pytest.skip(f"processor has no {mode}: only {', '.join(supported())} run here")
+
+
+def supported_modes():
+    """Names of the modes that this processor can run."""
+    return [mode for mode in ALL if mode in ORDERS or mode in supported()]

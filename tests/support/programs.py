@@ -219,11 +219,12 @@ def _read_of(b: Builder, source: str, act_width: int) -> ThresholdLayer:
     return ThresholdLayer(name=f"act{len(b.layers)}", input=source, output=stage)
 
 
-def random_program(seed: int) -> Program:
+def random_program(seed: int, *, shifts: bool = False) -> Program:
     """A random chain of one to four layers with random shapes, widths, strides and stages."""
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 9))
-    b = Builder(rng, (int(rng.integers(1, 7)), size, int(rng.integers(1, 9))))
+    shape = (int(rng.integers(1, 7)), size, int(rng.integers(1, 9)))
+    b = Builder(rng, shape, shifts=shifts)
     b.input_width = int(rng.integers(1, 9))
     for _ in range(int(rng.integers(1, 5))):
         _random_layer(b)
