@@ -103,7 +103,7 @@ def _bounds() -> list[Proof]:
                 fault=bug("an accumulator that subtracts", "lookup_mac", "add", "sub")
                 if a == 2
                 else None,
-                reach=40 // (1 << a) + 6,
+                reach=14,
             )
             for a in ACT_WIDTHS
         ),

@@ -58,6 +58,10 @@ class Proof:
     fast: bool = False
     """Runs in the default test suite."""
 
+    @property
+    def name(self) -> str:
+        return f"{self.component}, {self.configuration}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:

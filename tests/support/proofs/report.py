@@ -1,6 +1,11 @@
 """docs/proofs.md: what is proven, under which assumptions, and the table of a run."""
 
-from .prover import Proof, Verdict
+from typing import Any
+
+from .prover import Proof
+
+Result = dict[str, Any]
+"""proven, seconds, refuted (the counterexample to the seeded bug)."""
 
 HEAD = """# Proofs
 
@@ -42,28 +47,27 @@ Not proven: the walkers' addresses, the sequencer and the placement (simulation,
 """
 
 
-def page(results: list[tuple[Proof, Verdict]], seconds: float) -> str:
-    """The page as Markdown."""
-    proven = sum(verdict.proven for _, verdict in results)
+def page(proofs: list[Proof], results: dict[str, Result]) -> str:
+    """The page as Markdown, rows in the order of the catalogue."""
+    rows = [(proof, results[proof.name]) for proof in proofs if proof.name in results]
+    proven = sum(result["proven"] for _, result in rows)
+    seconds = sum(result["seconds"] for _, result in rows)
     lines = [HEAD, "## Results", ""]
-    lines += [f"{proven} of {len(results)} proven in {seconds:.0f} s, two processes.", ""]
-    lines += ["| component | configuration | verdict | seconds |", "| --- | --- | --- | --- |"]
-    for proof, verdict in results:
-        word = "proven" if verdict.proven else "**not proven**"
-        lines.append(
-            f"| {proof.component} | {proof.configuration} | {word} | {verdict.seconds:.1f} |"
-        )
     lines += [
+        f"{proven} of {len(proofs)} proven; {seconds:.0f} s in all, two at a time, seconds of the "
+        "wall clock on the machine of the run.",
         "",
-        "## Seeded bugs",
-        "",
-        "| component | bug | counterexample |",
-        "| --- | --- | --- |",
+        "| component | configuration | verdict | seconds |",
+        "| --- | --- | --- | --- |",
     ]
-    for proof, verdict in results:
+    for proof, result in rows:
+        word = "proven" if result["proven"] else "**not proven**"
+        cells = proof.component, proof.configuration, word, f"{result['seconds']:.1f}"
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "## Seeded bugs", "", "| component | bug | counterexample |"]
+    lines.append("| --- | --- | --- |")
+    for proof, result in rows:
         if proof.fault:
-            found = verdict.refuted or "**not refuted**"
-            lines.append(
-                f"| {proof.component}, {proof.configuration} | {proof.fault[0]} | {found} |"
-            )
+            found = result["refuted"] or "**not refuted**"
+            lines.append(f"| {proof.name} | {proof.fault[0]} | {found} |")
     return "\n".join(lines) + "\n"
