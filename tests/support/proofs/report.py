@@ -54,8 +54,7 @@ def page(proofs: list[Proof], results: dict[str, Result]) -> str:
     seconds = sum(result["seconds"] for _, result in rows)
     lines = [HEAD, "## Results", ""]
     lines += [
-        f"{proven} of {len(proofs)} proven; {seconds:.0f} s in all, two at a time, seconds of the "
-        "wall clock on the machine of the run.",
+        f"{proven} of {len(proofs)} proven; {seconds:.0f} s of wall clock, two at a time.",
         "",
         "| component | configuration | verdict | seconds |",
         "| --- | --- | --- | --- |",
