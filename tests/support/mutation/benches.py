@@ -13,7 +13,7 @@ from adqhw.rtl.arch import Arch, Micro, RequantWidths
 from adqhw.rtl.lane_array import LaneArray
 from adqhw.rtl.lookup_family import LookupMac
 from adqhw.rtl.requant_unit import RequantUnit
-from adqhw.rtl.schedule import SINGLE_CYCLE, schedule_word
+from adqhw.rtl.schedule import schedule_word
 from adqhw.rtl.sequencer import Sequencer
 from adqhw.rtl.storage import Storage
 from adqhw.rtl.threshold_unit import ThresholdUnit
@@ -262,7 +262,7 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
     # Loaded twice: what was there before must not remain.
     entries = [(i, -1 - i) for i in range(8)] if a.micro is not Micro.SHIFT_ADD else []
     entries += list(enumerate(book or LEVELS))
-    gate = _Gates(a, beats) if simulator and a.micro in SINGLE_CYCLE else None
+    gate = _Gates(a, beats) if simulator and a.micro is not Micro.PRODUCT_TABLE else None
     trace = simulate(
         make(), {"beats": beats}, {"sums": len(acts)}, probe=gate and gate.look,
         loads=[("codebook", {"code": i, "level": level}) for i, level in entries],
@@ -287,10 +287,11 @@ class _Gates:
     """
 
     def __init__(self, a: Arch, beats: list[dict]) -> None:
-        self.kept = {(0, row): [0] for row in range(a.rows)}
-        for row in range(a.rows):
-            line = [b["activations"][row] for b in beats if b["weights"][0][row]]
-            self.kept[0, row] += line
+        self.kept = {
+            (col, row): [0] + [b["activations"][row] for b in beats if b["weights"][col][row]]
+            for row in range(a.rows)
+            for col in range(a.cols)
+        }
         self.at = dict.fromkeys(self.kept, 0)
 
     def look(self, ctx) -> None:
