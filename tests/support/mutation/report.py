@@ -28,7 +28,7 @@ def summary(name: str, verdicts: dict[str, str]) -> str:
 def score(verdicts: dict[str, str]) -> float:
     """Killed of those that are not equivalent."""
     count = Counter(verdicts.values())
-    return count["killed"] / (count["killed"] + count["survived"])
+    return count["killed"] / max(1, count["killed"] + count["survived"])
 
 
 def page(results: dict[str, dict[str, str]], root: Path, count: int, seed: int) -> str:
