@@ -4,13 +4,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-all clean setup setup-bench setup-bench-estimate setup-synth
+.PHONY: help demo test test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-all  the slow checks too"
-	@echo "make setup-bench  installs the other tools of 'adqhw bench sim'"
+	@echo "make prove     proves the RTL by induction, writes docs/proofs.md (about 15 minutes)"
+	@echo "make mutate    mutation test of the RTL, resumes, writes docs/mutation.md"
+	@echo "make setup-bench  installs the other tools of 'adqhw bench sim' and 'bench train'"
 	@echo "make setup-bench-estimate  SCALE-Sim and ZigZag beside 'adqhw bench estimate', in .venv-estimate"
 	@echo "make setup-synth  installs Yosys and nextpnr for 'adqhw bench synth'"
 	@echo "make clean     remove what was built here"
@@ -22,7 +24,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@bash tools/setup.sh "$(PYTHON)"
 	@touch $(STAMP)
 
-# The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml); nothing else needs them.
+# The contenders of `adqhw bench sim` (ONNX Runtime, QONNX, da4ml) and `bench train` (Brevitas).
 setup-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
 
@@ -46,6 +48,15 @@ test: $(STAMP)
 test-all: $(STAMP)
 	ADQHW_REQUIRE_SIMULATOR=1 $(BIN)/python -m pytest
 	$(BIN)/mypy spec  # the folder: type checkers do not follow the editable folder map
+
+prove: $(STAMP)
+	PYTHONPATH=tests/support $(BIN)/python -W ignore -m proofs
+
+# SEED and COUNT choose the mutants.
+SEED ?= 1
+COUNT ?= 100
+mutate: $(STAMP)
+	PYTHONPATH=tests/support $(BIN)/python -W ignore -m mutation --seed $(SEED) --count $(COUNT)
 
 clean:
 	rm -rf .venv .venv-estimate build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis

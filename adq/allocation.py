@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..spec.errors import InputError
-from .resnet import ResNet
+from .network import Network
 
 Table = Mapping[str, Mapping[int, float]]
 """``[layer][width]`` -> expected loss increase."""
@@ -38,7 +38,7 @@ class _State:
     before: "_State | None" = None
 
 
-def ties(model: ResNet) -> list[tuple[str, ...]]:
+def ties(model: Network) -> list[tuple[str, ...]]:
     """Groups of layers that share a width: a projection goes with the first of its block."""
     names = model.config.hidden_names()
     groups = []
@@ -51,7 +51,7 @@ def ties(model: ResNet) -> list[tuple[str, ...]]:
     return groups
 
 
-def sizes(model: ResNet) -> dict[str, int]:
+def sizes(model: Network) -> dict[str, int]:
     """Number of weights of each hidden layer."""
     return {name: conv.weight.numel() for name, conv in model.hidden().items()}
 

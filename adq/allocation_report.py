@@ -14,7 +14,7 @@ from . import allocation, sensitivity
 from .allocation import Allocation, Table
 from .config import AllocationConfig, Recipe
 from .datasets import Dataset
-from .resnet import ResNet
+from .network import Network
 
 SENSITIVITY_IMAGES = 1024
 """Enough for the Fisher information of a layer (papers.md section 7, row 11)."""
@@ -66,14 +66,14 @@ def _budgets(recipe: Recipe) -> dict[str, float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def choose(model: ResNet, recipe: Recipe, training: Dataset) -> Report:
+def choose(model: Network, recipe: Recipe, training: Dataset) -> Report:
     """Choose bits per hidden layer by the recipe's sensitivity and its one budget."""
     budgets, config = _budgets(recipe), recipe.allocation
     if len(budgets) != 1:
         raise InputError(f"Recipe must have one budget, not {', '.join(budgets) or 'none'}")
     device = model.fc.weight.device
     part = training.take(min(SENSITIVITY_IMAGES, len(training)))
-    images = torch.from_numpy(part.images).to(device)
+    images = torch.from_numpy(part.images[:]).to(device)
     labels = torch.from_numpy(part.labels).to(device)
     table = sensitivity.sensitivities(model, images, labels, config.widths, config.sensitivity)
     weights, groups = allocation.sizes(model), allocation.ties(model)

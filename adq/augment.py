@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .datasets import Dataset
+from .image_folder import ImageFiles
 
 # Streams of random numbers that share a seed must differ in something: this word of the seed.
 _ORDER_STREAM, _AUGMENT_STREAM = 0, 1
@@ -65,9 +66,15 @@ def training_batch(
     epoch: int,
     step: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return images and labels of batch `step` of epoch `epoch`; the last batch may be smaller."""
+    """Return images and labels of batch `step` of epoch `epoch`; the last batch may be smaller.
+
+    Image files get ImageNet's augmentation (random resized crops) instead of padding.
+    """
     order = epoch_order(len(data), seed=seed, epoch=epoch)
     chosen = order[step * batch_size : (step + 1) * batch_size]
+    if isinstance(data.images, ImageFiles):
+        crops = data.images.crops(chosen, flip=flip, seed=seed, epoch=epoch, step=step)
+        return crops, data.labels[chosen]
     images = data.images[chosen]
     if padding or flip:
         images = crop_and_flip(

@@ -5,12 +5,18 @@ batch is cut there too; for a GPU the whole padded data set lies in its memory (
 pixels of padding: 240 MB) and a batch is one gather, so that no step waits for the host's copies.
 """
 
+import math
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .augment import crop_parameters, epoch_order, training_batch
 from .config import Recipe
 from .datasets import Dataset
+from .image_folder import ImageFiles
 
 
 class HostBatches:
@@ -21,8 +27,13 @@ class HostBatches:
 
     def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """uint8 images (N, C, H, W) and int64 labels (N,) of one step."""
+        images, labels = self.arrays(epoch, step)
+        return torch.from_numpy(images), torch.from_numpy(labels)
+
+    def arrays(self, epoch: int, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The same as arrays."""
         recipe = self.recipe
-        images, labels = training_batch(
+        return training_batch(
             self.data,
             batch_size=recipe.train.batch_size,
             padding=recipe.data.crop_padding,
@@ -31,7 +42,31 @@ class HostBatches:
             epoch=epoch,
             step=step,
         )
-        return torch.from_numpy(images), torch.from_numpy(labels)
+
+
+class FileBatches(HostBatches):
+    """Batches decoded from files, one ahead: the next one is made while the network trains.
+
+    What is ahead is a guess that costs nothing when it is wrong (after a resume, at an epoch's
+    end): a batch depends on (seed, epoch, step) alone.
+    """
+
+    def __init__(self, data: Dataset, recipe: Recipe, device: torch.device) -> None:
+        super().__init__(data, recipe)
+        self.device = device
+        self.steps = math.ceil(len(data) / recipe.train.batch_size)
+        self.ahead: dict[tuple[int, int], Future] = {}
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
+
+    def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        made = self.ahead.pop((epoch, step), None)
+        images, labels = self.arrays(epoch, step) if made is None else made.result()
+        following = (epoch, step + 1) if step + 1 < self.steps else (epoch + 1, 0)
+        self.ahead = {following: self.thread.submit(self.arrays, *following)}
+        return (
+            torch.from_numpy(images).to(self.device),
+            torch.from_numpy(labels).to(self.device),
+        )
 
 
 class DeviceBatches:
@@ -69,8 +104,12 @@ class DeviceBatches:
         return picked.permute(0, 3, 1, 2).contiguous(), self.labels[chosen]
 
 
-def batches(data: Dataset, recipe: Recipe, device: torch.device) -> HostBatches | DeviceBatches:
+def batches(
+    data: Dataset, recipe: Recipe, device: torch.device
+) -> HostBatches | FileBatches | DeviceBatches:
     """The batches of a recipe for ``device``."""
-    return (
-        HostBatches(data, recipe) if device.type == "cpu" else DeviceBatches(data, recipe, device)
-    )
+    if isinstance(data.images, ImageFiles):
+        return FileBatches(data, recipe, device)
+    if device.type == "cpu":
+        return HostBatches(data, recipe)
+    return DeviceBatches(data, recipe, device)

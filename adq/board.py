@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ..spec.errors import InputError
-from .resnet import ResNet
+from .network import Network
 
 
 class Board:
@@ -28,7 +28,7 @@ class Board:
         self.writer.add_scalar("train/lr", lr, step)
 
     @torch.no_grad()
-    def epoch(self, record: dict[str, Any], model: ResNet, quantized: bool) -> None:
+    def epoch(self, record: dict[str, Any], model: Network, quantized: bool) -> None:
         """Show accuracy, and per hidden layer the codebook and how often each value is used."""
         step = record["step"]
         self.writer.add_scalar("validation/top1", record["validation_top1"], step)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..spec.errors import InputError
 from .low_bit import LowBitActivation, upper_quantile
-from .resnet import ResNet
+from .network import Network
 from .stream import StreamQuantizer
 from .tensors import Mode
 
@@ -18,7 +18,7 @@ SAMPLES = 1 << 17
 
 @torch.no_grad()
 def calibrate(
-    model: ResNet,
+    model: Network,
     batches: Iterable[Tensor],
     *,
     act_quantile: float = 0.999,
@@ -58,7 +58,7 @@ def calibrate(
 
 
 @torch.no_grad()
-def recalibrate_batch_norm(model: ResNet, batches: Iterable[Tensor]) -> None:
+def recalibrate_batch_norm(model: Network, batches: Iterable[Tensor]) -> None:
     """Replace the running statistics by the averages over ``batches``, in the present mode.
 
     Needed after codebooks are frozen (papers.md section 7, row 7), and after any change that no
@@ -82,7 +82,7 @@ def recalibrate_batch_norm(model: ResNet, batches: Iterable[Tensor]) -> None:
 
 
 def start_fakequant(
-    model: ResNet, batches: Iterable[Tensor], correct: Callable[[], object] | None = None
+    model: Network, batches: Iterable[Tensor], correct: Callable[[], object] | None = None
 ) -> None:
     """From a trained float network to a fakequant one: codebooks, ranges, batch norm statistics.
 
@@ -98,7 +98,7 @@ def start_fakequant(
 
 
 @contextmanager
-def _in_mode(model: ResNet, mode: Mode) -> Iterator[None]:
+def _in_mode(model: Network, mode: Mode) -> Iterator[None]:
     before = model.mode
     model.set_mode(mode)
     try:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from .activation import ThresholdActivation
 from .low_bit import LowBitActivation
-from .resnet import ResNet
+from .network import Network
 from .stream import StreamQuantizer
 
 
 @torch.no_grad()
-def carry_quantizers(model: ResNet, state: Mapping[str, Tensor]) -> list[str]:
+def carry_quantizers(model: Network, state: Mapping[str, Tensor]) -> list[str]:
     """Copy learned parameters of same-named quantizers from ``state``; return the names carried.
 
     A threshold activation of another width gets even segments over the learned range.

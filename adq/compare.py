@@ -13,7 +13,7 @@ from ..spec.formats import IntArray
 from ..spec.program import INPUT, Program
 from .integer import run
 from .layers import Unit
-from .resnet import ResNet
+from .network import Network
 from .tensors import Mode, Signal
 
 BATCH = 128
@@ -36,7 +36,7 @@ class Comparison:
 
 
 @contextmanager
-def recording(model: ResNet) -> Iterator[dict[str, Tensor]]:
+def recording(model: Network) -> Iterator[dict[str, Tensor]]:
     """Codes (int64) of every tensor of the program in the latest forward pass, by name."""
     record: dict[str, Tensor] = {}
 
@@ -55,7 +55,7 @@ def recording(model: ResNet) -> Iterator[dict[str, Tensor]]:
 
 
 @torch.no_grad()
-def run_modules(model: ResNet, program: Program, images: IntArray) -> Result:
+def run_modules(model: Network, program: Program, images: IntArray) -> Result:
     """Every code of ``images`` (N, C, H, W) by the trainer's own modules in integer mode."""
     batch = check_images(program, images)
     training, mode = model.training, model.mode
@@ -82,7 +82,7 @@ def run_modules(model: ResNet, program: Program, images: IntArray) -> Result:
 
 @torch.no_grad()
 def compare_codes(
-    model: ResNet, program: Program, images: IntArray, labels: IntArray | None = None
+    model: Network, program: Program, images: IntArray, labels: IntArray | None = None
 ) -> Comparison:
     """Run uint8 ``images`` (N, C, H, W) through both, the graph in fakequant and eval mode."""
     names = [layer.name for layer in program.layers]

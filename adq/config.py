@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from ..spec.errors import InputError
 
+CIFAR_RESNET = "cifar"
+ARCHITECTURES = (CIFAR_RESNET, "resnet18", "resnet34", "resnet50", "mobilenet-v2")
+
 
 def _require(condition: bool, thing: str, requirement: str, value: object) -> None:
     if not condition:
@@ -20,26 +23,36 @@ class DataConfig:
     """Which images, and how a training batch is augmented."""
 
     name: str = "digits"
-    """A dataset known to `adqhw.adq.datasets`: `digits` or `cifar10`."""
+    """A dataset known to `adqhw.adq.datasets`: `digits`, `cifar10` or `imagefolder`."""
     crop_padding: int = 0
     """Black pixels added on each side before the random crop back to the original size."""
     flip: bool = False
     """Mirror half of the images left to right (never for digits: a mirrored 5 is no 5)."""
     limit: int | None = None
     """Use only the first so many training images (trials; None: all)."""
+    workers: int = 4
+    """Threads that decode image files; they change no pixel."""
 
     def __post_init__(self) -> None:
-        _require(self.name in ("digits", "cifar10"), "data.name", "digits or cifar10", self.name)
+        known = ("digits", "cifar10", "imagefolder")
+        _require(self.name in known, "data.name", "digits, cifar10 or imagefolder", self.name)
+        _require(self.workers > 0, "data.workers", "positive", self.workers)
         _require(0 <= self.crop_padding <= 16, "data.crop_padding", "in 0..16", self.crop_padding)
         _require(self.limit is None or self.limit > 0, "data.limit", "positive", self.limit)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """A CIFAR-style ResNet: 3 stages of (depth - 2) / 6 blocks, widths 1, 2, 4 times `width`."""
+    """A CIFAR-style ResNet: 3 stages of (depth - 2) / 6 blocks, widths 1, 2, 4 times `width`.
 
+    Or an ImageNet network (`arch`), of which `depth` and `shortcut` say nothing.
+    """
+
+    arch: str = CIFAR_RESNET
+    """`cifar`, resnet18, resnet34, resnet50 or mobilenet-v2."""
     depth: int = 8
     width: int = 16
+    """Channels of the first convolution (64 in ResNet-18, 32 in MobileNet-V2 as published)."""
     shortcut: str = "A"
     """`A`: strided slice, zero-padded channels (no weights). `B`: 1x1 convolution."""
     classes: int = 10
@@ -50,6 +63,7 @@ class ModelConfig:
     """Per-channel normalization of pixel / 255: x = (pixel / 255 - mean) / std."""
 
     def __post_init__(self) -> None:
+        _require(self.arch in ARCHITECTURES, "model.arch", ", ".join(ARCHITECTURES), self.arch)
         deep = self.depth >= 8 and (self.depth - 2) % 6 == 0
         _require(deep, "model.depth", "6 n + 2 (8, 20, 32, 44, 56)", self.depth)
         _require(

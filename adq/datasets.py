@@ -4,15 +4,21 @@ Training takes `train`, every selection (epochs, learning rates, allocations) ta
 and `test` is read once, at the end. This file and the readers need numpy only, never torch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..spec.errors import InputError
 
+if TYPE_CHECKING:
+    from .config import Recipe
+
 SPLITS = ("train", "validation", "test")
+IMAGE_FOLDER = "imagefolder"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -22,7 +28,7 @@ class Dataset:
     name: str
     split: str
     images: NDArray[np.uint8]
-    """Pixels, (N, C, H, W)."""
+    """Pixels, (N, C, H, W); or files that are read when indexed (`image_folder.ImageFiles`)."""
     labels: NDArray[np.int64]
     """Class of each image, (N,), in 0..classes - 1."""
     classes: int
@@ -53,17 +59,27 @@ class Dataset:
             raise InputError(
                 f"Number of {self.name} {self.split} images must be in 1..{len(self)}, not {count}"
             )
+        lazy = not isinstance(self.images, np.ndarray)
         return Dataset(
             name=self.name,
             split=self.split,
-            images=self.images[:count],
+            images=self.images.take(np.arange(count)) if lazy else self.images[:count],
             labels=self.labels[:count],
             classes=self.classes,
         )
 
 
-def load(name: str, split: str, folder: str | Path | None = None) -> Dataset:
-    """Read one split. `digits` comes with scikit-learn; `cifar10` needs the `folder` it lies in."""
+def load(
+    name: str,
+    split: str,
+    folder: str | Path | None = None,
+    shape: Sequence[int] | None = None,
+    workers: int = 4,
+) -> Dataset:
+    """Read one split. `digits` comes with scikit-learn; the others need the `folder` they lie in.
+
+    shape: (C, H, W) of the network's input, for `imagefolder`, whose files have any size.
+    """
     from . import cifar10, digits
 
     if split not in SPLITS:
@@ -77,7 +93,35 @@ def load(name: str, split: str, folder: str | Path | None = None) -> Dataset:
                 f"where DIR or DIR/{cifar10.FOLDER} holds the official python version"
             )
         return cifar10.load(split, folder)
-    raise InputError(f"Dataset must be digits or cifar10, not {name!r}")
+    if name == IMAGE_FOLDER:
+        return _load_folder(split, folder, shape, workers)
+    raise InputError(f"Dataset must be digits, cifar10 or {IMAGE_FOLDER}, not {name!r}")
+
+
+def _load_folder(
+    split: str, folder: str | Path | None, shape: Sequence[int] | None, workers: int
+) -> Dataset:
+    from . import image_folder
+
+    if folder is None or shape is None:
+        raise InputError(
+            f"Data folder must be given for {IMAGE_FOLDER}: pass --data DIR with "
+            "DIR/train/CLASS/IMAGE and DIR/val/CLASS/IMAGE"
+        )
+    config = image_folder.FolderConfig(size=shape[1], channels=shape[0], workers=workers)
+    return image_folder.load(split, folder, config)
+
+
+def for_recipe(recipe: "Recipe", split: str, folder: str | Path | None = None) -> Dataset:
+    """Read one split as a recipe asks for it: image files are scaled to its network's input."""
+    name, model = recipe.data.name, recipe.model
+    found = load(name, split, folder, model.image, recipe.data.workers)
+    if name == IMAGE_FOLDER and found.classes != model.classes:
+        raise InputError(
+            f"model.classes must be the {found.classes} class folders in {str(folder)!r}, "
+            f"not {model.classes}: --set model.classes={found.classes}"
+        )
+    return found
 
 
 def guess_name(image_shape: tuple[int, ...]) -> str:

@@ -14,14 +14,14 @@ from torch import Tensor
 from ..spec.errors import InputError
 from . import checkpoint, preparation, pretrained
 from .config import DistillConfig, Recipe
-from .resnet import ResNet
+from .network import Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Teacher:
     """A network that only answers, and the digest by which a resumed run knows it again."""
 
-    model: ResNet
+    model: Network
     digest: str
 
     def logits(self, images: Tensor, amp: bool = False) -> Tensor:
@@ -55,7 +55,7 @@ def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:
     )
 
 
-def _check_fits(model: ResNet, recipe: Recipe, path: str | Path) -> None:
+def _check_fits(model: Network, recipe: Recipe, path: str | Path) -> None:
     config, (channels, size, _) = model.config, recipe.model.image
     found = len(config.mean), config.image_size, config.classes
     wanted = channels, size, recipe.model.classes

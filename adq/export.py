@@ -31,8 +31,10 @@ from .exact import (
     stream_format,
 )
 from .folding import Float64Array, channel_bounds, fold_thresholds
+from .graph import GraphNetwork
 from .layers import QuantConv2d, ReadActivation
 from .low_bit import LowBitActivation
+from .network import Network
 from .resnet import Block, ResNet
 from .stream import StreamQuantizer
 from .weight_quantizer import WeightQuantizer
@@ -42,7 +44,7 @@ LOGIT = IntFormat(width=32, signed=True)
 
 @torch.no_grad()
 def export(
-    model: ResNet, *, provenance: dict[str, Any] | None = None, multiplier_width: int = 24
+    model: Network, *, provenance: dict[str, Any] | None = None, multiplier_width: int = 24
 ) -> Program:
     """The integer program of ``model``, whose codebooks must be frozen.
 
@@ -57,7 +59,8 @@ def export(
         if isinstance(module, LowBitActivation) and module.refusal:
             raise InputError(f"Activation {name!r} must have {module.refusal}")
     config = model.config
-    layers = _Exporter(multiplier_width).network(model)
+    exporter = Exporter(multiplier_width)
+    layers = exporter.network(model) if isinstance(model, ResNet) else graph(model, exporter)
     return Program(
         input_shape=(len(config.mean), config.image_size, config.image_size),
         input_format=PIXEL,
@@ -66,7 +69,7 @@ def export(
     )
 
 
-class _Exporter:
+class Exporter:
     """Walks a network; each method returns the layers of one part, by their tensor names."""
 
     def __init__(self, multiplier_width: int) -> None:
@@ -80,7 +83,8 @@ class _Exporter:
                 name = f"layer{s + 1}.{j}"
                 layers += self.block(name, layers[-1].name, block, stream)
                 stream = block.conv2.output
-        return [*layers, *self.head(model, layers[-1].name, stream)]
+        size = model.config.image_size >> (len(model.stages) - 1)
+        return [*layers, *self.head(model, layers[-1].name, stream, size)]
 
     def block(self, name: str, source: str, block: Block, stream: StreamQuantizer) -> list[Layer]:
         read = read_layer(f"{name}.act1", source, block.act1, stream)
@@ -153,13 +157,13 @@ class _Exporter:
             output=output,
             stride=conv.stride,
             padding=conv.padding,
+            groups=conv.groups,
             pad_codes=pads,
             skip=skip,
         )
 
-    def head(self, model: ResNet, source: str, stream: StreamQuantizer) -> list[Layer]:
-        """Global average pool, its divisor folded into the multiplier, and the classifier."""
-        size = model.config.image_size >> (len(model.stages) - 1)
+    def head(self, model: Network, source: str, stream: StreamQuantizer, size: int) -> list[Layer]:
+        """Global average pool of size x size, its divisor in the multiplier, and the classifier."""
         requant = pool_requant(
             model.pool.output,
             step=stream.real_step,
@@ -194,14 +198,52 @@ class _Exporter:
         ]
 
 
+def graph(model: GraphNetwork, exporter: Exporter) -> list[Layer]:
+    """The layers of a network that is a list of nodes."""
+    layers: list[Layer] = []
+    outputs: dict[str, Any] = {}
+    for node in model.nodes[:-2]:  # pool and classifier are the head
+        unit, before = model.get_submodule(node.name), outputs.get(node.source)
+        if node.kind == "read":
+            layers.append(read_layer(node.name, node.source, unit, before))
+        elif node.kind == "max_pool":
+            layers.append(
+                PoolLayer(
+                    name=node.name,
+                    input=node.source,
+                    kind=LayerKind.MAX_POOL,
+                    kernel=unit.KERNEL,
+                    stride=unit.STRIDE,
+                    padding=unit.PADDING,
+                )
+            )
+        else:
+            residual = outputs.get(node.skip)
+            layers.append(
+                exporter.conv(
+                    node.name,
+                    node.source,
+                    unit,
+                    in_scale=1.0 if node.kind == "input" else before.scale,
+                    source=PIXEL if node.kind == "input" else IntFormat(width=before.act_width),
+                    skip=None if residual is None else Skip(tensor=node.skip),
+                    residual=residual and (residual.real_step, stream_format(residual)),
+                )
+            )
+        outputs[node.name] = unit.output
+    last = model.nodes[-3]
+    return [*layers, *exporter.head(model, last.name, outputs[last.name], last.size)]
+
+
 def read_layer(
     name: str, source: str, unit: ReadActivation, stream: StreamQuantizer
 ) -> ThresholdLayer:
     """Thresholds on stream codes, found by running the activation on every code there is."""
-    values = torch.arange(stream.high + 1).float().mul_(stream.real_step)
+    values = torch.arange(stream.low, stream.high + 1).float().mul_(stream.real_step)
     reached = np.arange(1, unit.output.count + 1)
     rows = np.atleast_2d(unit.output.codes(values).numpy())
     tau = np.stack([np.searchsorted(codes, reached, side="left") for codes in rows])
+    tau += stream.low
     sign = np.ones(len(tau), np.int64)
     return ThresholdLayer(name=name, input=source, output=Threshold(tau=tau, sign=sign))
 

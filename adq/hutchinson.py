@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..spec.errors import InputError
-from .resnet import ResNet
+from .network import Network
 from .tensors import Mode
 
 BATCH = 128
 
 
 def hessian_traces(
-    model: ResNet, images: Tensor, labels: Tensor, *, samples: int = 8, seed: int = 0
+    model: Network, images: Tensor, labels: Tensor, *, samples: int = 8, seed: int = 0
 ) -> dict[str, float]:
     """Estimated trace for each hidden weight, of the mean cross entropy of the float network.
 

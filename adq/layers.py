@@ -116,10 +116,12 @@ class QuantConv2d(Unit):
         stride: int,
         quantizer: WeightQuantizer | UniformWeight,
         output: LowBitActivation | StreamQuantizer,
+        groups: int = 1,
     ) -> None:
         super().__init__()
-        self.stride, self.padding = stride, kernel // 2
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel, kernel))
+        self.stride, self.padding, self.groups = stride, kernel // 2, groups
+        shape = (out_channels, in_channels // groups, kernel, kernel)
+        self.weight = nn.Parameter(torch.empty(shape))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.quantizer = quantizer
         self.bn = nn.BatchNorm2d(out_channels)
@@ -138,7 +140,7 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
-        sums = F.conv2d(data, weight, stride=self.stride, padding=self.padding)
+        sums = F.conv2d(data, weight, stride=self.stride, padding=self.padding, groups=self.groups)
         # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
         return sums.float() if sums.dtype == torch.bfloat16 else sums
 
@@ -193,12 +195,14 @@ class InputConv2d(QuantConv2d):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         output: StreamQuantizer,
+        kernel: int = 3,
+        stride: int = 1,
     ) -> None:
         super().__init__(
             len(mean),
             out_channels,
-            kernel=3,
-            stride=1,
+            kernel=kernel,
+            stride=stride,
             quantizer=UniformWeight(8),
             output=output,
         )
@@ -227,6 +231,47 @@ class InputConv2d(QuantConv2d):
         """Sum of the weights times what rounding the mean to a code moved the pixels by."""
         shift = (self.zero_code - self.mean).double()
         return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()
+
+
+class MaxPool(Unit):
+    """Max pooling of a stream, 3 x 3 with stride 2: codes rise with values, so it acts on both."""
+
+    KERNEL, STRIDE, PADDING = 3, 2, 1
+
+    def __init__(self, source: StreamQuantizer) -> None:
+        super().__init__()
+        self._source = (source,)  # of another unit: in a tuple it is not a part of this one
+
+    @property
+    def output(self) -> StreamQuantizer:
+        """Quantizer of the stream, which pooling leaves as it is."""
+        return self._source[0]
+
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        return x._replace(data=max_pool(x.data, self.KERNEL, self.STRIDE, self.PADDING))
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        return self.compute(x, skip)
+
+
+def max_pool(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+    """Largest value of each window; on GPUs by shifted maps, whose gradient is deterministic."""
+    if not x.is_cuda:
+        return F.max_pool2d(x, kernel, stride, padding)
+    return max_of_shifts(x, kernel, stride, padding)
+
+
+def max_of_shifts(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+    """The same maximum, from the ``kernel**2`` strided maps."""
+    height, width = ((n + 2 * padding - kernel) // stride + 1 for n in x.shape[2:])
+    padded = F.pad(x, (padding,) * 4, value=float("-inf"))
+    best = None
+    for row in range(kernel):
+        for column in range(kernel):
+            shifted = padded[:, :, row::stride, column::stride][:, :, :height, :width]
+            best = shifted if best is None else torch.maximum(best, shifted)
+    assert best is not None  # kernel >= 1
+    return best
 
 
 class GlobalPool(Unit):

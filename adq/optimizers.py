@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from . import preparation
 from .config import OptimConfig
-from .resnet import ResNet
+from .network import Network
 
 MOMENTUM = "momentum_buffer"
 ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 
-def make_optimizer(model: ResNet, config: OptimConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.Optimizer:
     """Three parameter groups: decayed weights, the rest, and quantizers at a lower rate."""
     kinds = preparation.parameter_groups(model)
     factors = {"weight": 1.0, "plain": 1.0, "quantizer": config.quantizer_lr_factor}

@@ -15,10 +15,12 @@ from .allocation_report import Report, choose, has_budget
 from .augment import training_batch
 from .carry import carry_quantizers
 from .codebook import CodebookConfig
-from .config import Recipe
+from .config import CIFAR_RESNET, Recipe
 from .config_text import to_dict
 from .datasets import Dataset
+from .graph import GraphConfig, GraphNetwork
 from .methods import Method
+from .network import Network
 from .resnet import ResNet, ResNetConfig
 from .tensors import Mode
 
@@ -30,7 +32,7 @@ class Prepared:
     """A network at step 0, and the recipe with everything that was decided from data."""
 
     recipe: Recipe
-    model: ResNet
+    model: Network
     init_digest: str | None
     """SHA-256 of the tensors training started from; None for random weights."""
     report: Report | None = None
@@ -47,27 +49,30 @@ def on_device(recipe: Recipe) -> Recipe:
     return replace(recipe, train=replace(recipe.train, device=device))
 
 
-def build(recipe: Recipe) -> ResNet:
+def build(recipe: Recipe) -> Network:
     """Return the network of the recipe in its mode, with fresh weights."""
     model, quant = recipe.model, recipe.quant
     _, height, width = model.image
     if height != width:
         raise InputError(f"model.image must be square, not {height}x{width}")
-    network = ResNet(
-        ResNetConfig(
-            depth=model.depth,
-            shortcut=model.shortcut,
-            widths=(model.width, 2 * model.width, 4 * model.width),
-            classes=model.classes,
-            image_size=height,
-            mean=model.mean,
-            std=model.std,
-            act_width=quant.act_width,
-            weight_width=quant.weight_width,
-            weight_widths=tuple(sorted(quant.widths.items())),
-            method=build_method(recipe),
+    shared = {
+        "classes": model.classes,
+        "image_size": height,
+        "mean": model.mean,
+        "std": model.std,
+        "act_width": quant.act_width,
+        "weight_width": quant.weight_width,
+        "weight_widths": tuple(sorted(quant.widths.items())),
+        "method": build_method(recipe),
+    }
+    network: Network
+    if model.arch == CIFAR_RESNET:
+        widths = (model.width, 2 * model.width, 4 * model.width)
+        network = ResNet(
+            ResNetConfig(depth=model.depth, shortcut=model.shortcut, widths=widths, **shared)
         )
-    )
+    else:
+        network = GraphNetwork(GraphConfig(arch=model.arch, width=model.width, **shared))
     network.set_mode(Mode(quant.mode))
     return network
 
@@ -119,7 +124,7 @@ def prepare(
     return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)
 
 
-def load_init(model: ResNet, path: str | Path) -> str:
+def load_init(model: Network, path: str | Path) -> str:
     """Load weights and batch norms of a checkpoint or of foreign weights; return their digest.
 
     Codebooks are not taken over, learned activations and streams are (`carry_quantizers`).
@@ -176,12 +181,12 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
     ]
 
 
-def refresh_batch_norm(model: ResNet, recipe: Recipe, training: Dataset) -> None:
+def refresh_batch_norm(model: Network, recipe: Recipe, training: Dataset) -> None:
     """Recompute batch-norm statistics with the final weights and frozen codebooks."""
     calibrate.recalibrate_batch_norm(model, calibration_batches(recipe, training))
 
 
-def parameter_groups(model: ResNet) -> dict[str, list[nn.Parameter]]:
+def parameter_groups(model: Network) -> dict[str, list[nn.Parameter]]:
     """Return weights (decayed), the parameters of batch norms and bias, and quantizers."""
     return {
         "weight": list(model.weight_parameters()),

@@ -1,7 +1,9 @@
-"""Float weights of other repositories: CIFAR ResNets as plain safetensors state dicts.
+"""Float weights of other repositories as plain safetensors state dicts.
 
-Read: akamaster/pytorch_resnet_cifar10 (option A) and yhhhli/APoT_Quantization (option B, float
-model). Their clip parameters and ``num_batches_tracked`` are left out.
+Read: akamaster/pytorch_resnet_cifar10 (option A), yhhhli/APoT_Quantization (option B, float model),
+and torchvision's ResNet-18/34/50 and MobileNet-V2. Clip parameters and ``num_batches_tracked`` are
+left out. A .pth file is converted once, where its origin is trusted:
+``safetensors.torch.save_file(torch.load(FILE, weights_only=True), "resnet18.safetensors")``.
 """
 
 import re
@@ -12,14 +14,17 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..spec.errors import InputError
+from .graph import GraphConfig, GraphNetwork
+from .network import Network
 from .resnet import IMAGENET_MEAN, IMAGENET_STD, ResNet, ResNetConfig
+from .topologies import MOBILENET_STAGES, TOPOLOGIES
 
 APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 _IGNORED = re.compile(r"num_batches_tracked$|\.weight_quant\.|\.act_alpha$")
 _RENAMES = (
     (re.compile(r"^module\."), ""),
-    (re.compile(r"(^|\.)bn([12])\."), r"\1conv\2.bn."),
+    (re.compile(r"(^|\.)bn([123])\."), r"\1conv\2.bn."),
     (re.compile(r"\.downsample\.0\."), ".downsample."),
     (re.compile(r"\.downsample\.1\."), ".downsample.bn."),
     (re.compile(r"^linear\."), "fc."),
@@ -30,9 +35,32 @@ def our_name(key: str) -> str | None:
     """Name in our state dict of a foreign ``key``; None for what we do not use."""
     if _IGNORED.search(key):
         return None
+    if key.startswith(("features.", "classifier.")):
+        return mobilenet_name(key)
     for pattern, replacement in _RENAMES:
         key = pattern.sub(replacement, key)
     return key
+
+
+def mobilenet_name(key: str) -> str | None:
+    """Name in our state dict of a ``key`` of torchvision's MobileNet-V2; None if there is none."""
+    if match := re.fullmatch(r"classifier\.1\.(weight|bias)", key):
+        return f"fc.{match[1]}"
+    blocks = [(s, b) for s, row in enumerate(MOBILENET_STAGES) for b in range(row[2])]
+    ends = {0: "conv1", len(blocks) + 1: "last"}
+    if match := re.fullmatch(r"features\.(\d+)\.([01])\.(\w+)", key):
+        unit = ends.get(int(match[1]))
+        return unit and f"{unit}.{'bn.' if match[2] == '1' else ''}{match[3]}"
+    match = re.fullmatch(r"features\.(\d+)\.conv\.(\d)\.(?:([01])\.)?(\w+)", key)
+    if match is None or not 1 <= int(match[1]) <= len(blocks):
+        return None
+    stage, block = blocks[int(match[1]) - 1]
+    roles = ("depthwise", "project") if stage == 0 else ("expand", "depthwise", "project")
+    place, inner = int(match[2]), match[3]
+    # convolution and batch norm are a pair in a place, but for the last: there they have two
+    norm = inner == "1" if inner is not None else place == len(roles)
+    role = roles[min(place, len(roles) - 1)]
+    return f"block{stage}.{block}.{role}.{'bn.' if norm else ''}{match[4]}"
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -51,8 +79,25 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         ) from None
 
 
-def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig:
+def infer_graph(state: dict[str, Tensor]) -> dict[str, object] | None:
+    """Fields of the `GraphConfig` of an ImageNet network; None if the state is of another one."""
+    for arch in TOPOLOGIES:
+        width = len(state.get("conv1.weight", ()))
+        if width < 4 or width % 4 or "fc.weight" not in state:
+            return None
+        config = GraphConfig(arch=arch, width=width)
+        units = {node.name for node in config.nodes() if node.kind in ("input", "conv", "fc")}
+        if {f"{name}.weight" for name in units} == {
+            name for name, tensor in state.items() if name.endswith("weight") and ".bn." not in name
+        }:
+            return {"arch": arch, "width": width, "classes": len(state["fc.weight"])}
+    return None
+
+
+def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig | GraphConfig:
     """Configuration that fits a state read by `read_state`; ``changes`` replace its fields."""
+    if (graph := infer_graph(state)) is not None:
+        return GraphConfig(**{**graph, **changes})
     blocks = {m[0] for name in state if (m := re.match(r"layer\d+\.\d+\.", name))}
     stages = sorted({int(name[5]) for name in blocks})
     firsts = [state.get(f"layer{s}.0.conv1.weight") for s in stages]
@@ -71,7 +116,7 @@ def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig:
 
 
 @torch.no_grad()
-def load_state(model: ResNet, state: dict[str, Tensor]) -> None:
+def load_state(model: Network, state: dict[str, Tensor]) -> None:
     """Copy a state read by `read_state` into ``model``, and start its codebooks from it."""
     own = model.state_dict()
     needed = {
@@ -80,7 +125,9 @@ def load_state(model: ResNet, state: dict[str, Tensor]) -> None:
     odd = sorted(needed ^ set(state))
     if odd:
         verb = "have" if odd[0] in needed else "not have"
-        raise InputError(f"Weights must {verb} a tensor {odd[0]!r} for depth {model.config.depth}")
+        depth = getattr(model.config, "depth", None)
+        network = f"depth {depth}" if depth else model.config.arch
+        raise InputError(f"Weights must {verb} a tensor {odd[0]!r} for {network}")
     for name in sorted(needed):
         if own[name].shape != state[name].shape:
             raise InputError(
@@ -90,9 +137,10 @@ def load_state(model: ResNet, state: dict[str, Tensor]) -> None:
     model.initialise_codebooks()
 
 
-def load_pretrained(path: str | Path, **changes: object) -> ResNet:
-    """Float network of the file at ``path``; ``changes`` are fields of its `ResNetConfig`."""
+def load_pretrained(path: str | Path, **changes: object) -> Network:
+    """Float network of the file at ``path``; ``changes`` are fields of its configuration."""
     state = read_state(path)
-    model = ResNet(infer_config(state, **changes))
+    config = infer_config(state, **changes)
+    model = GraphNetwork(config) if isinstance(config, GraphConfig) else ResNet(config)
     load_state(model, state)
     return model.eval()

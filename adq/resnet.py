@@ -4,23 +4,18 @@ Module names equal the tensor names of the exported program: ``conv1``, ``layerS
 ``layerS.J.conv1``, ``layerS.J.conv2``, ``layerS.J.downsample`` (option B), ``pool``, ``fc``.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
-from ..spec.program import Program
 from .exact import PIXEL
-from .integer import prepare
-from .layers import GlobalPool, InputConv2d, QuantConv2d, QuantLinear, ReadActivation, Unit
-from .low_bit import LowBitActivation
+from .layers import GlobalPool, InputConv2d, QuantConv2d, QuantLinear, ReadActivation
 from .methods import Method, activation, weight_quantizer
+from .network import Network
 from .stream import StreamQuantizer
-from .tensors import Mode, Signal
-from .weight_quantizer import WeightQuantizer
+from .tensors import Signal
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -135,16 +130,11 @@ class Block(nn.Module):
         return self.conv2(self.conv1(read), skip)
 
 
-class ResNet(nn.Module):
-    """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
-
-    Logits are real values, in integer mode the program's int32 numbers. In fakequant mode, with
-    frozen codebooks, in evaluation and without gradients the constants are the program's (`exact`).
-    """
+class ResNet(Network):
+    """A CIFAR ResNet."""
 
     def __init__(self, config: ResNetConfig) -> None:
-        super().__init__()
-        self.config, self.mode = config, Mode.FLOAT
+        super().__init__(config)
         self.conv1 = InputConv2d(
             config.widths[0], mean=config.mean, std=config.std, output=StreamQuantizer()
         )
@@ -168,103 +158,4 @@ class ResNet(nn.Module):
         x = self.conv1(Signal(images, format=PIXEL if self.exact else None))
         for stage in self.stages:
             x = stage(x)
-        logits = self.fc(self.pool(x))
-        data = logits.data.flatten(1)
-        return data if logits.scale == 1.0 else (data * logits.scale).float()
-
-    @property
-    def exact(self) -> bool:
-        """Whether a forward pass is the evaluation of a frozen network, by `exact`."""
-        rounded = torch.is_autocast_enabled(self.fc.weight.device.type)
-        still = not (self.training or torch.is_grad_enabled() or rounded)
-        return still and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
-
-    # -- parts -----------------------------------------------------------------------------------
-
-    def units(self) -> dict[str, Unit]:
-        """The modules that make the program's tensors, by name."""
-        return {name: m for name, m in self.named_modules() if isinstance(m, Unit)}
-
-    def convolutions(self) -> list[QuantConv2d]:
-        """All convolutions, hidden or not."""
-        return [unit for unit in self.units().values() if isinstance(unit, QuantConv2d)]
-
-    def hidden(self) -> dict[str, QuantConv2d]:
-        """The convolutions with a codebook, by name, in order of execution."""
-        return {name: self.get_submodule(name) for name in self.config.hidden_names()}
-
-    def quantizer_parameters(self) -> Iterator[nn.Parameter]:
-        """Learned thresholds, steps and scales: at a tenth of the learning rate, never decayed."""
-        for module in self.modules():
-            if isinstance(module, LowBitActivation | StreamQuantizer | WeightQuantizer):
-                yield from module.parameters()
-
-    def weight_parameters(self) -> Iterator[nn.Parameter]:
-        """Weights of convolutions and classifier: the parameters that weight decay is for."""
-        for unit in self.units().values():
-            if isinstance(unit, QuantConv2d | QuantLinear):
-                yield unit.weight
-
-    def scale_parameters(self) -> Iterator[nn.Parameter]:
-        """Batch norm and bias: full learning rate, no decay."""
-        special = {id(p) for p in (*self.quantizer_parameters(), *self.weight_parameters())}
-        yield from (p for p in self.parameters() if id(p) not in special)
-
-    # -- modes and codebooks ---------------------------------------------------------------------
-
-    def set_mode(self, mode: Mode) -> None:
-        """Switch every layer; integer mode needs `load_program` first."""
-        missing = [name for name, unit in self.units().items() if unit.prepared is None]
-        if mode is Mode.INTEGER and missing:
-            raise InputError(f"Integer mode must have a program: load_program (no {missing[0]!r})")
-        self.mode = mode
-        for module in self.modules():
-            if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
-                module.mode = mode
-
-    def load_program(self, program: Program) -> None:
-        """Take the integer layers of ``program``, and switch to integer mode."""
-        units = self.units()
-        names = [layer.name for layer in program.layers]
-        if sorted(names) != sorted(units):
-            odd = sorted(set(names) ^ set(units))
-            raise InputError(f"Program must have the network's layers, not differ in {odd[0]!r}")
-        device = self.fc.weight.device
-        for name, unit in units.items():
-            unit.prepared = prepare(program, name, device)
-        self.set_mode(Mode.INTEGER)
-
-    def initialise_codebooks(self) -> None:
-        """Start every codebook from the present weights."""
-        for conv in self.hidden().values():
-            conv.initialise_codebook()
-
-    def update_codebooks(self) -> None:
-        """One EMA step of every codebook; call after each optimizer step in fakequant mode."""
-        for conv in self.hidden().values():
-            conv.quantizer.update(conv.weight)
-
-    def freeze_codebooks(self) -> None:
-        """Round all codebooks to integer levels and stop adapting them."""
-        for conv in self.hidden().values():
-            conv.quantizer.freeze()
-
-    @property
-    def codebooks_frozen(self) -> bool:
-        return all(bool(conv.quantizer.frozen) for conv in self.hidden().values())
-
-    @torch.no_grad()
-    def with_weight_widths(self, widths: Mapping[str, int]) -> "ResNet":
-        """A new network with other codebook widths and this one's parameters and statistics.
-
-        Its codebooks start anew from the weights (their sizes differ).
-        """
-        config = replace(self.config, weight_widths=tuple(sorted(widths.items())))
-        other = ResNet(config).to(self.fc.weight.device)
-        state = {k: v for k, v in self.state_dict().items() if ".quantizer." not in k}
-        kept = {k: v for k, v in other.state_dict().items() if ".quantizer." in k}
-        other.load_state_dict({**state, **kept})
-        other.initialise_codebooks()
-        other.train(self.training)
-        other.set_mode(self.mode)
-        return other
+        return self.real_logits(self.fc(self.pool(x)))

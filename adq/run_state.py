@@ -17,9 +17,9 @@ from .board import Board
 from .config import Recipe
 from .datasets import Dataset
 from .distill import Teacher
+from .network import Network
 from .optimizers import adam_state, make_optimizer, momentum, restore
 from .ranks import Ranks
-from .resnet import ResNet
 from .run_folder import RunFolder
 
 
@@ -28,7 +28,7 @@ class Run:
     """What changes while training. `metrics` holds JSON values only and is part of a checkpoint."""
 
     recipe: Recipe
-    model: ResNet
+    model: Network
     optimizer: torch.optim.Optimizer
     step: int = 0
     epoch: int = 0

@@ -16,7 +16,7 @@ from ..spec.errors import InputError
 from .hutchinson import hessian_traces
 from .layers import QuantConv2d
 from .methods import Method, weight_quantizer
-from .resnet import ResNet
+from .network import Network
 from .tensors import Mode, Signal
 
 KINDS = ("fisher", "hessian", "error")
@@ -25,7 +25,7 @@ BATCH = 64
 """Images at a time: bounds the memory of their separate gradients."""
 
 
-def fisher(model: ResNet, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def fisher(model: Network, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Mean squared per-image gradient of the cross entropy, shaped like each hidden weight.
 
     images: uint8 (N, C, H, W); labels: (N,) int64. Batch norm uses its running statistics, so
@@ -82,8 +82,10 @@ class _SquaredGradients:
         columns = F.unfold(
             self.input, conv.weight.shape[2:], padding=conv.padding, stride=conv.stride
         )
-        per_image = grad.flatten(2) @ columns.transpose(1, 2)
-        self.total += per_image.square_().sum(0, dtype=torch.float64).view_as(self.total)
+        # (N, groups, Cout / groups, positions) times (N, groups, positions, Cin / groups * kh * kw)
+        rows = grad.flatten(2).unflatten(1, (conv.groups, -1))
+        per_image = rows @ columns.unflatten(1, (conv.groups, -1)).transpose(2, 3)
+        self.total += per_image.square_().sum(0, dtype=torch.float64).reshape(self.total.shape)
         self.input = None
 
     def remove(self) -> None:
@@ -105,7 +107,7 @@ def reconstruct(weight: Tensor, width: int, method: Method | None = None) -> Ten
 
 
 def sensitivities(
-    model: ResNet,
+    model: Network,
     images: Tensor,
     labels: Tensor,
     widths: Sequence[int] = (2, 3, 4),

@@ -126,8 +126,8 @@ def _train(
     begun = ranks.decide(prepare)
     make_deterministic(recipe)
     reuse_heap()
-    load = datasets.load
-    data = {split: load(recipe.data.name, split, sources["data"]) for split in datasets.SPLITS}
+    load = datasets.for_recipe
+    data = {split: load(recipe, split, sources["data"]) for split in datasets.SPLITS}
     training = data["train"] = data["train"].take(recipe.data.limit)
     schedule = Schedule.of(recipe, len(training), ranks.count)
     master = load_teacher(recipe, sources["teacher"])

@@ -8,11 +8,21 @@ from .ablation_cases import CIFAR10, DIGITS
 from .spec.errors import InputError
 from .spec.files import atomic_path
 
+UNMEASURED = "not measured"
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 RECIPES = {DIGITS: "digits_resnet8_adq", CIFAR10: "cifar10_resnet20_adq"}
 BUDGETS = {
     DIGITS: ("train.epochs=6", "train.checkpoint_steps=100000", "train.log_steps=100000"),
-    CIFAR10: ("train.epochs=2", "train.checkpoint_steps=100000", "quant.lloyd_steps=0"),
+    # A case is 40 s of one core: 80 steps. Longer warm-up or calibration would be most of it.
+    CIFAR10: (
+        "data.limit=5120",
+        "train.epochs=2",
+        "train.threads=1",
+        "train.amp=true",
+        "optim.warmup_steps=10",
+        "quant.calibration_images=1024",
+        "quant.lloyd_steps=0",
+    ),
 }
 
 
@@ -24,8 +34,8 @@ class Row:
     name: str
     changes: tuple[str, ...]
     average_weight_bits: float
-    graph: tuple[float, ...]
-    """Of the fakequant graph."""
+    graph: tuple[float, ...] | None
+    """Of the fakequant graph; None where only the program was measured."""
     integer: tuple[float, ...] | None
     """Of the integer program (Numba engine); None where there is none."""
 
@@ -41,6 +51,8 @@ class Budget:
     teacher: Path | None = None
     seeds: int = 3
     changes: tuple[str, ...] = ()
+    keep: Path | None = None
+    """Folder where figures are kept from one run of the command to the next."""
 
     @property
     def dataset(self) -> str:
@@ -59,16 +71,16 @@ def table(rows: list[Row]) -> str:
             "| --- | --- | --- | --- |",
         ]
         for row in (row for row in rows if row.group == group):
-            figures = f"{figure(row.integer)} | {figure(row.graph)}"
+            figures = f"{figure(row.integer)} | {figure(row.graph, UNMEASURED)}"
             lines.append(f"| {row.name} | {row.average_weight_bits:.2f} | {figures} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def figure(values: tuple[float, ...] | None) -> str:
+def figure(values: tuple[float, ...] | None, absent: str = "none (a step per image)") -> str:
     """Mean and, over several seeds, range."""
     if values is None:
-        return "none (a step per image)"
+        return absent
     mean = statistics.fmean(values)
     if len(values) == 1:
         return f"{mean:.2f}"
@@ -87,11 +99,16 @@ def describe(budget: Budget) -> str:
 
 def write(path: Path, budget: Budget, rows: list[Row]) -> None:
     """Replace what lies between the markers of a page; a new page holds nothing else."""
-    old = path.read_text() if path.exists() else f"# Ablation\n\n{BEGIN}\n{END}\n"
-    head, begin, rest = old.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
+
+
+def write_between(path: Path, title: str, markers: tuple[str, str], body: str) -> None:
+    """Replace what lies between two marker lines of a page, or make a page of nothing else."""
+    start, stop = markers
+    old = path.read_text() if path.exists() else f"# {title}\n\n{start}\n{stop}\n"
+    head, begin, rest = old.partition(start)
+    _, end, tail = rest.partition(stop)
     if not begin or not end:
-        raise InputError(f"Page {str(path)!r} must hold the lines {BEGIN} and {END}, not neither")
-    text = f"{head}{BEGIN}\n\n{describe(budget)}\n\n{table(rows)}\n{END}{tail}"
+        raise InputError(f"Page {str(path)!r} must hold the lines {start} and {stop}, not neither")
     with atomic_path(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(f"{head}{start}\n\n{body}\n{stop}{tail}")

@@ -1,13 +1,15 @@
 """`adqhw bench ablation`: one table of every component on and off, on integer programs.
 
 Each case is trained from the same float weights at a stated reduced budget, exported, and measured
-over the whole test split by the Numba engine on the exported integers.
+over the whole test split by the Numba engine on the exported integers. With ``--keep`` a killed
+run goes on where it was.
 """
 
 import json
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from .ablation_cases import CIFAR10, Case, cases
-from .ablation_page import BUDGETS, RECIPES, Budget, Row, describe, figure, write
+from .ablation_page import BUDGETS, RECIPES, UNMEASURED, Budget, Row, describe, figure, write
 from .console import JSON_OPTION, emit, people, say, show_table
 from .spec.errors import InputError
 
@@ -24,11 +26,14 @@ def run(
     budget: Budget,
     groups: tuple[str, ...] = (),
     tell: Callable[[str], None] = lambda text: None,
+    done: Callable[[list[Row]], None] = lambda rows: None,
 ) -> list[Row]:
-    """Train and measure every case of the named groups (none named: all); rows in table order."""
+    """Train and measure every case of the named groups (none named: all); rows in table order.
+
+    ``done`` hears the rows so far, after every case.
+    """
     chosen = select(groups)
-    with tempfile.TemporaryDirectory(prefix="adqhw-ablation-") as name:
-        folder = Path(name)
+    with _kept(budget.keep) as folder:
         budget = _with_sources(budget, folder, any(case.taught for case in chosen), tell)
         known: dict[tuple[str, ...], Row] = {}
         rows = []
@@ -37,11 +42,18 @@ def run(
             if key not in known:
                 tell(f"{number + 1}/{len(chosen)} {case.group}: {case.name}")
                 known[key] = _measure(case, budget, folder)
-            found = known[key]
-            figures = {"graph": found.graph, "integer": found.integer}
-            bits = found.average_weight_bits
-            rows.append(Row(**_named(case), average_weight_bits=bits, **figures))
+            rows.append(replace(known[key], **_named(case)))
+            done(rows)
     return rows
+
+
+@contextmanager
+def _kept(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="adqhw-ablation-") as name:
+        yield Path(name)
 
 
 def select(groups: tuple[str, ...]) -> list[Case]:
@@ -78,51 +90,41 @@ def _float_run(folder: Path, changes: tuple[str, ...], tell: Callable[[str], Non
     from .adq import recipes, trainer
     from .adq.config_text import override
 
+    checkpoint = folder / "checkpoint.safetensors"
+    if (folder / "finished").exists():
+        return checkpoint
     tell("float network" if not changes else f"teacher ({', '.join(changes)})")
     recipe = override(recipes.get("digits_resnet8_float"), list(changes))
     result = trainer.train(recipe, folder, existing="replace")
     tell(f"  test top-1 {result['test_top1']:.2f} %")
-    return folder / "checkpoint.safetensors"
+    (folder / "finished").touch()
+    return checkpoint
 
 
 def _measure(case: Case, budget: Budget, folder: Path) -> Row:
-    from .adq import checkpoint, datasets, export, preparation, recipes, trainer
+    from .ablation_run import Sources, figures
+    from .adq import recipes
     from .adq.config_text import override
-    from .engines import run_in_steps, top1
 
-    test = datasets.load(budget.dataset, "test", budget.data)
-    graph, integer, bits = [], [], []
+    assert budget.init is not None  # `_with_sources` saw to it
+    sources = Sources(
+        data=budget.data,
+        init=budget.init,
+        teacher=budget.teacher if case.taught else None,
+        keep=folder,
+    )
+    found = []
     for seed in range(budget.seeds):
         changes = [*BUDGETS[budget.dataset], *case.changes, *budget.changes, f"train.seed={seed}"]
         recipe = override(recipes.get(RECIPES[budget.dataset]), changes)
-        result = trainer.train(
-            recipe,
-            folder / "case",
-            data_folder=budget.data,
-            init=budget.init,
-            teacher=budget.teacher if case.taught else None,
-            existing="replace",
-        )
-        graph.append(result["test_top1"])
-        state = checkpoint.load(folder / "case" / "checkpoint.safetensors")
-        model = preparation.build(state.recipe)
-        model.load_state_dict(state.model)
-        bits.append(_average_bits(model))
-        if case.exports:
-            program = export.export(model)
-            integer.append(top1(run_in_steps("numba", program, test.images).logits, test.labels))
+        # the digits are few enough to look at the graph as well
+        found.append(figures(recipe, sources, exports=case.exports, graph=budget.data is None))
     return Row(
         **_named(case),
-        average_weight_bits=statistics.fmean(bits),
-        graph=tuple(graph),
-        integer=tuple(integer) or None,
+        average_weight_bits=statistics.fmean(f.average_weight_bits for f in found),
+        graph=tuple(f.graph for f in found if f.graph is not None) or None,
+        integer=tuple(f.integer for f in found if f.integer is not None) or None,
     )
-
-
-def _average_bits(model: Any) -> float:
-    sizes = {name: conv.weight.numel() for name, conv in model.hidden().items()}
-    total = sum(sizes[n] * conv.quantizer.width for n, conv in model.hidden().items())
-    return total / sum(sizes.values())
 
 
 def command(
@@ -134,6 +136,9 @@ def command(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="For every case.")
     ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder of finished figures: a killed run goes on there.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Markdown page whose table is replaced.")
     ] = None,
@@ -142,19 +147,21 @@ def command(
     """Switch every component of the trainer on and off, and measure the integer programs.
 
     Starts, adaptation, mixed precision, activations, distillation, weight rules: each case is
-    trained at a small budget from the same float weights. Minutes on the digits, hours on CIFAR-10.
+    trained at a small budget from the same float weights. Minutes on the digits, an hour on
+    CIFAR-10; the page is rewritten after every case.
 
     Example: adqhw bench ablation --out docs/ablation.md
 
     Example: adqhw bench ablation --data DIR --init resnet20_optA_fp32.safetensors
-    --teacher resnet56_optA_fp32.safetensors --seeds 1 --group weights
+    --teacher resnet56_optA_fp32.safetensors --seeds 1 --keep runs/ablation
     """
     budget = Budget(
-        data=data, init=init, teacher=teacher, seeds=seeds, changes=tuple(changes or ())
+        data=data, init=init, teacher=teacher, seeds=seeds, changes=tuple(changes or ()), keep=keep
     )
-    rows = run(budget, tuple(group or ()), say)
     if out is not None:
-        write(out, budget, rows)
+        write(out, budget, [])  # a page that cannot be written is refused before the hours
+    page = (lambda rows: write(out, budget, rows)) if out is not None else (lambda rows: None)
+    rows = run(budget, tuple(group or ()), say, page)
     if as_json:
         emit({"budget": json.loads(json.dumps(asdict(budget), default=str)),
               "rows": [asdict(row) for row in rows]})  # fmt: skip
@@ -162,6 +169,7 @@ def command(
     people.print(describe(budget), markup=False)
     columns = ("group", "case", "weight bits", "integer", "fakequant")
     cells = [
-        (r.group, r.name, r.average_weight_bits, figure(r.integer), figure(r.graph)) for r in rows
+        (r.group, r.name, r.average_weight_bits, figure(r.integer), figure(r.graph, UNMEASURED))
+        for r in rows
     ]
     show_table("Ablation", columns, cells)

@@ -32,7 +32,7 @@ def evaluate_checkpoint(path: Path, data: Path | None, limit: int | None) -> dic
     mode = state.recipe.quant.mode
     model = preparation.build(state.recipe)
     model.load_state_dict(state.model)
-    test = datasets.load(state.recipe.data.name, "test", data)
+    test = datasets.for_recipe(state.recipe, "test", data)
     chosen = test.take(None if limit is None else min(limit, len(test)))
     run = evaluate.model_runner(model, mode)
     with progress(f"evaluating ({mode} graph)", len(chosen)) as advance:

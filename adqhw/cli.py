@@ -2,7 +2,7 @@
 
 import typer
 
-from . import __version__, bench_ablation, bench_estimate
+from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
 from .commands import (
     bench,
     bench_rtl,
@@ -58,6 +58,8 @@ benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
+benchmarks.command("allocation")(guarded(bench_allocation.command))
+benchmarks.command("train")(guarded(bench_train.command))
 app.add_typer(benchmarks, name="bench")
 
 

@@ -45,11 +45,11 @@ def read_images(
     name = program.provenance.get("dataset")
     if not isinstance(name, str):
         raise InputError("Images must be given with --input: the program names no data set")
-    dataset = load(name, split, data)
+    dataset = load(name, split, data, program.input_shape)
     count = min(limit, len(dataset)) if limit else None
     chosen = dataset.take(count)
     return Batch(
-        images=check_images(program, chosen.images),
+        images=check_images(program, chosen.images[:]),
         labels=chosen.labels,
         source=f"{name} {split}",
     )

@@ -89,6 +89,7 @@ class BeatFeeder(wiring.Component):
         names = ("channel", "outside", "first", "last")
         read = {name: Signal.like(getattr(walker, name), name=f"read_{name}") for name in names}
         read_valid = Signal()
+        self.registers = {"valid": read_valid}  # for proofs
         beat = self.beats.payload
         blank = read["outside"] & ~self.feed.pad_stored
         with m.If(advance):

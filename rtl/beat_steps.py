@@ -29,6 +29,8 @@ class BeatSteps(wiring.Component):
         self.arch = arch
         widths = schedule_widths(arch)
         self.binned = arch.micro is Micro.BINNED
+        # For proofs too.
+        self.registers = {name: Signal(name=name) for name in ("occupied", "first", "last")}
         outputs = ("free", "top", "working", "final", "adds", "starts", "ends")
         super().__init__(
             {
@@ -43,8 +45,7 @@ class BeatSteps(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        occupied, first, last = Signal(), Signal(), Signal()
-        self.registers = {"occupied": occupied, "first": first, "last": last}  # for proofs
+        occupied, first, last = self.registers.values()
         act_end, digits_end, beat_end = Signal(), Signal(), Signal()
         m.d.comb += [
             self.working.eq(occupied & ~self.final),

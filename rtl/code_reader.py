@@ -66,6 +66,7 @@ class CodeReader(wiring.Component):
         ]
         lane, channel = Signal.like(walker.lane), Signal.like(walker.channel)
         valid, inside = Signal(), Signal()
+        self.registers = {"valid": valid}  # for proofs
         stored = Signal(self.arch.storage.code_width)
         m.d.comb += stored.eq(self.word[lane])
         code = Cat(stored, stored[-1] & self.codes_signed).as_signed()

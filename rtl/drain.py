@@ -47,6 +47,7 @@ class Drain(wiring.Component):
         waiting = [Signal(signed(arch.acc_width), name=f"acc_{col}") for col in range(arch.cols)]
         channel = Signal(arch.channel_width)
         left = Signal(range(arch.cols + 1))
+        self.registers = {"left": left, "waiting": waiting, "channel": channel}  # for proofs
         m.d.comb += [
             self.accs.valid.eq(left != 0),
             self.accs.payload.acc.eq(waiting[0]),

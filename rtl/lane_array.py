@@ -82,6 +82,9 @@ class LaneArray(wiring.Component):
             m.submodules.steps = steps = BeatSteps(self.arch)
             inputs |= digit_controls(m, self, steps, control)
         inputs |= self._tables(m, control)
+        self.registers = {"control": control}  # for proofs
+        if self.arch.micro not in SINGLE_CYCLE:
+            self.registers["steps"] = steps
         inputs |= {"load": control.load} | self._tail(m, control, waiting)
         for col in range(self.arch.cols):
             self._column(m, f"column_{col}", inputs | {"weights": beat.weights[col]}, sums.acc[col])
@@ -96,6 +99,8 @@ class LaneArray(wiring.Component):
         channels = [Signal(self.arch.channel_width, name=f"channel_{i}") for i in range(stages)]
         with m.If(control.take):
             m.d.sync += channels[0].eq(self.beats.payload.channel)
+        self.registers |= {"valid": valid, "first": first, "last": last, "done": done}
+        self.registers["channels"] = channels
         following = [*channels[1:], self.sums.payload.channel]
         with m.If(control.advance):
             m.d.sync += [

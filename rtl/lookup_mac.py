@@ -31,7 +31,7 @@ class MacColumn(Column):
     advance : the pipeline moves. load : a beat is present.
     add : the tree sum belongs to a beat. restart : that beat begins a sum.
     acc : the accumulator.
-    levels, operands, products : the registers of the lanes, for tests and traces.
+    levels, operands, live, products : the registers of the lanes, for tests and traces.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -39,6 +39,7 @@ class MacColumn(Column):
         lanes = range(arch.rows)
         self.levels = [Signal(level, name=f"level_{row}") for row in lanes]
         self.operands = [Signal(arch.act_width, name=f"operand_{row}") for row in lanes]
+        self.live = [Signal(name=f"live_{row}") for row in lanes]
         self.products = [Signal(product, name=f"product_{row}") for row in lanes]
         super().__init__(arch)
 
@@ -65,7 +66,7 @@ class MacColumn(Column):
         for row in range(self.arch.rows):
             self._lane(m, row)
         tree = adder_tree(self.products)
-        total = Signal(signed(min(len(tree), self.arch.acc_width)))
+        total = self.total = Signal(signed(min(len(tree), self.arch.acc_width)))
         with m.If(self.advance):
             m.d.sync += total.eq(tree)
             with m.If(self.add):
@@ -78,7 +79,7 @@ class MacColumn(Column):
     def _lane(self, m, row):
         weight, product = self.weights[row], self.products[row]
         level, operand = self.levels[row], self.operands[row]
-        use, live = Signal(name=f"use_{row}"), Signal(name=f"live_{row}")
+        use, live = Signal(name=f"use_{row}"), self.live[row]
         m.d.comb += use.eq(self.load & weight.any())
         with m.If(self.advance):
             m.d.sync += live.eq(use)

@@ -59,7 +59,7 @@ class RequantUnit(wiring.Component):
             self.accs.ready.eq(advance & (self.skips.valid | ~self.use_skip)),
             self.skips.ready.eq(advance & self.accs.valid & self.use_skip),
         ]
-        row = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
+        row, memory_parts = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
 
         acc = Signal(signed(arch.acc_width))
         skip = Signal(signed(widths.skip_width))
@@ -71,6 +71,10 @@ class RequantUnit(wiring.Component):
         total = Signal(addends.shape())  # grows by itself: no sum can overflow
         shifted = Signal(addends.shape())
         valid = Signal(4)
+        self.registers = {
+            **memory_parts, "valid": valid, "acc": acc, "skip": skip, "scaled": scaled,
+            "residual": residual, "bias": bias, "total": total, "shifted": shifted,
+        }  # for proofs  # fmt: skip
         m.d.comb += half.eq((1 << self.shift) >> 1)
         with m.If(advance):
             m.d.sync += [

@@ -15,9 +15,9 @@ EVENTS = ("beats", "drain_stalls", "input_stalls", "output_stalls")
 for the drain, the input pass for the image, the engine for the taker of results."""
 
 
-def counters_layout() -> data.StructLayout:
-    """Totals since `start`."""
-    return data.StructLayout({name: unsigned(COUNTER_WIDTH) for name in ("cycles", *EVENTS)})
+def counters_layout(width: int = COUNTER_WIDTH) -> data.StructLayout:
+    """Totals since `start`, modulo 2^width."""
+    return data.StructLayout({name: unsigned(width) for name in ("cycles", *EVENTS)})
 
 
 class Sequencer(wiring.Component):
@@ -34,7 +34,7 @@ class Sequencer(wiring.Component):
     counters : totals. record : a pass has ended, the counters include it; ended : which pass.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, counter_width: int = COUNTER_WIDTH) -> None:
         self.arch = arch
         self.number_width = address_width(arch.storage.passes)
         level = {
@@ -54,7 +54,7 @@ class Sequencer(wiring.Component):
                 "finished": In(1),
                 "codebook": Out(stream.Signature(codebook_layout(arch), always_ready=True)),
                 "events": In(len(EVENTS)),
-                "counters": Out(counters_layout()),
+                "counters": Out(counters_layout(counter_width)),
                 "record": Out(1),
                 "ended": Out(self.number_width),
             }

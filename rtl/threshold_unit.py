@@ -52,13 +52,15 @@ class ThresholdUnit(wiring.Component):
             advance.eq(~self.codes.valid | self.codes.ready),
             self.accs.ready.eq(advance),
         ]
-        row = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
+        row, memory_parts = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
 
         valid = Signal(2)
         acc = Signal(signed(arch.acc_width))
         # One bit wider than acc, so that the negation of the most negative acc is exact.
         signed_acc = Signal(signed(arch.tau_width))
         reached = Signal(arch.thresholds)
+        # For proofs.
+        self.registers = {**memory_parts, "valid": valid, "acc": acc, "reached": reached}
         m.d.comb += signed_acc.eq(Mux(row.negative, -acc, acc))
         with m.If(advance):
             m.d.sync += [
@@ -75,6 +77,8 @@ def parameter_memory(m, rows, load, accs, advance):
 
     The memory is read only when the channel changes: a row that all channels share, or a channel's
     row in a one-column array, stays in the output register of the read port.
+
+    Returns the row, and by name the memory and the registers that a proof looks at.
     """
     row = {name: s for name, s in load.payload.shape().members.items() if name != "channel"}
     m.submodules.parameters = store = memory.Memory(
@@ -94,4 +98,4 @@ def parameter_memory(m, rows, load, accs, advance):
         m.d.sync += [held.eq(channel), current.eq(1)]
     with m.If(load.valid):
         m.d.sync += current.eq(0)
-    return read.data
+    return read.data, {"store": store, "held": held, "current": current, "row": read.data}

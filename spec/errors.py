@@ -9,9 +9,9 @@ class ContractError(InputError):
     """A program or array breaks `spec/contract.md`; the message names layer, tensor and index."""
 
 
-class SimulationError(RuntimeError):
-    """A simulator did not end as it must: it crashed, was stopped, or wrote undefined values."""
-
-
 class DiskFullError(InputError):
     """A file could not be written whole for want of room."""
+
+
+class SimulationError(RuntimeError):
+    """A simulator did not end as it must: it crashed, was stopped, or wrote undefined values."""

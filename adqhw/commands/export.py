@@ -80,7 +80,7 @@ def exported(
     from dataclasses import replace
 
     from ..adq.compare import compare_codes
-    from ..adq.datasets import load
+    from ..adq.datasets import for_recipe
     from ..adq.export import export
 
     name = state.recipe.data.name
@@ -93,9 +93,9 @@ def exported(
     program = export(model, provenance=origin)
     if data is None and name != "digits":
         return program, None
-    test = load(name, "test", data).take(images)
+    test = for_recipe(state.recipe, "test", data).take(images)
     with people.status(f"comparing graph and integers on {len(test)} images"):
-        comparison = compare_codes(model, program, test.images, test.labels)
+        comparison = compare_codes(model, program, test.images[:], test.labels)
     accuracy = {**_accuracy(comparison), "images": comparison.images}
     return replace(program, provenance={**program.provenance, "accuracy": accuracy}), comparison
 

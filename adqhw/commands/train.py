@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, people, say
+from ..cost_tables import BUDGET_HELP, with_budget
 from ..spec.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ def command(
         str | None, typer.Argument(help="Name of a recipe; --list shows them.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of CIFAR-10 (python version). Digits need none.")
+        Path | None,
+        typer.Option(
+            help="Folder of CIFAR-10 (python version), or of train/CLASS/IMAGE and "
+            "val/CLASS/IMAGE. Digits need none."
+        ),
     ] = None,
     init: Annotated[
         Path | None,
@@ -44,6 +49,10 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
     ] = None,
+    budget: Annotated[str | None, typer.Option(metavar="KIND=NUMBER", help=BUDGET_HELP)] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch CIFAR-10 into --data if it is not there.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; without it runs/RECIPE.")
     ] = None,
@@ -69,6 +78,9 @@ def command(
     Example: adqhw train cifar10_resnet20_adq --data DIR --init resnet20_optA_fp32.safetensors
 
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
+    --budget energy=1200
+
+    Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --set distill.mode=kl --teacher runs/teacher/best.safetensors
     """
     from ..adq import recipes
@@ -81,7 +93,13 @@ def command(
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
     folder = out or Path("runs") / recipe
     sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
-    result = _train(override(recipes.get(recipe), changes or []), sources, folder, resume)
+    chosen = override(recipes.get(recipe), changes or [])
+    if download:
+        _fetch(chosen, data)
+    if budget is not None:
+        with people.status("cost of every width of every layer"):
+            chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
+    result = _train(chosen, sources, folder, resume)
     if not result:  # under torchrun the first process tells
         return
     if as_json:
@@ -93,6 +111,15 @@ def command(
         f"{result['seconds']:.1f} s"
     )
     say(f"wrote {result['checkpoint']}")
+
+
+def _fetch(recipe: "Recipe", data: Path | None) -> None:
+    from ..adq.download import fetch_cifar10
+
+    if data is None or recipe.data.name != "cifar10":
+        raise InputError("--download must go with --data DIR and a CIFAR-10 recipe")
+    with people.status("fetching CIFAR-10 (170 MB)"):
+        fetch_cifar10(data)
 
 
 def _train(

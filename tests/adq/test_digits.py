@@ -73,7 +73,7 @@ def test_dataset_refuses_wrong_arrays():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(InputError, match="Dataset must be digits or cifar10, not 'mnist'"):
+    with pytest.raises(InputError, match=r"Dataset must be .* not 'mnist'"):
         datasets.load("mnist", "test")
     with pytest.raises(InputError, match="Split must be one of"):
         datasets.load("digits", "dev")

@@ -1,13 +1,19 @@
 """The first differing code between two engines: layer, index, cycle, both values."""
 
+import json
+
+import numpy as np
 import pytest
 from programs import every_kind, random_images
 from simulators import usable
+from typer.testing import CliRunner
 
+from adqhw.cli import app
 from adqhw.cosim import divergence
 from adqhw.rtl.arch import Arch
 from adqhw.rtl.storage_fit import check_storage
 from adqhw.spec import InputError, golden
+from adqhw.spec.program_file import save
 
 
 def test_engines_without_a_clock():
@@ -38,6 +44,24 @@ def test_a_corrupted_threshold_is_named_with_channel_and_cycle(tmp_path):
     assert found.a == right["mac6"][(0, *found.index)]
     assert found.window[0] < found.cycle < found.window[1]
     assert found.cycle == traces[0]["mac6"].at_cycle[found.index]
+    assert _by_command(program, images, f"thresholds:{row}:0", tmp_path) == found.to_dict()
+
+
+def _by_command(program, images, flip, folder):
+    """What `adqhw diff --flip` says, as the people's line and as JSON."""
+    save(program, folder / "p.safetensors")
+    np.save(folder / "x.npy", images)
+    arguments = ["diff", str(folder / "p.safetensors"), "--input", str(folder / "x.npy")]
+    arguments += ["--rows", "2", "--cols", "2", "--flip", flip, "--build", str(folder)]
+    said = CliRunner().invoke(app, arguments)
+    made = CliRunner().invoke(app, [*arguments, "--json"])
+    assert (said.exit_code, made.exit_code) == (1, 1)
+    found = json.loads(made.stdout)["divergence"]
+    words = " ".join(said.output.split())
+    for part in (f"layer {found['layer']!r}", "(channel, y, x)", f"cycle {found['cycle']};"):
+        assert part in words
+    found["index"], found["window"] = tuple(found["index"]), tuple(found["window"])
+    return found
 
 
 @pytest.mark.parametrize("text", ["thresholds:1", "nowhere:1:2", "thresholds:x:1"])

@@ -242,7 +242,7 @@ def test_unknown_and_missing_layers_are_refused(tmp_path):
     images = random_images(program, 1)
     for layers, message in (
         (["mac99"], "mac99"),
-        (["pool1"], "no max pooling yet"),
+        (["pool1"], "on the streaming engine, not max_pool"),
         ([], "at least one layer"),
     ):
         with pytest.raises(InputError, match=message):

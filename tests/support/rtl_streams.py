@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
 Payload = Any
@@ -36,12 +37,16 @@ def simulate(
     pause: float = 0.0,
     seed: int = 0,
     probe: Any = None,
+    later: Mapping[int, tuple[str, Payload]] | None = None,
+    holds: float = 0.0,
+    simulator: Any = None,
 ) -> Trace:
     """Load parameters, play `feeds`, and stop when every output port has given its count.
 
     Inputs are held back with chance `idle`, outputs with chance `pause`. `probe(ctx)` runs in
-    every cycle. Checks the stream rules: an offered payload stays until taken, and valid does not
-    depend on ready.
+    every cycle. `later`: loads by cycle. `holds`: chance of the input `hold`, under which nothing
+    is offered. `simulator`: a class in place of Amaranth's. Checks the stream rules: an offered
+    payload stays until taken, and valid does not depend on ready.
     """
     rng = np.random.default_rng(seed)
     trace = Trace({port: [] for port in feeds}, {port: [] for port in counts})
@@ -55,10 +60,15 @@ def simulate(
         takers = [_Taker(dut, port, trace) for port in counts]
         limit = 1000 + 40 * (sum(map(len, feeds.values())) + sum(counts.values()))
         for cycle in range(limit):
+            frozen = holds > 0 and rng.random() < holds
+            if holds:
+                ctx.set(dut.hold, int(frozen))
+            if later:
+                _present(ctx, dut, later, cycle)
             for player in players:
                 player.offer(ctx, rng.random() >= idle)
             for taker in takers:
-                taker.offer(ctx, rng.random() >= pause)
+                taker.offer(ctx, rng.random() >= pause, frozen=frozen)
             for end in (*players, *takers):
                 end.sample(ctx, cycle)
             if probe is not None:
@@ -68,11 +78,22 @@ def simulate(
                 return
         raise AssertionError(f"no end after {limit} cycles: {trace.outputs}")
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    running, _ = started(dut, simulator)
+    running.add_clock(1e-6)
+    running.add_testbench(bench)
+    running.run()
     return trace
+
+
+def started(dut: Any, simulator: Any = None) -> tuple[Any, Any]:
+    """Amaranth's simulator, or the given class, of a unit, and the signal that resets it."""
+    if simulator is not None:
+        running = simulator(dut)
+        return running, running.rst
+    m = Module()
+    m.domains.sync = domain = ClockDomain()
+    m.submodules.dut = dut
+    return Simulator(m), domain.rst
 
 
 async def _load(ctx, port, payload):
@@ -80,6 +101,15 @@ async def _load(ctx, port, payload):
     ctx.set(port.valid, 1)
     await ctx.tick()
     ctx.set(port.valid, 0)
+
+
+def _present(ctx, dut, later, cycle):
+    """The load of this cycle, if any."""
+    for name in {name for name, _ in later.values()}:
+        ctx.set(getattr(dut, name).valid, int(cycle in later and later[cycle][0] == name))
+    if cycle in later:
+        name, payload = later[cycle]
+        ctx.set(getattr(dut, name).payload, payload)
 
 
 class _Player:
@@ -93,6 +123,8 @@ class _Player:
         valid = self.at < len(self.items) and (self.held or willing)
         if valid:
             ctx.set(self.port.payload, self.items[self.at])
+        elif self.items:  # not valid: something else, which must not matter
+            ctx.set(self.port.payload, self.items[(3 * self.at + 5) % len(self.items)])
         ctx.set(self.port.valid, int(valid))
         self.held = valid
 
@@ -109,15 +141,18 @@ class _Taker:
         self.name, self.port, self.outputs = name, getattr(dut, name), trace.outputs[name]
         self.waiting = None
 
-    def offer(self, ctx, ready):
+    def offer(self, ctx, ready, *, frozen=False):
         ctx.set(self.port.ready, int(not ready))
         before = ctx.get(self.port.valid)
         ctx.set(self.port.ready, int(ready))
         assert ctx.get(self.port.valid) == before, f"{self.name}: valid depends on ready"
-        self.ready = ready
+        self.ready, self.frozen = ready, frozen
 
     def sample(self, ctx, cycle):
         valid = ctx.get(self.port.valid)
+        if self.frozen:
+            assert not valid, f"{self.name}: valid while held"
+            return
         value = ctx.get(self.port.payload) if valid else None
         if self.waiting is not None:
             assert valid, f"{self.name}: valid dropped before ready"

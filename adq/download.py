@@ -1,0 +1,61 @@
+"""The official CIFAR-10 archive, fetched only when asked for (`adqhw train --download`).
+
+https://www.cs.toronto.edu/~kriz/cifar.html. The archive is checked against its published MD5 before
+anything is taken out of it, and of its members only the known batches are, by name: no path of the
+archive is believed. Each batch is checked again when it is read (`cifar10`).
+"""
+
+import hashlib
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import BinaryIO
+
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from .cifar10 import FOLDER, OFFICIAL_MD5
+
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
+TIMEOUT = 60
+"""Seconds without an answer."""
+
+
+def fetch_cifar10(folder: str | Path, url: str = URL, digest: str = ARCHIVE_MD5) -> Path:
+    """Leave the batches in ``folder/cifar-10-batches-py``; nothing is fetched if they are there."""
+    target = Path(folder) / FOLDER
+    if all((target / name).exists() for name in OFFICIAL_MD5):
+        return target
+    with tempfile.TemporaryFile() as archive:
+        _receive(url, archive)
+        archive.seek(0)
+        found = hashlib.file_digest(archive, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != digest:
+            raise InputError(f"MD5 of {url} must be {digest}, not {found}: nothing was kept")
+        archive.seek(0)
+        _unpack(archive, target, url)
+    return target
+
+
+def _receive(url: str, archive: BinaryIO) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+            shutil.copyfileobj(answer, archive)
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise InputError(f"Archive {url} must be reachable: {error}") from error
+
+
+def _unpack(archive: BinaryIO, target: Path, url: str) -> None:
+    with tarfile.open(fileobj=archive, mode="r:gz") as members:
+        for name in OFFICIAL_MD5:
+            try:
+                content = members.extractfile(f"{FOLDER}/{name}")
+            except KeyError:
+                content = None
+            if content is None:
+                raise InputError(f"Archive {url} must hold the file {FOLDER}/{name}, not lack it")
+            with atomic_path(target / name) as temporary, temporary.open("wb") as file:
+                shutil.copyfileobj(content, file)

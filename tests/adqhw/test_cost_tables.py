@@ -1,0 +1,94 @@
+"""Budgets in energy and cycles: tables from the cost model, and what they are linear in."""
+
+import pytest
+import torch
+from networks import tiny_images, tiny_network
+
+from adqhw.adq import recipes, sensitivity
+from adqhw.adq.allocation import allocate, sizes, ties
+from adqhw.bench_allocation import within
+from adqhw.cost_tables import (
+    Machine,
+    common_arch,
+    costs_of,
+    estimate_on,
+    parse_budget,
+    program_at,
+    quantized_programs,
+    with_budget,
+)
+from adqhw.spec.errors import InputError
+
+MACHINE = Machine(rows=4, cols=4, resident=True)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    model, images = tiny_network(), tiny_images(4)
+    programs = quantized_programs(model, [images], (2, 3, 4))
+    return model, images, costs_of(programs, images.numpy(), MACHINE)
+
+
+def test_composed_programs_cost_what_the_estimate_of_one_says(parts):
+    model, images, costs = parts
+    for width in (2, 3, 4):
+        program = program_at(model, [images], dict.fromkeys(costs.hidden, width))
+        found = estimate_on(program, images.numpy(), costs.arch, MACHINE)
+        widths = dict.fromkeys(costs.hidden, width)
+        # layers without a choice are taken from the widest program: their constants are packed
+        # in a bit more or less than this program's
+        energy = found.energy.total.expected / 1e3
+        assert costs.total("energy", widths) == pytest.approx(energy, rel=1e-4)
+        assert costs.total("cycles", widths) == found.cycles + found.input_cycles
+    assert common_arch(list(costs.programs.values()), MACHINE) == costs.arch
+
+
+def test_a_table_is_exact_for_one_change_and_close_for_all(parts):
+    *_, costs = parts
+    reference = dict.fromkeys(costs.hidden, 3)
+    rows, fixed = costs.table("energy", reference)
+    first = costs.hidden[0]
+    changed = {**reference, first: 2}
+    assert fixed + sum(rows[n][w] for n, w in changed.items()) == pytest.approx(
+        costs.total("energy", changed)
+    )
+    lowest = dict.fromkeys(costs.hidden, 2)
+    predicted = fixed + sum(rows[n][w] for n, w in lowest.items())
+    assert predicted == pytest.approx(costs.total("energy", lowest), rel=0.02)
+    assert all(min(row.values()) == 0 for row in rows.values())
+
+
+def test_an_energy_budget_is_kept_and_is_no_worse_in_predicted_loss(parts):
+    model, images, costs = parts
+    labels = torch.tensor([0, 1, 2, 3]) % model.config.classes
+    table = sensitivity.sensitivities(model, images, labels, (2, 3, 4), "error")
+    by_bits = allocate(table, sizes(model), 3.0, ties(model))
+    energy = costs.total("energy", by_bits.widths)
+    same = within(table, sizes(model), ties(model), costs, (energy, by_bits.widths))
+    assert costs.total("energy", same.widths) <= energy
+    assert same.loss <= by_bits.loss + 1e-12
+    less = within(table, sizes(model), ties(model), costs, (0.97 * energy, by_bits.widths))
+    assert costs.total("energy", less.widths) <= 0.97 * energy
+    with pytest.raises(InputError, match="Budget must be at least"):
+        within(table, sizes(model), ties(model), costs, (0.1 * energy, by_bits.widths))
+
+
+def test_budgets_become_fields_of_the_recipe(tmp_path):
+    recipe = recipes.get("digits_resnet8_adq")
+    nothing = {"data": None, "init": None, "folder": tmp_path}
+    assert with_budget(recipe, "bits=2.81", **nothing).quant.average_weight_bits == 2.81
+    assert with_budget(recipe, "size=9000", **nothing).allocation.model_bytes == 9000
+    with pytest.raises(InputError, match="pass --init FILE"):
+        with_budget(recipe, "energy=100", **nothing)
+    (tmp_path / "costs_cycles.json").write_text('{"fixed": 500, "unit": "cycles", "costs": {}}')
+    chosen = with_budget(recipe, "cycles=1500", **nothing).allocation
+    assert (chosen.cost_budget, chosen.cost_table) == (1000, str(tmp_path / "costs_cycles.json"))
+    with pytest.raises(InputError, match="must be more than the 500 cycles of the layers"):
+        with_budget(recipe, "cycles=400", **nothing)
+
+
+@pytest.mark.parametrize("text", ["energy", "power=3", "bits=-1", "bits=x", "size=inf"])
+def test_bad_budgets_are_refused(text):
+    with pytest.raises(InputError, match="Budget must be KIND=NUMBER with KIND one of bits, size"):
+        parse_budget(text)

@@ -1,0 +1,1 @@
+"""Mutation test: seeded faults in the emitted Verilog against the units' benches."""
