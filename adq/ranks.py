@@ -108,13 +108,15 @@ def joined(device: str) -> Iterator[Ranks]:
         lost = isinstance(error, dist.DistError) or any(word in str(error) for word in BROKEN)
         if not lost:
             raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # known already
         raise RankLostError(
             f"Rank {ranks.rank} of {ranks.count} lost another rank: {error!s:.200}"
         ) from error
 
 
 def _terminated(number: int, frame: object) -> None:
-    """What torchrun sends to the other ranks when one has died."""
+    """What torchrun sends to the other ranks when one has died: once, not while that is told."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise RankLostError("Rank was ended by SIGTERM, which torchrun sends when another one dies")
 
 
