@@ -23,6 +23,9 @@ from .uniform import RoundToStep, UniformWeight
 from .weight_quantizer import Step, WeightQuantizer
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
+ONEDNN_BLOCK = 16
+"""Channels below which oneDNN 3.12 (torch 2.13) writes beyond its buffers in the gradient of a
+strided 1x1 convolution (oneDNN issue 6035: 8 with AVX2, 16 with AVX512)."""
 
 
 class Unit(nn.Module, ABC):
@@ -140,7 +143,11 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
-        sums = F.conv2d(data, weight, stride=self.stride, padding=self.padding, groups=self.groups)
+        stride = self.stride
+        if weight.shape[2] == 1 and stride > 1 and weight.shape[1] < ONEDNN_BLOCK:
+            # a 1x1 window reads each stride-th pixel: the same sums without oneDNN's stride
+            data, stride = data[:, :, ::stride, ::stride], 1
+        sums = F.conv2d(data, weight, stride=stride, padding=self.padding, groups=self.groups)
         # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
         return sums.float() if sums.dtype == torch.bfloat16 else sums
 

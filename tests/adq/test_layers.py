@@ -1,5 +1,10 @@
 """Layers: exactness of the integer-valued graph, batch norm in units of sums, input layer."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -79,3 +84,43 @@ def test_classifier_works_on_integers_and_its_gradients_are_real():
     expected = (levels * step).detach().sum(0).view(1, 6, 1, 1).expand(2, 6, 4, 4) / 16
     torch.testing.assert_close(maps.grad, expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(fc.bias.grad, torch.full((3,), 2.0))
+
+
+_STRIDED = """
+import torch
+from adqhw.adq.layers import QuantConv2d
+from adqhw.adq.tensors import Signal
+from adqhw.adq.uniform import UniformWeight
+from adqhw.adq.stream import StreamQuantizer
+torch.set_num_threads(1)
+torch.manual_seed(0)
+for channels in (4, 12, 16):
+    layer = QuantConv2d(channels, 8, kernel=1, stride=2, quantizer=UniformWeight(8),
+                        output=StreamQuantizer())
+    images = torch.randn(16, channels, 8, 8).contiguous(memory_format=torch.channels_last)
+    for _ in range(6):
+        layer.weight.grad = None
+        layer.bn.eval()
+        layer.convolve(images, layer.weight).square().sum().backward()
+    part = images[:, :, ::2, ::2].double().permute(0, 2, 3, 1).reshape(-1, channels)
+    weight = layer.weight.detach().double()[:, :, 0, 0]
+    expected = 2 * (part @ weight.T).T @ part
+    torch.testing.assert_close(layer.weight.grad[:, :, 0, 0].double(), expected, rtol=1e-4,
+                               atol=1e-3)
+"""
+
+
+def test_gradient_of_a_strided_1x1_convolution_of_few_channels():
+    # oneDNN issue 6035: heap corruption or wrong gradients, seen as aborts of later backward passes
+    settings = {"ONEDNN_MAX_CPU_ISA": "AVX2", "MALLOC_CHECK_": "3"}
+    checker = "/lib/x86_64-linux-gnu/libc_malloc_debug.so.0"
+    if Path(checker).exists():
+        settings["LD_PRELOAD"] = checker
+    done = subprocess.run(
+        [sys.executable, "-c", _STRIDED],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
