@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from . import columns, stages, streams
+from . import columns, family, stages, streams
 from .prover import Proof
 
 WEIGHT_WIDTHS = (2, 3, 4, 8)
@@ -79,6 +79,56 @@ def _columns() -> list[Proof]:
         for a in (2, 4)  # 8 x 8 products are hard for z3: test_proofs.py goes through all
     ]
     return proofs
+
+
+_FAMILY = {
+    "lookup-MAC product_table": (
+        family.product_table,
+        "product_table",
+        bug("a tree that subtracts", "column", "add", "sub"),
+    ),
+    "product table": (
+        family.table,
+        "product_table",
+        bug("a word that is the difference", "product_table", "add", "sub"),
+    ),
+    "lookup-MAC binned": (
+        family.binned,
+        "binned",
+        bug("a bin that is reduced", "binned", "add", "sub"),
+    ),
+    "lookup-MAC shift_add": (
+        family.shift_add,
+        "shift_add",
+        bug("a tree that subtracts", "column", "add", "sub"),
+    ),
+    "shift codebook": (
+        family.shift_codebook,
+        "shift_add",
+        bug("a factor shifted up", "shift_add", "shr", "shl"),
+    ),
+}
+"""Component -> design, micro-architecture, seeded bug."""
+
+
+def _family() -> list[Proof]:
+    return [
+        Proof(
+            component=component,
+            configuration=f"weight {w}" + (f", act {a}" if component != "shift codebook" else ""),
+            build=partial(build, columns.arch(weight_width=w, act_width=a, micro=micro)),
+            abstract=component == "lookup-MAC binned",
+            fault=fault if (w, a) == (2, 2) else None,
+            reach=14,
+            fast=(w, a) == (2, 2),
+        )
+        for component, (build, micro, fault) in _FAMILY.items()
+        for w in WEIGHT_WIDTHS
+        for a in ACT_WIDTHS
+        # entries do not depend on the activations; digits of 8-bit activations have 4 bits
+        if a == 2 or component != "shift codebook"
+        if a < 8 or component != "product table"
+    ]
 
 
 def _bounds() -> list[Proof]:
@@ -209,4 +259,4 @@ def _streams() -> list[Proof]:
 
 
 def catalogue() -> list[Proof]:
-    return [*_columns(), *_bounds(), *_stages(), *_streams()]
+    return [*_columns(), *_family(), *_bounds(), *_stages(), *_streams()]

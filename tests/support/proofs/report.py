@@ -26,6 +26,16 @@ into one configuration of each component and must be refuted by a counterexample
   sides with f(0, x) = f(x, 0) = 0: what is proven holds for every such function, so for the
   product; the multiplier itself is Yosys's `$mul`. The specification selects a level by a sum of
   masked levels; for 256 levels by Amaranth's own selection.
+* **Columns without a multiplier per lane**, for any sequence of digits, stalls and controls:
+  bit_serial adds the levels a bit selects, shifted; product_table adds the words' entries at the
+  field's digit, shifted; shift_add adds +-(activation << shift) to its even or odd sum and
+  combines the two with the factor; binned's bins are the sums of the activations by code (modulo
+  2^bin_width: a program is refused whose bins do not fit) and each bin that leaves adds its level
+  times it. That the digits of a beat make level x activation: digit sum, and all 65,536 products
+  in `tests/formal/test_proofs.py`; for bins it is distributivity. Assumed: word 0 of a table is 0;
+  bypass constant (shift_add, binned). **Product table**: once built, word d is level x d, for
+  every code (a free constant), digit, level and rebuild. **Shift codebook**: entries are the
+  levels written, if those are 0, +-2^s or +-C * 2^s with one odd C.
 * **Accumulator bound**: if the sums of the products' bounds fit acc_width (what a program is
   checked for), the accumulator equals the exact sum at all times. Each product's bound is a
   free pair around 0 and around the product; **product bound** shows with the real product that
