@@ -98,7 +98,8 @@ def table(a: Arch) -> Design:
     m.d.comb += level.eq(Mux(unit.bypass, code.as_signed(), of_code(unit.codebook)))
     times = [Signal.like(unit.newest[0], name=f"times_{d}") for d in range(top)]
     m.d.comb += [times[d].eq(times[d - 1] + level) for d in range(1, top)]
-    newest = of_code(unit.newest)
+    newest = Signal.like(unit.newest[0], name="newest_of_code")
+    m.d.comb += newest.eq(of_code(unit.newest))
     for d in range(top):
         m.d.comb += Assert((unit.number != d + 1) | (newest == times[d]))
         if d:
