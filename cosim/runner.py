@@ -29,6 +29,7 @@ from .harness import (
     read_layer,
     write_layer,
 )
+from .icarus import with_first_event
 from .layer_streams import LayerStream
 from .toolchain import Simulator
 
@@ -85,6 +86,8 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
+    elif simulator.name == "icarus":
+        texts = with_first_event(texts)
     arguments = _arguments(simulator, public=public)
     key = [texts, simulator.name, simulator.version, arguments]
     key.append(metadata.version("cocotb"))

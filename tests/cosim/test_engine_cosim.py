@@ -114,16 +114,9 @@ def test_grouped_convolutions_and_odd_shapes(builds):
     assert report.mismatches == 0
 
 
-@pytest.mark.parametrize(
-    ("seed", "wanted"),
-    [
-        *((seed, None) for seed in (0, 2, 7, 9)),
-        # a binned column of 3-bit codes: Icarus shows X at its output, cause not found yet
-        pytest.param(1, "verilator", marks=pytest.mark.slow),
-    ],
-)
-def test_random_programs_on_random_arrays(seed, wanted, tmp_path):
-    simulator = quickest() if wanted is None else usable(wanted)
+@pytest.mark.parametrize("seed", [0, 1, 2, 7, 9])  # 1: levels all 0 (cosim/icarus.py)
+def test_random_programs_on_random_arrays(seed, tmp_path):
+    simulator = quickest()
     program, rng = random_program(seed, shifts=True), np.random.default_rng(seed)
     rows, cols = (int(size) for size in rng.integers(1, 7, 2))
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=rng.choice(list(Micro)))
