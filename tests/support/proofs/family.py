@@ -197,19 +197,21 @@ def shift_codebook(a: Arch) -> Design:
         Assume(common[0] & (common > 1)),
         Assume(~unit.levels.valid | (size == 0) | powers | odd),
     ]
-    for code in range(1 << a.weight_width):
-        written = Signal(signed(a.level_width), name=f"written_{code}")
-        with m.If(unit.levels.valid & (payload.code == code)):
-            m.d.sync += written.eq(payload.level)
-        e = unit.entries[code]
-        value = Mux(e.odd, common, 1) << e.shift
-        level = Mux(e.present, Mux(e.negative, -value, value), 0)
-        m.d.comb += [
-            Assert(written == level),
-            Assert(~e.odd | (unit.factor == common)),
-            Cover(e.odd & (written < -common)),
-        ]
-    ports = [payload.as_value(), unit.levels.valid, common]
+    code = Signal(a.weight_width, name="code")  # free: what holds for it holds for every code
+    _steady(m, code)
+    written = Signal(signed(a.level_width), name="written")
+    with m.If(unit.levels.valid & (payload.code == code)):
+        m.d.sync += written.eq(payload.level)
+    e = Signal.like(unit.entries[0], name="entry_of_code")
+    m.d.comb += e.eq(Array([unit.entries[c] for c in range(1 << a.weight_width)])[code])
+    value = Mux(e.odd, common, 1) << e.shift
+    level = Mux(e.present, Mux(e.negative, -value, value), 0)
+    m.d.comb += [
+        Assert(written == level),
+        Assert(~e.odd | (unit.factor == common)),
+        Cover(e.odd & (written < -common)),
+    ]
+    ports = [payload.as_value(), unit.levels.valid, common, code]
     return Design(module=m, ports=ports, shown=[unit.factor, common])
 
 
