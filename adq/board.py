@@ -31,7 +31,8 @@ class Board:
     def epoch(self, record: dict[str, Any], model: Network, quantized: bool) -> None:
         """Show accuracy, and per hidden layer the codebook and how often each value is used."""
         step = record["step"]
-        self.writer.add_scalar("validation/top1", record["validation_top1"], step)
+        if record["validation_top1"] is not None:
+            self.writer.add_scalar("validation/top1", record["validation_top1"], step)
         for name, conv in model.hidden().items() if quantized else ():
             values = conv.quantizer.values.cpu()
             used = values[conv.quantizer.index(conv.weight).flatten().cpu()]

@@ -47,7 +47,8 @@ def load(
     batches = [read_batch(root / name, digests[name]) for name in names]
     images = np.concatenate([batch[0] for batch in batches])
     labels = np.concatenate([batch[1] for batch in batches])
-    keep = {"train": slice(None, -held_out), "validation": slice(-held_out, None)}
+    kept = len(labels) - held_out
+    keep = {"train": slice(None, kept), "validation": slice(kept, None)}
     part = keep.get(split, slice(None))
     return Dataset(
         name="cifar10", split=split, images=images[part], labels=labels[part], classes=CLASSES

@@ -30,12 +30,17 @@ class DataConfig:
     """Mirror half of the images left to right (never for digits: a mirrored 5 is no 5)."""
     limit: int | None = None
     """Use only the first so many training images (trials; None: all)."""
+    all_images: bool = False
+    """CIFAR-10: train on the held-out images too, as published runs do. Nothing is selected then:
+    no held-out accuracy is measured, and the best state is the last one."""
     workers: int = 4
     """Threads that decode image files; they change no pixel."""
 
     def __post_init__(self) -> None:
         known = ("digits", "cifar10", "imagefolder")
         _require(self.name in known, "data.name", "digits, cifar10 or imagefolder", self.name)
+        every = not self.all_images or self.name == "cifar10"
+        _require(every, "data.all_images", "false but for cifar10", self.all_images)
         _require(self.workers > 0, "data.workers", "positive", self.workers)
         _require(0 <= self.crop_padding <= 16, "data.crop_padding", "in 0..16", self.crop_padding)
         _require(self.limit is None or self.limit > 0, "data.limit", "positive", self.limit)

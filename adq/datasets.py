@@ -87,15 +87,21 @@ def load(
     if name == "digits":
         return digits.load(split)
     if name == "cifar10":
-        if folder is None:
-            raise InputError(
-                "Data folder must be given for cifar10: pass --data DIR, "
-                f"where DIR or DIR/{cifar10.FOLDER} holds the official python version"
-            )
-        return cifar10.load(split, folder)
+        return cifar10.load(split, _cifar_folder(folder))
     if name == IMAGE_FOLDER:
         return _load_folder(split, folder, shape, workers)
     raise InputError(f"Dataset must be digits, cifar10 or {IMAGE_FOLDER}, not {name!r}")
+
+
+def _cifar_folder(folder: str | Path | None) -> str | Path:
+    from .cifar10 import FOLDER
+
+    if folder is None:
+        raise InputError(
+            "Data folder must be given for cifar10: pass --data DIR, "
+            f"where DIR or DIR/{FOLDER} holds the official python version"
+        )
+    return folder
 
 
 def _load_folder(
@@ -114,7 +120,11 @@ def _load_folder(
 
 def for_recipe(recipe: "Recipe", split: str, folder: str | Path | None = None) -> Dataset:
     """Read one split as a recipe asks for it: image files are scaled to its network's input."""
+    from . import cifar10
+
     name, model = recipe.data.name, recipe.model
+    if recipe.data.all_images and split == "train":
+        return cifar10.load(split, _cifar_folder(folder), held_out=0)
     found = load(name, split, folder, model.image, recipe.data.workers)
     if name == IMAGE_FOLDER and found.classes != model.classes:
         raise InputError(

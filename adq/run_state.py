@@ -165,10 +165,10 @@ def save(run: Run, files: RunFolder, path: Path | None = None) -> None:
     checkpoint.save(record, path or files.checkpoint)
 
 
-def keep_best(run: Run, files: RunFolder, top1: float) -> None:
-    """Write best.safetensors if no earlier state was better on held-out images."""
+def keep_best(run: Run, files: RunFolder, top1: float | None) -> None:
+    """Write best.safetensors if no earlier state was better on held-out images (None: the last)."""
     best = run.metrics["best"]
-    if best is None or top1 >= best["validation_top1"]:
+    if best is None or top1 is None or top1 >= best["validation_top1"]:
         run.metrics["best"] = {"step": run.step, "validation_top1": top1}
         save(run, files, files.best)
 

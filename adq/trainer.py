@@ -265,7 +265,7 @@ def end_epoch(
             "step": run.step,
             "epoch": run.epoch,
             "loss": loss,
-            "validation_top1": evaluate.model_top1(run.model, validation, run.recipe.quant.mode),
+            "validation_top1": held_out_top1(run, validation),
         }
         files.write_log(record)
         observer.epoch(record)
@@ -279,6 +279,13 @@ def end_epoch(
 def shown(run: Run) -> AbstractContextManager[None]:
     """Let the model have the weights that are measured: the averaged ones, if there are any."""
     return nullcontext() if run.average is None else run.average.shown(run.model)
+
+
+def held_out_top1(run: Run, validation: datasets.Dataset) -> float | None:
+    """Top-1 in percent of the images that were held out; None when none were."""
+    if run.recipe.data.all_images:
+        return None
+    return evaluate.model_top1(run.model, validation, run.recipe.quant.mode)
 
 
 def finish(
@@ -296,7 +303,7 @@ def finish(
     run.metrics["final"] = {
         "recipe": run.recipe.name,
         "steps": run.step,
-        "validation_top1": evaluate.model_top1(run.model, data["validation"], mode),
+        "validation_top1": held_out_top1(run, data["validation"]),
         "test_top1": evaluate.model_top1(run.model, data["test"], mode),
     }
     run.metrics["finished"] = True

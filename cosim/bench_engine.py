@@ -6,8 +6,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
-COUNT = "ADQHW_JOBS"
-"""Environment variable: how many jobs were prepared, numbered from 0."""
+from .jobs import COUNT
 
 
 @cocotb.test()

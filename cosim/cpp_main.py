@@ -1,32 +1,58 @@
-"""A program around an already compiled Verilator model: no Python, no VPI in its loop."""
+"""Programs around an already compiled Verilator model, with the clock in their own loop."""
 
 import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..spec.errors import InputError
 from .runner import Build
 from .toolchain import Simulator
 
+_TEMPLATES = Path(__file__).parent / "templates"
+NETWORK_MAIN = _TEMPLATES / "network_main.cpp"
+"""Plays jobs without Python and VPI: what the model alone costs."""
+COCOTB_MAIN = _TEMPLATES / "cocotb_main.cpp"
+"""Lets cocotb play jobs."""
 
-def build_cpp_main(made: Build, source: Path) -> Path:
+
+def build_cpp_main(made: Build, source: Path = NETWORK_MAIN) -> Path:
     """A program around the compiled model of `made` whose `main` is `source`; made once."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    binary = made.folder / f"{source.stem}_{digest[:8]}"
-    if binary.is_file():
-        return binary
+    binary = made.folder / f"{source.stem}_{_digest(source)}"
+    if not binary.is_file():
+        _link(made, source, binary)
+    return binary
+
+
+def build_player(made: Build) -> Path:
+    """A folder with a simulator as cocotb's runner starts it, made of `COCOTB_MAIN`; made once."""
+    from cocotb_tools.config import libs_dir
+
+    folder = made.folder / f"player_{_digest(COCOTB_MAIN)}"
+    folder.mkdir(exist_ok=True)
+    binary = folder / made.top  # the name that the runner looks for
+    if not binary.is_file():
+        cocotb = [f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}", "-lcocotbvpi_verilator"]
+        _link(made, COCOTB_MAIN, binary, cocotb)
+    return folder
+
+
+def _digest(source: Path) -> str:
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:8]
+
+
+def _link(made: Build, source: Path, binary: Path, libraries: Sequence[str] = ()) -> None:
     root = _verilator_root(made.simulator)
     runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
-    partial = made.folder / f"{binary.name}.{os.getpid()}"
+    partial = binary.with_name(f"{binary.name}.{os.getpid()}")
     includes = [made.folder, root / "include", root / "include" / "vltstd"]
     command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
-    command += [made.folder / "Vtop__ALL.a", *runtime, "-pthread", "-o", partial]
+    command += [made.folder / "Vtop__ALL.a", *runtime, *libraries, "-pthread", "-o", partial]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
     partial.rename(binary)
-    return binary
 
 
 def _verilator_root(simulator: Simulator) -> Path:

@@ -18,15 +18,13 @@ from ..rtl.storage_fit import check_storage
 from ..rtl.verilog import accelerator_texts
 from ..spec.errors import SimulationError
 from ..spec.program import Program
-from .cpp_main import build_cpp_main
+from .cpp_main import build_player
 from .harness import Pressure, is_finished
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
 from .runner import Build, build_texts, simulate
 from .toolchain import Simulator
-
-CPP_MAIN = Path(__file__).parent / "templates" / "network_main.cpp"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,11 +109,11 @@ def prepare(
     sources, loaded = collect(cases, arch, texts)
     made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
     if simulator.name == "verilator":
-        # cocotb's clock would cost three quarters of the model; it plays units, AXI and Icarus.
+        # a clock driven by cocotb would cost three quarters of the model
         start = time.perf_counter()
-        main = build_cpp_main(made, CPP_MAIN)
+        player = build_player(made)
         linking = time.perf_counter() - start if made.seconds else 0.0
-        made = replace(made, main=main, seconds=made.seconds + linking)
+        made = replace(made, player=player, seconds=made.seconds + linking)
     return made, loaded
 
 

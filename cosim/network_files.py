@@ -15,8 +15,10 @@ from ..rtl.sequencer import EVENTS, counters_layout
 from ..rtl.storage import address_width
 from ..spec.errors import SimulationError
 from .harness import Pressure
+from .trace_text import Lines, lanes, number
 
 NETWORK_MODULE = "adqhw_network"
+_CYCLE_WIDTH = 32
 _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 
 
@@ -75,8 +77,8 @@ class Trace:
     """
 
     writes: npt.NDArray[np.int64]
-    lanes: npt.NDArray[np.int64]
-    words: npt.NDArray[np.int64]
+    lanes: npt.NDArray[np.int32]
+    words: npt.NDArray[np.int32]
     results: npt.NDArray[np.int64]
     totals: npt.NDArray[np.int64]
     finished: bool
@@ -85,39 +87,30 @@ class Trace:
 
 def read_trace(arch: Arch, path: Path) -> Trace:
     """The recording of one image; refuses an undefined value."""
-    kinds: dict[str, list[list[str]]] = {"w": [], "r": [], "p": [], "end": []}
-    for line in path.read_text(encoding="ascii").splitlines():
-        kind, *values = line.split()
-        kinds[kind].append(values)
-    undefined = next((row for rows in kinds.values() for row in rows if _undefined(row)), None)
-    if undefined is not None:
-        raise SimulationError(f"an output is undefined: {' '.join(undefined)}; see {path}")
-    writes = [(a, b, e) for a, b, _, _, e in kinds["w"]]
-    totals = np.array(kinds["p"], dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
-    ((finished, cycles),) = kinds["end"]
+    lines = Lines.of(path.read_bytes())
+    try:
+        layer, address, enabled, word, at = lines.hexes("w", _write_widths(arch))
+        code, when = lines.hexes("r", [arch.out_width, _CYCLE_WIDTH])
+        passes, ((finished, cycles),) = lines.decimals("p"), lines.decimals("e")
+    except SimulationError as error:
+        raise SimulationError(f"{error}; see {path}") from None
+    totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
+    sign = 1 << (arch.out_width - 1)
     return Trace(
-        writes=np.array(writes, dtype=np.int64).reshape(-1, 3),
-        lanes=_words(1, arch.rows, [row[2] for row in kinds["w"]]),
-        words=_words(arch.storage.code_width, arch.rows, [row[3] for row in kinds["w"]]),
-        results=np.array(kinds["r"], dtype=np.int64).reshape(-1, 2),
+        writes=np.stack([number(layer), number(address), number(at)], axis=1),
+        lanes=lanes(enabled, 1, arch.rows),
+        words=lanes(word, arch.storage.code_width, arch.rows),
+        results=np.stack([(number(code) ^ sign) - sign, number(when)], axis=1),
         totals=np.diff(totals, axis=0, prepend=0),
-        finished=finished == "1",
-        cycles=int(cycles),
+        finished=finished == 1,
+        cycles=cycles,
     )
 
 
-def _words(width: int, rows: int, texts: list[str]) -> npt.NDArray[np.int64]:
-    """(n, rows) fields of hex words, lane 0 in the low bits."""
-    digits = -(-width * rows // 8) * 2
-    raw = np.frombuffer(bytes.fromhex("".join(t.zfill(digits) for t in texts)), np.uint8)
-    little = raw.reshape(len(texts), digits // 2)[:, ::-1]
-    bits = np.unpackbits(little, axis=1, bitorder="little")[:, : width * rows]
-    lanes = bits.reshape(len(texts), rows, width).astype(np.int64)
-    return (lanes << np.arange(width)).sum(axis=2)
-
-
-def _undefined(row: list[str]) -> bool:
-    return any(char in "xXzZ" for text in row for char in text)
+def _write_widths(arch: Arch) -> list[int]:
+    """Bits of the fields of a `w` line: layer, address, lanes, word, cycle."""
+    write = write_layout(with_row_numbers(arch))
+    return [LAYER_WIDTH, write["address"].width, arch.rows, write["word"].width, _CYCLE_WIDTH]
 
 
 def _power(size: int) -> int:

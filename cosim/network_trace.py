@@ -34,13 +34,17 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
     found = {}
     program = plan.program
     names = [INPUT, *(layer.name for layer in program.layers)]
+    # sorted once: a mask over all writes per layer would read them as often as there are layers
+    order = np.argsort(trace.writes[:, 0], kind="stable")
+    bounds = np.searchsorted(trace.writes[order, 0], np.arange(len(names) + 1))
     for number, name in enumerate(names):
-        mine = [i for i, entry in enumerate(plan.passes) if entry.layer == name]
-        totals = trace.totals[[i for i in mine if i < len(trace.totals)]].sum(axis=0)
+        passes = [i for i, entry in enumerate(plan.passes) if entry.layer == name]
+        totals = trace.totals[[i for i in passes if i < len(trace.totals)]].sum(axis=0)
         if number == len(names) - 1:
             codes, at_cycle = _results(plan, trace)
         else:
-            codes, at_cycle = _stored(arch, plan, trace, name, number)
+            mine = order[bounds[number] : bounds[number + 1]]
+            codes, at_cycle = _stored(arch, plan, trace, name, mine)
         found[name] = LayerTrace(
             codes=codes,
             at_cycle=at_cycle,
@@ -50,12 +54,11 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
     return found
 
 
-def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, number: int) -> tuple[Codes, Codes]:
-    """Codes and cycles of a tensor from the writes of its layer."""
+def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tuple[Codes, Codes]:
+    """Codes and cycles of a tensor from the writes `mine` of its layer, in their order."""
     region = plan.placement.tensors[name]
     channels, height, width = plan.program.tensor_shape(name)
     blocks = -(-channels // arch.rows)
-    mine = trace.writes[:, 0] == number
     words, lanes = trace.words[mine], trace.lanes[mine].astype(bool)
     _, address, cycle = trace.writes[mine].T
     offset = address - region.base

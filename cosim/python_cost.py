@@ -2,10 +2,11 @@
 
 import resource
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..rtl.arch import Arch
 from ..spec.errors import InputError, SimulationError
 from ..spec.formats import IntArray
 from ..spec.program import Program
+from .cpp_main import build_cpp_main
 from .network import Case, play, prepare, write_jobs
 from .runner import Build, simulate
 from .toolchain import find_simulator
@@ -41,7 +43,7 @@ class PythonCost:
     """0 when the build was there."""
     runs: dict[str, list[Run]]
     """cosim: files written, simulated, read back as `adqhw cosim` does it; cocotb: the model under
-    cocotb, its clock below Python; cpp: the model with a C++ main, nothing else."""
+    cocotb, its clock below Python and VPI; cpp: the model with a C++ main, nothing else."""
     identical: bool
     """cocotb and cpp wrote the same bytes: every code, every cycle."""
     arch: Arch = field(repr=False)
@@ -91,6 +93,7 @@ def measure(
     case = Case(program=program, images=images)
     made, loaded = prepare([case], arch, simulator, build_dir)
     build_cpu = _cpu() - before
+    main = build_cpp_main(made)
     folders = {
         name: Path(tempfile.mkdtemp(prefix=f"{name}_", dir=build_dir)).absolute()
         for name in ("cocotb", "cpp")
@@ -100,8 +103,8 @@ def measure(
     jobs = len(images)
     work: dict[str, Callable[[], object]] = {
         "cosim": lambda: play(arch, loaded, made, build_dir),
-        "cocotb": lambda: _played(replace(made, main=None), jobs, folders["cocotb"]),
-        "cpp": lambda: _played(made, jobs, folders["cpp"]),
+        "cocotb": lambda: _played(made, jobs, folders["cocotb"]),
+        "cpp": lambda: _run_main(main, jobs, folders["cpp"]),
     }
     runs: dict[str, list[Run]] = {name: [] for name in work}
     for number in range(rounds):
@@ -133,6 +136,12 @@ def _played(made: Build, jobs: int, folder: Path) -> None:
     errors = simulate(made, jobs, folder)
     if errors:
         raise SimulationError(f"Simulation must end without an error: {errors[0]}; see {folder}")
+
+
+def _run_main(main: Path, jobs: int, folder: Path) -> None:
+    done = subprocess.run([main, str(jobs)], cwd=folder, capture_output=True, check=False)
+    if done.returncode:
+        raise SimulationError(f"C++ main must end with 0, not {done.returncode}; see {folder}")
 
 
 def _compared(left: Path, right: Path, jobs: int) -> tuple[bool, int]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -18,7 +17,7 @@ from ..rtl.arch import Arch
 from ..rtl.lane_array import COLUMN_MODULE
 from ..rtl.verilog import verilog_texts
 from ..spec.errors import InputError, SimulationError
-from . import bench_engine
+from . import jobs
 from .harness import (
     HARNESS_MODULE,
     Capacity,
@@ -49,7 +48,8 @@ no_inline -module "{COLUMN_MODULE}"
 class Build:
     """A compiled simulation of one Arch; `seconds` is 0 when it was already there.
 
-    main: a program around the compiled model that plays jobs itself, without Python; None: cocotb.
+    player: folder of a simulator that runs the clock itself, below Python and VPI; None: cocotb's
+    own, whose clock is cocotb's.
     """
 
     arch: Arch
@@ -57,7 +57,7 @@ class Build:
     folder: Path
     seconds: float
     top: str = HARNESS_MODULE
-    main: Path | None = None
+    player: Path | None = None
 
 
 def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
@@ -212,24 +212,18 @@ def _compile(
 
 def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
     """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
-    if made.main is not None:
-        with (folder / "simulation.log").open("w") as log:
-            done = subprocess.run(
-                [made.main, str(count)], cwd=folder, stdout=log, stderr=log, check=False
-            )
-        if done.returncode:
-            errors.append(RuntimeError(f"{made.main.name} ended with {done.returncode}"))
-        return
+    bench = "bench_engine" if made.player is None else "bench_network"
     try:
         _runner(made.simulator).test(
-            test_module=bench_engine.__name__,
+            test_module=f"{__package__}.{bench}",
             hdl_toplevel=made.top,
             hdl_toplevel_lang="verilog",
-            build_dir=made.folder,
+            build_dir=made.player or made.folder,
             test_dir=folder,
             results_xml=str(folder / "results.xml"),
             timescale=_TIMESCALE,
-            extra_env={bench_engine.COUNT: str(count)},
+            # rewriting assertions loads all of pytest's plugins; the benches have none
+            extra_env={jobs.COUNT: str(count), "COCOTB_REWRITE_ASSERTION_FILES": ""},
             log_file=folder / "simulation.log",
         )
     except (RuntimeError, ValueError, OSError, SystemExit) as error:

@@ -107,10 +107,15 @@ def command(
         return
     say(
         f"{result['recipe']}: test top-1 {result['test_top1']:.2f} %, "
-        f"held-out {result['validation_top1']:.2f} %, {result['steps']} steps, "
+        f"{_held_out(result)}, {result['steps']} steps, "
         f"{result['seconds']:.1f} s"
     )
     say(f"wrote {result['checkpoint']}")
+
+
+def _held_out(record: dict[str, Any]) -> str:
+    top1 = record["validation_top1"]
+    return "no images held out" if top1 is None else f"held-out {top1:.2f} %"
 
 
 def _fetch(recipe: "Recipe", data: Path | None) -> None:
@@ -192,8 +197,7 @@ class ShownTraining:
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Leave a line per epoch."""
-        top1 = record["validation_top1"]
-        say(f"epoch {record['epoch']}: loss {record['loss']:.4f}, held-out {top1:.2f} %")
+        say(f"epoch {record['epoch']}: loss {record['loss']:.4f}, {_held_out(record)}")
 
     def count(self, text: str, done: int, total: int) -> None:
         """Use the bar for other work than training."""

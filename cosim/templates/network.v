@@ -4,9 +4,10 @@
 // simulator's working folder (written and read by network.py):
 //   <program>_loads.hex  words for the load port, when it changes   <job>_header.hex  counts, rates
 //   <job>_codes.hex    codes of the image stream           <job>_outputs.txt    written here:
-//     w layer address lanes word cycle   a write to the activation memory
-//     r code cycle                       a taken result
+//     w layer address lanes word cycle   a write to the activation memory (hex, full width)
+//     r code cycle                       a taken result (hex, full width)
 //     p pass cycles beats drain_stalls input_stalls output_stalls   totals at the end of a pass
+//     end finished cycles                decimal, as the totals
 // the idle rate and the pause rate are chances out of 256 that a stream is held back in a cycle.
 
 module adqhw_network (
@@ -37,7 +38,6 @@ module adqhw_network (
   wire image_taken = image_valid && image_ready;
   wire result_taken = result_valid && result_ready;
   wire [@RESULT_WIDTH@-1:0] result;
-  wire signed [@OUT_WIDTH@-1:0] result_code = result[@OUT_WIDTH@-1:0];
   wire [@COUNTERS_WIDTH@-1:0] counters;
   wire [@NUMBER_WIDTH@-1:0] ended;
   wire [@WRITE_WIDTH@-1:0] write;
@@ -113,9 +113,9 @@ module adqhw_network (
       result_gate <= noise[23:16] >= result_pause;
       if (image_taken) code_at <= code_at + 1;
       if (write_lanes != 0)
-        $fwrite(file, "w %0d %0d %h %h %0d\n", write_layer, write_address, write_lanes, write_word,
+        $fwrite(file, "w %h %h %h %h %h\n", write_layer, write_address, write_lanes, write_word,
                 cycle);
-      if (result_taken) $fwrite(file, "r %0d %0d\n", result_code, cycle);
+      if (result_taken) $fwrite(file, "r %h %h\n", result[@OUT_WIDTH@-1:0], cycle);
       if (record)
         $fwrite(file, "p %0d %0d %0d %0d %0d %0d\n", ended, counters[0+:32], counters[32+:32],
                 counters[64+:32], counters[96+:32], counters[128+:32]);

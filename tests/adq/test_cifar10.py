@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adqhw.adq import cifar10, datasets
+from adqhw.adq import cifar10, datasets, recipes
+from adqhw.adq.config_text import override
 from adqhw.spec.errors import InputError
 
 COUNT = 6
@@ -147,3 +148,21 @@ def test_official_files_have_balanced_classes():
     assert np.bincount(test.labels).tolist() == [1000] * 10
     assert len(datasets.load("cifar10", "train", folder)) == 45_000
     assert len(datasets.load("cifar10", "validation", folder)) == 5_000
+
+
+def test_all_images_may_be_trained_on_and_nothing_is_held_out_then(small, monkeypatch, tmp_path):
+    folder, digests = small
+    everything = cifar10.load("train", folder, digests=digests, held_out=0)
+    np.testing.assert_array_equal(
+        everything.images,
+        np.concatenate([load(small, split).images for split in ("train", "validation")]),
+    )
+    recipe = recipes.get("cifar10_resnet20_w4a4")
+    seen = {}
+    monkeypatch.setattr(cifar10, "load", lambda *args, **options: seen.update(options) or args)
+    datasets.for_recipe(override(recipe, ["data.all_images=true"]), "train", folder)
+    assert seen == {"held_out": 0}
+    with pytest.raises(InputError, match=r"data\.all_images must be false but for cifar10"):
+        override(recipes.get("digits_resnet8_adq"), ["data.all_images=true"])
+    with pytest.raises(InputError, match="Data folder must be given for cifar10"):
+        datasets.for_recipe(override(recipe, ["data.all_images=true"]), "train")

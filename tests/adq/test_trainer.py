@@ -134,6 +134,17 @@ def test_best_is_the_best_held_out_epoch(tmp_path):
     assert best.metrics["best"]["validation_top1"] == top
 
 
+def test_the_last_state_is_the_best_when_nothing_is_held_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "held_out_top1", lambda run, validation: None)
+    result = trainer.train(small("digits_resnet8_float", "train.epochs=3"), tmp_path)
+    assert result["validation_top1"] is None
+    best, last = (
+        checkpoint.load(tmp_path / f"{name}.safetensors") for name in ("best", "checkpoint")
+    )
+    assert best.metrics["best"] == {"step": last.metrics["best"]["step"], "validation_top1": None}
+    assert best.metrics["best"]["step"] == result["steps"]
+
+
 def test_test_images_never_influence_the_weights(tmp_path, monkeypatch, weights):
     recipe = small("digits_resnet8_adq", "train.epochs=1")
     trainer.train(recipe, tmp_path / "a", init=weights)

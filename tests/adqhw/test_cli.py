@@ -227,7 +227,7 @@ def test_cosim_says_in_one_line_that_its_simulator_crashed(path, images, tmp_pat
         return runner.Build(arch=arch, simulator=simulator, folder=tmp_path, seconds=0.0)
 
     monkeypatch.setattr(network, "build_texts", build)
-    monkeypatch.setattr(network, "build_cpp_main", lambda made, source: tmp_path / "main")
+    monkeypatch.setattr(network, "build_player", lambda made: tmp_path / "player")
     monkeypatch.setattr(network, "simulate", lambda *rest, **options: [ValueError("signal 11")])
     done = call("cosim", path, "--input", images, "--rows", 2, "--build", tmp_path)
     assert_refused(done, "the simulation ended too early: signal 11; see")
