@@ -15,7 +15,7 @@ from ..rtl.sequencer import EVENTS, counters_layout
 from ..rtl.storage import address_width
 from ..spec.errors import SimulationError
 from .harness import Pressure
-from .trace_text import Lines, lanes, number
+from .trace_text import Lines, fields, lanes_set, number
 
 NETWORK_MODULE = "adqhw_network"
 _CYCLE_WIDTH = 32
@@ -71,14 +71,12 @@ def write_image(
 class Trace:
     """What the harness recorded of one image.
 
-    writes: (n, 3) layer, address, cycle; lanes, words: (n, rows) which codes are written, and the
-    codes as stored. results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `EVENTS`
+    writes: (n, 5) layer, address, lane, code as stored, cycle of every code that is written to the
+    activation memory. results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `EVENTS`
     of each pass alone.
     """
 
     writes: npt.NDArray[np.int64]
-    lanes: npt.NDArray[np.int32]
-    words: npt.NDArray[np.int32]
     results: npt.NDArray[np.int64]
     totals: npt.NDArray[np.int64]
     finished: bool
@@ -94,12 +92,20 @@ def read_trace(arch: Arch, path: Path) -> Trace:
         passes, ((finished, cycles),) = lines.decimals("p"), lines.decimals("e")
     except SimulationError as error:
         raise SimulationError(f"{error}; see {path}") from None
+    line, lane = lanes_set(enabled, arch.rows)
     totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
     sign = 1 << (arch.out_width - 1)
     return Trace(
-        writes=np.stack([number(layer), number(address), number(at)], axis=1),
-        lanes=lanes(enabled, 1, arch.rows),
-        words=lanes(word, arch.storage.code_width, arch.rows),
+        writes=np.stack(
+            [
+                number(layer)[line],
+                number(address)[line],
+                lane,
+                fields(word, arch.storage.code_width, line, lane),
+                number(at)[line],
+            ],
+            axis=1,
+        ),
         results=np.stack([(number(code) ^ sign) - sign, number(when)], axis=1),
         totals=np.diff(totals, axis=0, prepend=0),
         finished=finished == 1,

@@ -59,16 +59,14 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
     region = plan.placement.tensors[name]
     channels, height, width = plan.program.tensor_shape(name)
     blocks = -(-channels // arch.rows)
-    words, lanes = trace.words[mine], trace.lanes[mine].astype(bool)
-    _, address, cycle = trace.writes[mine].T
-    offset = address - region.base
+    _, address, lane, code, cycle = trace.writes[mine].T
     size = blocks * arch.rows * height * width
     codes, at_cycle = np.zeros(size, np.int64), np.full(size, -1)
-    flat = (offset[:, None] * arch.rows + np.arange(arch.rows))[lanes]
+    flat = (address - region.base) * arch.rows + lane
     if flat.size and (flat.min() < 0 or flat.max() >= size):
         raise SimulationError(f"Layer {name!r} must write inside its region, not at {flat.max()}")
-    codes[flat] = words[lanes]
-    at_cycle[flat] = np.broadcast_to(cycle[:, None], lanes.shape)[lanes]
+    codes[flat] = code
+    at_cycle[flat] = cycle
     if plan.program.tensor_format(name).signed:
         limit = 1 << (arch.storage.code_width - 1)
         codes = (codes ^ limit) - limit

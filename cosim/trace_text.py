@@ -77,18 +77,25 @@ def number(digits: Bytes) -> npt.NDArray[np.int64]:
     return value
 
 
-def lanes(digits: Bytes, width: int, count: int) -> npt.NDArray[np.int32]:
-    """(lines, count) fields of `width` bits, at most 16, lane 0 in the low bits."""
+def lanes_set(digits: Bytes, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(line, lane) of every bit that is set in masks of `count` bits, line by line."""
+    bits = digits[:, ::-1, None] >> np.arange(4, dtype=np.uint8) & 1
+    line, lane = np.nonzero(bits.reshape(len(digits), 4 * digits.shape[1])[:, :count])
+    return line, lane
+
+
+def fields(
+    digits: Bytes, width: int, line: npt.NDArray[np.int64], lane: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Field `lane` of `width` bits, at most 16, of the word in each `line`; lane 0 is low."""
     if width > 16:
         raise ValueError(f"Lane width must be at most 16, not {width}")
     # bytes from the lowest up, two more so that a field is always within three
     size = -(-digits.shape[1] // 2) + 2
     little = np.zeros((len(digits), 2 * size), np.uint8)
     little[:, : digits.shape[1]] = digits[:, ::-1]
-    octets = (little[:, ::2] | little[:, 1::2] << 4).astype(np.int32)
-    found = np.empty((len(digits), count), np.int32)
-    for lane in range(count):
-        at, shift = divmod(lane * width, 8)
-        three = octets[:, at] | octets[:, at + 1] << 8 | octets[:, at + 2] << 16
-        found[:, lane] = three >> shift & (1 << width) - 1
-    return found
+    octets = (little[:, ::2] | little[:, 1::2] << 4).ravel()
+    bit = lane * width
+    at, shift = line * size + (bit >> 3), bit & 7
+    three = sum(octets[at + part].astype(np.int64) << 8 * part for part in range(3))
+    return three >> shift & (1 << width) - 1

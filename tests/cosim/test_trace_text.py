@@ -24,12 +24,19 @@ def written(kind: str, rows: list[tuple[int, ...]], widths: list[int]) -> str:
     count=st.integers(1, 20),
     seed=st.integers(0, 99),
 )
-def test_lanes_are_the_fields_of_a_word(width, count, seed):
-    values = np.random.default_rng(seed).integers(0, 1 << width, (5, count))
-    words = [sum(int(v) << (width * i) for i, v in enumerate(row)) for row in values]
-    text = written("w", [(3, word) for word in words], [4, width * count])
-    _, digits = Lines.of(text.encode()).hexes("w", [4, width * count])
-    np.testing.assert_array_equal(trace_text.lanes(digits, width, count), values)
+def test_fields_are_those_of_the_lanes_that_are_set(width, count, seed):
+    random = np.random.default_rng(seed)
+    values, mask = random.integers(0, 1 << width, (5, count)), random.integers(0, 2, (5, count))
+    words, masks = (
+        [sum(int(v) << (size * i) for i, v in enumerate(row)) for row in table]
+        for table, size in ((values, width), (mask, 1))
+    )
+    text = written("w", list(zip(masks, words, strict=True)), [count, width * count])
+    enabled, digits = Lines.of(text.encode()).hexes("w", [count, width * count])
+    line, lane = trace_text.lanes_set(enabled, count)
+    np.testing.assert_array_equal((line, lane), np.nonzero(mask))
+    found = trace_text.fields(digits, width, line, lane)
+    np.testing.assert_array_equal(found, values[mask == 1])
 
 
 def test_kinds_may_be_mixed_and_keep_their_order():
