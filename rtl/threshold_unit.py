@@ -78,7 +78,7 @@ def parameter_memory(m, rows, load, accs, advance):
     The memory is read only when the channel changes: a row that all channels share, or a channel's
     row in a one-column array, stays in the output register of the read port.
 
-    Returns the row, and by name the memory and the registers that a proof looks at.
+    Returns the row, and by name the memory and the signals that proofs and benches look at.
     """
     row = {name: s for name, s in load.payload.shape().members.items() if name != "channel"}
     m.submodules.parameters = store = memory.Memory(
@@ -87,15 +87,18 @@ def parameter_memory(m, rows, load, accs, advance):
     write, read = store.write_port(), store.read_port()
     channel = accs.payload.channel
     held, current = Signal.like(channel), Signal()  # the row in the output register is that one
+    reading = Signal()
     m.d.comb += [
         write.addr.eq(load.payload.channel),
         *(getattr(write.data, name).eq(getattr(load.payload, name)) for name in row),
         write.en.eq(load.valid),
         read.addr.eq(channel),
-        read.en.eq(advance & accs.valid & ~(current & (held == channel))),
+        reading.eq(advance & accs.valid & ~(current & (held == channel))),
+        read.en.eq(reading),
     ]
-    with m.If(read.en):
+    with m.If(reading):
         m.d.sync += [held.eq(channel), current.eq(1)]
     with m.If(load.valid):
         m.d.sync += current.eq(0)
-    return read.data, {"store": store, "held": held, "current": current, "row": read.data}
+    parts = {"store": store, "held": held, "current": current, "row": read.data}
+    return read.data, parts | {"reading": reading}

@@ -62,19 +62,30 @@ def threshold_bench(make, simulator) -> None:
         loads = [("parameters", w) for w in threshold_words(threshold_arch(), spec, 4)]
         other = Threshold(tau=[[7, 8, 9]], sign=[-1])
         stale = [("parameters", w) for w in threshold_words(threshold_arch(), other, 4)]
+        dut = make()
+        reads = _Reads(dut, simulator)
         trace = simulate(
-            make(),
-            {"accs": _accs(accs, order)},
-            {"codes": len(accs)},
-            loads=[*stale, *loads],
-            idle=idle, pause=pause, simulator=simulator,
+            dut, {"accs": _accs(accs, order)}, {"codes": len(accs)}, probe=reads.look,
+            loads=[*stale, *loads], idle=idle, pause=pause, simulator=simulator,
         )  # fmt: skip
         assert trace.values("codes") == want.tolist()
+        assert reads.count == 1 + np.count_nonzero(np.diff(order))
         if (idle, pause) == (0.0, 0.0):
             assert trace.accepted["accs"] == list(range(256))
             assert trace.cycles("codes") == list(range(3, 259))
     _reload(make, simulator, "thresholds")
     _capacity(make, simulator, 3)
+
+
+class _Reads:
+    """Counts reads of the parameter memory: one that stays is read once (cost model)."""
+
+    def __init__(self, dut, simulator) -> None:
+        self.dut, self.inside, self.count = dut, simulator is not None, 0
+
+    def look(self, ctx) -> None:
+        name = "reading"
+        self.count += ctx.peek(name) if self.inside else ctx.get(self.dut.registers[name])
 
 
 def _capacity(make, simulator, stages: int) -> None:
@@ -170,13 +181,16 @@ def requant_bench(make, simulator) -> None:
         feeds["skips"] = skips.ravel()[order].tolist()
         if number == 5:
             del feeds["skips"]
+        dut = make()
+        reads = _Reads(dut, simulator)
         trace = simulate(
-            make(), feeds, {"codes": len(want)},
+            dut, feeds, {"codes": len(want)}, probe=reads.look,
             loads=[("parameters", w) for w in requant_words(requant_arch(), spec, 4)],
             constants=requant_constants(spec, skip=skip),
             idle=idle, pause=pause, simulator=simulator,
         )  # fmt: skip
         assert trace.values("codes") == want
+        assert reads.count == 1 + np.count_nonzero(np.diff(channels))
         if number in (1, 3):  # residual codes were on offer but not wanted
             assert trace.accepted["skips"] == []
         if (idle, pause) == (0.0, 0.0):

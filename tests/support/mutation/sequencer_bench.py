@@ -79,7 +79,10 @@ async def _load_bits(ctx, dut, row: int, word: int):
     ctx.set(port.valid, 1)
     await ctx.tick()
     ctx.set(port.valid, 0)
-    ctx.set(port.payload.as_value(), 0)  # not valid: must not be written
+    # not valid: no bit of it must be written
+    other = word ^ ((1 << len(dut.descriptor.as_value())) - 1)
+    ctx.set(port.payload.as_value(), other << dut.number_width | row)
+    await ctx.tick()
 
 
 async def _check_run(ctx, dut, rng, passes, words, lengths):
