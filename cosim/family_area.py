@@ -46,8 +46,13 @@ def _lookup(arch: Arch, entry: int) -> Parts:
     entries, lanes = 1 << arch.weight_width, arch.rows * arch.cols
     return {
         "lookup": {"mux_area": lanes * (entries - 1) * entry},
-        "codebook registers": {"register_area": entries * entry},
+        "codebook registers": {"register_area": _stored_entries(arch) * entry},
     }
+
+
+def _stored_entries(arch: Arch) -> int:
+    """Entries with flip-flops: level 0 is 0, only `shift_add` keeps what says so."""
+    return (1 << arch.weight_width) - (arch.micro is not Micro.SHIFT_ADD)
 
 
 def _multiplying(arch: Arch) -> Parts:
@@ -77,7 +82,7 @@ def _product_table(arch: Arch) -> Parts:
         "product selection": {"mux_area": arch.rows * (words - 1) * word + lanes * (word - width)},
         "shifters": {"mux_area": arch.cols * arch.acc_width * stages},
         "operand registers": {"register_area": arch.rows * arch.act_width},
-        "codebook registers": {"register_area": codes * arch.level_width},
+        "codebook registers": {"register_area": _stored_entries(arch) * arch.level_width},
     } | _common(arch, width, arch.field_width + width + 1)
 
 
@@ -96,7 +101,7 @@ def _binned(arch: Arch) -> Parts:
             "register_area": arch.cols * (2 * arch.level_width + total),
         },
         "codebook registers": {
-            "register_area": entries * arch.level_width,
+            "register_area": _stored_entries(arch) * arch.level_width,
             "mux_area": arch.cols * (entries - 1) * arch.level_width,
         },
     } | _common(arch, width, arch.field_width + arch.act_width + 1)

@@ -29,6 +29,9 @@ class BeatSteps(wiring.Component):
         self.arch = arch
         widths = schedule_widths(arch)
         self.binned = arch.micro is Micro.BINNED
+        # The other digit is always the only one (`schedule`): no counter for it.
+        self.by_act = arch.micro in (Micro.BIT_SERIAL, Micro.PRODUCT_TABLE)
+        self.by_level = arch.micro is not Micro.BIT_SERIAL
         # For proofs too.
         self.registers = {name: Signal(name=name) for name in ("occupied", "first", "last")}
         outputs = ("free", "top", "working", "final", "adds", "starts", "ends")
@@ -49,18 +52,18 @@ class BeatSteps(wiring.Component):
         act_end, digits_end, beat_end = Signal(), Signal(), Signal()
         m.d.comb += [
             self.working.eq(occupied & ~self.final),
-            self.top.eq(self.level_digit + 1 == self.level_digits),
-            act_end.eq(self.act_digit + 1 == self.act_digits),
+            self.top.eq(self.level_digit + 1 == self.level_digits if self.by_level else 1),
+            act_end.eq(self.act_digit + 1 == self.act_digits if self.by_act else 1),
             digits_end.eq(act_end & self.top),
             self.free.eq(~occupied | beat_end),
         ]
         with m.If(self.advance):
             with m.If(self.working):
-                m.d.sync += self.act_digit.eq(self.act_digit + 1)
-                with m.If(act_end):
-                    m.d.sync += [self.act_digit.eq(0), self.level_digit.eq(self.level_digit + 1)]
-                with m.If(digits_end):
-                    m.d.sync += self.level_digit.eq(0)
+                if self.by_act:
+                    m.d.sync += self.act_digit.eq(Mux(act_end, 0, self.act_digit + 1))
+                if self.by_level:
+                    with m.If(act_end):
+                        m.d.sync += self.level_digit.eq(Mux(self.top, 0, self.level_digit + 1))
             with m.If(self.free):
                 m.d.sync += [occupied.eq(self.valid), first.eq(self.first), last.eq(self.last)]
         if self.binned:

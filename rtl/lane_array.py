@@ -1,6 +1,16 @@
 """Lane array: `cols` columns that share activations, control and one codebook."""
 
-from amaranth.hdl import Array, Cat, ClockSignal, Instance, Module, ResetSignal, Signal, unsigned
+from amaranth.hdl import (
+    Cat,
+    ClockSignal,
+    Const,
+    Instance,
+    Module,
+    ResetSignal,
+    Signal,
+    signed,
+    unsigned,
+)
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -120,10 +130,14 @@ class LaneArray(wiring.Component):
             wiring.connect(m, wiring.flipped(self.codebook), book.levels)
             return {"entries": book.entries, "factor": book.factor}
         entry = self.codebook.payload
-        count = 1 << self.arch.weight_width
-        table = Signal(data.ArrayLayout(entry.shape()["level"].shape, count))
-        with m.If(self.codebook.valid):
-            m.d.sync += Array(table[i] for i in range(count))[entry.code].eq(entry.level)
+        # Level 0 is 0 (contract section 2): it costs no flip-flops.
+        codes = range(1, 1 << self.arch.weight_width)
+        levels = [Signal(signed(self.arch.level_width), name=f"level_{code}") for code in codes]
+        with m.If(self.codebook.valid), m.Switch(entry.code):
+            for code, level in zip(codes, levels, strict=True):
+                with m.Case(code):
+                    m.d.sync += level.eq(entry.level)
+        table = Cat(Const(0, self.arch.level_width), *levels)
         if self.arch.micro is Micro.PRODUCT_TABLE:
             return {"words": product_words(m, self, table, control)}
         return {"codebook": table}

@@ -276,7 +276,7 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
     # Loaded twice: what was there before must not remain.
     entries = [(i, -1 - i) for i in range(8)] if a.micro is not Micro.SHIFT_ADD else []
     entries += list(enumerate(book or LEVELS))
-    gate = _Gates(a, beats) if simulator and a.micro is not Micro.PRODUCT_TABLE else None
+    gate = _Gates(a, beats) if simulator else None
     trace = simulate(
         make(), {"beats": beats}, {"sums": len(acts)}, probe=gate and gate.look,
         loads=[("codebook", {"code": i, "level": level}) for i, level in entries],
@@ -295,14 +295,23 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
 
 
 class _Gates:
-    """Operand registers hold while their lane is gated: seen in the netlist, by name.
+    """A lane's own operand register holds while the lane is gated: seen in the netlist, by name.
+
+    It holds the activation, in a `product_table` array, which shares the activations, the weight.
 
     On the unit itself the same is checked by test_a_zero_code_gates_its_lane.
     """
 
     def __init__(self, a: Arch, beats: list[dict]) -> None:
+        shared = a.micro is Micro.PRODUCT_TABLE
+        self.name = "field" if shared else "operand"
         self.kept = {
-            (col, row): [0] + [b["activations"][row] for b in beats if b["weights"][col][row]]
+            (col, row): [0]
+            + [
+                b["weights"][col][row] if shared else b["activations"][row]
+                for b in beats
+                if b["weights"][col][row]
+            ]
             for row in range(a.rows)
             for col in range(a.cols)
         }
@@ -310,7 +319,7 @@ class _Gates:
 
     def look(self, ctx) -> None:
         for (col, row), line in self.kept.items():
-            value = ctx.peek(f"column_{col} operand_{row}")
+            value = ctx.peek(f"column_{col} {self.name}_{row}")
             while value != line[self.at[col, row]]:
                 self.at[col, row] += 1
                 assert self.at[col, row] < len(line), "a gated operand register moved"
