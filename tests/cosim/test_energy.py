@@ -186,7 +186,7 @@ def test_area_counts_lanes_and_memories():
     product = arch.act_width + arch.level_width
     assert components["multipliers"].expected == 4 * 8 * arch.level_width
     assert components["lookup"].expected == 4 * 15 * arch.level_width
-    assert components["codebook registers"].expected == 16 * arch.level_width
+    assert components["codebook registers"].expected == 15 * arch.level_width  # level 0 has none
     assert components["adder trees"].expected == 2 * (product + 1)
     assert components["accumulators and drain"].expected == 4 * 2 * arch.acc_width
     assert components["weight memory"].expected == capacity.weight_bits
