@@ -85,16 +85,21 @@ def _layers(micro: Micro, make, simulator) -> None:
         raise AssertionError(f"no end after {LIMIT} cycles")
 
     async def bench(ctx):
-        for bypass in (0, 1, 0, 1):
-            book = None if bypass else BOOKS.get(micro, LEVELS)
+        for layer in range(24):
+            bypass, book = layer % 2, None
+            if not bypass:
+                book = _random_book(micro, rng)
             for code, level in enumerate(book or ()):
                 await _codebook(ctx, dut, code, level)
             mac = LookupMac(arch=a, act_width=a.act_width, codebook=book, level_width=a.level_width)
             await _configure(ctx, dut, bypass, schedule_word(a, mac.schedule))
-            acts, levels = rng.integers(0, 8, (5, 2, 2)), rng.integers(-16, 16, (5, 2, 2, 2))
+            # The second sum is the largest its bins hold: one weight per lane, full activations.
+            acts, levels = rng.integers(0, 8, (2, 9, 2)), rng.integers(-16, 16, (2, 9, 2, 2))
+            acts[1], levels[1] = 7, levels[1, 0]
             fields = levels & ((1 << a.field_width) - 1)
             if book is not None:
                 fields = rng.integers(0, 8, levels.shape)
+                fields[1] = fields[1, 0]
                 levels = np.array(book)[fields]
             want.extend(np.einsum("gdr,gdcr->gc", acts, levels).tolist())
             await play(ctx, _beats(acts, fields))
@@ -103,6 +108,16 @@ def _layers(micro: Micro, make, simulator) -> None:
     running.add_clock(1e-6)
     running.add_testbench(bench)
     running.run()
+
+
+def _random_book(micro: Micro, rng) -> tuple[int, ...]:
+    """Levels, some of them 0; of `shift_add` powers of two times 1 or one odd factor."""
+    levels = list(ALL[micro])
+    if micro is Micro.SHIFT_ADD:
+        factor = int(rng.choice([3, 5, 7, 9, 11, 13, 15]))
+        both = [c << s for c in (1, factor) for s in range(5)]
+        levels = [0, *(v for v in (*both, *(-v for v in both)) if -16 <= v < 16)]
+    return (0, *(int(v) for v in rng.choice(levels, 7)))
 
 
 async def _codebook(ctx, dut, code: int, level: int):
