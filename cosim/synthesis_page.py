@@ -39,7 +39,7 @@ def page(record: dict[str, Any]) -> str:
         for row in table(record["rows"])
     ]
     notes = [f"- {row.design}, {row.target}: {row.note}" for row in record["rows"] if row.note]
-    tail = ["", "Failed, and therefore empty:", "", *notes] if notes else []
+    tail = ["", "Where a tool failed:", "", *notes] if notes else []
     return head + "\n".join([*lines, *tail]) + "\n"
 
 

