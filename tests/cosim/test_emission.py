@@ -15,6 +15,7 @@ from simulators import usable
 
 from adqhw.cosim.emission import CONTROL, MEMORY, emit_accelerator, verilator_control
 from adqhw.cosim.emitted import read_emitted
+from adqhw.cosim.icarus import with_first_event
 from adqhw.cosim.network_cosim import cosimulate_network
 from adqhw.rtl.arch import Arch, Micro
 from adqhw.rtl.storage import Storage
@@ -120,6 +121,18 @@ def test_the_testbench_runs_alone_and_passes(name, target, copied):
     assert [line for line in done.stdout.splitlines() if line.endswith(" cycles")] == [
         f"image {image}: {cycles} cycles" for image in range(IMAGES)
     ]
+
+
+def test_its_make_gives_icarus_what_cosim_gives_it(copied):
+    """Processes that depend on initial values only would stay X (`cosim/icarus.py`)."""
+    names = ("adqhw_column.v", "adqhw_accelerator.v")
+    done = subprocess.run(
+        ["make", "-C", copied, "icarus_rtl.v"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    texts = {name: (copied / name).read_text() for name in names}
+    wanted = "".join(with_first_event(texts).values())
+    assert (copied / "icarus_rtl.v").read_text() == wanted != "".join(texts.values())
 
 
 @pytest.mark.simulator

@@ -64,8 +64,10 @@ def _numbered(lines: list[str], count: int) -> str:
     """The first `count` mutants, each with its select value; clocks stay as they are.
 
     A clock behind logic is not a fault of the RTL, and CXXRTL would race it against the others.
+    Resets of a memory's read ports are constants that Yosys insists on.
     """
-    kept = [line for line in lines if not re.search(r"-port (CLK|RD_CLK|WR_CLK)\b", line)][:count]
+    spared = re.compile(r"-port (CLK|RD_CLK|WR_CLK|RD_ARST|RD_SRST)\b")
+    kept = [line for line in lines if not spared.search(line)][:count]
     return "".join(
         line.replace("mutate ", f"mutate -ctrl {SELECT} {SELECT_WIDTH} {number} ", 1) + "\n"
         for number, line in enumerate(kept, start=1)
