@@ -125,6 +125,8 @@ async def _codebook(ctx, dut, code: int, level: int):
     ctx.set(dut.codebook.valid, 1)
     await ctx.tick()
     ctx.set(dut.codebook.valid, 0)
+    ctx.set(dut.codebook.payload, {"code": code, "level": -1 - level})  # not valid: not written
+    await ctx.tick()
 
 
 async def _configure(ctx, dut, bypass: int, work: dict):
