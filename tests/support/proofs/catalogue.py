@@ -1,6 +1,9 @@
 """Every proof: component, configuration, and the seeded bug that must be refuted."""
 
+from dataclasses import replace
 from functools import partial
+
+from adqhw.rtl.arch import Arch
 
 from . import columns, family, stages, streams
 from .prover import Proof
@@ -111,15 +114,22 @@ _FAMILY = {
 """Component -> design, micro-architecture, seeded bug."""
 
 
+def _arch(micro: str, weight_width: int, act_width: int) -> Arch:
+    """The columns' Arch; 255 bins of a lane are as wide as z3 finishes with."""
+    found = columns.arch(weight_width=weight_width, act_width=act_width, micro=micro)
+    narrow = micro == "binned" and weight_width == 8
+    return replace(found, bin_width=8) if narrow else found
+
+
 def _family() -> list[Proof]:
     return [
         Proof(
             component=component,
             configuration=f"weight {w}" + (f", act {a}" if component != "shift codebook" else ""),
-            build=partial(build, columns.arch(weight_width=w, act_width=a, micro=micro)),
+            build=partial(build, _arch(micro, w, a)),
             abstract=component == "lookup-MAC binned",
             fault=fault if (w, a) == (2, 2) else None,
-            reach=14,
+            reach=20 if component == "product table" else 14,  # built after 15 cycles
             fast=(w, a) == (2, 2),
         )
         for component, (build, micro, fault) in _FAMILY.items()

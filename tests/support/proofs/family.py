@@ -216,7 +216,7 @@ def shift_codebook(a: Arch) -> Design:
 
 
 def binned(a: Arch) -> Design:
-    """Bins are the sums of the activations by code; a bin that leaves adds its level times it.
+    """Any bin is the sum of the activations of its code; one that leaves adds its level times it.
 
     Bins are modulo 2^bin_width, which is exact because a bin is checked to hold its sum.
     """
@@ -228,21 +228,23 @@ def binned(a: Arch) -> Design:
     m.d.comb += Assume(~unit.bypass | (unit.bin < a.level_width))
     field = _kept(m, unit, [unit.weights[r] for r in rows], a.field_width, "field")
     act = _kept(m, unit, [unit.activations[r] for r in rows], a.act_width, "act")
-    held = [[Signal(a.bin_width, name=f"spec_bin_{r}_{b}") for b in range(bins)] for r in rows]
+    which = Signal(range(bins), name="which")  # free: what holds for it holds for every bin
+    _steady(m, which)
+    m.d.comb += Assume(which < bins)
+    held = [Signal(a.bin_width, name=f"spec_bin_{r}") for r in rows]
     total = Signal.like(unit.total, name="spec_total")
     level, product = Signal.like(unit.level, name="spec_level"), Signal.like(unit.product)
     expected = Signal(signed(a.acc_width), name="expected")
     with m.If(unit.advance):
         for r in rows:
-            for b in range(bins):
-                bit = field[r][b] & (unit.level_digit == b) if b < len(field[r]) else 0
-                hit = Mux(unit.bypass, bit, field[r][: a.weight_width] == b + 1)
-                with m.If(unit.final):
-                    m.d.sync += held[r][b].eq(Mux(unit.bin == b, 0, held[r][b]))
-                with m.Elif(unit.working & hit):
-                    m.d.sync += held[r][b].eq(held[r][b] + act[r])
+            bit = field[r].bit_select(which, 1) & (unit.level_digit == which)
+            hit = Mux(unit.bypass, bit, field[r][: a.weight_width] == which + 1)
+            with m.If(unit.final), m.If(unit.bin == which):
+                m.d.sync += held[r].eq(0)
+            with m.Elif(unit.working & hit):
+                m.d.sync += held[r].eq(held[r] + act[r])
         with m.If(unit.final):
-            leaving = [Array(held[r])[unit.bin] for r in rows]
+            leaving = [Array(unit.bins[r])[unit.bin] for r in rows]
             place = Mux(unit.top_bin, -(1 << unit.bin), 1 << unit.bin)[: a.level_width]
             codes = [unit.codebook[min(b + 1, len(unit.codebook) - 1)] for b in range(bins)]
             worth = Mux(unit.bypass, place.as_signed(), Array(codes)[unit.bin])
@@ -255,7 +257,7 @@ def binned(a: Arch) -> Design:
         m.d.comb += Assert(~unit.live[r] | same)
         m.d.comb += Assert(unit.live[r] == (field[r] != 0))
         m.d.comb += Assert(unit.bypass | (field[r][a.weight_width :] == 0))
-        m.d.comb += [Assert(o == s) for o, s in zip(unit.bins[r], held[r], strict=True)]
+        m.d.comb += [Assert((which != b) | (unit.bins[r][b] == held[r])) for b in range(bins)]
     m.d.comb += [
         Assert(unit.total == total), Assert(unit.level == level),
         Assert(unit.product == product), Assert(unit.acc == expected),
@@ -263,5 +265,5 @@ def binned(a: Arch) -> Design:
     ]  # fmt: skip
     controls = ("bypass", "advance", "take", "load", "level_digit", "bin", "working", "final")
     ports = _ports(unit, ("activations", "weights", "codebook"), controls)
-    ports += [unit.top_bin, unit.add, unit.restart]
+    ports += [unit.top_bin, unit.add, unit.restart, which]
     return Design(module=m, ports=ports, shown=[unit.total, total, unit.acc, expected])

@@ -21,7 +21,7 @@ SCRIPT = (
     "async2sync; dffunmap; chformal -lower; write_smt2 -wires d.smt2"
 )
 BIN = Path(sys.executable).parent
-TIMEOUT_S = 600
+TIMEOUT_S = 1200
 TIMED_OUT = 124
 
 
