@@ -184,7 +184,7 @@ def _counted(folder: Path, target: str, liberty: Path | None) -> dict[str, Any]:
         )
     else:
         flow = f"synth_{target} -top {TOP} -flatten; tee -o stat.json stat -json"
-    _run("yosys", ["-q", "-p", f"{read} {flow}"], folder)
+    run_tool("yosys", ["-q", "-p", f"{read} {flow}"], folder)
     text = (folder / "stat.json").read_text(encoding="utf-8")
     design = json.loads(text[text.index("{") :])["design"]
     cells = {name: int(count) for name, count in design["num_cells_by_type"].items()}
@@ -199,10 +199,10 @@ def _counted(folder: Path, target: str, liberty: Path | None) -> dict[str, Any]:
 def _placed(folder: Path, target: str) -> float | None:
     """Megahertz after place and route of the probe around the design; None: it does not fit."""
     flow = f"read_verilog design.v probe.v; synth_{target} -top {PROBE} -json probe.json"
-    _run("yosys", ["-q", "-p", flow], folder)
+    run_tool("yosys", ["-q", "-p", flow], folder)
     options = [*PLACED[target], "--json", "probe.json", "--freq", "50", "--seed", "1"]
     try:
-        output = _run(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
+        output = run_tool(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
     except InputError as error:
         if "Unable to place" in str(error) or "failed to expand region" in str(error):
             return None
@@ -214,7 +214,7 @@ def _placed(folder: Path, target: str) -> float | None:
     return round(min(reached), 1)
 
 
-def _run(tool: str, arguments: list[str], folder: Path) -> str:
+def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
     done = subprocess.run(
         [_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
