@@ -29,6 +29,7 @@ class Library:
     groups: Mapping[str, Group]
     templates: Mapping[str, Group]
     _cells: dict[str, Cell] = field(default_factory=dict, repr=False)
+    _timings: dict[tuple[str, str], tuple[TimingArc, ...]] = field(default_factory=dict, repr=False)
 
     def cell(self, name: str) -> Cell:
         """The cell called `name`."""
@@ -43,12 +44,16 @@ class Library:
 
     def unusable(self) -> list[str]:
         """Cells that synthesis must leave alone: marked so, or not understood here."""
-        marked = [n for n, g in self.groups.items() if any(g.values.get(k) == "true" for k in _NEVER)]
+        marked = [
+            n for n, g in self.groups.items() if any(g.values.get(k) == "true" for k in _NEVER)
+        ]
         return sorted({*marked, *(n for n in self.groups if self.cell(n).refusal)})
 
     def timings(self, name: str, pin: str) -> tuple[TimingArc, ...]:
         """Delays of an output of a cell."""
-        return self._reader(name).timings(pin)
+        if (name, pin) not in self._timings:
+            self._timings[name, pin] = self._reader(name).timings(pin)
+        return self._timings[name, pin]
 
 
 def read_liberty(path: Path) -> Library:
@@ -95,7 +100,9 @@ def _units(head: Group, where: str) -> Units:
         time_ns=_scaled(head.values.get("time_unit"), "s", f"{what}: time_unit") * 1e9,
         load_ff=load_ff,
         energy_fj=load_ff * volt**2,
-        leakage_nw=_scaled(head.values.get("leakage_power_unit"), "W", f"{what}: leakage_power_unit")
+        leakage_nw=_scaled(
+            head.values.get("leakage_power_unit"), "W", f"{what}: leakage_power_unit"
+        )
         * 1e9,
     )
 
