@@ -94,7 +94,9 @@ def _flip_flop(cell: Cell, before: Values, after: Values) -> list[ArcUse]:
     uses = []
     for arc in cell.pins[clock].powers:
         # Shape (2^n, 2^n): a table of one state alone is the same for every other state.
-        every = np.ones(np.broadcast_shapes(*(np.shape(v) for v in (*before.values(), *after.values()))))
+        every = np.ones(
+            np.broadcast_shapes(*(np.shape(v) for v in (*before.values(), *after.values())))
+        )
         rise, fall = (every * _holds(arc.when, state) for state in (before, after))
         uses += [
             ArcUse(pin=clock, part=CLOCK, table=arc.rise, weights=rise),

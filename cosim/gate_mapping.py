@@ -46,7 +46,7 @@ def mapping_script(library: Library) -> str:
         f"read_verilog design.v; hierarchy -top {TOP}; synth -flatten -top {TOP}; "
         f"setundef -zero; dfflibmap -liberty cells.lib {avoid}; "
         f"abc -liberty cells.lib {constr} {avoid}; "
-        "setundef -zero; opt_clean -purge; write_json netlist.json"
+        "setundef -zero; opt_clean -purge; delete t:$scopeinfo; write_json netlist.json"
     )
 
 

@@ -85,9 +85,7 @@ def state_pins(gate: Gate, library: Library) -> tuple[str, ...]:
     return pins
 
 
-def build_gates(
-    netlist: Netlist, library: Library, simulator: Simulator, cache: Path
-) -> GateModel:
+def build_gates(netlist: Netlist, library: Library, simulator: Simulator, cache: Path) -> GateModel:
     """Compile the netlist below `cache`, unless that very build is there."""
     texts = {
         f"{MODULE}.v": gate_verilog(netlist, library),

@@ -1,4 +1,4 @@
-"""Cells of a Liberty: what a pin drives, what an edge costs, what a cell leaks; and their reader."""
+"""Cells of a Liberty: what a pin drives, what an edge costs, what a cell leaks; their reader."""
 
 import math
 from collections.abc import Mapping
@@ -172,9 +172,7 @@ class CellReader:
 
     def _table(self, group: Group, where: str, unit: float) -> Table:
         time_ns, load_ff = self.units.time_ns, self.units.load_ff
-        return read_table(
-            group, self.templates, where, time_ns=time_ns, load_ff=load_ff, unit=unit
-        )
+        return read_table(group, self.templates, where, time_ns=time_ns, load_ff=load_ff, unit=unit)
 
     def _function(self, group: Group, name: str, where: str) -> Function | None:
         text = group.values.get(name)

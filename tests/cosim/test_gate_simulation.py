@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ def test_verilator_counts_what_plain_python_counts(model):
 def test_outputs_are_recorded_while_valid(model):
     """q is its own valid here: only ones are recorded, one per cycle in which a & b was 1."""
     a = RNG.integers(0, 2, 100)
-    found = play(model, rows(COUNT | RECORD, a=a.tolist(), b=[1] * 100), Watch(valid="q", record="q"))
+    found = play(
+        model, rows(COUNT | RECORD, a=a.tolist(), b=[1] * 100), Watch(valid="q", record="q")
+    )
     assert found.records.ravel().tolist() == [1] * int(a[:-1].sum())
 
 
@@ -47,9 +50,9 @@ def test_outputs_are_recorded_while_valid(model):
 def test_a_stimulus_must_fit_the_ports(model):
     with pytest.raises(InputError, match="exactly the netlist's input ports: 'b'"):
         play(model, rows(a=[0, 1]))
+    three = rows(a=[0, 1, 0], b=[0, 1, 0])
     with pytest.raises(InputError, match=r"Port 'a' must have bits \(2, 1\), not \(3, 1\)"):
-        stimulus = rows(a=[0, 1, 0], b=[0, 1, 0])
-        play(model, type(stimulus)(ports=stimulus.ports, flags=stimulus.flags[:2]))
+        play(model, replace(three, flags=three.flags[:2]))
 
 
 def conv_program() -> Program:
