@@ -43,21 +43,32 @@ class ArcUse:
 
 def arc_uses(cell: Cell, pins: Sequence[str]) -> list[ArcUse]:
     """All energies of `cell`, whose state is made of `pins`, low bit first."""
-    for name in cell.outputs:
-        pin = cell.pins[name]
-        if pin.function is not None and pin.function.pins and not pin.powers:
+    _check_powers(cell)
+    values = _values(cell, pins)
+    before = {pin: v[:, None] for pin, v in values.items()}
+    after = {pin: v[None, :] for pin, v in values.items()}
+    try:
+        if cell.ff is not None:
+            return _flip_flop(cell, before, after)
+        pairs = before, after, before, after
+        return [use for pin in cell.pins for use in _pin_uses(cell, pin, *pairs)]
+    except KeyError as error:
+        raise InputError(
+            f"Cell {cell.name!r}: conditions must be of its signal pins, not of {error}"
+        ) from None
+
+
+def _check_powers(cell: Cell) -> None:
+    """Outputs that can change, and clocks, must have an energy."""
+    needed = [n for n in cell.outputs if (f := cell.pins[n].function) is not None and f.pins]
+    if cell.ff is not None:
+        needed.append(clock_pin(cell))
+    for name in needed:
+        if not cell.pins[name].powers:
             raise InputError(
-                f"Cell {cell.name!r}, output {name!r} must have internal_power, not none: "
+                f"Cell {cell.name!r}, pin {name!r} must have internal_power, not none: "
                 "the library says no energy"
             )
-    values = _values(cell, pins)
-    before = {pin: _column(v) for pin, v in values.items()}
-    after = {pin: _row(v) for pin, v in values.items()}
-    if cell.ff is None:
-        return [
-            use for pin in cell.pins for use in _pin_uses(cell, pin, before, after, before, after)
-        ]
-    return _flip_flop(cell, before, after)
 
 
 def leakage_nw(cell: Cell, pins: Sequence[str]) -> Floats:
@@ -175,11 +186,3 @@ def _leakage(cell: Cell, values: Values, states: int) -> Floats:
             f"{int(np.flatnonzero(np.isnan(found))[0])}: the library says no leakage"
         )
     return found
-
-
-def _column(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return values[:, None]
-
-
-def _row(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return values[None, :]

@@ -124,11 +124,16 @@ def _gate(name: str, entry: dict[str, Any], numbers: _Numbers, library: Library)
         refusal = "it has an asynchronous clear or preset"
     if refusal:
         raise InputError(f"{what} must be a gate or a plain flip-flop, but {refusal}")
-    pins = {pin: numbers[bits[0]] for pin, bits in entry["connections"].items() if bits}
+    wired = {pin: bits[0] for pin, bits in entry["connections"].items() if bits}
     for pin in cell.inputs:
-        if pin not in pins:
+        if pin not in wired:
             raise InputError(f"{what}, input {pin!r} must be connected")
-    return Gate(name=name, cell=cell.name, pins={p: n for p, n in pins.items() if p in cell.pins})
+    pins = {
+        pin: numbers[wired[pin]]
+        for pin in cell.pins
+        if pin in wired and (pin in cell.inputs or isinstance(wired[pin], int))
+    }
+    return Gate(name=name, cell=cell.name, pins=pins)
 
 
 def _check_clock(netlist: Netlist, library: Library, clock: int | None) -> None:

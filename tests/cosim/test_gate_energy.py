@@ -97,7 +97,13 @@ NO_ENERGY = """internal_power () { related_pin : "A";
                                        "3, 3"); }
         fall_power (scalar) { values ("0.5"); }
       }"""
+CLOCK_ENERGIES = """internal_power () { when : "(D & Q) + (!D & !Q)";
+        rise_power (scalar) { values ("2"); } fall_power (scalar) { values ("4"); } }
+      internal_power () { when : "D ^ Q";
+        rise_power (scalar) { values ("0"); } fall_power (scalar) { values ("7"); } }"""
 SILENT = {
+    "no clock energy": (CLOCK_ENERGIES, "pin 'CK' must have internal_power, not none"),
+    "a condition of no pin": ("!B & Y", "conditions must be of its signal pins, not of 'VDD'"),
     "no power table": (NO_ENERGY, "must have internal_power, not none"),
     "no capacitance": ("capacitance : 3.0;", "must have a capacitance, not none"),
     "no leakage": ("cell_leakage_power : 5.0;", "must have leakage_power in every state"),
@@ -112,7 +118,7 @@ SILENT = {
 def test_what_a_library_does_not_say_is_refused(case):
     """Nothing defaults to 0 or 1."""
     gone, message = SILENT[case]
-    library = tiny((gone, ""))
+    library = tiny((gone, "VDD" if case.startswith("a condition") else ""))
     netlist = small_netlist(library)
     played = oracle_switching(netlist, library, rows(a=A, b=B))
     with pytest.raises(InputError, match=message) as refused:
