@@ -5,6 +5,7 @@ import typer
 from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
 from .commands import (
     bench,
+    bench_gates,
     bench_rtl,
     cosim,
     demo,
@@ -56,6 +57,7 @@ benchmarks.command("sim")(guarded(bench.command))
 benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
+benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))

@@ -19,7 +19,7 @@ from ..rtl.lane_array import LaneArray
 from ..rtl.ports import port_table
 from ..rtl.verilog import convert
 from ..spec.errors import InputError
-from .synthesis_tools import run
+from .synthesis_tools import run_tool
 
 TOP = "adqhw_design"
 PROBE = "adqhw_probe"
@@ -201,7 +201,9 @@ def _counted(folder: Path, target: str, mapper: str) -> dict[str, Any]:
 def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
     """What yosys counts in the design after `flow`."""
     read = f"read_verilog design.v; hierarchy -top {TOP}"
-    run("yosys", ["-q", "-p", f"{read}; {flow}; tee -o stat.json stat -json {options}"], folder)
+    run_tool(
+        "yosys", ["-q", "-p", f"{read}; {flow}; tee -o stat.json stat -json {options}"], folder
+    )
     text = (folder / "stat.json").read_text(encoding="utf-8")
     return dict(json.loads(text[text.index("{") :])["design"])
 
@@ -209,10 +211,10 @@ def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
 def _placed(folder: Path, target: str, mapper: str) -> float | None:
     """Megahertz after place and route of the probe around the design; None: it does not fit."""
     flow = f"read_verilog design.v probe.v; synth_{target} -top {PROBE} {mapper} -json probe.json"
-    run("yosys", ["-q", "-p", flow], folder)
+    run_tool("yosys", ["-q", "-p", flow], folder)
     options = [*PLACED[target], "--json", "probe.json", "--freq", "50", "--seed", "1"]
     try:
-        output = run(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
+        output = run_tool(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
     except InputError as error:
         if "Unable to place" in str(error) or "failed to expand region" in str(error):
             return None

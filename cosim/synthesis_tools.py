@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def run(tool: str, arguments: list[str], folder: Path) -> str:
+def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
     """Run a tool in `folder`; what it says."""
     done = subprocess.run(
         [_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False

