@@ -29,9 +29,9 @@ into one configuration of each component and must be refuted by a counterexample
 * **Columns without a multiplier per lane**, for any sequence of digits, stalls and controls:
   bit_serial adds the levels a bit selects, shifted; product_table adds the words' entries at the
   field's digit, shifted; shift_add adds +-(activation << shift) to its even or odd sum and
-  combines the two with the factor; binned's bins are the sums of the activations by code (modulo
-  2^bin_width: a program is refused whose bins do not fit) and each bin that leaves adds its level
-  times it. That the digits of a beat make level x activation: digit sum, and all 65,536 products
+  combines the two with the factor; any of binned's bins (a free constant) is the sum of its code's
+  activations (modulo 2^bin_width: a program is refused whose bins do not fit; 16 bits, of 255
+  bins 8), and each bin that leaves adds its level times it. That the digits of a beat make level x activation: digit sum, and all 65,536 products
   in `tests/formal/test_proofs.py`; for bins it is distributivity. Assumed: word 0 of a table is 0;
   bypass constant (shift_add, binned). **Product table**: once built, word d is level x d, for
   every code (a free constant), digit, level and rebuild. **Shift codebook**: entries are the
