@@ -14,9 +14,9 @@ def product_width(arch: Arch) -> int:
     return arch.field_width + table_slice(arch)
 
 
-def words_layout(arch: Arch) -> data.ArrayLayout:
+def words_layout(arch: Arch, codes: int | None = None) -> data.ArrayLayout:
     """The word that each row's activation digit selects: the digit's products by code."""
-    word = data.ArrayLayout(signed(product_width(arch)), 1 << arch.weight_width)
+    word = data.ArrayLayout(signed(product_width(arch)), codes or 1 << arch.weight_width)
     return data.ArrayLayout(word, arch.rows)
 
 
@@ -39,11 +39,14 @@ class ProductTable(wiring.Component):
     -------
     codebook, bypass : what to build from. start : build. built : the words are valid.
     digits : of the rows' activations. words : `words_layout`.
+
+    codes: how many; each has its slice of every word, of its level alone (a proof looks at one).
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, codes: int | None = None) -> None:
         self.arch = arch
-        level, codes = signed(arch.level_width), 1 << arch.weight_width
+        self.codes = codes or 1 << arch.weight_width
+        level, codes = signed(arch.level_width), self.codes
         self.words_count = 1 << table_slice(arch)
         super().__init__(
             {
@@ -52,7 +55,7 @@ class ProductTable(wiring.Component):
                 "start": In(1),
                 "built": Out(1),
                 "digits": In(data.ArrayLayout(unsigned(table_slice(arch)), arch.rows)),
-                "words": Out(words_layout(arch)),
+                "words": Out(words_layout(arch, codes)),
             }
         )
 
@@ -62,13 +65,13 @@ class ProductTable(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        word = words_layout(self.arch).elem_shape
+        word = words_layout(self.arch, self.codes).elem_shape
         stored = range(1, self.words_count)
         table = self.table = [Signal(word, name=f"word_{i}") for i in stored]
         newest = self.newest = Signal(word)
         following, number = Signal(word), Signal(range(1, self.words_count + 1), init=1)
         self.number = number
-        for code in range(1 << self.arch.weight_width):
+        for code in range(self.codes):
             m.d.comb += following[code].eq(newest[code] + self._level(code))
         m.d.comb += self.built.eq(number == self.words_count)
         with m.If(self.start):

@@ -4,8 +4,10 @@ What the array's schedule sends (each digit of a beat once) makes of these stage
 level x activation: `columns.digit_sum`, `tests/formal/test_proofs.py`; for bins, distributivity.
 """
 
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Array, Assert, Assume, Cat, Cover, Module, Mux, Signal, signed
 
@@ -78,21 +80,22 @@ def table(a: Arch) -> Design:
 
     The code looked at is a free constant: what holds for it holds for every code.
     """
-    unit = ProductTable(a)
+    code = Signal(a.weight_width, name="code")
+    codes = range(1 << a.weight_width)
+    return _table(a, ProductTable(a), code, lambda word: Array([word[c] for c in codes])[code])
+
+
+def _table(a: Arch, unit: ProductTable, code: Signal, of_code: Callable[[Any], Any]) -> Design:
+    """`of_code` picks what belongs to `code` from a word."""
     m = unit.elaborate(None)
     levels = Cat(unit.bypass, unit.codebook.as_value())
     before, started = Signal.like(levels, name="levels_before"), Signal(name="was_start", init=1)
     m.d.sync += [before.eq(levels), started.eq(unit.start)]
     m.d.comb += Assume(started | (levels == before))
-    top, width = unit.words_count, a.weight_width
+    top = unit.words_count
     m.d.comb += Assert((unit.number >= 1) & (unit.number <= top))
     m.d.comb += Assert(unit.built == (unit.number == top))
-    code = Signal(width, name="code")
     _steady(m, code)
-
-    def of_code(word):
-        return Array([word[c] for c in range(1 << width)])[code]
-
     # contract section 2: stored levels are two's complement
     level = Signal(signed(a.level_width), name="level")
     m.d.comb += level.eq(Mux(unit.bypass, code.as_signed(), of_code(unit.codebook)))
@@ -113,6 +116,23 @@ def table(a: Arch) -> Design:
     ]
     ports = [unit.codebook.as_value(), unit.bypass, unit.start, unit.digits.as_value(), code]
     return Design(module=m, ports=ports, shown=[unit.number, newest, level])
+
+
+class _AnyCode(ProductTable):
+    """The slice of one code; which one, and so what it is worth bypassed, is left open."""
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(arch, codes=1)
+        self.code = Signal(arch.weight_width, name="code")
+
+    def _level(self, code):
+        return Mux(self.bypass, self.code.as_signed(), self.codebook[code])
+
+
+def table_slice(a: Arch) -> Design:
+    """`table` for one slice: all slices are made by one loop and share the counter alone."""
+    unit = _AnyCode(a)
+    return _table(a, unit, unit.code, lambda word: word[0])
 
 
 def _steady(m: Module, value: Signal) -> None:

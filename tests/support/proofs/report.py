@@ -29,13 +29,15 @@ into one configuration of each component and must be refuted by a counterexample
 * **Columns without a multiplier per lane**, for any sequence of digits, stalls and controls:
   bit_serial adds the levels a bit selects, shifted; product_table adds the words' entries at the
   field's digit, shifted; shift_add adds +-(activation << shift) to its even or odd sum and
-  combines the two with the factor; any of binned's bins (a free constant) is the sum of its code's
-  activations (modulo 2^bin_width: a program is refused whose bins do not fit; 16 bits, of 255
-  bins 8), and each bin that leaves adds its level times it. That the digits of a beat make level x activation: digit sum, and all 65,536 products
-  in `tests/formal/test_proofs.py`; for bins it is distributivity. Assumed: word 0 of a table is 0;
-  bypass constant (shift_add, binned). **Product table**: once built, word d is level x d, for
-  every code (a free constant), digit, level and rebuild. **Shift codebook**: entries are the
-  levels written, if those are 0, +-2^s or +-C * 2^s with one odd C.
+  combines the two with the factor; any of binned's bins (a free constant) is the sum of its
+  code's activations (modulo 2^bin_width: a program is refused whose bins do not fit; 16 bits, of
+  255 bins 8), and each bin that leaves adds its level times it. That the digits of a beat make
+  level x activation: digit sum, and all 65,536 products in `tests/formal/test_proofs.py`; for
+  bins it is distributivity. Assumed: word 0 of a table is 0; bypass constant (shift_add, binned).
+  **Product table**: once built, word d is level x d, for every code (a free constant), digit,
+  level and rebuild; of 256 codes the slice of any one (slices are made by one loop and share the
+  counter alone). **Shift codebook**: entries are the levels written, if those are 0, +-2^s or +-C
+  * 2^s with one odd C.
 * **Accumulator bound**: if the sums of the products' bounds fit acc_width (what a program is
   checked for), the accumulator equals the exact sum at all times. Each product's bound is a
   free pair around 0 and around the product; **product bound** shows with the real product that
