@@ -28,8 +28,21 @@ PLACED = {
     ICE40: ["--hx8k", "--package", "ct256"],
     ECP5: ["--25k", "--package", "CABGA381"],
 }
-MAPPERS = {ICE40: ("",), ECP5: ("", "-noabc9")}
-"""Options of yosys's flow, the next one when a flow fails: ABC9 ends on some designs in 0.70."""
+LARGE = {**PLACED, ECP5: ["--85k", "--package", "CABGA381"]}
+"""An engine's part: 64 multipliers are more than the small one has."""
+FLOWS = {
+    ICE40: ("synth_ice40 -top {top} -flatten",),
+    ECP5: (
+        "synth_ecp5 -top {top} -flatten",
+        (
+            "synth_lattice -family ecp5 -top {top} -run :map_luts; techmap -map "
+            "+/lattice/latches_map.v; abc -lut 4 -dress; clean; "
+            "synth_lattice -family ecp5 -top {top} -run map_cells:"
+        ),
+    ),
+}
+"""Yosys's flow; where it fails, the next one. ABC9 of 0.70 ends on some designs: the same flow with
+ABC instead."""
 _CELLS = {
     ICE40: {"luts": r"SB_LUT4", "ffs": r"SB_DFF.*", "brams": r"SB_RAM.*"},
     ECP5: {
@@ -103,19 +116,22 @@ def synthesize(
         found = Synthesis(design=design.name, target=label(target, liberty))
         if target == LIBERTY:
             return replace(found, **_counted_cells(folder, liberty))
-        *tried, last = MAPPERS[target]
-        for mapper in tried:
+        part = (LARGE if design.engine else PLACED)[target] if fmax else None
+        *tried, last = FLOWS[target]
+        for flow in tried:
             try:
-                return _on_fpga(found, folder, mapper, fmax)
+                return _on_fpga(found, folder, flow, part)
             except InputError as error:
-                found = replace(found, note=f"{_summary(error)}; therefore {last}")
-        return _on_fpga(found, folder, last, fmax)
+                found = replace(found, note=f"{_summary(error)} Mapped by abc instead of abc9.")
+        return _on_fpga(found, folder, last, part)
 
 
-def _on_fpga(found: Synthesis, folder: Path, mapper: str, fmax: bool) -> Synthesis:
-    """Cells and frequency of the design in `folder`, mapped with these options."""
-    made = replace(found, **_counted(folder, found.target, mapper))
-    return replace(made, fmax_mhz=_placed(folder, found.target, mapper)) if fmax else made
+def _on_fpga(found: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:
+    """Cells of the design in `folder` after a flow, and its frequency in `part`."""
+    made = replace(found, **_counted(folder, found.target, flow))
+    return (
+        made if part is None else replace(made, fmax_mhz=_placed(folder, found.target, flow, part))
+    )
 
 
 def _summary(error: InputError) -> str:
@@ -189,9 +205,9 @@ def _counted_cells(folder: Path, liberty: Path | None) -> dict[str, Any]:
     return {"cells": cells, "area": round(float(design["area"]), 1)}
 
 
-def _counted(folder: Path, target: str, mapper: str) -> dict[str, Any]:
+def _counted(folder: Path, target: str, flow: str) -> dict[str, Any]:
     """Cells of an FPGA by kind."""
-    cells = _stat(folder, f"synth_{target} -top {TOP} -flatten {mapper}")["num_cells_by_type"]
+    cells = _stat(folder, flow.format(top=TOP))["num_cells_by_type"]
     return {
         kind: sum(int(count) for name, count in cells.items() if re.fullmatch(pattern, name))
         for kind, pattern in _CELLS[target].items()
@@ -208,11 +224,11 @@ def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
     return dict(json.loads(text[text.index("{") :])["design"])
 
 
-def _placed(folder: Path, target: str, mapper: str) -> float | None:
+def _placed(folder: Path, target: str, flow: str, part: list[str]) -> float | None:
     """Megahertz after place and route of the probe around the design; None: it does not fit."""
-    flow = f"read_verilog design.v probe.v; synth_{target} -top {PROBE} {mapper} -json probe.json"
-    run_tool("yosys", ["-q", "-p", flow], folder)
-    options = [*PLACED[target], "--json", "probe.json", "--freq", "50", "--seed", "1"]
+    script = f"read_verilog design.v probe.v; {flow.format(top=PROBE)}; write_json probe.json"
+    run_tool("yosys", ["-q", "-p", script], folder)
+    options = [*part, "--json", "probe.json", "--freq", "50", "--seed", "1"]
     try:
         output = run_tool(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
     except InputError as error:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from .synthesis import LANE, PLACED, Synthesis
+from .synthesis import ECP5, LANE, LARGE, PLACED, Synthesis
 
 COLUMNS = ("design", "target", "LUTs", "FFs", "DSPs", "BRAMs", "fmax MHz", "cells", "area")
 _KEYS = ("design", "target", "luts", "ffs", "dsps", "brams", "fmax_mhz", "cells", "area")
@@ -18,8 +18,8 @@ Written by `adqhw bench synth -o docs/synthesis.md`; do not edit.
   an array has once (codebook or product table, control). **engine 8x8** is 64 lanes with drain,
   threshold unit and requant unit.
 - LUTs, FFs, DSPs and BRAMs are yosys's cells of the design alone; the iCE40 part has no
-  DSPs, its multipliers are LUTs. fmax is nextpnr's after place and route (seed 1, {parts}),
-  in a wrapper of shift registers around the ports: no pad is in a path; `-`: it does not fit.
+  DSPs, its multipliers are LUTs. fmax is nextpnr's after place and route (seed 1, {parts};
+  engines on ecp5 {large}), in a wrapper of shift registers around the ports: no pad is in a path; `-`: it does not fit.
 - Cells and area of a Liberty are yosys's and abc's: no placement, no wires, no clock tree. Only
   areas are printed, nothing of a library.
 
@@ -31,6 +31,7 @@ def page(record: dict[str, Any]) -> str:
     head = _HEAD.format(
         versions="; ".join(f"{name}: {text}" for name, text in record["versions"].items()),
         lane=", ".join(f"{name} {value}" for name, value in LANE.items()),
+        large=" ".join(LARGE[ECP5]),
         parts=", ".join(f"{name} {' '.join(options)}" for name, options in PLACED.items()),
     )
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- " + "| ---: " * 7 + "|"]
