@@ -19,7 +19,8 @@ Written by `adqhw bench synth -o docs/synthesis.md`; do not edit.
   threshold unit and requant unit.
 - LUTs, FFs, DSPs and BRAMs are yosys's cells of the design alone; the iCE40 part has no
   DSPs, its multipliers are LUTs. fmax is nextpnr's after place and route (seed 1, {parts};
-  engines on ecp5 {large}), in a wrapper of shift registers around the ports: no pad is in a path; `-`: it does not fit.
+  engines on ecp5 {large}), in a wrapper of shift registers around the ports: no pad is in a path;
+  `-`: it does not fit.
 - Cells and area of a Liberty are yosys's and abc's: no placement, no wires, no clock tree. Only
   areas are printed, nothing of a library.
 
