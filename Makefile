@@ -43,10 +43,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	ADQHW_REQUIRE_SIMULATOR=1 $(BIN)/python -m pytest -m "not slow"
+	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow"
 
 test-all: $(STAMP)
-	ADQHW_REQUIRE_SIMULATOR=1 $(BIN)/python -m pytest
+	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest
 	$(BIN)/mypy spec  # the folder: type checkers do not follow the editable folder map
 
 prove: $(STAMP)

@@ -7,11 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..rtl.arch import Arch
+from ..rtl.hexfile import field_bits
 from ..rtl.lane_array import LaneArray
 from ..rtl.payloads import beat_layout, codebook_layout, sums_layout
 from ..rtl.schedule import SINGLE_CYCLE, schedule_widths, schedule_word
 from ..rtl.timing import column_latency
 from ..spec.errors import SimulationError
+from ..spec.formats import twos_complement
 from .gate_netlist import Netlist
 from .gate_simulation import (
     COUNT,
@@ -82,11 +84,11 @@ def beat_bits(arch: Arch, stream: OperandStream) -> Bits:
     """(N, width) bits of `beat_layout`."""
     layout = beat_layout(arch)
     fields = {
-        "activations": _split(stream.activations, arch.act_width),
-        "weights": _split(stream.weights.reshape(len(stream), -1), arch.field_width),
-        "channel": _split(stream.channels[:, None], arch.channel_width),
-        "first": _split(stream.first[:, None], 1),
-        "last": _split(stream.last[:, None], 1),
+        "activations": field_bits(stream.activations, arch.act_width),
+        "weights": field_bits(stream.weights, arch.field_width),
+        "channel": field_bits(stream.channels, arch.channel_width),
+        "first": field_bits(stream.first, 1),
+        "last": field_bits(stream.last, 1),
     }
     return _placed(layout, fields, len(stream))
 
@@ -95,8 +97,8 @@ def codebook_bits(arch: Arch, stream: OperandStream) -> Bits:
     """(entries, width) bits of `codebook_layout`."""
     words = np.array([[word["code"], word["level"]] for word in stream.codebook], np.int64)
     fields = {
-        "code": _split(words[:, :1], arch.weight_width),
-        "level": _split(words[:, 1:], arch.level_width),
+        "code": field_bits(words[:, 0], arch.weight_width),
+        "level": field_bits(words[:, 1], arch.level_width),
     }
     return _placed(codebook_layout(arch), fields, len(words))
 
@@ -106,25 +108,16 @@ def recorded_sums(arch: Arch, records: Bits) -> npt.NDArray[np.int64]:
     field = sums_layout(arch)["acc"]
     bits = records[:, field.offset : field.offset + field.width].astype(np.int64)
     bits = bits.reshape(len(records), arch.cols, arch.acc_width)
-    place = 1 << np.arange(arch.acc_width, dtype=np.int64)
-    place[-1] = -place[-1]
-    return bits @ place
+    return twos_complement(bits @ (1 << np.arange(arch.acc_width)), arch.acc_width)
 
 
 def _work_bits(arch: Arch, stream: OperandStream) -> Bits:
     """The schedule as the `work` port takes it: its fields in order, low bit first."""
     word = schedule_word(arch, stream.work)
     parts = [
-        _split(np.array([[word[name]]], np.int64), width)
-        for name, width in schedule_widths(arch).items()
+        field_bits(np.array([word[name]]), width) for name, width in schedule_widths(arch).items()
     ]
     return np.concatenate(parts, axis=1)
-
-
-def _split(values: npt.NDArray[np.int64], width: int) -> Bits:
-    """(N, count) integers -> (N, count x width) bits, low bit first; two's complement."""
-    bits = (values[..., None] >> np.arange(width)) & 1
-    return bits.reshape(len(values), -1).astype(np.uint8)
 
 
 def _placed(layout: Any, fields: Mapping[str, Bits], rows: int) -> Bits:

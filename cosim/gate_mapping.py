@@ -1,16 +1,12 @@
 """Mapping to gates: a component through yosys and abc to a Liberty, flat; kept on disk."""
 
-import hashlib
-import json
-import shutil
-import tempfile
 from importlib import metadata
 from pathlib import Path
 
 from amaranth.lib import wiring
 
 from ..rtl.verilog import convert
-from ..spec.errors import InputError
+from .build_cache import build_folder, making
 from .gate_netlist import Netlist, parse_netlist
 from .liberty import Library
 from .liberty_text import read_text
@@ -29,12 +25,13 @@ def map_component(
     """
     verilog, cells = convert(component, TOP), read_text(liberty)
     script, constraints = mapping_script(library), mapping_constraints(library)
-    key = json.dumps([verilog, cells, script, constraints, _version()])
-    folder = cache.absolute() / f"gates_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    folder = build_folder(cache, "gates", [verilog, cells, script, constraints, _version()])
     made = folder / "netlist.json"
     if not made.is_file():
         texts = {"design.v": verilog, "cells.lib": cells, "abc.constr": constraints}
-        _synthesize(texts, script, folder)
+        with making(folder, texts) as unfinished:
+            run_tool("yosys", ["-q", "-p", script], unfinished)
+            (unfinished / "cells.lib").unlink()  # the library is its owner's
     return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
 
 
@@ -67,24 +64,6 @@ def mapping_constraints(library: Library) -> str:
         return ""
     _, name, load = min(buffers)
     return f"set_driving_cell {name}\nset_load {load:g} [all_outputs]\n"
-
-
-def _synthesize(texts: dict[str, str], script: str, folder: Path) -> None:
-    """Made under another name and renamed when complete: processes may share a cache."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix="making_", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"Build folder must be writable, not {str(folder)!r}: {error}") from None
-    try:
-        for name, text in texts.items():
-            (making / name).write_text(text, encoding="utf-8")
-        run_tool("yosys", ["-q", "-p", script], making)
-        (making / "cells.lib").unlink()  # the library is its owner's
-        if not folder.exists():
-            making.rename(folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
 
 
 def _version() -> str:

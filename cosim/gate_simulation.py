@@ -5,10 +5,7 @@ cycle is its state (inputs; of a flip-flop, data inputs and the stored bit) befo
 often each pair occurred is all that the energy needs, conditions included.
 """
 
-import hashlib
-import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import InputError, SimulationError
+from .build_cache import build_folder, making
 from .gate_netlist import ONE, ZERO, Gate, Netlist, clock_pin
 from .gate_verilog import MODULE, gate_verilog, input_width, probes, state_output
 from .liberty import Library
@@ -92,10 +90,10 @@ def build_gates(netlist: Netlist, library: Library, simulator: Simulator, cache:
         "probes.h": _probes_header(probes(netlist)),
         _MAIN.name: _MAIN.read_text(encoding="utf-8"),
     }
-    key = json.dumps([texts, simulator.version])
-    folder = cache.absolute() / f"verilator_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    if not (folder / _BINARY).is_file():
-        _compile(texts, simulator, folder)
+    folder = build_folder(cache, "gate_model", [texts, simulator.version])
+    if not folder.is_dir():
+        with making(folder, texts) as unfinished:
+            _compile(simulator, unfinished)
     return GateModel(netlist=netlist, library=library, folder=folder)
 
 
@@ -116,34 +114,20 @@ def play(model: GateModel, stimulus: Stimulus, watch: Watch | None = None) -> Sw
         return _switching(model, folder, _record_width(netlist, watch))
 
 
-def _compile(texts: Mapping[str, str], simulator: Simulator, folder: Path) -> None:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix="making_", dir=folder.parent))
-    except OSError as error:
-        raise InputError(f"Build folder must be writable, not {str(folder)!r}: {error}") from None
-    try:
-        for name, text in texts.items():
-            (making / name).write_text(text, encoding="utf-8")
-        # fmt: off
-        command = [
-            str(simulator.executable), "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint",
-            "-O3", "--x-assign", "fast", "-CFLAGS", "-O1", "--top-module", MODULE,
-            "--prefix", f"V{MODULE}", "--Mdir", str(making), "-o", _BINARY,
-            f"{MODULE}.v", _MAIN.name,
-        ]
-        # fmt: on
-        with simulator.active():
-            done = subprocess.run(
-                command, cwd=making, capture_output=True, text=True, check=False, env=os.environ
-            )
-        if done.returncode:
-            last = " ".join((done.stdout + done.stderr).split())[-400:]
-            raise InputError(f"Verilator must compile the gate netlist, not fail: {last}")
-        if not folder.exists():
-            making.rename(folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+def _compile(simulator: Simulator, folder: Path) -> None:
+    """Verilator on the files in `folder`."""
+    command = [
+        str(simulator.executable), "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint",
+        "-O3", "--x-assign", "fast", "-CFLAGS", "-O1", "--top-module", MODULE,
+        "--prefix", f"V{MODULE}", "--Mdir", str(folder), "-o", _BINARY, f"{MODULE}.v", _MAIN.name,
+    ]  # fmt: skip
+    with simulator.active():
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ
+        )
+    if done.returncode:
+        last = " ".join((done.stdout + done.stderr).split())[-400:]
+        raise InputError(f"Verilator must compile the gate netlist, not fail: {last}")
 
 
 def _probes_header(count: int) -> str:

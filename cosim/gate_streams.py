@@ -16,6 +16,7 @@ from ..rtl.schedule import Schedule, layer_schedule
 from ..rtl.tables import stored_width, uses_codebook
 from ..rtl.words import Word
 from ..spec.errors import InputError
+from ..spec.formats import twos_complement
 from ..spec.layers import MacLayer
 from ..spec.program import Program
 from .layer_streams import layer_stream
@@ -107,7 +108,7 @@ def random_twin(stream: OperandStream, seed: int) -> OperandStream:
     rng = np.random.default_rng(seed)
     fields = rng.integers(0, 1 << stream.weight_bits, stream.weights.shape)
     if not stream.codebook:  # levels fill the field with their sign
-        fields = _signed(fields, stream.weight_bits) & ((1 << stream.level_width) - 1)
+        fields = twos_complement(fields, stream.weight_bits) & ((1 << stream.level_width) - 1)
     return replace(
         stream,
         operands=RANDOM,
@@ -126,11 +127,13 @@ def expected_sums(stream: OperandStream, acc_width: int) -> Codes:
                 table[word["code"]] = word["level"]
         levels = table[stream.weights]
     else:
-        levels = _signed(stream.weights, stream.level_width)
+        levels = twos_complement(stream.weights, stream.level_width)
     products = np.einsum("ncr,nr->nc", levels, stream.activations)
     ends = np.flatnonzero(stream.last)
     totals = np.cumsum(products, axis=0)[ends]
-    return _signed(np.diff(totals, axis=0, prepend=np.zeros((1, totals.shape[1]), int)), acc_width)
+    return twos_complement(
+        np.diff(totals, axis=0, prepend=np.zeros((1, totals.shape[1]), int)), acc_width
+    )
 
 
 def _chosen(sums: int, depth: int, most_beats: int | None) -> Codes:
@@ -145,9 +148,3 @@ def _chosen(sums: int, depth: int, most_beats: int | None) -> Codes:
     return np.concatenate(
         [start + np.arange(length) for start, length in zip(starts, lengths, strict=True)]
     )
-
-
-def _signed(values: Codes, width: int) -> Codes:
-    """Two's complement of the low `width` bits."""
-    low = values & ((1 << width) - 1)
-    return low - ((low >> (width - 1)) << width)

@@ -14,6 +14,7 @@ from ..rtl.hexfile import write_hex
 from ..rtl.sequencer import EVENTS, counters_layout
 from ..rtl.storage import address_width
 from ..spec.errors import SimulationError
+from ..spec.formats import twos_complement
 from .harness import Pressure
 from .trace_text import Lines, fields, lanes_set, number
 
@@ -94,7 +95,6 @@ def read_trace(arch: Arch, path: Path) -> Trace:
         raise SimulationError(f"{error}; see {path}") from None
     line, lane = lanes_set(enabled, arch.rows)
     totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
-    sign = 1 << (arch.out_width - 1)
     return Trace(
         writes=np.stack(
             [
@@ -106,7 +106,7 @@ def read_trace(arch: Arch, path: Path) -> Trace:
             ],
             axis=1,
         ),
-        results=np.stack([(number(code) ^ sign) - sign, number(when)], axis=1),
+        results=np.stack([twos_complement(number(code), arch.out_width), number(when)], axis=1),
         totals=np.diff(totals, axis=0, prepend=0),
         finished=finished == 1,
         cycles=cycles,

@@ -9,6 +9,7 @@ from ..rtl.arch import Arch
 from ..rtl.passes import Plan
 from ..rtl.sequencer import EVENTS
 from ..spec.errors import SimulationError
+from ..spec.formats import twos_complement
 from ..spec.program import INPUT
 from .network_files import Trace
 
@@ -68,8 +69,7 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
     codes[flat] = code
     at_cycle[flat] = cycle
     if plan.program.tensor_format(name).signed:
-        limit = 1 << (arch.storage.code_width - 1)
-        codes = (codes ^ limit) - limit
+        codes = twos_complement(codes, arch.storage.code_width)
     return tuple(
         values.reshape(height, width, -1)[:, :, :channels].transpose(2, 0, 1)
         for values in (codes, at_cycle)

@@ -1,10 +1,7 @@
 """Build an engine once, run many layers in one simulator process."""
 
-import hashlib
 import json
 import logging
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +15,7 @@ from ..rtl.lane_array import COLUMN_MODULE
 from ..rtl.verilog import verilog_texts
 from ..spec.errors import InputError, SimulationError
 from . import jobs
+from .build_cache import build_folder, making
 from .harness import (
     HARNESS_MODULE,
     Capacity,
@@ -35,7 +33,6 @@ from .toolchain import Simulator
 if TYPE_CHECKING:
     from cocotb_tools.runner import Runner
 
-_COMPLETE = "build.json"
 _POLL_S = 0.1
 _TIMESCALE = ("1ns", "1ps")
 # Inlining the columns makes the compilation of a 16 x 16 array three times as long.
@@ -80,8 +77,7 @@ def build_texts(
     public: every signal can be driven and read from Python (slower); else only what the Verilog
     names.
 
-    A build's folder is named by the digest of its Verilog and of the tools' versions. It is made
-    under another name and renamed when complete, so that processes may share a cache.
+    A build's folder is named by the digest of its Verilog and of the tools' versions.
     """
     start = time.perf_counter()
     if simulator.name == "verilator":
@@ -89,25 +85,13 @@ def build_texts(
     elif simulator.name == "icarus":
         texts = with_first_event(texts)
     arguments = _arguments(simulator, public=public)
-    key = [texts, simulator.name, simulator.version, arguments]
-    key.append(metadata.version("cocotb"))
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    folder = cache.absolute() / f"{simulator.name}_{digest[:16]}"
-    if (folder / _COMPLETE).is_file():
+    key = [texts, simulator.name, simulator.version, arguments, metadata.version("cocotb")]
+    folder = build_folder(cache, simulator.name, key)
+    if folder.is_dir():
         return Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix="making_", dir=cache.absolute()))
-    except OSError as error:
-        raise InputError(f"Build folder must be writable, not {str(cache)!r}: {error}") from None
-    for name, text in texts.items():
-        (making / name).write_text(text, encoding="utf-8")
-    _compile(simulator, making, sorted(texts), top, arguments)
-    (making / _COMPLETE).write_text(json.dumps({"arch": arch.to_dict(), "digest": digest}))
-    try:
-        making.rename(folder)
-    except OSError:  # another process was faster: its build is the same
-        shutil.rmtree(making)
+    with making(folder, texts, keep_refused=True) as unfinished:
+        _compile(simulator, unfinished, sorted(texts), top, arguments)
+        (unfinished / "arch.json").write_text(json.dumps(arch.to_dict()))
     seconds = time.perf_counter() - start
     return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
 
@@ -205,9 +189,6 @@ def _compile(
             f"Simulator {simulator.name} {simulator.version} must compile the engine, not fail "
             f"({error}; {' | '.join(lines[-2:])}); see {log}"
         ) from error
-    except BaseException:  # interrupted: nothing half-made stays
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:

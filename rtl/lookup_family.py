@@ -6,7 +6,7 @@ import numpy as np
 
 from ..spec.codebook import shift_factor
 from ..spec.errors import InputError
-from ..spec.formats import Int64Array
+from ..spec.formats import Int64Array, twos_complement
 from .arch import Arch, Micro
 from .column import Column
 from .lookup_mac import column_for
@@ -56,16 +56,14 @@ class LookupMac:
                 acc = self._binned(activations, fields)
             case Micro.SHIFT_ADD:
                 acc = self._shift_add(activations, fields)
-        half = 1 << (self.arch.acc_width - 1)
-        return (acc + half) % (2 * half) - half
+        return int(twos_complement(acc, self.arch.acc_width))
 
     def _levels(self, fields: Int64Array) -> Int64Array:
         """Levels that the fields stand for."""
         if self.codebook is not None and self.arch.micro is not Micro.UNIFORM:
             return np.array(self.codebook, np.int64)[fields]
         width = self.level_width if self.codebook is None else self.arch.level_width
-        half = 1 << (width - 1)
-        return ((fields & (2 * half - 1)) ^ half) - half
+        return twos_complement(fields, width)
 
     def _bit_serial(self, activations: Int64Array, fields: Int64Array) -> int:
         acc = 0

@@ -84,6 +84,12 @@ class IntFormat:
         return values
 
 
+def twos_complement(bits: npt.ArrayLike, width: int) -> Int64Array:
+    """What the low `width` bits, at most 63, stand for as an `s` format (contract section 1)."""
+    half = 1 << (width - 1)
+    return ((np.asarray(bits, np.int64) & (2 * half - 1)) ^ half) - half
+
+
 def freeze(array: npt.ArrayLike, dtype: npt.DTypeLike, what: str) -> npt.NDArray[Any]:
     """Read-only, C-ordered copy of an integer `array` as `dtype`; refuses other kinds."""
     values = np.asarray(array)

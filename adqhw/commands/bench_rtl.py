@@ -31,9 +31,9 @@ def cosim(
 ) -> None:
     """What Python costs in co-simulation: one compiled model as cosim plays it, and bare in C++.
 
-    cocotb's own clock on the same model is measured beside them.
+    cocotb with the clock below it, reading nothing back, is measured between them.
 
-    Exit code 1 when the two do not record the same bytes.
+    Exit code 1 when the last two do not record the same bytes.
 
     Example: adqhw bench cosim program.safetensors --data ~/cifar10
     """

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from needs import absent
 from tiny_runs import tiny
 
 from adqhw.adq import activation, datasets, preparation, trainer
@@ -80,8 +81,9 @@ def test_impossible_devices_are_refused(monkeypatch, tmp_path):
         tiny("digits_resnet8_float", "train.device=tpu")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_run_resumes_exactly(tmp_path):
+    if not torch.cuda.is_available():
+        absent("gpu", "torch must see a GPU, not none")
     from tiny_runs import Stop, StopAt, contents
 
     trainer.train(tiny("digits_resnet8_float", "train.epochs=1"), tmp_path / "float")

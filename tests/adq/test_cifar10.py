@@ -5,6 +5,7 @@ import os
 import pickle
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 
@@ -141,9 +142,8 @@ def test_hostile_or_foreign_pickles_are_refused_without_running(tmp_path, kind):
 
 
 @pytest.mark.data
-@pytest.mark.skipif("ADQHW_DATA" not in os.environ, reason="ADQHW_DATA names no CIFAR-10 folder")
 def test_official_files_have_balanced_classes():
-    folder = os.environ["ADQHW_DATA"]
+    folder = needs.cifar10()
     test = datasets.load("cifar10", "test", folder)
     assert np.bincount(test.labels).tolist() == [1000] * 10
     assert len(datasets.load("cifar10", "train", folder)) == 45_000

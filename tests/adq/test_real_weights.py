@@ -4,9 +4,9 @@ ADQHW_DATA names a folder with the official CIFAR-10 batches, ADQHW_WEIGHTS one 
 safetensors files. The test batch is only read, never tuned on.
 """
 
-import os
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 import torch
@@ -19,17 +19,11 @@ from adqhw.adq.export import export
 from adqhw.adq.methods import Method
 from adqhw.adq.pretrained import load_pretrained
 
-pytestmark = [
-    pytest.mark.data,
-    pytest.mark.skipif(
-        not {"ADQHW_DATA", "ADQHW_WEIGHTS"} <= set(os.environ),
-        reason="ADQHW_DATA (CIFAR-10) and ADQHW_WEIGHTS (safetensors) name no folders",
-    ),
-]
+pytestmark = pytest.mark.data
 
 
 def weights(name: str) -> Path:
-    return Path(os.environ["ADQHW_WEIGHTS"]) / f"{name}.safetensors"
+    return Path(needs.weights()) / f"{name}.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -37,7 +31,7 @@ def weights(name: str) -> Path:
 )
 @torch.no_grad()
 def test_float_networks_reproduce_the_measured_top1(name, correct):
-    test = cifar10.load("test", os.environ["ADQHW_DATA"])
+    test = cifar10.load("test", needs.cifar10())
     model = load_pretrained(weights(name))
     tops = [model(torch.from_numpy(part)).argmax(1) for part in np.split(test.images, 20)]
     hits = int((torch.cat(tops).numpy() == test.labels).sum())
@@ -46,7 +40,7 @@ def test_float_networks_reproduce_the_measured_top1(name, correct):
 
 
 def test_post_training_program_agrees_with_its_graph():
-    folder = os.environ["ADQHW_DATA"]
+    folder = needs.cifar10()
     calibration = cifar10.load("train", folder).images[:1000]
     batches = [torch.from_numpy(part) for part in np.split(calibration, 4)]
     book = CodebookConfig(init_lloyd=20)

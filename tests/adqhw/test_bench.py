@@ -1,7 +1,6 @@
 """The benchmark: rows of every engine, absent tools named, bad options refused."""
 
-import importlib.util
-
+import needs
 import numpy as np
 import pytest
 
@@ -33,8 +32,8 @@ def test_rows(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.skipif(importlib.util.find_spec("da4ml") is None, reason="da4ml is not installed")
 def test_matmul_equals_da4ml():
+    needs.package("da4ml", "make setup-bench")
     rows = bench_sim.measure_matmul(threads=1, rounds=1)
     assert all(row["exact"] for row in rows)
     assert rows[-1]["engine"] == "da4ml interpreter"
@@ -50,11 +49,12 @@ def test_absent_tool_is_reported():
     assert rows[0]["images_per_s"] is None
 
 
-@pytest.mark.skipif(importlib.util.find_spec("onnxruntime") is None, reason="no onnxruntime")
 def test_float_twin_is_the_same_network():
     """Same arithmetic in ONNX Runtime and in torch: the twin is one network, written twice."""
-    onnx = pytest.importorskip("adqhw.bench_onnx")
-    torch = pytest.importorskip("adqhw.bench_torch")
+    needs.package("onnxruntime", "make setup-bench")
+    from adqhw import bench_onnx as onnx
+    from adqhw import bench_torch as torch
+
     program = build("resnet8-cifar")
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32)).astype(np.float32)
     first = onnx.session(onnx.float_model(program), 1)(images)

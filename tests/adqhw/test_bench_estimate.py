@@ -2,10 +2,10 @@
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
+import needs
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -70,9 +70,7 @@ def test_resnet18_is_costed_in_milliseconds():
 @pytest.mark.slow
 def test_the_scalesim_package_finds_the_same_cycles(tmp_path):
     """Needs ADQHW_SCALESIM_PYTHON, a Python with scalesim (make setup-bench-estimate)."""
-    python = os.environ.get("ADQHW_SCALESIM_PYTHON")
-    if not python:
-        pytest.skip("ADQHW_SCALESIM_PYTHON is not set: no Python with scalesim")
+    python = needs.path("scalesim", "ADQHW_SCALESIM_PYTHON", "a Python that has scalesim")
     topology = tmp_path / "net.csv"
     topology.write_text(
         "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, "

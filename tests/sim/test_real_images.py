@@ -3,9 +3,9 @@
 ADQHW_DATA names a folder with the official CIFAR-10 batches.
 """
 
-import os
 from pathlib import Path
 
+import needs
 import pytest
 from identical import assert_identical
 from modes import ORDERS, run_mode, supported_modes
@@ -18,13 +18,7 @@ from adqhw.spec.program_file import load
 ZOO = Path(__file__).parents[2] / "zoo" / "cifar10_resnet20_w4a4_2epochs.safetensors"
 BATCH = 100
 
-pytestmark = [
-    pytest.mark.data,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "ADQHW_DATA" not in os.environ, reason="ADQHW_DATA names no CIFAR-10 folder"
-    ),
-]
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +28,7 @@ def program():
 
 @pytest.fixture(scope="module")
 def images():
-    return cifar10.load("test", os.environ["ADQHW_DATA"]).images
+    return cifar10.load("test", needs.cifar10()).images
 
 
 def test_golden_and_the_orders_of_the_hardware(program, images):

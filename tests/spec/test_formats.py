@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adqhw.spec.errors import ContractError
-from adqhw.spec.formats import IntFormat, freeze
+from adqhw.spec.formats import IntFormat, freeze, twos_complement
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,13 @@ def test_freeze_copies_and_locks():
         frozen[0] = 1
     with pytest.raises(ContractError, match="must fit int8"):
         freeze(np.array([128]), np.int8, "Values")
+
+
+@given(width=st.integers(1, 63), above=st.integers(0, 1 << 62), seed=st.integers(0, 99))
+def test_twos_complement_is_the_inverse_of_keeping_the_low_bits(width, above, seed):
+    signed = IntFormat(width=width, signed=True)
+    values = np.random.default_rng(seed).integers(signed.min, signed.max, 9, endpoint=True)
+    values = np.concatenate([values, [signed.min, signed.max, 0]])
+    low = values & ((1 << width) - 1)
+    garbage = (above >> width) << width  # bits that are not of the field
+    np.testing.assert_array_equal(twos_complement(low | garbage, width), values)

@@ -1,16 +1,9 @@
 """One place that decides whether a test may use a simulator."""
 
-import os
-
-import pytest
+from needs import absent
 
 from adqhw.cosim.toolchain import Simulator, find_simulator
 from adqhw.spec import InputError
-
-REQUIRE = "ADQHW_REQUIRE_SIMULATOR"
-"""`1`: an absent Verilator, which the set-up installs, fails the test; `all`: Icarus too."""
-
-REQUIRED = {"1": ("verilator",), "all": ("verilator", "icarus")}
 
 
 def usable(name: str) -> Simulator:
@@ -18,10 +11,7 @@ def usable(name: str) -> Simulator:
     try:
         return find_simulator(name)
     except InputError as error:
-        setting = os.environ.get(REQUIRE, "")
-        if name in REQUIRED.get(setting, ()):
-            pytest.fail(f"{REQUIRE}={setting}, but: {error}")
-        pytest.skip(str(error))
+        absent(name, str(error))
 
 
 def quickest() -> str:

@@ -1,0 +1,45 @@
+"""What a test needs from outside. Absent, the test is skipped and says why, or fails if required.
+
+ADQHW_REQUIRE: names of what must be there, with commas between: verilator, icarus, yosys, nextpnr,
+onnxruntime, da4ml, scalesim, data, weights, gpu. `make test` requires Verilator, which it installs.
+"""
+
+import importlib.util
+import os
+from typing import NoReturn
+
+import pytest
+
+REQUIRE = "ADQHW_REQUIRE"
+
+
+def absent(name: str, reason: str) -> NoReturn:
+    """`name` is not here: the test ends."""
+    required = os.environ.get(REQUIRE, "")
+    if name in required.split(","):
+        pytest.fail(f"{REQUIRE}={required}, but: {reason}")
+    pytest.skip(reason)
+
+
+def package(name: str, how: str, module: str = "") -> None:
+    """The test goes on only where the package `name` is installed; how: what installs it."""
+    if importlib.util.find_spec(module or name) is None:
+        absent(name, f"{name} must be installed, not absent: {how}")
+
+
+def path(name: str, variable: str, what: str) -> str:
+    """What an environment variable names."""
+    found = os.environ.get(variable)
+    if not found:
+        absent(name, f"{variable} must name {what}, not be unset")
+    return found
+
+
+def cifar10() -> str:
+    """The folder of the official CIFAR-10 batches."""
+    return path("data", "ADQHW_DATA", "a folder with the official CIFAR-10 batches")
+
+
+def weights() -> str:
+    """The folder of the foreign float weights."""
+    return path("weights", "ADQHW_WEIGHTS", "a folder with foreign weights (safetensors)")
