@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from simulators import REQUIRE, usable
+from needs import REQUIRE
+from simulators import usable
 
 from adqhw.cosim import toolchain
 from adqhw.cosim.toolchain import CHOICE, WHEEL, find_simulator
@@ -161,9 +162,9 @@ def test_a_required_simulator_fails_instead_of_skipping(fake, monkeypatch):
     monkeypatch.delenv(REQUIRE, raising=False)
     with pytest.raises(pytest.skip.Exception):
         usable("icarus")
-    monkeypatch.setenv(REQUIRE, "1")  # the set-up does not bring Icarus
+    monkeypatch.setenv(REQUIRE, "verilator")  # the set-up does not bring Icarus
     with pytest.raises(pytest.skip.Exception):
         usable("icarus")
-    monkeypatch.setenv(REQUIRE, "all")
+    monkeypatch.setenv(REQUIRE, "verilator,icarus")
     with pytest.raises(pytest.fail.Exception, match="must be installed"):
         usable("icarus")
