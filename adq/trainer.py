@@ -8,9 +8,8 @@ its sums alike as long as the number of threads is the same, which is why it is 
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,11 +19,13 @@ from . import datasets, evaluate, preparation
 from .answers import Answers
 from .batches import batches
 from .board import Board
-from .config import OptimConfig, Recipe
-from .distill import distillation_loss, load_teacher
+from .config import Recipe
+from .descent import descend, parts_of
+from .distill import load_teacher
 from .ranks import RankLostError, Ranks, joined
 from .run_folder import Existing, RunFolder
 from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
+from .schedule import Schedule, learning_rate, quantized
 from .tensors import reuse_heap
 
 
@@ -42,43 +43,6 @@ class Observer:
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Hear the line of metrics.jsonl at the end of an epoch."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schedule:
-    """Lengths of a run in optimizer steps."""
-
-    epoch: int
-    total: int
-    freeze: int
-    """The step before which codebooks freeze; with frozen codebooks a state can be exported."""
-
-    @classmethod
-    def of(cls, recipe: Recipe, images: int, ranks: int = 1) -> "Schedule":
-        """Return the schedule for so many training images; the last batch may be smaller."""
-        size = recipe.train.batch_size
-        least = min(size, images, images % size or size)
-        if least < ranks:
-            raise InputError(
-                f"Smallest batch must have an image for each of {ranks} processes, not {least} "
-                f"images (of {images}, train.batch_size={size})"
-            )
-        epoch = math.ceil(images / recipe.train.batch_size)
-        total = recipe.train.epochs * epoch
-        frozen = round(recipe.quant.freeze_fraction * total) if quantized(recipe) else total
-        return cls(epoch=epoch, total=total, freeze=total - frozen)
-
-
-class Part(NamedTuple):
-    """Images that go through the network together."""
-
-    images: Tensor
-    """uint8 (N, C, H, W)."""
-    labels: Tensor
-    taught: Tensor | None
-    """The teacher's logits (N, classes), if there is one."""
-    share: float
-    """Of the images of the whole batch, over all ranks."""
 
 
 def train(
@@ -182,71 +146,6 @@ def train_step(
             run.board.step(run.step, loss, lr)
 
 
-def parts_of(run: Run, batch: tuple[Tensor, Tensor], schedule: Schedule) -> list[Part]:
-    """What this rank computes of the present step's batch, in as many parts as the recipe says.
-
-    Parts are contiguous; their number is the same on all ranks, which talk in each of them.
-    """
-    epoch, index = divmod(run.step, schedule.epoch)
-    images, labels = batch
-    size, answers, last = len(labels), run.answers, index + 1 == schedule.epoch
-    taught = None
-    if answers is not None and answers.folder is not None:  # its files hold whole batches
-        taught = run.ranks.part(answers(epoch, index, images, last=last))
-    images, labels = run.ranks.part(images), run.ranks.part(labels)
-    if answers is not None and taught is None:
-        taught = answers(epoch, index, images, last=last)
-    count = min(run.recipe.train.accumulate, size // run.ranks.count)
-    answered = [None] * count if taught is None else taught.tensor_split(count)
-    return [
-        Part(*tensors, share=len(tensors[1]) / size)
-        for tensors in zip(
-            images.tensor_split(count), labels.tensor_split(count), answered, strict=True
-        )
-    ]
-
-
-def descend(run: Run, parts: list[Part], lr: float) -> float:
-    """Do one optimizer update on a batch; return its mean loss, the same on all ranks."""
-    run.model.train()
-    for group in run.optimizer.param_groups:
-        group["lr"] = lr * group["factor"]
-    run.optimizer.zero_grad()
-    mean = 0.0
-    for part in parts:
-        # ranks exchange gradients with the last part; torch averages them, a batch is their sum
-        with run.ranks.alone(run.forward, part is not parts[-1]):
-            loss = part_loss(run, part)
-            value = math.nan if loss is None else loss.item()
-            mean += run.ranks.total(value * part.share)
-            if not math.isfinite(mean):
-                return mean
-            weight = part.share * run.ranks.count
-            (loss if weight == 1.0 else loss * weight).backward()
-    run.optimizer.step()
-    return mean
-
-
-def part_loss(run: Run, part: Part) -> Tensor | None:
-    """Mean loss of a part's images; None if a quantizer met NaN before the loss could."""
-    recipe = run.recipe
-    try:
-        with torch.autocast(part.images.device.type, torch.bfloat16, enabled=recipe.train.amp):
-            logits = run.forward(part.images).float()
-    except FloatingPointError:
-        return None
-    smoothing = recipe.optim.label_smoothing
-    return distillation_loss(logits, part.labels, part.taught, recipe.distill, smoothing)
-
-
-def learning_rate(config: OptimConfig, step: int, total: int) -> float:
-    """Return the rate of one step: linear warm-up, then half a cosine down to zero at `total`."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
-    part = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
-    return config.lr * 0.5 * (1.0 + math.cos(math.pi * part))
-
-
 def end_epoch(
     run: Run,
     files: RunFolder,
@@ -320,8 +219,3 @@ def make_deterministic(recipe: Recipe) -> None:
     # else torch fills every new tensor with NaN first: a fifth of a step, and nothing here reads
     # memory that it has not written
     torch.utils.deterministic.fill_uninitialized_memory = False
-
-
-def quantized(recipe: Recipe) -> bool:
-    """Return whether the recipe trains with quantizers."""
-    return recipe.quant.mode != "float"

@@ -75,6 +75,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
     from .adq.distill import load_teacher
     from .adq.ranks import Ranks
     from .adq.run_folder import RunFolder
+    from .adq.schedule import Schedule
     from .adq.tensors import reuse_heap
 
     recipe = preparation.on_device(recipe)
@@ -87,7 +88,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
     run = run_state.start(recipe, files, training, sources.init, master, _quiet, Ranks())
     if master is not None:
         run.answers = Answers(master, recipe, sources.keep / "answers")
-    schedule = trainer.Schedule.of(recipe, len(training))
+    schedule = Schedule.of(recipe, len(training))
     fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer = trainer.Observer()
     while run.step < schedule.total:

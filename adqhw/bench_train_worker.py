@@ -87,7 +87,7 @@ def _recipe(setting: dict[str, Any]) -> Any:
 
 def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], None]:
     """A step of this trainer: its loop's own functions."""
-    from .adq import calibrate, preparation, run_state, trainer
+    from .adq import calibrate, descent, preparation, run_state
     from .adq.config_text import override
 
     rules = {
@@ -104,10 +104,10 @@ def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], 
     )
 
     run_state.prepare_steps(run, {})
-    batch = [trainer.Part(images, labels, None, share=1.0)]
+    batch = [descent.Part(images, labels, None, share=1.0)]
 
     def step() -> None:
-        trainer.descend(run, batch, 1e-4)
+        descent.descend(run, batch, 1e-4)
         if name != "float":
             model.update_codebooks()
 

@@ -7,11 +7,14 @@ import torch
 from networks import tiny_network
 from tiny_runs import Stop, StopAt, contents, tiny
 
-from adqhw.adq import checkpoint, evaluate, preparation, trainer
+from adqhw.adq import checkpoint, descent, evaluate, preparation, trainer
 from adqhw.adq.average import Average, averaged_names
+from adqhw.adq.batches import batches
 from adqhw.adq.config import OptimConfig
 from adqhw.adq.datasets import load
 from adqhw.adq.optimizers import make_optimizer
+from adqhw.adq.run_state import Run
+from adqhw.adq.schedule import Schedule
 from adqhw.spec.errors import InputError
 
 NAME = "digits_resnet8_adq"
@@ -81,20 +84,20 @@ def still(run):
 def steps(recipe, weights, count=3):
     data = load("digits", "train").take(60)
     prepared = preparation.prepare(recipe, data, weights, lambda text: None)
-    run = trainer.Run(
+    run = Run(
         recipe=prepared.recipe,
         model=prepared.model,
         optimizer=make_optimizer(prepared.model, recipe.optim),
         forward=prepared.model,
     )
     still(run)
-    schedule = trainer.Schedule.of(recipe, 60)
-    fetch = trainer.batches(data, recipe, torch.device("cpu"))
+    schedule = Schedule.of(recipe, 60)
+    fetch = batches(data, recipe, torch.device("cpu"))
     losses = []
     for step in range(count):
         run.step = step
-        parts = trainer.parts_of(run, fetch(0, step), schedule)
-        losses.append((len(parts), trainer.descend(run, parts, 0.01)))
+        parts = descent.parts_of(run, fetch(0, step), schedule)
+        losses.append((len(parts), descent.descend(run, parts, 0.01)))
     return losses, run.model.state_dict()
 
 

@@ -11,6 +11,7 @@ import torch
 from tiny_runs import TINY, contents, tiny
 
 from adqhw.adq import checkpoint, trainer
+from adqhw.adq.schedule import Schedule
 from adqhw.spec.errors import InputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="gloo and SIGKILL")
@@ -123,6 +124,6 @@ def test_what_ranks_do_together(tmp_path):
 
 def test_a_batch_must_have_an_image_for_every_process():
     recipe = tiny("digits_resnet8_float", "train.batch_size=59")
-    assert trainer.Schedule.of(recipe, 60, 1).epoch == 2
+    assert Schedule.of(recipe, 60, 1).epoch == 2
     with pytest.raises(InputError, match="an image for each of 2 processes, not 1"):
-        trainer.Schedule.of(recipe, 60, 2)
+        Schedule.of(recipe, 60, 2)

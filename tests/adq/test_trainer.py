@@ -15,6 +15,7 @@ from adqhw.adq import (
     trainer,
 )
 from adqhw.adq.config import OptimConfig
+from adqhw.adq.schedule import learning_rate
 from adqhw.spec.errors import InputError
 
 SMALL = ["data.limit=64", "train.batch_size=16", "train.epochs=2", "quant.calibration_images=64"]
@@ -38,7 +39,7 @@ def final_state(folder) -> checkpoint.Checkpoint:
 
 def test_learning_rate_warms_up_and_ends_at_zero():
     config = OptimConfig(lr=0.4, warmup_steps=4)
-    rates = [trainer.learning_rate(config, step, 20) for step in range(21)]
+    rates = [learning_rate(config, step, 20) for step in range(21)]
     assert rates[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert rates[4] == 0.4
     assert rates[12] == pytest.approx(0.2)
