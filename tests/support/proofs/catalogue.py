@@ -5,7 +5,7 @@ from functools import partial
 
 from adqhw.rtl.arch import Arch
 
-from . import columns, family, stages, streams
+from . import binned, columns, product, shift, stages, streams
 from .prover import Proof
 
 WEIGHT_WIDTHS = (2, 3, 4, 8)
@@ -86,27 +86,27 @@ def _columns() -> list[Proof]:
 
 _FAMILY = {
     "lookup-MAC product_table": (
-        family.product_table,
+        product.product_table,
         "product_table",
         bug("a tree that subtracts", "column", "add", "sub"),
     ),
     "product table": (
-        family.table,  # z3 does not finish with 16 codes of 15 words or more: the slice of any one
+        product.table,  # z3 does not finish with 16 codes of 15 words or more: the slice of any one
         "product_table",
         bug("a word that is the difference", "product_table", "add", "sub"),
     ),
     "lookup-MAC binned": (
-        family.binned,
+        binned.binned,
         "binned",
         bug("a bin that is reduced", "binned", "add", "sub"),
     ),
     "lookup-MAC shift_add": (
-        family.shift_add,
+        shift.shift_add,
         "shift_add",
         bug("a tree that subtracts", "column", "add", "sub"),
     ),
     "shift codebook": (
-        family.shift_codebook,
+        shift.shift_codebook,
         "shift_add",
         bug("a factor shifted up", "shift_add", "shr", "shl"),
     ),
@@ -127,7 +127,7 @@ def _family() -> list[Proof]:
             component=component,
             configuration=f"weight {w}" + (f", act {a}" if component != "shift codebook" else ""),
             build=partial(
-                family.table_slice if component == "product table" and w * a >= 16 else build,
+                product.table_slice if component == "product table" and w * a >= 16 else build,
                 _arch(micro, w, a),
             ),
             abstract=component == "lookup-MAC binned",
