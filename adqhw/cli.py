@@ -7,6 +7,7 @@ from .commands import (
     bench,
     bench_gates,
     bench_rtl,
+    characterize,
     cosim,
     demo,
     diff,
@@ -45,6 +46,7 @@ for module in (
     diff,
     estimate,
     sweep,
+    characterize,
 ):
     app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
 

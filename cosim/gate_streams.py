@@ -118,17 +118,20 @@ def random_twin(stream: OperandStream, seed: int) -> OperandStream:
     )
 
 
+def field_levels(stream: OperandStream) -> Codes:
+    """(N, cols, rows) levels that the weight fields stand for."""
+    if not stream.codebook:
+        return twos_complement(stream.weights, stream.level_width)
+    table = np.zeros(1 << max(1, stream.weight_bits), np.int64)
+    for word in stream.codebook:
+        if word["code"] < len(table):
+            table[word["code"]] = word["level"]
+    return table[stream.weights]
+
+
 def expected_sums(stream: OperandStream, acc_width: int) -> Codes:
     """(sums, cols) of signed `acc_width` bits: the golden answer, by matrix products."""
-    if stream.codebook:
-        table = np.zeros(1 << max(1, stream.weight_bits), np.int64)
-        for word in stream.codebook:
-            if word["code"] < len(table):
-                table[word["code"]] = word["level"]
-        levels = table[stream.weights]
-    else:
-        levels = twos_complement(stream.weights, stream.level_width)
-    products = np.einsum("ncr,nr->nc", levels, stream.activations)
+    products = np.einsum("ncr,nr->nc", field_levels(stream), stream.activations)
     ends = np.flatnonzero(stream.last)
     totals = np.cumsum(products, axis=0)[ends]
     return twos_complement(

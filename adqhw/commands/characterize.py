@@ -1,0 +1,130 @@
+"""`adqhw characterize`: coefficients of a lane array from its gates in a Liberty, with errors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import __version__
+from ..console import JSON_OPTION, emit, people, say, show_table
+from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
+from ..spec.program_file import load
+
+if TYPE_CHECKING:
+    from ..cosim.characterize import Plan, Size
+
+BUILD = Path("runs/build")
+MICROS = "decode,uniform"
+MICRO_HELP = "Micro-architectures, separated by commas."
+SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
+TEST_HELP = "Array that is tested; none of the fitted ones."
+BEATS_HELP = "Most beats of a layer on an array."
+OUT_HELP = "TOML file to write; again after every micro-architecture."
+
+
+def command(
+    program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
+    liberty: Annotated[Path, typer.Option(help="Liberty to map to (.lib, .lib.gz).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help=OUT_HELP)],
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    micro: Annotated[str, typer.Option(help=MICRO_HELP)] = MICROS,
+    sizes: Annotated[str, typer.Option(help=SIZES_HELP)] = "1x1,1x2,2x1,2x2",
+    test_size: Annotated[str, typer.Option(help=TEST_HELP)] = "4x2",
+    beats: Annotated[int, typer.Option(help=BEATS_HELP)] = 800,
+    slew_ns: Annotated[float | None, typer.Option(help="Transition time of every pin.")] = None,
+    period_ns: Annotated[float, typer.Option(help="Clock period, for leakage.")] = 2.0,
+    wire_factor: Annotated[float, typer.Option(help="Wires as a multiple of the pins.")] = 0.0,
+    build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Fit energy and area of the lane array to its gates; say the errors where it was not fitted.
+
+    Small arrays play every other layer of the first image at gate level, and non-negative least
+    squares gives what a cycle and a toggled bit cost. A larger array, the other layers and the
+    second image test it. The file keeps numbers and their source, nothing of the library.
+    Needs yosys (pip install -r requirements-synth.txt).
+
+    Example: adqhw characterize program.safetensors --data DIR --liberty cells.lib.gz -o out.toml
+    """
+    if not liberty.is_file():
+        raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
+    from ..cosim import characterization_file
+    from ..cosim.characterize import Plan, characterize
+    from ..cosim.synthesis_tools import versions
+    from ..cosim.toolchain import find_simulator
+    from ..rtl.arch import Micro
+    from ..spec import golden
+    from ..spec.program import INPUT
+
+    plan = Plan(
+        sizes=tuple(_size(word) for word in sizes.split(",")),
+        test_size=_size(test_size),
+        beats=beats,
+        slew_ns=slew_ns,
+        period_ns=period_ns,
+        wire_factor=wire_factor,
+    )
+    micros = micro.split(",")
+    for name in micros:
+        if name not in [*Micro]:
+            raise InputError(f"Micro must be one of {', '.join(Micro)}, not {name!r}")
+    loaded = load(program)
+    simulator = find_simulator("verilator")
+    images = read_images(loaded, input_file=input_file, data=data, limit=2).images
+    if len(images) < 2:
+        raise InputError(f"Images must be 2, one to fit and one to test, not {len(images)}")
+    tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
+    provenance = {
+        "program": loaded.digest,
+        "adqhw": __version__,
+        "yosys": versions()["yosys"],
+        "verilator": simulator.version,
+    }
+    found = []
+    for name in micros:
+        found.append(characterize(loaded, tensors, liberty, name, plan, simulator, build, _tick))
+        content = characterization_file.record(found, plan, provenance)
+        characterization_file.save(content, out)
+    if as_json:
+        emit(content)
+    else:
+        _show(content, plan, out)
+
+
+def _size(word: str) -> "Size":
+    rows, _, cols = word.partition("x")
+    if not (rows.isdecimal() and cols.isdecimal() and int(rows) and int(cols)):
+        raise InputError(f"Size must be ROWSxCOLS, such as 2x2, not {word!r}")
+    return int(rows), int(cols)
+
+
+def _show(content: dict[str, Any], plan: "Plan", out: Path) -> None:
+    facts = content["characterization"]
+    show_table(
+        f"{facts['liberty']} ({facts['voltage']} V): layers, image and array that were not fitted",
+        ("micro", "layer", "operands", "gates pJ/MAC", "fit pJ/MAC", "error %"),
+        [
+            (
+                micro, row["layer"], row["operands"], row["measured_pj_per_mac"],
+                row["predicted_pj_per_mac"], f"{row['error_percent']:+.1f}",
+            )
+            for micro, table in content["micro"].items()
+            for row in table["test"]
+        ],
+    )  # fmt: skip
+    rows, cols = plan.test_size
+    for micro, table in content["micro"].items():
+        errors = [
+            f"{operands} operands, median error {table[f'test_{operands}_median_percent']:.1f} %, "
+            f"worst {table[f'test_{operands}_worst_percent']:+.1f} %"
+            for operands in ("real", "random")
+        ]
+        area = f"{table['area_error_percent']:+.1f} % of {table['measured_area_um2']:,.0f} um2"
+        say(f"{micro} {rows}x{cols}: {'; '.join(errors)}; area {area}")
+    say(f"wrote {out}; not in it: glitches, placed wires, clock tree, memories, output stage")
+
+
+def _tick(text: str) -> None:
+    people.print(text, style="dim")

@@ -1,0 +1,169 @@
+"""Characterizations as TOML: coefficients, errors and where they come from; nothing of a library.
+
+[characterization]                  library, voltage, assumptions, program, tools, layers
+[micro.NAME]                        widths, sizes, area and its error
+[micro.NAME.energy_fj]              `gate_fit.TERMS`
+[micro.NAME.area_um2]               `stream_toggles.STRUCTURE`
+[[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from .characterize import Characterization, Plan
+from .gate_fit import TERMS, predict_fj
+from .stream_toggles import STRUCTURE
+
+WIDTHS = ("act_width", "weight_width", "level_width", "acc_width")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fit:
+    """The coefficients of one micro-architecture, as read from a file."""
+
+    micro: str
+    widths: Mapping[str, int]
+    energy_fj: Mapping[str, float]
+    area_um2: Mapping[str, float]
+    error_percent: float
+    """Worst absolute error of the tested layers with real operands."""
+
+
+def record(
+    found: Sequence[Characterization], plan: Plan, provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the file says, as nested dictionaries. All of one library."""
+    gates = found[0].gates
+    assumed = gates.assumptions
+    return {
+        "characterization": {
+            "liberty": gates.liberty,
+            "voltage": gates.voltage,
+            "slew_ns": assumed.slew_ns,
+            "period_ns": assumed.period_ns,
+            "wire_factor": assumed.wire_factor,
+            **provenance,
+            "fit_sizes": [list(size) for size in plan.sizes],
+            "test_size": list(plan.test_size),
+            "beats": plan.beats,
+            "fit_layers": sorted({s.layer for s in found[0].fitted}),
+            "test_layers": sorted({s.layer for s in found[0].tested}),
+        },
+        "micro": {entry.micro: _micro(entry) for entry in found},
+    }
+
+
+def _micro(entry: Characterization) -> dict[str, Any]:
+    return {
+        **{name: getattr(entry.arch, name) for name in WIDTHS},
+        "cells": entry.gates.cells,
+        "flip_flops": entry.gates.flip_flops,
+        "critical_path_ns": entry.gates.critical_path_ns,
+        "measured_area_um2": entry.gates.area_um2,
+        "area_error_percent": entry.area_error_percent,
+        **_errors(entry),
+        "energy_fj": dict(entry.energy_fj),
+        "area_um2": dict(entry.area_um2),
+        "test": [_row(entry, sample) for sample in entry.tested],
+    }
+
+
+def _errors(entry: Characterization) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for operands in ("real", "random"):
+        for tested in (False, True):
+            errors = entry.errors(operands, tested=tested)
+            name = f"{'test' if tested else 'fit'}_{operands}"
+            found |= {
+                f"{name}_samples": errors.samples,
+                f"{name}_median_percent": errors.median,
+                f"{name}_worst_percent": errors.worst,
+            }
+    return found
+
+
+def _row(entry: Characterization, sample: Any) -> dict[str, Any]:
+    predicted = predict_fj(entry.energy_fj, sample)
+    return {
+        "layer": sample.layer,
+        "operands": sample.operands,
+        "measured_pj_per_mac": sample.energy_fj / sample.macs / 1000,
+        "predicted_pj_per_mac": predicted / sample.macs / 1000,
+        "error_percent": 100 * (predicted / sample.energy_fj - 1),
+    }
+
+
+def save(content: Mapping[str, Any], path: Path) -> None:
+    """Write `record`'s dictionaries as TOML."""
+    lines = ["[characterization]", *_pairs(content["characterization"])]
+    for micro, table in content["micro"].items():
+        lines += ["", f"[micro.{micro}]", *_pairs(table)]
+        for part in ("energy_fj", "area_um2"):
+            lines += ["", f"[micro.{micro}.{part}]", *_pairs(table[part])]
+        for row in table["test"]:
+            lines += ["", f"[[micro.{micro}.test]]", *_pairs(row)]
+    with atomic_path(path) as unfinished:
+        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _pairs(table: Mapping[str, Any]) -> list[str]:
+    """Numbers, words and lists of them: JSON's notation is TOML's."""
+    return [
+        f"{key} = {json.dumps(float(f'{value:.6g}') if isinstance(value, float) else value)}"
+        for key, value in table.items()
+        if key not in ("energy_fj", "area_um2", "test")
+    ]
+
+
+def load(path: Path) -> dict[str, Fit]:
+    """The fits of a file by micro-architecture; anything amiss is refused with one line."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"Characterization {str(path)!r} must be a TOML file: {error}") from error
+    micros = content.get("micro")
+    if not isinstance(micros, dict) or not micros:
+        raise InputError(f"Characterization {str(path)!r} must have [micro.NAME] tables, not none")
+    return {name: _fit(str(path), name, table) for name, table in micros.items()}
+
+
+def _fit(where: str, micro: str, table: Any) -> Fit:
+    what = f"Characterization {where!r}, micro {micro!r}"
+    if not isinstance(table, dict):
+        raise InputError(f"{what} must be a table, not {table!r}")
+    parts = {
+        part: _numbers(f"{what}, {part}", table.get(part), names)
+        for part, names in (("energy_fj", TERMS), ("area_um2", STRUCTURE))
+    }
+    own = _numbers(what, table, (*WIDTHS, "test_real_worst_percent"), others=True)
+    return Fit(
+        micro=micro,
+        widths={name: int(own[name]) for name in WIDTHS},
+        error_percent=abs(own["test_real_worst_percent"]),
+        **parts,
+    )
+
+
+def _numbers(
+    what: str, table: Any, names: Sequence[str], *, others: bool = False
+) -> dict[str, float]:
+    if not isinstance(table, dict):
+        raise InputError(f"{what} must be a table, not {table!r}")
+    wrong = [f"not lack {name!r}" for name in names if name not in table]
+    wrong += [f"not also {name!r}" for name in table if name not in names and not others]
+    if wrong:
+        raise InputError(f"{what} must have {', '.join(names)}, {wrong[0]}")
+    for name in names:
+        value = table[name]
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (good and abs(value) < float("inf")):
+            raise InputError(f"{what}, {name} must be a finite number, not {value!r}")
+        if others is False and value < 0:
+            raise InputError(f"{what}, {name} must be at least 0, not {value!r}")
+    return {name: float(table[name]) for name in names}
