@@ -10,7 +10,7 @@ help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-all  the slow checks too"
-	@echo "make prove     proves the RTL by induction, writes docs/proofs.md (about 15 minutes)"
+	@echo "make prove     proves the RTL by induction, writes docs/proofs.md (about 45 minutes)"
 	@echo "make mutate    mutation test of the RTL, resumes, writes docs/mutation.md"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim' and 'bench train'"
 	@echo "make setup-bench-estimate  SCALE-Sim and ZigZag beside 'adqhw bench estimate', in .venv-estimate"

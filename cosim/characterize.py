@@ -36,8 +36,8 @@ class Plan:
     beats: int = 800
     """Most beats of a layer on an array."""
     slew_ns: float | None = None
-    period_ns: float = 2.0
-    """Leakage is energy per cycle: it needs a clock."""
+    period_ns: float = 5.0
+    """Cells are sized for this clock, and leak as long per cycle."""
     wire_factor: float = 0.0
 
     def __post_init__(self) -> None:

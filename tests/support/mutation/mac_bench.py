@@ -89,8 +89,8 @@ def _layers(micro: Micro, make, simulator) -> None:
             bypass, book = layer % 2, None
             if not bypass:
                 book = _random_book(micro, rng)
-            for code, level in enumerate(book or ()):
-                await _codebook(ctx, dut, code, level)
+            for code in rng.permutation(len(book or ())):  # a wrong write must not be mended later
+                await _codebook(ctx, dut, int(code), book[code])
             mac = LookupMac(arch=a, act_width=a.act_width, codebook=book, level_width=a.level_width)
             await _configure(ctx, dut, bypass, schedule_word(a, mac.schedule))
             # The second sum is the largest its bins hold: one weight per lane, full activations.

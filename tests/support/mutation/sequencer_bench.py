@@ -15,25 +15,26 @@ LEVELS = [0, 3, -4, 1, -1, 2, -2, -3, 3, 0, -4, 2, 1, -3, 2, -1]
 
 
 def run_sequencer(make, simulator) -> None:
-    """Two runs of four passes, then one whose first pass is the final one."""
+    """Two runs of four passes, then one whose first pass is the final one.
+
+    The words of the second run are the complements of the first: every bit is once 0, once 1.
+    """
     dut = make()
     rng = np.random.default_rng(11)
     width = len(dut.descriptor.as_value())
-    words = [
-        int.from_bytes(rng.bytes(width // 8 + 1), "little") & ((1 << width) - 1) for _ in PASSES
-    ]
+    ones = (1 << width) - 1
+    words = [int.from_bytes(rng.bytes(width // 8 + 1), "little") & ones for _ in PASSES]
 
     async def bench(ctx):
         await _idle(ctx, dut, rng)
         for row, level in enumerate(LEVELS):
             await _load(ctx, dut.codebook_load, {"row": row, "level": level})
-        for lengths, shortened in (([3, 1, 40, 2], None), ([1, 2, 1, 140], None), ([2], 0)):
+        for lengths, flipped in (([3, 1, 40, 2], 0), ([1, 2, 1, 140], ones), ([2], 0)):
             passes = [dict(fields) for fields in PASSES]
-            if shortened is not None:
-                passes[shortened]["final"] = 1
+            passes[len(lengths) - 1]["final"] = 1
             made = []
             for row, fields in enumerate(passes):
-                whole = _descriptor(dut, words[row] ^ (shortened or 0), fields)
+                whole = _descriptor(dut, words[row] ^ flipped, fields)
                 made.append(whole)
                 await _load_bits(ctx, dut, row, whole)
             await _check_run(ctx, dut, rng, passes, made, lengths)
