@@ -23,6 +23,9 @@ CYCLES_HELP = "Beats per layer, from 8 places of its first image; 0: all."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
 PERIOD_HELP = "Clock period in ns that cells are sized for (default: as fast as can be)."
 WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
+GLITCH_HELP = "Also so many beats with the library's delays (decode, uniform): the share of glitches."
+    "Also so many beats with the library's delays (decode, uniform; slow): glitches' share."
+)
 ABSENT = (
     "glitches (zero delay)", "placed wires", "clock tree", "memories, drain and output stage",
     "stalls",
@@ -44,6 +47,7 @@ def command(
     slew_ns: Annotated[float | None, typer.Option(help=SLEW_HELP)] = None,
     period_ns: Annotated[float | None, typer.Option(help=PERIOD_HELP)] = None,
     wire_factor: Annotated[float, typer.Option(help=WIRE_HELP)] = 0.0,
+    glitch_beats: Annotated[int, typer.Option(help=GLITCH_HELP)] = 0,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -58,12 +62,13 @@ def command(
     """
     if not liberty:
         raise InputError("Liberty must be given with --liberty, not left out: none is shipped")
-    if cycles < 0:
-        raise InputError(f"Cycles must be at least 0, not {cycles}")
+    for name, value in (("Cycles", cycles), ("Glitch beats", glitch_beats)):
+        if value < 0:
+            raise InputError(f"{name} must be at least 0, not {value}")
     for path in liberty:
         if not path.is_file():
             raise InputError(f"Liberty must be a file, not {str(path)!r}")
-    from ..cosim import gate_bench, technology
+    from ..cosim import gate_bench, glitch_bench, technology
     from ..cosim.estimate import estimate, measure
     from ..cosim.toolchain import find_simulator
     from ..spec import golden
@@ -80,7 +85,7 @@ def command(
     tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
     streams = gate_bench.layer_streams_of(array, loaded, names, tensors, cycles or None)
     result = estimate(loaded, array, table, activity=measure(loaded, images))
-    arrays, found = [], []
+    arrays, found, shares = [], [], []
     for path in liberty:
         _tick(f"{path.name}: synthesis, timing, compilation")
         bench = gate_bench.prepare(
@@ -89,6 +94,10 @@ def command(
         )  # fmt: skip
         arrays.append(bench.array)
         found += gate_bench.measure_streams(bench, array, streams, _tick)
+        if glitch_beats:
+            _tick(f"{path.name}: glitches")
+            short = gate_bench.layer_streams_of(array, loaded, names, tensors, glitch_beats)
+            shares += glitch_bench.glitch_shares(bench, array, short)
     events = {n: gate_bench.array_pj_per_mac(result, loaded, n).as_dict() for n in names}
     record = {
         "program": str(program),
@@ -97,6 +106,7 @@ def command(
         "technology": table.name,
         "libraries": [_array_record(a) for a in arrays],
         "rows": [_row(entry.to_dict(), events) for entry in found],
+        "glitches": [share.to_dict() for share in shares],
         "absent": list(ABSENT),
     }
     if as_json:
@@ -162,6 +172,18 @@ def _show(record: dict[str, Any], arrays: list["ArrayGates"]) -> None:
         ],
     )  # fmt: skip
     say("every sum of the netlists was the golden one")
+    if record["glitches"]:
+        show_table(
+            "with delays: what glitches would add",
+            ("liberty", "layer", "operands", "cycles", "switching x", "of the array's energy %"),
+            [
+                (
+                    share["liberty"], share["layer"], share["operands"], share["cycles"],
+                    share["switching_factor"], f"{share['share_percent']:+.1f}",
+                )
+                for share in record["glitches"]
+            ],
+        )  # fmt: skip
     say(f"in none of these numbers: {', '.join(record['absent'])}")
 
 

@@ -54,7 +54,7 @@ def command(
     from ..cosim.characterize import Plan, characterize
     from ..cosim.synthesis_tools import versions
     from ..cosim.toolchain import find_simulator
-    from ..rtl.arch import Micro
+    from ..rtl.arch import Arch, Micro
     from ..spec import golden
     from ..spec.program import INPUT
 
@@ -71,6 +71,8 @@ def command(
         if name not in [*Micro]:
             raise InputError(f"Micro must be one of {', '.join(Micro)}, not {name!r}")
     loaded = load(program)
+    for name in micros:  # a micro-architecture that the program cannot use must not end a long run
+        Arch.for_program(loaded, rows=1, cols=1, micro=name).check_program(loaded)
     simulator = find_simulator("verilator")
     images = read_images(loaded, input_file=input_file, data=data, limit=2).images
     if len(images) < 2:

@@ -57,6 +57,7 @@ REFUSED = {
     "Layer must be one of": {"--layers": "gone"},
     "Cycles must be at least 0, not -1": {"--cycles": -1},
     "Technology must be one of": {"--tech": "gone"},
+    "Glitch beats must be at least 0, not -1": {"--glitch-beats": -1},
 }
 
 
