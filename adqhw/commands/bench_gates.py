@@ -23,9 +23,7 @@ CYCLES_HELP = "Beats per layer, from 8 places of its first image; 0: all."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
 PERIOD_HELP = "Clock period in ns that cells are sized for (default: as fast as can be)."
 WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
-GLITCH_HELP = "Also so many beats with the library's delays (decode, uniform): the share of glitches."
-    "Also so many beats with the library's delays (decode, uniform; slow): glitches' share."
-)
+GLITCH_HELP = "So many beats with the library's delays too: the share of glitches."
 ABSENT = (
     "glitches (zero delay)", "placed wires", "clock tree", "memories, drain and output stage",
     "stalls",
