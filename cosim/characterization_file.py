@@ -20,7 +20,8 @@ from .characterize import Characterization, Plan
 from .gate_fit import TERMS, predict_fj
 from .stream_toggles import STRUCTURE
 
-WIDTHS = ("act_width", "weight_width", "level_width", "acc_width")
+WIDTHS = ("act_width", "weight_width", "level_width", "acc_width", "bin_width", "channels")
+"""What of an `Arch` a lane array is made of, but for its size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

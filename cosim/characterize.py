@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ..rtl.arch import Arch
+from ..rtl.fit import covering
 from ..spec.errors import InputError
 from ..spec.program import Program
 from .gate_bench import SEED, ArrayGates, Bench, mac_layers, measure_streams, prepare
@@ -80,6 +81,7 @@ class Characterization:
 
 def characterize(
     program: Program,
+    also: Sequence[Program],
     tensors: Tensors,
     liberty: Path,
     micro: str,
@@ -88,11 +90,15 @@ def characterize(
     cache: Path,
     tick: Callable[[str], None],
 ) -> Characterization:
-    """Measure and fit. tensors: name -> codes (at least 2, C, H, W) of two images."""
+    """Measure and fit.
+
+    also: programs that the arrays must be wide enough for. tensors: name -> codes (N, C, H, W) of
+    at least two images.
+    """
     names = mac_layers(program)
     fitted, tested, areas = [], [], {}
     for size in (*plan.sizes, plan.test_size):
-        arch = Arch.for_program(program, rows=size[0], cols=size[1], micro=micro)
+        arch = covering([program, *also], rows=size[0], cols=size[1], micro=micro)
         tick(f"{liberty.name}, {micro} {size[0]}x{size[1]}: synthesis, compilation")
         bench = prepare(
             arch, liberty, simulator, cache,

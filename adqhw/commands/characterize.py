@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 BUILD = Path("runs/build")
 MICROS = "decode,uniform"
 MICRO_HELP = "Micro-architectures, separated by commas."
+ALSO_HELP = "Program that the arrays must be wide enough for, too; may be repeated."
 SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
 TEST_HELP = "Array that is tested; none of the fitted ones."
 BEATS_HELP = "Most beats of a layer on an array."
@@ -27,6 +28,7 @@ def command(
     program: Annotated[Path, typer.Argument(help="Program file (.safetensors).")],
     liberty: Annotated[Path, typer.Option(help="Liberty to map to (.lib, .lib.gz).")],
     out: Annotated[Path, typer.Option("-o", "--out", help=OUT_HELP)],
+    also: Annotated[list[Path] | None, typer.Option(help=ALSO_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
     micro: Annotated[str, typer.Option(help=MICRO_HELP)] = MICROS,
@@ -54,7 +56,8 @@ def command(
     from ..cosim.characterize import Plan, characterize
     from ..cosim.synthesis_tools import versions
     from ..cosim.toolchain import find_simulator
-    from ..rtl.arch import Arch, Micro
+    from ..rtl.arch import Micro
+    from ..rtl.fit import covering
     from ..spec import golden
     from ..spec.program import INPUT
 
@@ -71,8 +74,9 @@ def command(
         if name not in [*Micro]:
             raise InputError(f"Micro must be one of {', '.join(Micro)}, not {name!r}")
     loaded = load(program)
+    others = [load(path) for path in also or ()]
     for name in micros:  # a micro-architecture that the program cannot use must not end a long run
-        Arch.for_program(loaded, rows=1, cols=1, micro=name).check_program(loaded)
+        covering([loaded, *others], rows=1, cols=1, micro=name)
     simulator = find_simulator("verilator")
     images = read_images(loaded, input_file=input_file, data=data, limit=2).images
     if len(images) < 2:
@@ -80,13 +84,16 @@ def command(
     tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
     provenance = {
         "program": loaded.digest,
+        "also": [other.digest for other in others],
         "adqhw": __version__,
         "yosys": versions()["yosys"],
         "verilator": simulator.version,
     }
     found = []
     for name in micros:
-        found.append(characterize(loaded, tensors, liberty, name, plan, simulator, build, _tick))
+        found.append(
+            characterize(loaded, others, tensors, liberty, name, plan, simulator, build, _tick)
+        )
         content = characterization_file.record(found, plan, provenance)
         characterization_file.save(content, out)
     if as_json:

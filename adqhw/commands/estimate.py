@@ -15,9 +15,12 @@ from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..cosim.estimate import Estimate
+    from ..cosim.gate_estimate import ArrayEstimate
+    from ..rtl.arch import Arch
     from ..spec.formats import IntArray
 
 DEFAULT_IMAGES = 100
+GATE_IMAGES = 2
 
 SUBJECT_HELP = "Program file (.safetensors) or SCALE-Sim topology (.csv)."
 BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
@@ -25,6 +28,7 @@ WEIGHT_BITS_HELP = "Topology only: assumed bits of a weight code (4)."
 ACT_BITS_HELP = "Topology only: assumed bits of an activation (4)."
 DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
 TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
+GATES_HELP = "Also the lane array by a file of `adqhw characterize`, with the operands of images."
 BATCH_HELP = "Images per load of the network from DRAM; 1 is a cold start for every image."
 RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not counted."
 
@@ -47,6 +51,7 @@ def command(
     weight_bits: Annotated[int | None, typer.Option(help=WEIGHT_BITS_HELP)] = None,
     act_bits: Annotated[int | None, typer.Option(help=ACT_BITS_HELP)] = None,
     dataflow: Annotated[str | None, typer.Option(help=DATAFLOW_HELP)] = None,
+    gates: Annotated[Path | None, typer.Option(help=GATES_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Cycles, energy with its bar and area, per layer and in all, beside the uniform baseline.
@@ -61,7 +66,7 @@ def command(
     if program.suffix == ".csv":
         from .. import estimate_topology
 
-        given = {"--arch": arch, "--data": data, "--input": input_file}
+        given = {"--arch": arch, "--data": data, "--input": input_file, "--gates": gates}
         refused = [name for name, value in given.items() if value is not None]
         if refused:
             raise InputError(f"{refused[0]} must go with a program, not with a topology")
@@ -86,7 +91,9 @@ def command(
     table = technology.load(tech)
     loaded = load(program)
     array = choose_arch(loaded, arch, rows, cols, micro)
-    activity = measure(loaded, images_or_none(loaded, data, images, input_file))
+    shown = images_or_none(loaded, data, images, input_file)
+    by_gates = gates_of(loaded, array, gates, shown) if gates is not None else None
+    activity = measure(loaded, shown)
     result = estimate(loaded, array, table, activity=activity, options=options)
     baseline = uniform_baseline(result, loaded, activity=activity)
     against = {
@@ -104,6 +111,7 @@ def command(
         **result.to_dict(),
         "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
         **roof_record(result, bandwidth),
+        **({"gates": by_gates.to_dict()} if by_gates else {}),
         "seconds": time.perf_counter() - start,
     }
     if as_json:
@@ -111,6 +119,42 @@ def command(
         return
     show_estimate(program, result, against)
     show_roof(result, bandwidth)
+    if by_gates is not None:
+        show_gates(by_gates, gates)
+
+
+def gates_of(
+    program: Program, array: "Arch", path: Path, images: "IntArray | None"
+) -> "ArrayEstimate":
+    """The lane array by the characterization at `path`, on the first images."""
+    from ..cosim import characterization_file, gate_estimate
+
+    if images is None:
+        raise InputError("Images must be given with --data or --input: toggles need operands")
+    wide, fit = gate_estimate.fitting(array, characterization_file.load(path))
+    return gate_estimate.array_estimate(program, wide, fit, images[:GATE_IMAGES])
+
+
+def show_gates(found: "ArrayEstimate", path: Path | None) -> None:
+    from ..cosim.report import energy_text
+
+    show_table(
+        f"lane array {found.micro} by its gates ({path}), one image; bar: worst error of layers "
+        "that were not fitted",
+        ("layer", "MACs", "cycles", "energy", "pJ/MAC", "of it clock and leakage %"),
+        [
+            (
+                layer.name, layer.macs, layer.cycles, energy_text(layer.energy_pj),
+                layer.energy_pj.expected / layer.macs,
+                100 * layer.standing_pj / layer.energy_pj.expected,
+            )
+            for layer in found.layers
+        ],
+    )  # fmt: skip
+    say(
+        f"lane array by gates: {energy_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
+        "glitches, placed wires, clock tree, memories, output stage"
+    )
 
 
 def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""The lane array by a characterization: standing and moving energy, bars, refusals, the command."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cost_nets import small_net
+from typer.testing import CliRunner
+
+from adqhw.cli import app
+from adqhw.cosim import characterization_file
+from adqhw.cosim.characterization_file import WIDTHS, Fit
+from adqhw.cosim.gate_estimate import array_estimate, fitting
+from adqhw.cosim.gate_fit import TERMS
+from adqhw.cosim.network_cycles import network_cycles
+from adqhw.cosim.stream_toggles import STRUCTURE, TOGGLES
+from adqhw.rtl.arch import Arch
+from adqhw.spec import InputError
+from adqhw.spec.program_file import save
+
+PROGRAM = small_net()
+ARCH = Arch.for_program(PROGRAM, rows=4, cols=2)
+IMAGES = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
+
+
+def fit_of(arch: Arch, **worth: float) -> Fit:
+    return Fit(
+        micro=str(arch.micro),
+        widths={name: getattr(arch, name) for name in WIDTHS},
+        energy_fj={name: worth.get(name, 0.0) for name in TERMS},
+        area_um2=dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True)),
+        error_percent=5.0,
+    )
+
+
+def test_standing_energy_is_that_of_the_layers_cycles():
+    found = array_estimate(PROGRAM, ARCH, fit_of(ARCH, array=10.0, lane=2.0), IMAGES)
+    cycles = {model.name: model.cycles for model in network_cycles(ARCH, PROGRAM)}
+    for layer in found.layers:
+        assert layer.cycles == cycles[layer.name]
+        assert layer.standing_pj == pytest.approx(cycles[layer.name] * (10 + 2 * 8) / 1000)
+        assert layer.energy_pj.expected == layer.standing_pj
+        assert layer.energy_pj.low == pytest.approx(0.95 * layer.energy_pj.expected)
+        assert layer.energy_pj.high == pytest.approx(1.05 * layer.energy_pj.expected)
+    assert found.area_um2 == pytest.approx(500 + 120 + 400 + 720)
+
+
+def test_a_sample_of_a_layer_stands_for_all_of_it():
+    """Partial ones are a sum over lanes and beats: a sample comes close to it."""
+    fit = fit_of(ARCH, partial=1.0)
+    whole = array_estimate(PROGRAM, ARCH, fit, IMAGES, most_beats=10**6).energy_pj.expected
+    assert whole > 0
+    some = array_estimate(PROGRAM, ARCH, fit, IMAGES, most_beats=500).energy_pj.expected
+    assert some == pytest.approx(whole, rel=0.2)
+
+
+def test_energy_is_linear_in_what_a_toggle_costs():
+    once, twice = (
+        array_estimate(PROGRAM, ARCH, fit_of(ARCH, **dict.fromkeys(TOGGLES, c)), IMAGES)
+        for c in (1.0, 2.0)
+    )
+    assert twice.energy_pj.expected == pytest.approx(2 * once.energy_pj.expected)
+    assert once.layers[0].standing_pj == 0
+
+
+def test_a_program_runs_on_a_wider_array_but_not_on_a_narrower_one():
+    wide = fit_of(replace(ARCH, acc_width=ARCH.acc_width + 2))
+    arch, fit = fitting(ARCH, {"decode": wide})
+    assert arch.acc_width == ARCH.acc_width + 2
+    assert array_estimate(PROGRAM, arch, fit, IMAGES).layers
+    arch, fit = fitting(ARCH, {"decode": fit_of(replace(ARCH, acc_width=ARCH.acc_width - 1))})
+    with pytest.raises(InputError, match="acc_width must be at least"):
+        array_estimate(PROGRAM, arch, fit, IMAGES)
+
+
+def test_another_micro_architecture_is_refused():
+    with pytest.raises(InputError, match="Micro must be characterized: decode, not uniform"):
+        fitting(replace(ARCH, micro="uniform"), {"decode": fit_of(ARCH)})
+
+
+def test_estimate_shows_it_and_asks_for_operands(tmp_path, monkeypatch):
+    program, images, gates = (tmp_path / n for n in ("p.safetensors", "i.npy", "g.toml"))
+    save(PROGRAM, program)
+    np.save(images, IMAGES)
+    gates.write_text("made up by the test")
+    monkeypatch.setattr(
+        characterization_file, "load", lambda path: {"decode": fit_of(ARCH, lane=1.0)}
+    )
+    words = ["estimate", str(program), "--rows", "4", "--cols", "2", "--gates", str(gates)]
+    shown = CliRunner().invoke(app, [*words, "--input", str(images)])
+    assert shown.exit_code == 0, shown.output
+    assert "lane array by gates" in shown.output
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert "Images must be given with --data or --input" in refused.output
