@@ -5,6 +5,7 @@ import typer
 from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
 from .commands import (
     bench,
+    bench_budgets,
     bench_gates,
     bench_rtl,
     characterize,
@@ -60,6 +61,7 @@ benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("gates")(guarded(bench_gates.command))
+benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))

@@ -28,6 +28,7 @@ WIDTHS = ("act_width", "weight_width", "level_width", "acc_width", "bin_width", 
 class Fit:
     """The coefficients of one micro-architecture, as read from a file."""
 
+    library: str
     micro: str
     widths: Mapping[str, int]
     energy_fj: Mapping[str, float]
@@ -131,10 +132,13 @@ def load(path: Path) -> dict[str, Fit]:
     micros = content.get("micro")
     if not isinstance(micros, dict) or not micros:
         raise InputError(f"Characterization {str(path)!r} must have [micro.NAME] tables, not none")
-    return {name: _fit(str(path), name, table) for name, table in micros.items()}
+    library = content.get("characterization", {}).get("liberty")
+    if not isinstance(library, str):
+        raise InputError(f"Characterization {str(path)!r} must name its liberty, not {library!r}")
+    return {name: _fit(str(path), library, name, table) for name, table in micros.items()}
 
 
-def _fit(where: str, micro: str, table: Any) -> Fit:
+def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
     what = f"Characterization {where!r}, micro {micro!r}"
     if not isinstance(table, dict):
         raise InputError(f"{what} must be a table, not {table!r}")
@@ -144,6 +148,7 @@ def _fit(where: str, micro: str, table: Any) -> Fit:
     }
     own = _numbers(what, table, (*WIDTHS, "test_real_worst_percent"), others=True)
     return Fit(
+        library=library,
         micro=micro,
         widths={name: int(own[name]) for name in WIDTHS},
         error_percent=abs(own["test_real_worst_percent"]),

@@ -78,6 +78,7 @@ BROKEN = {
     "must be at least 0, not -90.0": ("lane = 90.0", "lane = -90.0"),
     "must be a finite number, not nan": ("lane = 90.0", "lane = nan"),
     "must have .micro.NAME. tables": ("[micro.", "[other."),
+    "must name its liberty, not None": ("liberty =", "library ="),
 }
 
 

@@ -25,6 +25,7 @@ IMAGES = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8
 
 def fit_of(arch: Arch, **worth: float) -> Fit:
     return Fit(
+        library="made up",
         micro=str(arch.micro),
         widths={name: getattr(arch, name) for name in WIDTHS},
         energy_fj={name: worth.get(name, 0.0) for name in TERMS},

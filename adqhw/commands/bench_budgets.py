@@ -1,0 +1,90 @@
+"""`adqhw bench budgets`: accuracy, energy, area and cycles of programs of several bit budgets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import JSON_OPTION, emit, people, say
+from ..engines import run_in_steps, top1
+from ..images import DATA_HELP, read_images
+from ..spec.errors import InputError
+from ..spec.files import atomic_path
+from ..spec.program_file import load
+
+if TYPE_CHECKING:
+    from ..cosim.budgets import Candidate
+    from ..cosim.characterization_file import Fit
+
+GATES_HELP = "File of `adqhw characterize`; repeated: files of one library are put together."
+STATISTICS_IMAGES = 2
+
+
+def command(
+    programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
+    gates: Annotated[list[Path], typer.Option(help=GATES_HELP)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    limit: Annotated[int | None, typer.Option(help="First N test images for top-1.")] = None,
+    rows: Annotated[int, typer.Option(help="Input channels per beat.")] = 16,
+    cols: Annotated[int, typer.Option(help="Output channels per beat.")] = 16,
+    tech: Annotated[str, typer.Option(help="Technology of the memories.")] = "literature45",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Programs side by side on every characterized micro-architecture; a table and a verdict.
+
+    Top-1 is the integer program's on the test images. The array's energy and area come from its
+    gates (`adqhw characterize`), the memories' from a technology table.
+
+    Example: adqhw bench budgets w4.safetensors w2.safetensors --gates t.toml --data DIR -o page.md
+    """
+    from ..cosim import budgets, budgets_page, technology
+
+    libraries = _libraries(gates)
+    table = technology.load(tech)
+    found = []
+    for path in programs:
+        people.print(f"{path.name}", style="dim")
+        candidate, images = _candidate(path, data, limit)
+        found += budgets.rows_of(candidate, libraries, table, images, rows=rows, cols=cols)
+    words = [path.name for path in (*programs, *gates)]
+    text = budgets_page.page(
+        found, table, f"{rows}x{cols}", f"adqhw bench budgets {' '.join(words)}"
+    )
+    with atomic_path(out) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    if as_json:
+        emit({"rows": [row.to_dict() for row in found], "technology": table.name})
+        return
+    for line in budgets_page.verdicts(found):
+        say(line)
+    say(f"wrote {out}")
+
+
+def _libraries(paths: list[Path]) -> "dict[str, dict[str, Fit]]":
+    """Library -> micro-architecture -> fit."""
+    from ..cosim import characterization_file
+
+    found: dict[str, dict[str, Fit]] = {}
+    for path in paths:
+        for micro, fit in characterization_file.load(path).items():
+            known = found.setdefault(fit.library, {})
+            if micro in known:
+                raise InputError(
+                    f"Micro {micro!r} of library {fit.library!r} must be characterized once, not "
+                    f"again in {str(path)!r}"
+                )
+            known[micro] = fit
+    return found
+
+
+def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, object]":
+    from ..cosim.budgets import Candidate
+
+    program = load(path)
+    batch = read_images(program, data=data, limit=limit)
+    assert batch.labels is not None  # a data set always has labels
+    logits = run_in_steps("numba", program, batch.images).logits
+    name = path.name.removesuffix(".safetensors")
+    accuracy = top1(logits, batch.labels)
+    return Candidate(name=name, program=program, top1=accuracy), batch.images[:STATISTICS_IMAGES]

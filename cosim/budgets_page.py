@@ -1,0 +1,80 @@
+"""The page of `adqhw bench budgets`: a table, and a verdict in words."""
+
+from collections.abc import Callable, Sequence
+
+from .budgets import Row
+from .technology import Band, Technology
+
+UNIFORM = "uniform"
+HEAD = """# Bit budgets
+
+Written by `{command}`; do not edit.
+
+Programs on {size} arrays, one image. **array**: lanes, adder trees, accumulators, codebook and
+control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
+worst error on layers that were not fitted. Without glitches, placed wires, clock tree. **memory**:
+on-chip memories, technology table {technology} ({node}) in every row, corners as the bar. Output
+stage and DRAM are in neither. *x uniform*: against the row of the same program and library whose
+lanes multiply stored levels, expected values.
+"""
+COLUMNS = (
+    ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
+    ("micro", "---"), ("cycles", "---:"), ("array uJ", "---:"), ("memory uJ", "---:"),
+    ("array x uniform", "---:"), ("both x uniform", "---:"), ("array mm2", "---:"),
+)  # fmt: skip
+
+
+def page(found: Sequence[Row], technology: Technology, size: str, command: str) -> str:
+    """The table as Markdown, with a verdict per library and program."""
+    head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
+    lines = [head, _line([name for name, _ in COLUMNS]), _line([rule for _, rule in COLUMNS])]
+    plain = {(r.library, r.program): r for r in found if r.micro == UNIFORM}
+    for row in found:
+        base = plain.get((row.library, row.program))
+        lines.append(_line([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
+    return "\n".join([*lines, "", "## Verdict", "", *verdicts(found), ""])
+
+
+def verdicts(found: Sequence[Row]) -> list[str]:
+    """In words: what draws least, and whether the bars leave a doubt."""
+    lines = []
+    for library, program in dict.fromkeys((r.library, r.program) for r in found):
+        rows = [r for r in found if (r.library, r.program) == (library, program)]
+        array = _least(rows, lambda row: row.array_pj)
+        both = _least(rows, lambda row: row.array_pj + row.memory_pj)
+        lines.append(f"- {library}, {program}: least of the array {array}; with memories {both}.")
+    return lines
+
+
+def _least(rows: Sequence[Row], energy: Callable[[Row], Band]) -> str:
+    """The first against the second; memories of one program err alike, but bars are taken whole."""
+    order = sorted(rows, key=lambda row: energy(row).expected)
+    if len(order) == 1:
+        return f"{order[0].micro} (alone)"
+    first, second = energy(order[0]), energy(order[1])
+    gain = 100 * (1 - first.expected / second.expected)
+    said = "bars apart" if first.high < second.low else "bars overlap: no verdict"
+    return f"{order[0].micro} ({gain:.0f} % below {order[1].micro}, {said})"
+
+
+def _facts(row: Row) -> list[str]:
+    return [
+        row.library, row.program, f"{row.top1:.2f}", f"{row.weight_bits:.2f}", row.micro,
+        f"{row.cycles:,}", _micro_joule(row.array_pj), _micro_joule(row.memory_pj),
+    ]  # fmt: skip
+
+
+def _ratios(row: Row, base: Row | None) -> list[str]:
+    if base is None:
+        return ["-", "-"]
+    array = row.array_pj.expected / base.array_pj.expected
+    both = (row.array_pj + row.memory_pj).expected / (base.array_pj + base.memory_pj).expected
+    return [f"{array:.2f}", f"{both:.2f}"]
+
+
+def _micro_joule(band: Band) -> str:
+    return f"{band.expected / 1e6:.2f} ({band.low / 1e6:.2f}-{band.high / 1e6:.2f})"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
