@@ -1,9 +1,9 @@
 """The page of `adqhw bench budgets`: a table, and a verdict in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from .budgets import Row
-from .technology import Band, Technology
+from .technology import BAND_KEYS, Band, Technology
 
 UNIFORM = "uniform"
 HEAD = """# Bit budgets
@@ -15,7 +15,8 @@ control by their gates in the library (docs/gates.md), clock and leakage include
 worst error on layers that were not fitted. Without glitches, placed wires, clock tree. **memory**:
 on-chip memories, technology table {technology} ({node}) in every row, corners as the bar. Output
 stage and DRAM are in neither. *x uniform*: against the row of the same program and library whose
-lanes multiply stored levels, expected values.
+lanes multiply stored levels, expected values. A verdict takes the array's bars whole and memories
+at each corner, the same one for both: one table prices them.
 """
 COLUMNS = (
     ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
@@ -40,21 +41,26 @@ def verdicts(found: Sequence[Row]) -> list[str]:
     lines = []
     for library, program in dict.fromkeys((r.library, r.program) for r in found):
         rows = [r for r in found if (r.library, r.program) == (library, program)]
-        array = _least(rows, lambda row: row.array_pj)
-        both = _least(rows, lambda row: row.array_pj + row.memory_pj)
+        array, both = _least(rows, memories=False), _least(rows, memories=True)
         lines.append(f"- {library}, {program}: least of the array {array}; with memories {both}.")
     return lines
 
 
-def _least(rows: Sequence[Row], energy: Callable[[Row], Band]) -> str:
-    """The first against the second; memories of one program err alike, but bars are taken whole."""
-    order = sorted(rows, key=lambda row: energy(row).expected)
+def _least(rows: Sequence[Row], *, memories: bool) -> str:
+    """The first against the second. One table prices the memories of both: they err alike."""
+
+    def corner(row: Row, array: str, memory: str) -> float:
+        other = getattr(row.memory_pj, memory) if memories else 0.0
+        return float(getattr(row.array_pj, array) + other)
+
+    order = sorted(rows, key=lambda row: corner(row, "expected", "expected"))
     if len(order) == 1:
         return f"{order[0].micro} (alone)"
-    first, second = energy(order[0]), energy(order[1])
-    gain = 100 * (1 - first.expected / second.expected)
-    said = "bars apart" if first.high < second.low else "bars overlap: no verdict"
-    return f"{order[0].micro} ({gain:.0f} % below {order[1].micro}, {said})"
+    first, second = order[:2]
+    gain = 1 - corner(first, "expected", "expected") / corner(second, "expected", "expected")
+    apart = all(corner(first, "high", c) < corner(second, "low", c) for c in BAND_KEYS)
+    said = "bars apart" if apart else "bars overlap: no verdict"
+    return f"{first.micro} ({100 * gain:.0f} % below {second.micro}, {said})"
 
 
 def _facts(row: Row) -> list[str]:

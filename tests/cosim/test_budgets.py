@@ -56,13 +56,19 @@ def test_rows_of_every_micro_architecture_that_can_run_the_program():
 
 def test_a_verdict_needs_bars_that_are_apart():
     close = [row("uniform", 9, 10, 11), row("decode", 8, 9, 10)]
-    assert verdicts(close) == [
-        "- made up, net: least of the array decode (10 % below uniform, bars overlap: no verdict); "
-        "with memories decode (9 % below uniform, bars overlap: no verdict)."
-    ]
+    said = "(10 % below uniform, bars overlap: no verdict); with memories decode (9 % below"
+    assert verdicts(close)[0].startswith(f"- made up, net: least of the array decode {said}")
     apart = [row("uniform", 9, 10, 11), row("decode", 4, 5, 6)]
     assert "least of the array decode (50 % below uniform, bars apart)" in verdicts(apart)[0]
     assert "decode (alone)" in verdicts(apart[1:])[0]
+
+
+def test_memories_err_alike():
+    """Arrays 4-6 and 9-11, memories of 1-100 in both rows: apart, however wide the memories' bar."""
+    wide = Band(low=1e6, expected=5e6, high=1e8)
+    rows = [row("uniform", 9, 10, 11), row("decode", 4, 5, 6)]
+    found = verdicts([replace(r, memory_pj=wide) for r in rows])[0]
+    assert "with memories decode (33 % below uniform, bars apart)" in found
 
 
 def test_the_page_gives_ratios_to_the_uniform_row():
