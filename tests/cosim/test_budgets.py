@@ -64,7 +64,7 @@ def test_a_verdict_needs_bars_that_are_apart():
 
 
 def test_memories_err_alike():
-    """Arrays 4-6 and 9-11, memories of 1-100 in both rows: apart, however wide the memories' bar."""
+    """Arrays 4-6 and 9-11 are apart, however wide the bar of the memories of both."""
     wide = Band(low=1e6, expected=5e6, high=1e8)
     rows = [row("uniform", 9, 10, 11), row("decode", 4, 5, 6)]
     found = verdicts([replace(r, memory_pj=wide) for r in rows])[0]
