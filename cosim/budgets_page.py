@@ -15,7 +15,8 @@ control by their gates in the library (docs/gates.md), clock and leakage include
 worst error on layers that were not fitted. Without glitches, placed wires, clock tree. **memory**:
 on-chip memories, technology table {technology} ({node}) in every row, corners as the bar. Output
 stage and DRAM are in neither. *x uniform*: against the row of the same program and library whose
-lanes multiply stored levels, expected values. A verdict takes the array's bars whole and memories
+lanes multiply stored levels, expected values. Arrays larger than the characterized ones are
+extrapolated. Where the library is of another node than the memories, their sum mixes nodes. A verdict takes the array's bars whole and memories
 at each corner, the same one for both: one table prices them.
 """
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""`adqhw characterize`: its file, what it refuses, and once end to end on a made-up library."""
+"""`adqhw characterize`: its file, what it refuses, and once end to end on the library given."""
 
 import tomllib
 
@@ -145,8 +145,8 @@ def test_end_to_end(files, tmp_path):
     result = run(
         files,
         **{
-            "--micro": "uniform", "--test-size": "3x2", "--beats": "300", "--slew-ns": "0.1",
-            "--build": tmp_path,
+            "--liberty": needs.liberty(), "--micro": "uniform", "--test-size": "3x2",
+            "--beats": "300", "--build": tmp_path,
         },
     )  # fmt: skip
     assert result.exit_code == 0, result.output

