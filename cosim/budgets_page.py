@@ -16,8 +16,9 @@ worst error on layers that were not fitted. Without glitches, placed wires, cloc
 on-chip memories, technology table {technology} ({node}) in every row, corners as the bar. Output
 stage and DRAM are in neither. *x uniform*: against the row of the same program and library whose
 lanes multiply stored levels, expected values. Arrays larger than the characterized ones are
-extrapolated. Where the library is of another node than the memories, their sum mixes nodes. A verdict takes the array's bars whole and memories
-at each corner, the same one for both: one table prices them.
+extrapolated. Where the library is of another node than the memories, their sum mixes nodes.
+A verdict takes the array's bars whole and memories at each corner, the same one for both: one table
+prices them.
 """
 COLUMNS = (
     ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
