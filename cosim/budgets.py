@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..rtl.arch import Arch
+from ..rtl.arch import Arch, Micro
 from ..rtl.fit import check_codebooks
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
@@ -100,7 +100,7 @@ def rows_of(
 
 def usable(program: Program, micro: str) -> bool:
     """Whether the program's codebooks suit the micro-architecture."""
-    if micro != "shift_add":
+    if micro != Micro.SHIFT_ADD:
         return True
     try:
         check_codebooks(program)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from ..rtl.arch import Micro
 from .budgets import Row
 from .technology import BAND_KEYS, Band, Technology
 
-UNIFORM = "uniform"
 HEAD = """# Bit budgets
 
 Written by `{command}`; do not edit.
@@ -31,7 +31,7 @@ def page(found: Sequence[Row], technology: Technology, size: str, command: str) 
     """The table as Markdown, with a verdict per library and program."""
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
     lines = [head, _line([name for name, _ in COLUMNS]), _line([rule for _, rule in COLUMNS])]
-    plain = {(r.library, r.program): r for r in found if r.micro == UNIFORM}
+    plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
     for row in found:
         base = plain.get((row.library, row.program))
         lines.append(_line([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
