@@ -4,6 +4,7 @@ papers.md section 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)``
 (Hinton et al., 2015), or N2UQ's soft cross entropy alone (section 3.4: no label, T = 1).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +15,16 @@ from torch import Tensor
 from ..spec.errors import InputError
 from . import checkpoint, preparation, pretrained
 from .config import DistillConfig, Recipe
-from .network import Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Teacher:
-    """A network that only answers, and the digest by which a resumed run knows it again."""
+    """A network that only answers, and the digest by which a resumed run knows it again.
 
-    model: Network
+    ``model`` is a `Network`, or whatever else answers images with logits: an integer program.
+    """
+
+    model: Callable[[Tensor], Tensor]
     digest: str
 
     def logits(self, images: Tensor, amp: bool = False) -> Tensor:
@@ -30,8 +33,11 @@ class Teacher:
             return self.model(images).float()
 
 
-def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:
-    """Return the teacher the recipe asks for: a checkpoint of `adqhw train` or foreign weights."""
+def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher | None:
+    """Return the teacher the recipe asks for: a checkpoint of `adqhw train` or foreign weights.
+
+    A `Teacher` is taken as it is.
+    """
     if recipe.distill.mode == "off":
         if path is not None:
             raise InputError("--teacher must go with distill.mode kl or soft, not off")
@@ -41,6 +47,8 @@ def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:
             f"Recipe {recipe.name} must have a teacher (distill.mode={recipe.distill.mode}): pass "
             "--teacher FILE, or --set distill.mode=off"
         )
+    if isinstance(path, Teacher):
+        return path
     tensors, metadata = checkpoint.read_tensors(path)
     if checkpoint.FORMAT in metadata:
         state = checkpoint.load(path)
@@ -48,16 +56,17 @@ def load_teacher(recipe: Recipe, path: str | Path | None) -> Teacher | None:
         model.load_state_dict(state.model)
     else:
         model = pretrained.load_pretrained(path)
-    _check_fits(model, recipe, path)
+    config = model.config
+    check_fits((len(config.mean), config.image_size, config.classes), recipe, path)
     return Teacher(
         model=model.to(recipe.train.device).eval().requires_grad_(False),
         digest=checkpoint.tensors_digest(tensors),
     )
 
 
-def _check_fits(model: Network, recipe: Recipe, path: str | Path) -> None:
-    config, (channels, size, _) = model.config, recipe.model.image
-    found = len(config.mean), config.image_size, config.classes
+def check_fits(found: tuple[int, int, int], recipe: Recipe, path: str | Path) -> None:
+    """Refuse a teacher of other (channels, image size, classes) than the recipe's network."""
+    channels, size, _ = recipe.model.image
     wanted = channels, size, recipe.model.classes
     if found != wanted:
         raise InputError(

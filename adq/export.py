@@ -48,7 +48,8 @@ def export(
 ) -> Program:
     """The integer program of ``model``, whose codebooks must be frozen.
 
-    ``provenance`` is JSON data added to the configuration of the network.
+    ``provenance`` is JSON data added to the configuration of the network and to ``logit_step``,
+    the real value of a logit of 1: what softmax and a student of the program need.
     """
     if not model.codebooks_frozen:
         raise InputError("Codebooks must be frozen before export: call freeze_codebooks()")
@@ -61,11 +62,12 @@ def export(
     config = model.config
     exporter = Exporter(multiplier_width)
     layers = exporter.network(model) if isinstance(model, ResNet) else graph(model, exporter)
+    facts = {"network": asdict(config), "logit_step": float(exporter.logit_step)}
     return Program(
         input_shape=(len(config.mean), config.image_size, config.image_size),
         input_format=PIXEL,
         layers=tuple(layers),
-        provenance=json.loads(json.dumps({"network": asdict(config), **(provenance or {})})),
+        provenance=json.loads(json.dumps(facts | (provenance or {}))),
     )
 
 
@@ -74,6 +76,7 @@ class Exporter:
 
     def __init__(self, multiplier_width: int) -> None:
         self.multiplier_width = multiplier_width
+        self.logit_step = 1.0
 
     def network(self, model: ResNet) -> list[Layer]:
         layers: list[Layer] = [self.conv("conv1", INPUT, model.conv1, in_scale=1.0, source=PIXEL)]
@@ -172,7 +175,7 @@ class Exporter:
             multiplier_width=self.multiplier_width,
             name="pool",
         )
-        levels, bias, _ = model.fc.quantized(model.pool.output.real_step)
+        levels, bias, self.logit_step = model.fc.quantized(model.pool.output.real_step)
         return [
             PoolLayer(
                 name="pool",

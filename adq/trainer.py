@@ -21,7 +21,7 @@ from .batches import batches
 from .board import Board
 from .config import Recipe
 from .descent import descend, parts_of
-from .distill import load_teacher
+from .distill import Teacher, load_teacher
 from .ranks import RankLostError, Ranks, joined
 from .run_folder import Existing, RunFolder
 from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
@@ -51,7 +51,7 @@ def train(
     *,
     data_folder: str | Path | None = None,
     init: str | Path | None = None,
-    teacher: str | Path | None = None,
+    teacher: str | Path | Teacher | None = None,
     answers: str | Path | None = None,
     existing: Existing = "refuse",
     observer: Observer | None = None,
@@ -77,7 +77,7 @@ def _train(
     recipe: Recipe,
     files: RunFolder,
     ranks: Ranks,
-    sources: dict[str, str | Path | None],
+    sources: dict[str, Any],
     existing: Existing,
     observer: Observer,
 ) -> dict[str, Any]:

@@ -11,16 +11,25 @@ from .console import people, progress
 
 def is_checkpoint(path: Path) -> bool:
     """Whether `path` is a checkpoint of `adqhw train`; False for anything else, damaged too."""
-    if not path.is_file():
-        return False
+    names = _headers(path)
+    return bool(names) and not is_program(path)
+
+
+def is_program(path: Path) -> bool:
+    """Whether `path` says that it is a program; its content may still be refused."""
     from .spec.program_file import HEADER
 
+    return HEADER in _headers(path)
+
+
+def _headers(path: Path) -> set[str]:
+    if not path.is_file():
+        return set()
     try:
         with safe_open(path, framework="numpy") as stream:
-            names = set(stream.metadata() or {})
+            return set(stream.metadata() or {})
     except (SafetensorError, OSError):
-        return False
-    return bool(names) and HEADER not in names
+        return set()
 
 
 def evaluate_checkpoint(path: Path, data: Path | None, limit: int | None) -> dict[str, Any]:

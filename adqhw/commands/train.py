@@ -11,6 +11,7 @@ import typer
 
 from ..console import JSON_OPTION, emit, people, say
 from ..cost_tables import BUDGET_HELP, with_budget
+from ..program_teacher import teacher_of
 from ..spec.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def command(
     ] = None,
     teacher: Annotated[
         Path | None,
-        typer.Option(help="Network to distil from, for recipes with distill.mode kl or soft."),
+        typer.Option(
+            help="Network to distil from, for recipes with distill.mode kl or soft: a checkpoint, "
+            "float weights, or a program, which the simulator runs many times faster."
+        ),
     ] = None,
     answers: Annotated[
         Path | None,
@@ -128,9 +132,10 @@ def _fetch(recipe: "Recipe", data: Path | None) -> None:
 
 
 def _train(
-    recipe: "Recipe", sources: dict[str, Path | None], folder: Path, resume: bool
+    recipe: "Recipe", sources: dict[str, Any], folder: Path, resume: bool
 ) -> dict[str, Any]:
     trainer = _trainer()
+    sources["teacher"] = teacher_of(recipe, sources["teacher"])
     start = time.perf_counter()
     with shown_training() as observer:
         metrics = trainer.train(
