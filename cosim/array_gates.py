@@ -5,18 +5,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from amaranth.lib import wiring
 
 from ..rtl.arch import Arch
 from ..rtl.hexfile import field_bits
-from ..rtl.lane_array import LaneArray
+from ..rtl.lane_array import COLUMN_MODULE, LaneArray
+from ..rtl.lookup_mac import column_for
 from ..rtl.payloads import beat_layout, codebook_layout, sums_layout
 from ..rtl.schedule import SINGLE_CYCLE, schedule_widths, schedule_word
 from ..rtl.timing import column_latency
 from ..spec.errors import SimulationError
 from ..spec.formats import twos_complement
+from .gate_lanes import LANES, LaneModel, joined, play_lanes
 from .gate_netlist import Netlist
 from .gate_simulation import (
     COUNT,
+    FOLLOWED,
     RECORD,
     UNTIL_READY,
     Bits,
@@ -26,22 +30,48 @@ from .gate_simulation import (
     Watch,
     play,
 )
-from .gate_streams import OperandStream, expected_sums
+from .gate_streams import OperandStream, expected_sums, parts_of
 
 RESET_ROWS, IDLE_ROWS = 2, 4
 WATCH = Watch(ready="beats_ready", valid="sums_valid", record="sums_payload")
 
 
 def array_component(arch: Arch) -> LaneArray:
-    """What is synthesized: the array with its columns, codebook and control."""
-    return LaneArray(arch)
+    """What is synthesized: the array with codebook and control, and `cols` times its column."""
+    return LaneArray(arch, instances=True)
 
 
-def play_stream(model: GateModel, arch: Arch, stream: OperandStream) -> Switching:
-    """Run the stream; the sums must be the golden ones, bit for bit."""
-    switching = play(model, array_stimulus(arch, model.netlist, stream), WATCH)
+def array_parts(arch: Arch) -> dict[str, wiring.Component]:
+    """The modules that `array_component` instantiates, by name."""
+    return {COLUMN_MODULE: column_for(arch)}
+
+
+def play_stream(
+    model: GateModel | LaneModel, arch: Arch, stream: OperandStream, *, lanes: int = LANES
+) -> Switching:
+    """Run the stream; the sums must be the golden ones, bit for bit.
+
+    A `LaneModel` plays up to `lanes` parts of it side by side (1: the stream as it is).
+    """
+    if isinstance(model, GateModel):
+        switching = play(model, array_stimulus(arch, model.netlist, stream), WATCH)
+        check_sums(arch, stream, switching.records)
+        return switching
+    found: Switching | None = None
+    for parts in parts_of(stream, lanes) if lanes > 1 else [[stream]]:
+        stimuli = [array_stimulus(arch, model.netlist, part) for part in parts]
+        switching, records = play_lanes(model, stimuli, WATCH)
+        for part, bits in zip(parts, records, strict=True):
+            check_sums(arch, part, bits)
+        found = switching if found is None else joined(found, switching)
+    assert found is not None
+    return found
+
+
+def check_sums(arch: Arch, stream: OperandStream, records: Bits) -> None:
+    """Refuse recorded sums that are not the golden ones."""
     wanted = expected_sums(stream, arch.acc_width)
-    found = recorded_sums(arch, switching.records)
+    found = recorded_sums(arch, records)
     if found.shape != wanted.shape or not np.array_equal(found, wanted):
         same = found.shape == wanted.shape
         where = tuple(np.argwhere(found != wanted)[0].tolist()) if same else found.shape
@@ -49,7 +79,6 @@ def play_stream(model: GateModel, arch: Arch, stream: OperandStream) -> Switchin
             f"Layer {stream.layer!r}, {stream.operands} operands: sums of the gate netlist must "
             f"be the golden ones, not differ at {where} (of {wanted.shape})"
         )
-    return switching
 
 
 def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimulus:
@@ -64,7 +93,10 @@ def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimu
     begin = RESET_ROWS + book + IDLE_ROWS
     ports = {n: np.zeros((rows, len(nets)), np.uint8) for n, nets in netlist.inputs.items()}
     flags = np.full(rows, RECORD, np.uint32)
-    flags[begin : begin + beats] |= COUNT | UNTIL_READY
+    flags[begin : begin + beats] |= UNTIL_READY
+    flags[begin + stream.warm : begin + beats] |= COUNT
+    if stream.warm:
+        flags[begin + stream.warm - 1] |= FOLLOWED
     ports["rst"][:RESET_ROWS] = 1
     ports["sums_ready"][:] = 1
     ports["bypass"][:] = stream.bypass

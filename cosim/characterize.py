@@ -1,7 +1,7 @@
 """Fit of a lane array's energy and area to its gates, and its error where it was not fitted.
 
-Fitted: every other layer with weights, image 0, small arrays. Tested: the layers between, image 1,
-an array of another size. Real operands everywhere, uniform random ones for every fourth layer.
+Fitted: beats of every other layer with weights, image 0, small arrays. Tested: the layers between,
+whole, image 1, a larger array. Real operands everywhere, random ones for every fourth layer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,6 @@ from .gate_bench import SEED, ArrayGates, Bench, mac_layers, measure_streams, pr
 from .gate_fit import Errors, Sample, errors_of, fit_area, fit_energy, predict_area
 from .gate_streams import random_twin, recorded
 from .stream_toggles import stream_toggles
-from .toolchain import Simulator
 
 Size = tuple[int, int]
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -31,11 +30,11 @@ RANDOM_EVERY = 4
 class Plan:
     """What is synthesized and played."""
 
-    sizes: tuple[Size, ...] = ((1, 1), (1, 2), (2, 1), (2, 2))
+    sizes: tuple[Size, ...] = ((2, 2), (4, 4), (2, 8), (8, 2), (8, 8))
     """(rows, cols) of the arrays that are fitted."""
-    test_size: Size = (4, 2)
-    beats: int = 800
-    """Most beats of a layer on an array."""
+    test_size: Size = (16, 16)
+    beats: int = 4000
+    """Most beats of a layer on a fitted array; the tested one plays whole layers."""
     slew_ns: float | None = None
     period_ns: float = 5.0
     """Cells are sized for this clock, and leak as long per cycle."""
@@ -86,7 +85,6 @@ def characterize(
     liberty: Path,
     micro: str,
     plan: Plan,
-    simulator: Simulator,
     cache: Path,
     tick: Callable[[str], None],
 ) -> Characterization:
@@ -99,13 +97,13 @@ def characterize(
     fitted, tested, areas = [], [], {}
     for size in (*plan.sizes, plan.test_size):
         arch = covering([program, *also], rows=size[0], cols=size[1], micro=micro)
-        tick(f"{liberty.name}, {micro} {size[0]}x{size[1]}: synthesis, compilation")
+        tick(f"{liberty.name}, {micro} {size[0]}x{size[1]}: synthesis")
         bench = prepare(
-            arch, liberty, simulator, cache,
+            arch, liberty, cache,
             slew_ns=plan.slew_ns, period_ns=plan.period_ns, wire_factor=plan.wire_factor,
         )  # fmt: skip
         if size == plan.test_size:
-            tested = measured(bench, arch, program, names[1::2], tensors, TEST_IMAGE, plan.beats)
+            tested = measured(bench, arch, program, names[1::2], tensors, TEST_IMAGE, None)
         else:
             areas[size] = bench.array.area_um2
             fitted += measured(bench, arch, program, names[::2], tensors, FIT_IMAGE, plan.beats)
@@ -127,7 +125,7 @@ def measured(
     layers: Sequence[str],
     tensors: Tensors,
     image: int,
-    beats: int,
+    beats: int | None,
 ) -> list[Sample]:
     """Samples of `layers` on one array; every sum of the netlist is the golden one."""
     streams = []

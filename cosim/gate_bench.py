@@ -10,11 +10,12 @@ import numpy.typing as npt
 from ..rtl.arch import Arch
 from ..spec.layers import MacLayer
 from ..spec.program import Program
-from .array_gates import array_component, play_stream
+from .array_gates import array_component, array_parts, play_stream
 from .energy import event_prices
 from .estimate import Estimate
 from .events import EVENTS, LayerEvents
 from .gate_energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
+from .gate_lanes import LaneModel, lane_model
 from .gate_mapping import map_component
 from .gate_netlist import Netlist
 from .gate_simulation import GateModel, build_gates
@@ -81,26 +82,29 @@ class Bench:
     """A mapped, compiled array with its assumptions."""
 
     array: ArrayGates
-    model: GateModel
+    model: GateModel | LaneModel
 
 
 def prepare(
     arch: Arch,
     liberty: Path,
-    simulator: Simulator,
     cache: Path,
     *,
+    simulator: Simulator | None = None,
     slew_ns: float | None = None,
     period_ns: float | None = None,
     wire_factor: float = 0.0,
 ) -> Bench:
-    """Map and compile the lane array of `arch`.
+    """Map the lane array of `arch`, its column once.
 
+    simulator: a Verilator that plays it beat by beat; None: 64 parts of a stream at a time.
     slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
     maps for speed and takes the critical path.
     """
     library = read_liberty(liberty)
-    netlist = map_component(array_component(arch), liberty, library, cache, period_ns)
+    netlist = map_component(
+        array_component(arch), liberty, library, cache, period_ns, array_parts(arch)
+    )
     slew = middle_slew_ns(library, netlist) if slew_ns is None else slew_ns
     path = critical_path(netlist, library, slew, wire_factor)
     assumed = Assumptions(
@@ -117,6 +121,8 @@ def prepare(
         critical_path_ns=path.ns,
         assumptions=assumed,
     )
+    if simulator is None:
+        return Bench(array=array, model=lane_model(netlist, library))
     return Bench(array=array, model=build_gates(netlist, library, simulator, cache))
 
 

@@ -25,7 +25,7 @@ from .network_cycles import network_cycles
 from .stream_toggles import STRUCTURE, TOGGLES, stream_toggles, structure
 from .technology import Band
 
-MOST_BEATS = 2000
+MOST_BEATS = 10_000
 """Of a layer and image, on the array."""
 
 

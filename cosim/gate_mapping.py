@@ -1,5 +1,6 @@
 """Mapping to gates: a component through yosys and abc to a Liberty, flat; kept on disk."""
 
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -22,16 +23,20 @@ def map_component(
     library: Library,
     cache: Path,
     period_ns: float | None = None,
+    parts: Mapping[str, wiring.Component] | None = None,
 ) -> Netlist:
     """The netlist of `component` in `library`, which was read from `liberty`.
 
     period_ns: what cells are sized for; None: as fast as can be, so that what is large depends on
-    which path is the longest.
+    which path is the longest. parts: components that `component` instantiates by module name; each
+    is mapped once, however often it is used, and flattened afterwards.
 
     Below `cache`, a folder per Verilog, library, script and yosys keeps what yosys wrote.
     """
     verilog, cells = convert(component, TOP), read_text(liberty)
-    script, constraints = mapping_script(library, period_ns), mapping_constraints(library)
+    verilog += "".join(convert(part, name) for name, part in (parts or {}).items())
+    script = mapping_script(library, period_ns, flat=not parts)
+    constraints = mapping_constraints(library)
     folder = build_folder(cache, "gates", [verilog, cells, script, constraints, _version()])
     made = folder / "netlist.json"
     if not made.is_file():
@@ -42,16 +47,20 @@ def map_component(
     return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
 
 
-def mapping_script(library: Library, period_ns: float | None = None) -> str:
-    """The yosys commands: no hierarchy, don't-cares are 0, marked cells stay unused."""
+def mapping_script(library: Library, period_ns: float | None = None, *, flat: bool = True) -> str:
+    """The yosys commands: don't-cares are 0, marked cells stay unused.
+
+    flat: optimize across modules; otherwise each module alone, without hierarchy in the end.
+    """
     avoid = " ".join(f"-dont_use {name}" for name in library.unusable())
     constr = "-constr abc.constr" if mapping_constraints(library) else ""
     target = "" if period_ns is None else f"-D {round(1000 * period_ns)}"
+    over, under = ("-flatten", "") if flat else ("", "flatten;")
     return (
-        f"read_verilog design.v; hierarchy -top {TOP}; synth -flatten -top {TOP}; "
+        f"read_verilog design.v; hierarchy -top {TOP}; synth {over} -top {TOP}; "
         f"setundef -zero; dfflibmap -liberty cells.lib {avoid}; "
-        f"abc -liberty cells.lib {constr} {target} {avoid}; "
-        "setundef -zero; opt_clean -purge; delete t:$scopeinfo; write_json netlist.json"
+        f"abc -liberty cells.lib {constr} {target} {avoid}; setundef -zero; {under} "
+        "opt_clean -purge; delete t:$scopeinfo; write_json netlist.json"
     )
 
 

@@ -22,8 +22,9 @@ from .gate_verilog import MODULE, gate_verilog, input_width, probes, state_outpu
 from .liberty import Library
 from .toolchain import Simulator
 
-COUNT, UNTIL_READY, RECORD = 1, 2, 4
-"""Flags of a stimulus row: count its cycle, repeat it until ready, record valid outputs."""
+COUNT, UNTIL_READY, RECORD, FOLLOWED = 1, 2, 4, 8
+"""Flags of a stimulus row: count its cycle, repeat it until ready, record valid outputs, count the
+step from it into the next row though none before (`gate_lanes` only)."""
 MOST_PINS = 8
 """A cell with n state bits has 4^n counters."""
 _MAIN = Path(__file__).parent / "templates" / "gates_main.cpp"
@@ -169,6 +170,17 @@ def _words(netlist: Netlist) -> int:
 def _stimulus_words(netlist: Netlist, stimulus: Stimulus) -> npt.NDArray[np.uint32]:
     """(rows, 1 + words): flags, then the input vector."""
     rows = len(stimulus.flags)
+    check_ports(netlist, stimulus)
+    bits = np.zeros((rows, _words(netlist) * 32), np.uint8)
+    used = np.concatenate([stimulus.ports[name] for name in netlist.inputs], axis=1)
+    bits[:, : used.shape[1]] = used
+    packed = np.packbits(bits, axis=1, bitorder="little").view("<u4")
+    return np.concatenate([stimulus.flags[:, None].astype("<u4"), packed], axis=1)
+
+
+def check_ports(netlist: Netlist, stimulus: Stimulus) -> None:
+    """Refuse a stimulus that does not have bits for every row of the netlist's inputs."""
+    rows = len(stimulus.flags)
     unknown = sorted(set(stimulus.ports) ^ set(netlist.inputs))
     if unknown:
         raise InputError(f"Stimulus must have exactly the netlist's input ports: {unknown[0]!r}")
@@ -176,11 +188,6 @@ def _stimulus_words(netlist: Netlist, stimulus: Stimulus) -> npt.NDArray[np.uint
         shape = stimulus.ports[name].shape
         if shape != (rows, len(nets)):
             raise InputError(f"Port {name!r} must have bits {(rows, len(nets))}, not {shape}")
-    bits = np.zeros((rows, _words(netlist) * 32), np.uint8)
-    used = np.concatenate([stimulus.ports[name] for name in netlist.inputs], axis=1)
-    bits[:, : used.shape[1]] = used
-    packed = np.packbits(bits, axis=1, bitorder="little").view("<u4")
-    return np.concatenate([stimulus.flags[:, None].astype("<u4"), packed], axis=1)
 
 
 def _record_width(netlist: Netlist, watch: Watch) -> int:

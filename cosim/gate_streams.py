@@ -24,8 +24,9 @@ from .layer_streams import layer_stream
 Codes = npt.NDArray[np.int64]
 
 REAL, RANDOM = "real", "random"
-WINDOWS = 8
-"""A stream shorter than its layer is taken from so many places of the layer, evenly apart."""
+WINDOWS = 64
+"""A stream shorter than its layer is taken from up to so many places of it: one at random in each
+of equal shares, because places evenly apart would always lie at the same columns of the map."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +56,8 @@ class OperandStream:
     """Empty: fields are levels."""
     bypass: int
     work: Schedule
+    warm: int = 0
+    """Beats at the beginning that fill the pipeline and are not counted."""
 
     def __len__(self) -> int:
         return len(self.activations)
@@ -139,15 +142,41 @@ def expected_sums(stream: OperandStream, acc_width: int) -> Codes:
     )
 
 
+def parts_of(stream: OperandStream, count: int) -> list[list[OperandStream]]:
+    """The stream as up to `count` parts of equally many sums, then parts of one sum for the rest.
+
+    Each begins with the sum before it as warm-up (the first with the last one), so that the parts'
+    counted beats are together those of the stream. Parts of a list are equally long.
+    """
+    depth = int(np.flatnonzero(stream.last)[0]) + 1
+    sums = len(stream) // depth
+    each = sums // count
+    lists = []
+    if each:
+        lists.append([_part(stream, n * each, (n + 1) * each, depth) for n in range(count)])
+    rest = range(each * count, sums)
+    if rest:
+        lists.append([_part(stream, n, n + 1, depth) for n in rest])
+    return lists
+
+
+def _part(stream: OperandStream, begin: int, end: int, depth: int) -> OperandStream:
+    beats = np.arange((begin - 1) * depth, end * depth)  # a negative one counts from the end
+    names = ("activations", "weights", "channels", "first", "last")
+    return replace(stream, warm=depth, **{name: getattr(stream, name)[beats] for name in names})
+
+
 def _chosen(sums: int, depth: int, most_beats: int | None) -> Codes:
     """Numbers of the sums to stream: all, or runs of neighbours evenly over the layer."""
     wanted = sums if most_beats is None else min(sums, max(1, most_beats // depth))
     if wanted == sums:
         return np.arange(sums)
-    windows = min(WINDOWS, wanted)
+    windows = max(1, min(WINDOWS, wanted // 2))
     lengths = np.full(windows, wanted // windows)
     lengths[: wanted % windows] += 1
-    starts = (np.arange(windows) * sums) // windows
+    edges = (np.arange(windows + 1) * sums) // windows
+    slack = edges[1:] - edges[:-1] - lengths
+    starts = edges[:-1] + np.random.default_rng(sums).integers(0, slack + 1)
     return np.concatenate(
         [start + np.arange(length) for start, length in zip(starts, lengths, strict=True)]
     )

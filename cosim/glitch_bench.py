@@ -46,14 +46,14 @@ def glitch_shares(bench: Bench, arch: Arch, streams: Sequence[OperandStream]) ->
 
 def _share(bench: Bench, arch: Arch, stream: OperandStream) -> GlitchShare:
     netlist, library, assumed = bench.model.netlist, bench.model.library, bench.array.assumptions
-    switching = play_stream(bench.model, arch, stream)
+    switching = play_stream(bench.model, arch, stream, lanes=1)
     stimulus = array_stimulus(arch, netlist, stream)
     found = glitches(netlist, library, stimulus, assumed.slew_ns, assumed.wire_factor)
     if not np.array_equal(found.settled, switching.toggles):
         net = int(np.flatnonzero(found.settled != switching.toggles)[0])
         raise SimulationError(
             f"Layer {stream.layer!r}, net {net}: changes between settled states must be those of "
-            f"Verilator ({switching.toggles[net]}), not {found.settled[net]}"
+            f"the zero-delay run ({switching.toggles[net]}), not {found.settled[net]}"
         )
     energy = gate_energy(netlist, library, switching, assumed)
     factor = found.factor(net_loads(netlist, library, assumed.wire_factor))

@@ -23,6 +23,7 @@ CYCLES_HELP = "Beats per layer, from 8 places of its first image; 0: all."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
 PERIOD_HELP = "Clock period in ns that cells are sized for (default: as fast as can be)."
 WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
+VERILATOR_HELP = "Play in Verilator, beat after beat, instead of 64 parts of a stream at a time."
 GLITCH_HELP = "So many beats with the library's delays too: the share of glitches."
 ABSENT = (
     "glitches (zero delay)", "placed wires", "clock tree", "memories, drain and output stage",
@@ -46,13 +47,14 @@ def command(
     period_ns: Annotated[float | None, typer.Option(help=PERIOD_HELP)] = None,
     wire_factor: Annotated[float, typer.Option(help=WIRE_HELP)] = 0.0,
     glitch_beats: Annotated[int, typer.Option(help=GLITCH_HELP)] = 0,
+    verilator: Annotated[bool, typer.Option("--verilator", help=VERILATOR_HELP)] = False,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Energy per MAC of the lane array's gate netlist, on real operands and on random ones.
 
     The array is synthesized to each Liberty; its netlist plays the beats of real layers and
-    uniform random ones in Verilator, every sum is compared with the golden one, and toggles are
+    uniform random ones, every sum is compared with the golden one, and toggles are
     priced with the library's tables. Beside it stands what the event model of `adqhw estimate`
     says of the same array. Needs yosys (pip install -r requirements-synth.txt).
 
@@ -78,16 +80,16 @@ def command(
     if arch is None:  # 16 x 16 lanes, the default elsewhere, are 100,000 gates
         rows, cols = (DEFAULT_SIZE if size is None else size for size in (rows, cols))
     array = choose_arch(loaded, arch, rows, cols, micro)
-    simulator = find_simulator("verilator")
+    simulator = find_simulator("verilator") if verilator else None
     images = read_images(loaded, input_file=input_file, data=data, limit=1).images
     tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
     streams = gate_bench.layer_streams_of(array, loaded, names, tensors, cycles or None)
     result = estimate(loaded, array, table, activity=measure(loaded, images))
     arrays, found, shares = [], [], []
     for path in liberty:
-        _tick(f"{path.name}: synthesis, timing, compilation")
+        _tick(f"{path.name}: synthesis, timing")
         bench = gate_bench.prepare(
-            array, path, simulator, build,
+            array, path, build, simulator=simulator,
             slew_ns=slew_ns, period_ns=period_ns, wire_factor=wire_factor,
         )  # fmt: skip
         arrays.append(bench.array)

@@ -20,7 +20,7 @@ MICRO_HELP = "Micro-architectures, separated by commas."
 ALSO_HELP = "Program that the arrays must be wide enough for, too; may be repeated."
 SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
 TEST_HELP = "Array that is tested; none of the fitted ones."
-BEATS_HELP = "Most beats of a layer on an array."
+BEATS_HELP = "Most beats of a layer on a fitted array; the tested one plays whole layers."
 OUT_HELP = "TOML file to write; again after every micro-architecture."
 
 
@@ -32,9 +32,9 @@ def command(
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
     micro: Annotated[str, typer.Option(help=MICRO_HELP)] = MICROS,
-    sizes: Annotated[str, typer.Option(help=SIZES_HELP)] = "1x1,1x2,2x1,2x2",
-    test_size: Annotated[str, typer.Option(help=TEST_HELP)] = "4x2",
-    beats: Annotated[int, typer.Option(help=BEATS_HELP)] = 800,
+    sizes: Annotated[str, typer.Option(help=SIZES_HELP)] = "2x2,4x4,2x8,8x2,8x8",
+    test_size: Annotated[str, typer.Option(help=TEST_HELP)] = "16x16",
+    beats: Annotated[int, typer.Option(help=BEATS_HELP)] = 4000,
     slew_ns: Annotated[float | None, typer.Option(help="Transition time of every pin.")] = None,
     period_ns: Annotated[float, typer.Option(help="Clock period that cells are sized for.")] = 5.0,
     wire_factor: Annotated[float, typer.Option(help="Wires as a multiple of the pins.")] = 0.0,
@@ -44,8 +44,8 @@ def command(
     """Fit energy and area of the lane array to its gates; say the errors where it was not fitted.
 
     Small arrays play every other layer of the first image at gate level, and non-negative least
-    squares gives what a cycle and a toggled bit cost. A larger array, the other layers and the
-    second image test it. The file keeps numbers and their source, nothing of the library.
+    squares gives what a cycle and a toggled bit cost. Whole layers between, of the second image, on
+    a larger array test it. The file keeps numbers and their source, nothing of the library.
     Needs yosys (pip install -r requirements-synth.txt).
 
     Example: adqhw characterize program.safetensors --data DIR --liberty cells.lib.gz -o out.toml
@@ -55,7 +55,6 @@ def command(
     from ..cosim import characterization_file
     from ..cosim.characterize import Plan, characterize
     from ..cosim.synthesis_tools import versions
-    from ..cosim.toolchain import find_simulator
     from ..rtl.arch import Micro
     from ..rtl.fit import covering
     from ..spec import golden
@@ -77,7 +76,6 @@ def command(
     others = [load(path) for path in also or ()]
     for name in micros:  # a micro-architecture that the program cannot use must not end a long run
         covering([loaded, *others], rows=1, cols=1, micro=name)
-    simulator = find_simulator("verilator")
     images = read_images(loaded, input_file=input_file, data=data, limit=2).images
     if len(images) < 2:
         raise InputError(f"Images must be 2, one to fit and one to test, not {len(images)}")
@@ -87,13 +85,10 @@ def command(
         "also": [other.digest for other in others],
         "adqhw": __version__,
         "yosys": versions()["yosys"],
-        "verilator": simulator.version,
     }
     found = []
     for name in micros:
-        found.append(
-            characterize(loaded, others, tensors, liberty, name, plan, simulator, build, _tick)
-        )
+        found.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
         content = characterization_file.record(found, plan, provenance)
         characterization_file.save(content, out)
     if as_json:

@@ -131,9 +131,7 @@ def _fetch(recipe: "Recipe", data: Path | None) -> None:
         fetch_cifar10(data)
 
 
-def _train(
-    recipe: "Recipe", sources: dict[str, Any], folder: Path, resume: bool
-) -> dict[str, Any]:
+def _train(recipe: "Recipe", sources: dict[str, Any], folder: Path, resume: bool) -> dict[str, Any]:
     trainer = _trainer()
     sources["teacher"] = teacher_of(recipe, sources["teacher"])
     start = time.perf_counter()

