@@ -196,21 +196,22 @@ def _show(record: dict[str, Any], arrays: list["ArrayGates"]) -> None:
 
 
 def _show_open_sta(entries: list[dict[str, Any]]) -> None:
-    """Own energy and OpenSTA's side by side."""
-    rows = []
-    for entry in entries:
-        scale = 1 / entry["cycles"] / 1000
-        for part, own in entry["own"].items():
-            row = [entry["liberty"], entry["layer"], entry["operands"], part, own * scale]
-            for column in ("open_sta", "one_capacitance"):
-                theirs = entry[column][part]
-                row += [theirs * scale, _difference(theirs, own)]
-            rows.append(row)
-    show_table(
-        "OpenSTA at the same activity, transition time and period: pJ per cycle",
-        ("liberty", "layer", "operands", "part", "own", "OpenSTA", "%", "one C per pin", "%"),
-        rows,
-    )
+    """Own energy and OpenSTA's side by side, a table per library."""
+    for liberty in dict.fromkeys(entry["liberty"] for entry in entries):
+        rows = []
+        for entry in (entry for entry in entries if entry["liberty"] == liberty):
+            scale = 1 / entry["cycles"] / 1000
+            for part, own in entry["own"].items():
+                row = [entry["layer"], entry["operands"], part, own * scale]
+                for column in ("open_sta", "one_capacitance"):
+                    theirs = entry[column][part]
+                    row += [theirs * scale, _difference(theirs, own)]
+                rows.append(row)
+        show_table(
+            f"{liberty}: OpenSTA at the same activity, transition time and period, pJ per cycle",
+            ("layer", "operands", "part", "own", "OpenSTA", "%", "one C per pin", "%"),
+            rows,
+        )
     worst = max(entry["worst_gate"] for entry in entries)
     ports = [entry["port_nets_fj"] / entry["cycles"] / 1000 for entry in entries]
     say(
@@ -222,7 +223,7 @@ def _show_open_sta(entries: list[dict[str, Any]]) -> None:
 
 def _difference(theirs: float, own: float) -> str:
     """Signed, in %; -0 is 0."""
-    return f"{round(100 * (theirs / own - 1), 3) + 0.0:+.3f}" if own else "-"
+    return f"{round(100 * (theirs / own - 1), 2) + 0.0:+.2f}" if own else "-"
 
 
 def _tick(text: str) -> None:

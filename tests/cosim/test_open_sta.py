@@ -13,6 +13,7 @@ from adqhw.cosim.gate_energy import Assumptions
 from adqhw.cosim.gate_netlist import parse_netlist
 from adqhw.cosim.liberty import parse_liberty
 from adqhw.cosim.open_sta import (
+    Power,
     energies_only,
     find_open_sta,
     gate_powers,
@@ -196,23 +197,29 @@ def test_activity_is_what_was_counted():
         assert (activity.changes[net], activity.duty[net]) == stated
 
 
-# What OpenSTA 2.0.17 printed for the three gates, one of them asked again without activity.
-RECORDED = """Warning: cells.lib, line 3 something to ignore 1 2 3 4 5.
-        Internal       Switching         Leakage           Total
+# What OpenSTA 2.0.17 printed for the three gates of `test_three_gates_counted_on_paper_by_both`.
+RECORDED = """        Internal       Switching         Leakage           Total
            Power           Power           Power           Power
 ----------------------------------------------------------------
  7.251563261e-07 0.000000000e+00 9.999999939e-09 7.351563340e-07 g0
+ 3.287500761e-08 2.000000165e-08 5.999999608e-09 5.887500976e-08 g2
  1.000000083e-08 1.500000124e-08 4.999999970e-09 3.000000248e-08 g1
--3.162500661e-08 2.000000165e-08 5.999999608e-09 5.762500876e-08 g2
 """
 
 
 def test_report_power_is_read():
+    """W: of g1, the inverter, 2 changes in 4 cycles of 100 ns at 2 fJ/fF and 1.5 fF: 15 nW."""
     found = parse_report_power(RECORDED)
     assert sorted(found) == ["g0", "g1", "g2"]
-    assert (found["g1"].internal, found["g1"].switching) == (1.000000083e-08, 1.500000124e-08)
-    assert found["g1"].leakage == 4.99999997e-09
-    assert found["g2"].internal == -3.162500661e-08  # Liberty's energies may be negative
+    inverter = Power(internal=1.000000083e-8, switching=1.500000124e-8, leakage=4.99999997e-9)
+    assert found["g1"] == inverter
+    assert found["g0"].switching == 0.0
+
+
+def test_energies_below_zero_are_read_and_other_lines_are_not():
+    """A Liberty's internal energies may be negative."""
+    text = "Warning: 1 2 3 4 g9\n-3.2e-08 2.0e-08 6.0e-09 -6.0e-09 g2\nTotal 1.0 2.0 3.0 6.0 100.0%"
+    assert parse_report_power(text) == {"g2": Power(internal=-3.2e-8, switching=2e-8, leakage=6e-9)}
 
 
 def test_timing_groups_and_default_wires_go_and_nothing_else():
