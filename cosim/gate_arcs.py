@@ -44,7 +44,7 @@ class ArcUse:
 def arc_uses(cell: Cell, pins: Sequence[str]) -> list[ArcUse]:
     """All energies of `cell`, whose state is made of `pins`, low bit first."""
     _check_powers(cell)
-    values = _values(cell, pins)
+    values = state_values(cell, pins)
     before = {pin: v[:, None] for pin, v in values.items()}
     after = {pin: v[None, :] for pin, v in values.items()}
     try:
@@ -73,7 +73,7 @@ def _check_powers(cell: Cell) -> None:
 
 def leakage_nw(cell: Cell, pins: Sequence[str]) -> Floats:
     """(2^n,) leakage by state; a clock is half of the time high."""
-    values = _values(cell, pins)
+    values = state_values(cell, pins)
     if cell.ff is None:
         return _leakage(cell, values, 1 << len(pins))
     clock = clock_pin(cell)
@@ -81,7 +81,7 @@ def leakage_nw(cell: Cell, pins: Sequence[str]) -> Floats:
     return (high + low) / 2
 
 
-def _values(cell: Cell, pins: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+def state_values(cell: Cell, pins: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
     """(2^n,) of every pin that the state determines."""
     states = np.arange(1 << len(pins))
     values: dict[str, Any] = {pin: states >> bit & 1 for bit, pin in enumerate(pins)}

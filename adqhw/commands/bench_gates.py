@@ -24,6 +24,7 @@ SLEW_HELP = "Transition time of every pin in ns (default: the middle of the libr
 PERIOD_HELP = "Clock period in ns that cells are sized for (default: as fast as can be)."
 WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
 VERILATOR_HELP = "Play in Verilator, beat after beat, instead of 64 parts of a stream at a time."
+OPENSTA_HELP = "Compare with OpenSTA (apt-get install opensta) at the measured activity."
 GLITCH_HELP = "So many beats with the library's delays too: the share of glitches."
 ABSENT = (
     "glitches (zero delay)", "placed wires", "clock tree", "memories, drain and output stage",
@@ -48,6 +49,7 @@ def command(
     wire_factor: Annotated[float, typer.Option(help=WIRE_HELP)] = 0.0,
     glitch_beats: Annotated[int, typer.Option(help=GLITCH_HELP)] = 0,
     verilator: Annotated[bool, typer.Option("--verilator", help=VERILATOR_HELP)] = False,
+    opensta: Annotated[bool, typer.Option("--opensta", help=OPENSTA_HELP)] = False,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -68,12 +70,14 @@ def command(
     for path in liberty:
         if not path.is_file():
             raise InputError(f"Liberty must be a file, not {str(path)!r}")
-    from ..cosim import gate_bench, glitch_bench, technology
+    from ..cosim import gate_bench, glitch_bench, open_sta_bench, technology
     from ..cosim.estimate import estimate, measure
     from ..cosim.toolchain import find_simulator
     from ..spec import golden
     from ..spec.program import INPUT
 
+    if opensta:
+        open_sta_bench.check(wire_factor)
     loaded = load(program)
     names = _layer_names(loaded, layers, gate_bench.mac_layers(loaded))
     table = technology.load(tech)
@@ -85,7 +89,7 @@ def command(
     tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
     streams = gate_bench.layer_streams_of(array, loaded, names, tensors, cycles or None)
     result = estimate(loaded, array, table, activity=measure(loaded, images))
-    arrays, found, shares = [], [], []
+    arrays, found, shares, compared = [], [], [], []
     for path in liberty:
         _tick(f"{path.name}: synthesis, timing")
         bench = gate_bench.prepare(
@@ -98,6 +102,9 @@ def command(
             _tick(f"{path.name}: glitches")
             short = gate_bench.layer_streams_of(array, loaded, names, tensors, glitch_beats)
             shares += glitch_bench.glitch_shares(bench, array, short)
+        if opensta:
+            _tick(f"{path.name}: OpenSTA")
+            compared += open_sta_bench.compare_streams(bench, array, streams, path)
     events = {n: gate_bench.array_pj_per_mac(result, loaded, n).as_dict() for n in names}
     record = {
         "program": str(program),
@@ -107,6 +114,7 @@ def command(
         "libraries": [_array_record(a) for a in arrays],
         "rows": [_row(entry.to_dict(), events) for entry in found],
         "glitches": [share.to_dict() for share in shares],
+        "opensta": [entry.to_dict() for entry in compared],
         "absent": list(ABSENT),
     }
     if as_json:
@@ -184,7 +192,40 @@ def _show(record: dict[str, Any], arrays: list["ArrayGates"]) -> None:
                 for share in record["glitches"]
             ],
         )  # fmt: skip
+    if record["opensta"]:
+        _show_open_sta(record["opensta"])
     say(f"in none of these numbers: {', '.join(record['absent'])}")
+
+
+def _show_open_sta(entries: list[dict[str, Any]]) -> None:
+    """Own energy and OpenSTA's side by side, a table per library."""
+    for liberty in dict.fromkeys(entry["liberty"] for entry in entries):
+        rows = []
+        for entry in (entry for entry in entries if entry["liberty"] == liberty):
+            scale = 1 / entry["cycles"] / 1000
+            for part, own in entry["own"].items():
+                row = [entry["layer"], entry["operands"], part, own * scale]
+                for column in ("open_sta", "one_capacitance"):
+                    theirs = entry[column][part]
+                    row += [theirs * scale, _difference(theirs, own)]
+                rows.append(row)
+        show_table(
+            f"{liberty}: OpenSTA at the same activity, transition time and period, pJ per cycle",
+            ("layer", "operands", "part", "own", "OpenSTA", "%", "one C per pin", "%"),
+            rows,
+        )
+    worst = max(entry["worst_gate"] for entry in entries)
+    ports = [entry["port_nets_fj"] / entry["cycles"] / 1000 for entry in entries]
+    say(
+        f"with one capacitance per pin the switching of no gate is off by more than {worst:.1e} of "
+        f"it; nets that ports drive ({min(ports):.3g} to {max(ports):.3g} pJ per cycle) are not "
+        "in OpenSTA's; its internal power counts rise and fall for every change (docs/gates.md)"
+    )
+
+
+def _difference(theirs: float, own: float) -> str:
+    """Signed, in %; -0 is 0."""
+    return f"{round(100 * (theirs / own - 1), 2) + 0.0:+.2f}" if own else "-"
 
 
 def _tick(text: str) -> None:
