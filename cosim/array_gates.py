@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.lib import wiring
 
-from ..rtl.arch import Arch
+from ..rtl.arch import Arch, Micro
 from ..rtl.hexfile import field_bits
 from ..rtl.lane_array import COLUMN_MODULE, LaneArray
 from ..rtl.lookup_mac import column_for
 from ..rtl.payloads import beat_layout, codebook_layout, sums_layout
-from ..rtl.schedule import SINGLE_CYCLE, schedule_widths, schedule_word
+from ..rtl.schedule import SINGLE_CYCLE, schedule_widths, schedule_word, table_build_cycles
 from ..rtl.timing import column_latency
 from ..spec.errors import SimulationError
 from ..spec.formats import twos_complement
@@ -85,12 +85,14 @@ def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimu
     """Reset, codebook, configuration, the counted beats, and idle rows until the last sum is out.
 
     Sums are taken at once: nothing stalls. Weights of the layer before are not in the codebook's
-    registers: only the beats are counted.
+    registers: only the beats are counted, and they begin when the table of products is built.
     """
     beats, book = len(stream), len(stream.codebook)
     drain = column_latency(arch, stream.work) + stream.work.final_cycles + IDLE_ROWS
-    rows = RESET_ROWS + book + IDLE_ROWS + beats + drain
     begin = RESET_ROWS + book + IDLE_ROWS
+    if arch.micro is Micro.PRODUCT_TABLE:
+        begin += table_build_cycles(arch)
+    rows = begin + beats + drain
     ports = {n: np.zeros((rows, len(nets)), np.uint8) for n, nets in netlist.inputs.items()}
     flags = np.full(rows, RECORD, np.uint32)
     flags[begin : begin + beats] |= UNTIL_READY
@@ -122,7 +124,7 @@ def beat_bits(arch: Arch, stream: OperandStream) -> Bits:
         "first": field_bits(stream.first, 1),
         "last": field_bits(stream.last, 1),
     }
-    return _placed(layout, fields, len(stream))
+    return placed(layout, fields, len(stream))
 
 
 def codebook_bits(arch: Arch, stream: OperandStream) -> Bits:
@@ -132,7 +134,7 @@ def codebook_bits(arch: Arch, stream: OperandStream) -> Bits:
         "code": field_bits(words[:, 0], arch.weight_width),
         "level": field_bits(words[:, 1], arch.level_width),
     }
-    return _placed(codebook_layout(arch), fields, len(words))
+    return placed(codebook_layout(arch), fields, len(words))
 
 
 def recorded_sums(arch: Arch, records: Bits) -> npt.NDArray[np.int64]:
@@ -152,7 +154,8 @@ def _work_bits(arch: Arch, stream: OperandStream) -> Bits:
     return np.concatenate(parts, axis=1)
 
 
-def _placed(layout: Any, fields: Mapping[str, Bits], rows: int) -> Bits:
+def placed(layout: Any, fields: Mapping[str, Bits], rows: int) -> Bits:
+    """(rows, width) bits of a layout whose fields are given as bits."""
     bits = np.zeros((rows, layout.size), np.uint8)
     for name, values in fields.items():
         field = layout[name]

@@ -103,19 +103,19 @@ def _row(entry: Characterization, sample: Any) -> dict[str, Any]:
 
 def save(content: Mapping[str, Any], path: Path) -> None:
     """Write `record`'s dictionaries as TOML."""
-    lines = ["[characterization]", *_pairs(content["characterization"])]
+    lines = ["[characterization]", *pairs(content["characterization"])]
     for micro, table in content["micro"].items():
-        lines += ["", f"[micro.{micro}]", *_pairs(table)]
+        lines += ["", f"[micro.{micro}]", *pairs(table)]
         for part in ("energy_fj", "area_um2"):
-            lines += ["", f"[micro.{micro}.{part}]", *_pairs(table[part])]
+            lines += ["", f"[micro.{micro}.{part}]", *pairs(table[part])]
         for row in table["test"]:
-            lines += ["", f"[[micro.{micro}.test]]", *_pairs(row)]
+            lines += ["", f"[[micro.{micro}.test]]", *pairs(row)]
     with atomic_path(path) as unfinished:
         unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _pairs(table: Mapping[str, Any]) -> list[str]:
-    """Numbers, words and lists of them: JSON's notation is TOML's."""
+def pairs(table: Mapping[str, Any]) -> list[str]:
+    """Lines of a table without its sub-tables: JSON's numbers, words and lists are TOML's."""
     return [
         f"{key} = {json.dumps(float(f'{value:.6g}') if isinstance(value, float) else value)}"
         for key, value in table.items()
@@ -125,17 +125,23 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 
 def load(path: Path) -> dict[str, Fit]:
     """The fits of a file by micro-architecture; anything amiss is refused with one line."""
+    library, micros = read_tables(path, "micro")
+    return {name: _fit(str(path), library, name, table) for name, table in micros.items()}
+
+
+def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
+    """The library and the [kind.NAME] tables of a file."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"Characterization {str(path)!r} must be a TOML file: {error}") from error
-    micros = content.get("micro")
-    if not isinstance(micros, dict) or not micros:
-        raise InputError(f"Characterization {str(path)!r} must have [micro.NAME] tables, not none")
+    tables = content.get(kind)
+    if not isinstance(tables, dict) or not tables:
+        raise InputError(f"Characterization {str(path)!r} must have [{kind}.NAME] tables, not none")
     library = content.get("characterization", {}).get("liberty")
     if not isinstance(library, str):
         raise InputError(f"Characterization {str(path)!r} must name its liberty, not {library!r}")
-    return {name: _fit(str(path), library, name, table) for name, table in micros.items()}
+    return library, tables
 
 
 def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
@@ -143,10 +149,10 @@ def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
     if not isinstance(table, dict):
         raise InputError(f"{what} must be a table, not {table!r}")
     parts = {
-        part: _numbers(f"{what}, {part}", table.get(part), names)
+        part: numbers(f"{what}, {part}", table.get(part), names)
         for part, names in (("energy_fj", TERMS), ("area_um2", STRUCTURE))
     }
-    own = _numbers(what, table, (*WIDTHS, "test_real_worst_percent"), others=True)
+    own = numbers(what, table, (*WIDTHS, "test_real_worst_percent"), others=True)
     return Fit(
         library=library,
         micro=micro,
@@ -156,9 +162,10 @@ def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
     )
 
 
-def _numbers(
+def numbers(
     what: str, table: Any, names: Sequence[str], *, others: bool = False
 ) -> dict[str, float]:
+    """The named numbers of a table; others: it may have more, and they may be negative."""
     if not isinstance(table, dict):
         raise InputError(f"{what} must be a table, not {table!r}")
     wrong = [f"not lack {name!r}" for name in names if name not in table]

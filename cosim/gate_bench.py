@@ -21,7 +21,7 @@ from .gate_netlist import Netlist
 from .gate_simulation import GateModel, build_gates
 from .gate_streams import OperandStream, random_twin, recorded
 from .gate_timing import critical_path
-from .liberty import read_liberty
+from .liberty import Library, read_liberty
 from .memories import memories
 from .technology import ZERO, Band
 from .toolchain import Simulator
@@ -105,6 +105,21 @@ def prepare(
     netlist = map_component(
         array_component(arch), liberty, library, cache, period_ns, array_parts(arch)
     )
+    array = array_gates(netlist, library, slew_ns, period_ns, wire_factor=wire_factor)
+    if simulator is None:
+        return Bench(array=array, model=lane_model(netlist, library))
+    return Bench(array=array, model=build_gates(netlist, library, simulator, cache))
+
+
+def array_gates(
+    netlist: Netlist,
+    library: Library,
+    slew_ns: float | None,
+    period_ns: float | None,
+    *,
+    wire_factor: float = 0.0,
+) -> ArrayGates:
+    """What a netlist is made of, and what is assumed of it (arguments as in `prepare`)."""
     slew = middle_slew_ns(library, netlist) if slew_ns is None else slew_ns
     path = critical_path(netlist, library, slew, wire_factor)
     assumed = Assumptions(
@@ -112,7 +127,7 @@ def prepare(
         period_ns=path.ns if period_ns is None else period_ns,
         wire_factor=wire_factor,
     )
-    array = ArrayGates(
+    return ArrayGates(
         liberty=library.name,
         voltage=library.voltage,
         cells=len(netlist.gates),
@@ -121,9 +136,6 @@ def prepare(
         critical_path_ns=path.ns,
         assumptions=assumed,
     )
-    if simulator is None:
-        return Bench(array=array, model=lane_model(netlist, library))
-    return Bench(array=array, model=build_gates(netlist, library, simulator, cache))
 
 
 def measure_streams(

@@ -67,7 +67,7 @@ def fit_energy(samples: Sequence[Sample]) -> dict[str, float]:
         raise InputError(f"Samples must be at least {len(TERMS)} to fit, not {len(samples)}")
     measured = np.array([sample.energy_fj for sample in samples])
     matrix = np.stack([terms(sample) for sample in samples])
-    return dict(zip(TERMS, _non_negative(matrix, measured), strict=True))
+    return dict(zip(TERMS, non_negative(matrix, measured), strict=True))
 
 
 def predict_fj(coefficients: Mapping[str, float], sample: Sample) -> float:
@@ -78,7 +78,7 @@ def predict_fj(coefficients: Mapping[str, float], sample: Sample) -> float:
 def fit_area(areas: Mapping[tuple[int, int], float]) -> dict[str, float]:
     """um2 per array, row, column and lane, from arrays of some sizes (rows, cols)."""
     matrix = np.array([[structure(*size)[name] for name in STRUCTURE] for size in areas])
-    return dict(zip(STRUCTURE, _non_negative(matrix, np.array([*areas.values()])), strict=True))
+    return dict(zip(STRUCTURE, non_negative(matrix, np.array([*areas.values()])), strict=True))
 
 
 def predict_area(coefficients: Mapping[str, float], rows: int, cols: int) -> float:
@@ -93,7 +93,7 @@ def errors_of(coefficients: Mapping[str, float], samples: Sequence[Sample]) -> E
     return Errors.of(predicted, np.array([sample.energy_fj for sample in samples]))
 
 
-def _non_negative(matrix: Floats, measured: Floats) -> list[float]:
+def non_negative(matrix: Floats, measured: Floats) -> list[float]:
     """Coefficients of the columns; every row weighs by its relative error."""
     from scipy.optimize import nnls
 

@@ -5,7 +5,7 @@ in one bit of every word (`gate_kernel`). Nothing is compiled per netlist. Tests
 against Verilator's and against plain Python's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import InputError, SimulationError
+from .gate_arcs import state_values
 from .gate_netlist import ONE, ZERO, Gate, Netlist
 from .gate_simulation import COUNT, Bits, Stimulus, Switching, Watch, check_ports, state_pins
 from .gate_verilog import state_output
@@ -104,20 +105,11 @@ class _Builder:
         """Where the truth table of a function of the state's pins begins."""
         key = (name, pins, what)
         if key not in self.tables:
-            values = self._values(name, pins)
+            values = state_values(self.library.cell(name), pins)
             found = np.broadcast_to(function.evaluate(values), (1 << len(pins),))
             self.tables[key] = len(self.truth)
             self.truth += [int(bit) ^ inverted for bit in found]
         return self.tables[key]
-
-    def _values(self, name: str, pins: tuple[str, ...]) -> Mapping[str, Any]:
-        cell, states = self.library.cell(name), np.arange(1 << len(pins))
-        values: dict[str, Any] = {pin: states >> bit & 1 for bit, pin in enumerate(pins)}
-        if cell.ff is not None:
-            inverted = _function(cell, pins[-1]).tree == ("pin", cell.ff.inverse)
-            stored = values[pins[-1]] ^ int(inverted)
-            values |= {cell.ff.state: stored, cell.ff.inverse: 1 - stored}
-        return values
 
 
 def _function(cell: Any, pin: str) -> Function:

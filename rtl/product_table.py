@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .arch import Arch
 from .column import Column, adder_tree
-from .schedule import schedule_widths, table_digits, table_slice
+from .schedule import schedule_widths, table_build_cycles, table_digits, table_slice
 
 
 def product_width(arch: Arch) -> int:
@@ -61,7 +61,7 @@ class ProductTable(wiring.Component):
 
     @property
     def build_cycles(self) -> int:
-        return self.words_count - 1
+        return table_build_cycles(self.arch)
 
     def elaborate(self, platform):
         m = Module()

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .arch import Arch
 from .payloads import acc_layout, requant_layout, shift_width
-from .threshold_unit import parameter_memory
+from .threshold_unit import parameter_ports, parameter_row
 from .timing import requant_latency
 
 
@@ -14,7 +14,8 @@ class RequantUnit(wiring.Component):
     """`saturate((multiplier*acc + skip_multiplier*skip + bias + half) >> shift)` per channel.
 
     Stages: parameter read, products, sum, shift, saturation. Latency: 5 cycles.
-    Throughput: 1 code per cycle; with `use_skip` an acc waits for its residual code.
+    Throughput: 1 code per cycle; with `use_skip` an acc waits for its residual code. Without an acc
+    the operands stand still.
 
     Members
     -------
@@ -22,14 +23,17 @@ class RequantUnit(wiring.Component):
     accs : `acc_layout`. skips : residual codes, one per acc when `use_skip`, else not read.
     use_skip, shift, skip_multiplier, out_min, out_max : constant while a layer runs.
     codes : signed, `out_width` bits.
+
+    outside: see `ThresholdUnit`.
     """
 
-    def __init__(self, arch: Arch, *, rows: int | None = None) -> None:
+    def __init__(self, arch: Arch, *, rows: int | None = None, outside: bool = False) -> None:
         self.arch = arch
         self.rows = rows or 1 << arch.channel_width
+        self.outside = outside
         super().__init__(
             {
-                "parameters": In(stream.Signature(requant_layout(arch), always_ready=True)),
+                **parameter_ports(requant_layout(arch), outside=outside),
                 "accs": In(stream.Signature(acc_layout(arch))),
                 "skips": In(stream.Signature(signed(arch.requant.skip_width))),
                 "use_skip": In(1),
@@ -59,7 +63,7 @@ class RequantUnit(wiring.Component):
             self.accs.ready.eq(advance & (self.skips.valid | ~self.use_skip)),
             self.skips.ready.eq(advance & self.accs.valid & self.use_skip),
         ]
-        row, memory_parts = parameter_memory(m, self.rows, self.parameters, self.accs, advance)
+        row, memory_parts = parameter_row(m, self, advance)
 
         acc = Signal(signed(arch.acc_width))
         skip = Signal(signed(widths.skip_width))
@@ -76,10 +80,13 @@ class RequantUnit(wiring.Component):
             "residual": residual, "bias": bias, "total": total, "shifted": shifted,
         }  # for proofs  # fmt: skip
         m.d.comb += half.eq((1 << self.shift) >> 1)
-        with m.If(advance):
+        with m.If(advance & take):
             m.d.sync += [
                 acc.eq(self.accs.payload.acc),
                 skip.eq(Mux(self.use_skip, self.skips.payload, 0)),
+            ]
+        with m.If(advance):
+            m.d.sync += [
                 scaled.eq(row.multiplier * acc),
                 residual.eq(self.skip_multiplier * skip),
                 bias.eq(row.bias),

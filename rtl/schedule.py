@@ -35,6 +35,11 @@ def table_slice(arch: Arch) -> int:
     return min(arch.act_width, 4)
 
 
+def table_build_cycles(arch: Arch) -> int:
+    """`product_table`: a word a cycle before a layer's first beat; word 0 is 0, not stored."""
+    return (1 << table_slice(arch)) - 1
+
+
 def table_digits(arch: Arch, width: int) -> int:
     """`product_table`: look-ups for a stored level of `width` bits.
 

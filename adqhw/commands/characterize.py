@@ -13,6 +13,7 @@ from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..cosim.characterize import Plan, Size
+    from ..spec.program import Program
 
 BUILD = Path("runs/build")
 MICROS = "decode,uniform"
@@ -21,6 +22,7 @@ ALSO_HELP = "Program that the arrays must be wide enough for, too; may be repeat
 SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
 TEST_HELP = "Array that is tested; none of the fitted ones."
 BEATS_HELP = "Most beats of a layer on a fitted array; the tested one plays whole layers."
+OUTPUT_HELP = "The threshold and the requant unit instead of lane arrays."
 OUT_HELP = "TOML file to write; again after every micro-architecture."
 
 
@@ -38,6 +40,7 @@ def command(
     slew_ns: Annotated[float | None, typer.Option(help="Transition time of every pin.")] = None,
     period_ns: Annotated[float, typer.Option(help="Clock period that cells are sized for.")] = 5.0,
     wire_factor: Annotated[float, typer.Option(help="Wires as a multiple of the pins.")] = 0.0,
+    output_stage: Annotated[bool, typer.Option("--output-stage", help=OUTPUT_HELP)] = False,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -86,6 +89,10 @@ def command(
         "adqhw": __version__,
         "yosys": versions()["yosys"],
     }
+    if output_stage:
+        content = _outputs(loaded, others, tensors, liberty, plan, build, provenance, out)
+        emit(content) if as_json else _show_outputs(content, out)
+        return
     found = []
     for name in micros:
         found.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
@@ -95,6 +102,48 @@ def command(
         emit(content)
     else:
         _show(content, plan, out)
+
+
+def _outputs(
+    program: "Program",
+    others: "list[Program]",
+    tensors: dict[str, Any],
+    liberty: Path,
+    plan: "Plan",
+    build: Path,
+    provenance: dict[str, Any],
+    out: Path,
+) -> dict[str, Any]:
+    from ..cosim.output_characterize import characterize_outputs
+    from ..cosim.output_file import record_units, save_units
+
+    found = characterize_outputs(program, others, tensors, liberty, plan, build, _tick)
+    content = record_units(found, plan, provenance)
+    save_units(content, out)
+    return content
+
+
+def _show_outputs(content: dict[str, Any], out: Path) -> None:
+    facts = content["characterization"]
+    show_table(
+        f"{facts['liberty']} ({facts['voltage']} V): layers and image that were not fitted",
+        ("unit", "layer", "gates pJ/output", "fit pJ/output", "error %"),
+        [
+            (
+                unit, row["layer"], row["measured_pj_per_output"],
+                row["predicted_pj_per_output"], f"{row['error_percent']:+.1f}",
+            )
+            for unit, table in content["unit"].items()
+            for row in table["test"]
+        ],
+    )  # fmt: skip
+    for unit, table in content["unit"].items():
+        say(
+            f"{unit}: median error {table['test_median_percent']:.1f} %, worst "
+            f"{table['test_worst_percent']:+.1f} %; {table['cells']:,} cells, "
+            f"{table['unit_area_um2']:,.0f} um2"
+        )
+    say(f"wrote {out}; every code was the golden one; not in it: the memory of parameters, drain")
 
 
 def _size(word: str) -> "Size":

@@ -35,6 +35,13 @@ class _Stage:
             self.m.d.sync += [n.eq(o) for n, o in zip(line, [source, *line], strict=False)]
         return line
 
+    def latest(self, value, name):
+        """`value` as it was with the acc accepted last: what stage 1 holds."""
+        held = Signal(value.shape(), name=f"{name}_latest")
+        with self.m.If(self.accept):
+            self.m.d.sync += held.eq(value)
+        return held
+
     def _parameters(self):
         """The row register; asserted: it holds the row of the acc accepted last.
 
@@ -87,7 +94,8 @@ def threshold(act_width: int) -> Design:
     arch = Arch(rows=1, cols=1, channels=2, acc_width=16, threshold_width=act_width)
     unit = ThresholdUnit(arch)
     s = _Stage(unit, unit.accs.valid)
-    acc = s.past(unit.accs.payload.acc, 3, "acc")
+    acc = s.latest(unit.accs.payload.acc, "acc")
+    acc = [acc, *s.past(acc, 2, "acc")]
     now = unit.registers
     met = Signal(arch.thresholds, name="met")  # contract section 4, of the acc in stage 1
     s.m.d.comb += met.eq(Cat(Mux(s.row.negative, -acc[0], acc[0]) >= tau for tau in s.row.tau))
@@ -126,8 +134,8 @@ def requant(act_width: int) -> Design:
     m.d.comb += Assume(unit.shift <= arch.requant.shift_max)
     if act_width:
         m.d.comb += Assume((unit.out_min == 0) & (unit.out_max == (1 << act_width) - 1))
-    acc = s.past(unit.accs.payload.acc, 1, "acc")[0]
-    skip = s.past(Mux(unit.use_skip, unit.skips.payload, 0), 1, "skip")[0]
+    acc = s.latest(unit.accs.payload.acc, "acc")
+    skip = s.latest(Mux(unit.use_skip, unit.skips.payload, 0), "skip")
     scaled = s.past(s.row.multiplier * acc, 1, "spec_scaled")[0]
     residual = s.past(unit.skip_multiplier * skip, 1, "spec_residual")[0]
     bias = s.past(s.row.bias, 1, "spec_bias")[0]
