@@ -14,9 +14,10 @@ from ..rtl.fit import check_codebooks
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.program import Program
-from .characterization_file import Fit
 from .estimate import estimate, measure
 from .gate_estimate import array_estimate, fitting
+from .gate_library import GateLibrary
+from .output_estimate import output_estimate
 from .technology import Band, Technology
 
 
@@ -43,6 +44,13 @@ class Row:
     array_pj: Band
     memory_pj: Band
     area_um2: float
+    output_pj: Band | None = None
+    """Threshold and requant unit; None: not characterized."""
+
+    @property
+    def shared_pj(self) -> Band:
+        """Beside the array: priced by one table for every micro-architecture."""
+        return self.memory_pj if self.output_pj is None else self.memory_pj + self.output_pj
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -55,12 +63,13 @@ class Row:
             "array_pj": self.array_pj.as_dict(),
             "memory_pj": self.memory_pj.as_dict(),
             "area_um2": self.area_um2,
+            "output_pj": None if self.output_pj is None else self.output_pj.as_dict(),
         }
 
 
 def rows_of(
     candidate: Candidate,
-    libraries: Mapping[str, Mapping[str, Fit]],
+    libraries: Mapping[str, GateLibrary],
     technology: Technology,
     images: IntArray,
     *,
@@ -74,25 +83,27 @@ def rows_of(
     program = candidate.program
     activity = measure(program, images)
     found = []
-    for library, fits in libraries.items():
-        for micro in fits:
+    for library in libraries.values():
+        for micro in library.arrays:
             if not usable(program, micro):
                 continue
             arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
-            wide, fit = fitting(arch, fits)
+            wide, fit = fitting(arch, library.arrays)
             gates = array_estimate(program, wide, fit, images)
             events = estimate(program, arch, technology, activity=activity)
+            behind = library.units and output_estimate(program, arch, library.units, images)
             found.append(
                 Row(
                     program=candidate.name,
                     top1=candidate.top1,
                     weight_bits=program.average_weight_bits,
-                    library=library,
+                    library=library.name,
                     micro=micro,
                     cycles=events.cycles,
                     array_pj=gates.energy_pj,
                     memory_pj=events.energy.split["memory"],
-                    area_um2=gates.area_um2,
+                    area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
+                    output_pj=behind.energy_pj if behind else None,
                 )
             )
     return found

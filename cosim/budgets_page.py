@@ -12,18 +12,19 @@ Written by `{command}`; do not edit.
 
 Programs on {size} arrays, one image. **array**: lanes, adder trees, accumulators, codebook and
 control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
-worst error on layers that were not fitted. Without glitches, placed wires, clock tree. **memory**:
-on-chip memories, technology table {technology} ({node}) in every row, corners as the bar. Output
-stage and DRAM are in neither. *x uniform*: against the row of the same program and library whose
-lanes multiply stored levels, expected values. Arrays larger than the characterized ones are
-extrapolated. Where the library is of another node than the memories, their sum mixes nodes.
-A verdict takes the array's bars whole and memories at each corner, the same one for both: one table
-prices them.
+worst error on layers that were not fitted. **output**: threshold and requant unit by their gates,
+likewise. Neither has glitches, placed wires or a clock tree. **memory**: on-chip memories,
+technology table {technology} ({node}) in every row, corners as the bar. DRAM is in none. *x
+uniform*: against the row of the same program and library whose lanes multiply stored levels,
+expected values. Where the library is of another node than the memories, their sum mixes nodes. A
+verdict takes the array's bars whole, memories and output stage at each corner, the same one for
+both: one table prices them.
 """
 COLUMNS = (
     ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
-    ("micro", "---"), ("cycles", "---:"), ("array uJ", "---:"), ("memory uJ", "---:"),
-    ("array x uniform", "---:"), ("both x uniform", "---:"), ("array mm2", "---:"),
+    ("micro", "---"), ("cycles", "---:"), ("array uJ", "---:"), ("output uJ", "---:"),
+    ("memory uJ", "---:"), ("array x uniform", "---:"), ("all x uniform", "---:"),
+    ("logic mm2", "---:"),
 )  # fmt: skip
 
 
@@ -44,7 +45,10 @@ def verdicts(found: Sequence[Row]) -> list[str]:
     for library, program in dict.fromkeys((r.library, r.program) for r in found):
         rows = [r for r in found if (r.library, r.program) == (library, program)]
         array, both = _least(rows, memories=False), _least(rows, memories=True)
-        lines.append(f"- {library}, {program}: least of the array {array}; with memories {both}.")
+        lines.append(
+            f"- {library}, {program}: least of the array {array}; with memories and output stage "
+            f"{both}."
+        )
     return lines
 
 
@@ -52,7 +56,7 @@ def _least(rows: Sequence[Row], *, memories: bool) -> str:
     """The first against the second. One table prices the memories of both: they err alike."""
 
     def corner(row: Row, array: str, memory: str) -> float:
-        other = getattr(row.memory_pj, memory) if memories else 0.0
+        other = getattr(row.shared_pj, memory) if memories else 0.0
         return float(getattr(row.array_pj, array) + other)
 
     order = sorted(rows, key=lambda row: corner(row, "expected", "expected"))
@@ -68,7 +72,8 @@ def _least(rows: Sequence[Row], *, memories: bool) -> str:
 def _facts(row: Row) -> list[str]:
     return [
         row.library, row.program, f"{row.top1:.2f}", f"{row.weight_bits:.2f}", row.micro,
-        f"{row.cycles:,}", _micro_joule(row.array_pj), _micro_joule(row.memory_pj),
+        f"{row.cycles:,}", _micro_joule(row.array_pj),
+        "-" if row.output_pj is None else _micro_joule(row.output_pj), _micro_joule(row.memory_pj),
     ]  # fmt: skip
 
 
@@ -76,7 +81,7 @@ def _ratios(row: Row, base: Row | None) -> list[str]:
     if base is None:
         return ["-", "-"]
     array = row.array_pj.expected / base.array_pj.expected
-    both = (row.array_pj + row.memory_pj).expected / (base.array_pj + base.memory_pj).expected
+    both = (row.array_pj + row.shared_pj).expected / (base.array_pj + base.shared_pj).expected
     return [f"{array:.2f}", f"{both:.2f}"]
 
 

@@ -8,13 +8,11 @@ import typer
 from ..console import JSON_OPTION, emit, people, say
 from ..engines import run_in_steps, top1
 from ..images import DATA_HELP, read_images
-from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..cosim.budgets import Candidate
-    from ..cosim.characterization_file import Fit
 
 GATES_HELP = "File of `adqhw characterize`; repeated: files of one library are put together."
 STATISTICS_IMAGES = 2
@@ -39,8 +37,9 @@ def command(
     Example: adqhw bench budgets w4.safetensors w2.safetensors --gates t.toml --data DIR -o page.md
     """
     from ..cosim import budgets, budgets_page, technology
+    from ..cosim.gate_library import read_all
 
-    libraries = _libraries(gates)
+    libraries = read_all(gates)
     table = technology.load(tech)
     found = []
     for path in programs:
@@ -59,23 +58,6 @@ def command(
     for line in budgets_page.verdicts(found):
         say(line)
     say(f"wrote {out}")
-
-
-def _libraries(paths: list[Path]) -> "dict[str, dict[str, Fit]]":
-    """Library -> micro-architecture -> fit."""
-    from ..cosim import characterization_file
-
-    found: dict[str, dict[str, Fit]] = {}
-    for path in paths:
-        for micro, fit in characterization_file.load(path).items():
-            known = found.setdefault(fit.library, {})
-            if micro in known:
-                raise InputError(
-                    f"Micro {micro!r} of library {fit.library!r} must be characterized once, not "
-                    f"again in {str(path)!r}"
-                )
-            known[micro] = fit
-    return found
 
 
 def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, object]":

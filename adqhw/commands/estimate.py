@@ -16,6 +16,7 @@ from ..spec.program_file import load
 if TYPE_CHECKING:
     from ..cosim.estimate import Estimate
     from ..cosim.gate_estimate import ArrayEstimate
+    from ..cosim.output_estimate import OutputEstimate
     from ..rtl.arch import Arch
     from ..spec.formats import IntArray
 
@@ -28,7 +29,10 @@ WEIGHT_BITS_HELP = "Topology only: assumed bits of a weight code (4)."
 ACT_BITS_HELP = "Topology only: assumed bits of an activation (4)."
 DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
 TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
-GATES_HELP = "Also the lane array by a file of `adqhw characterize`, with the operands of images."
+GATES_HELP = (
+    "Also the lane array (and the output stage) by files of `adqhw characterize` of one library, "
+    "with the operands of images; may be repeated."
+)
 BATCH_HELP = "Images per load of the network from DRAM; 1 is a cold start for every image."
 RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not counted."
 
@@ -51,7 +55,7 @@ def command(
     weight_bits: Annotated[int | None, typer.Option(help=WEIGHT_BITS_HELP)] = None,
     act_bits: Annotated[int | None, typer.Option(help=ACT_BITS_HELP)] = None,
     dataflow: Annotated[str | None, typer.Option(help=DATAFLOW_HELP)] = None,
-    gates: Annotated[Path | None, typer.Option(help=GATES_HELP)] = None,
+    gates: Annotated[list[Path] | None, typer.Option(help=GATES_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Cycles, energy with its bar and area, per layer and in all, beside the uniform baseline.
@@ -92,7 +96,7 @@ def command(
     loaded = load(program)
     array = choose_arch(loaded, arch, rows, cols, micro)
     shown = images_or_none(loaded, data, images, input_file)
-    by_gates = gates_of(loaded, array, gates, shown) if gates is not None else None
+    by_gates = gates_of(loaded, array, gates, shown) if gates else None
     activity = measure(loaded, shown)
     result = estimate(loaded, array, table, activity=activity, options=options)
     baseline = uniform_baseline(result, loaded, activity=activity)
@@ -111,7 +115,8 @@ def command(
         **result.to_dict(),
         "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
         **roof_record(result, bandwidth),
-        **({"gates": by_gates.to_dict()} if by_gates else {}),
+        **({"gates": by_gates[0].to_dict()} if by_gates else {}),
+        **({"output_stage": by_gates[1].to_dict()} if by_gates and by_gates[1] else {}),
         "seconds": time.perf_counter() - start,
     }
     if as_json:
@@ -120,27 +125,35 @@ def command(
     show_estimate(program, result, against)
     show_roof(result, bandwidth)
     if by_gates is not None:
-        show_gates(by_gates, gates)
+        show_gates(*by_gates)
 
 
 def gates_of(
-    program: Program, array: "Arch", path: Path, images: "IntArray | None"
-) -> "ArrayEstimate":
-    """The lane array by the characterization at `path`, on the first images."""
-    from ..cosim import characterization_file, gate_estimate
+    program: Program, array: "Arch", paths: list[Path], images: "IntArray | None"
+) -> "tuple[ArrayEstimate, OutputEstimate | None]":
+    """Lane array and output stage by the characterizations at `paths`, on the first images."""
+    from ..cosim import gate_estimate
+    from ..cosim.gate_library import read_all
+    from ..cosim.output_estimate import output_estimate
 
     if images is None:
         raise InputError("Images must be given with --data or --input: toggles need operands")
-    wide, fit = gate_estimate.fitting(array, characterization_file.load(path))
-    return gate_estimate.array_estimate(program, wide, fit, images[:GATE_IMAGES])
+    libraries = read_all(paths)
+    if len(libraries) > 1:
+        raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
+    (library,) = libraries.values()
+    wide, fit = gate_estimate.fitting(array, library.arrays)
+    chosen = images[:GATE_IMAGES]
+    behind = output_estimate(program, array, library.units, chosen) if library.units else None
+    return gate_estimate.array_estimate(program, wide, fit, chosen), behind
 
 
-def show_gates(found: "ArrayEstimate", path: Path | None) -> None:
+def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
     from ..cosim.report import energy_text
 
     show_table(
-        f"lane array {found.micro} by its gates ({path}), one image; bar: worst error of layers "
-        "that were not fitted",
+        f"lane array {found.micro} by its gates, one image; bar: worst error of layers that were "
+        "not fitted",
         ("layer", "MACs", "cycles", "energy", "pJ/MAC", "of it clock and leakage %"),
         [
             (
@@ -155,6 +168,11 @@ def show_gates(found: "ArrayEstimate", path: Path | None) -> None:
         f"lane array by gates: {energy_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
         "glitches, placed wires, clock tree, memories, output stage"
     )
+    if behind is not None:
+        say(
+            f"output stage by gates: {energy_text(behind.energy_pj)}, {behind.area_um2:,.0f} um2, "
+            f"of it {energy_text(behind.standing_pj)} clock and leakage; without its memory"
+        )
 
 
 def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""All characterizations of a library together: lane arrays by micro-architecture, output stage."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..spec.errors import InputError
+from . import characterization_file, output_file
+from .characterization_file import Fit
+from .output_file import UnitFit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateLibrary:
+    """What is known of one library."""
+
+    name: str
+    arrays: dict[str, Fit] = field(default_factory=dict)
+    """By micro-architecture."""
+    units: dict[str, UnitFit] = field(default_factory=dict)
+    """`threshold` and `requant`, or none."""
+
+
+def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
+    """Files of `adqhw characterize` by library; nothing may be characterized twice."""
+    found: dict[str, GateLibrary] = {}
+    for path in paths:
+        fits = output_file.load_units(path) if _of_units(path) else characterization_file.load(path)
+        for name, fit in fits.items():
+            library = found.setdefault(fit.library, GateLibrary(name=fit.library))
+            known = library.units if isinstance(fit, UnitFit) else library.arrays
+            if name in known:
+                raise InputError(
+                    f"Micro or unit {name!r} of library {fit.library!r} must be characterized "
+                    f"once, not again in {str(path)!r}"
+                )
+            known[name] = fit  # type: ignore[assignment]
+    for library in found.values():
+        if not library.arrays:
+            raise InputError(
+                f"Library {library.name!r} must have a characterized lane array, not its output "
+                "stage alone"
+            )
+    return found
+
+
+def _of_units(path: Path) -> bool:
+    """Whether the file is of the output stage; what is amiss with it is said by its reader."""
+    try:
+        return "unit" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False

@@ -1,0 +1,86 @@
+"""The output stage's energy by its gates: both units clocked all the time, one of them at work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..rtl.arch import Arch
+from ..spec import golden
+from ..spec.formats import IntArray
+from ..spec.program import INPUT, Program
+from .network_cycles import network_cycles
+from .output_file import UnitFit, widths_of
+from .output_fit import output_terms
+from .output_streams import output_stream, output_unit
+from .technology import Band
+
+CYCLE = "cycle"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputEstimate:
+    """Of one image."""
+
+    moving_pj: Mapping[str, Band]
+    """By layer: what its sums and codes move."""
+    standing_pj: Band
+    """Clock and leakage of both units over all cycles of the network."""
+    area_um2: float
+
+    @property
+    def energy_pj(self) -> Band:
+        return sum(self.moving_pj.values(), start=self.standing_pj)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "moving_pj": {name: band.as_dict() for name, band in self.moving_pj.items()},
+            "standing_pj": self.standing_pj.as_dict(),
+            "energy_pj": self.energy_pj.as_dict(),
+            "area_um2": self.area_um2,
+        }
+
+
+def output_estimate(
+    program: Program, arch: Arch, units: Mapping[str, UnitFit], images: IntArray
+) -> OutputEstimate:
+    """images: (N, C, H, W) codes whose sums are counted, N at least 1. arch: as it is built."""
+    arch.check_program(program)
+    wide = _widened(arch, units)
+    wide.check_program(program)
+    tensors = {INPUT: images, **golden.run(program, images, keep="all").tensors}
+    moving = {}
+    for layer in program.layers:
+        unit = output_unit(program, layer.name)
+        if unit is None:
+            continue
+        fit = units[unit]
+        each = []
+        for image in range(len(images)):
+            stream = output_stream(wide, program, layer.name, tensors, image=image)
+            terms = output_terms(wide, stream)
+            each.append(sum(fit.energy_fj[n] * v for n, v in terms.items() if n != CYCLE))
+        moving[layer.name] = _barred(float(np.mean(each)) / 1000, fit.error_percent)
+    cycles = sum(found.cycles for found in network_cycles(arch, program))
+    standing = [
+        _barred(fit.energy_fj[CYCLE] * cycles / 1000, fit.error_percent) for fit in units.values()
+    ]
+    return OutputEstimate(
+        moving_pj=moving,
+        standing_pj=sum(standing, start=Band.exactly(0.0)),
+        area_um2=sum(fit.area_um2 for fit in units.values()),
+    )
+
+
+def _widened(arch: Arch, units: Mapping[str, UnitFit]) -> Arch:
+    """The array with the widths that the units were characterized with."""
+    widths = dict(next(iter(units.values())).widths)
+    own = {name: widths[name] for name in ("acc_width", "threshold_width", "out_width")}
+    known = widths_of(arch)
+    requant = {name: widths[name] for name in known if name not in own}
+    return replace(arch, **own, requant=replace(arch.requant, **requant))
+
+
+def _barred(pj: float, percent: float) -> Band:
+    return Band(low=pj * (1 - percent / 100), expected=pj, high=pj * (1 + percent / 100))
