@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..rtl.arch import Arch, Micro
 from ..rtl.fit import check_codebooks
 from ..spec.errors import InputError
@@ -46,6 +48,8 @@ class Row:
     area_um2: float
     output_pj: Band | None = None
     """Threshold and requant unit; None: not characterized."""
+    plain: bool = False
+    """The weights are uniform ones: every codebook is a grid of whole steps."""
 
     @property
     def shared_pj(self) -> Band:
@@ -57,6 +61,7 @@ class Row:
             "program": self.program,
             "top1": self.top1,
             "weight_bits": self.weight_bits,
+            "plain": self.plain,
             "library": self.library,
             "micro": self.micro,
             "cycles": self.cycles,
@@ -104,9 +109,23 @@ def rows_of(
                     memory_pj=events.energy.split["memory"],
                     area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
                     output_pj=behind.energy_pj if behind else None,
+                    plain=uniform_weights(program),
                 )
             )
     return found
+
+
+def uniform_weights(program: Program) -> bool:
+    """Whether every codebook's levels are all the multiples of one step that its codes reach."""
+    for layer in program.layers:
+        table = getattr(layer, "codebook", None)
+        if table is None:
+            continue
+        levels = np.unique(table.levels)
+        steps = np.unique(np.diff(levels))
+        if len(steps) > 1 or (levels % steps[0]).any():
+            return False
+    return True
 
 
 def usable(program: Program, micro: str) -> bool:

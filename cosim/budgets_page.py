@@ -28,15 +28,56 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def page(found: Sequence[Row], technology: Technology, size: str, command: str) -> str:
-    """The table as Markdown, with a verdict per library and program."""
+def page(
+    found: Sequence[Row], technology: Technology, size: str, command: str, picture: str = ""
+) -> str:
+    """The table as Markdown, with a verdict per library and program; picture: a file beside it."""
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
     lines = [head, _line([name for name, _ in COLUMNS]), _line([rule for _, rule in COLUMNS])]
     plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
     for row in found:
         base = plain.get((row.library, row.program))
         lines.append(_line([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
+    if picture:
+        lines += ["", f"![top-1 against energy]({picture})"]
+    plain = against_plain(found)
+    if plain:
+        lines += ["", "## Learned codebooks against plain multipliers", "", *plain]
     return "\n".join([*lines, "", "## Verdict", "", *verdicts(found), ""])
+
+
+def against_plain(found: Sequence[Row]) -> list[str]:
+    """Every learned program's best look-up against plain weights on plain multipliers.
+
+    Energies as in a verdict: the array's bars whole, what is shared at each corner.
+    """
+    lines = []
+    for base in (r for r in found if r.plain and r.micro == Micro.UNIFORM):
+        rivals = [r for r in found if r.library == base.library and not r.plain]
+        for name in dict.fromkeys(r.program for r in rivals):
+            mine = [r for r in rivals if r.program == name and r.micro != Micro.UNIFORM]
+            if mine:
+                best = min(mine, key=lambda r: (r.array_pj + r.shared_pj).expected)
+                lines.append(_compared(best, base))
+    return lines
+
+
+def _compared(row: Row, base: Row) -> str:
+    ours, theirs = row.array_pj + row.shared_pj, base.array_pj + base.shared_pj
+    factor = ours.expected / theirs.expected
+    below = all(_corner(row, "high", c) < _corner(base, "low", c) for c in BAND_KEYS)
+    above = all(_corner(row, "low", c) > _corner(base, "high", c) for c in BAND_KEYS)
+    said = "wins" if below else "loses" if above else "bars overlap: no verdict"
+    return (
+        f"- {row.library}: {row.program} ({row.weight_bits:.2f} bits) on {row.micro} against "
+        f"{base.program} ({base.weight_bits:.2f} bits) on {base.micro}: {factor:.2f}x the energy "
+        f"({said}), array alone {row.array_pj.expected / base.array_pj.expected:.2f}x; top-1 "
+        f"{row.top1 - base.top1:+.2f} points."
+    )
+
+
+def _corner(row: Row, array: str, shared: str) -> float:
+    return float(getattr(row.array_pj, array) + getattr(row.shared_pj, shared))
 
 
 def verdicts(found: Sequence[Row]) -> list[str]:

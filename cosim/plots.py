@@ -53,7 +53,7 @@ def pareto_png(designs: Sequence[Design]) -> bytes:
     designs: all of one technology.
     """
     technology = designs[0].estimate.technology
-    figure = _figure(10.5, 6.4)
+    figure = new_figure(10.5, 6.4)
     axes = figure.subplot_mosaic(
         [["accuracy", "front"], ["energy", "front"]], width_ratios=[1, 1.3]
     )
@@ -71,35 +71,35 @@ def pareto_png(designs: Sequence[Design]) -> bytes:
         ha="left",
         fontsize=10,
     )
-    return _png(figure)
+    return png_of(figure)
 
 
 def layers_png(design: Design) -> bytes:
     """Energy of every layer of one design, split into datapath, memory and DRAM."""
     layers = design.estimate.layers
-    figure = _figure(8.5, 1.2 + 0.26 * len(layers))
+    figure = new_figure(8.5, 1.2 + 0.26 * len(layers))
     axis = figure.subplots()
     scale, unit = energy_unit(max(layer.energy.total.high for layer in layers))
     bars = [(layer.name, layer.energy.split, layer.energy.total) for layer in layers]
     _stacked(axis, bars, SPLIT_COLOURS, scale)
     _finish(axis, design, f"energy per image [{unit}]")
-    return _png(figure)
+    return png_of(figure)
 
 
 def parts_png(designs: Sequence[Design]) -> bytes:
     """Energy of whole designs by part of the machine, side by side, one technology."""
-    figure = _figure(8.5, 1.5 + 0.34 * len(designs))
+    figure = new_figure(8.5, 1.5 + 0.34 * len(designs))
     axis = figure.subplots()
     scale, unit = energy_unit(max(d.estimate.energy.total.high for d in designs))
     bars = [(d.label, d.estimate.energy.parts, d.estimate.energy.total) for d in designs]
     _stacked(axis, bars, PART_COLOURS, scale)
     _finish(axis, designs[0], f"energy per image [{unit}]", named=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def area_png(designs: Sequence[Design]) -> bytes:
     """Area by component, side by side, one technology."""
-    figure = _figure(8.5, 1.5 + 0.34 * len(designs))
+    figure = new_figure(8.5, 1.5 + 0.34 * len(designs))
     axis = figure.subplots()
     names = list(dict.fromkeys(name for d in designs for name in d.estimate.area))
     palette = (BLUE, SKY, "#7F9FBF", BLACK, PURPLE, "#8A5A83", ORANGE, YELLOW, GREEN, RED, GREY)
@@ -107,7 +107,7 @@ def area_png(designs: Sequence[Design]) -> bytes:
     bars = [(d.label, d.estimate.area, d.estimate.total_area) for d in designs]
     _stacked(axis, bars, colours, 1e6)
     _finish(axis, designs[0], "area [mm²]", named=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _bits_panels(
@@ -234,7 +234,8 @@ def _nothing(axis: "Axes") -> None:
     axis.text(0.5, 0.5, "accuracy not known", transform=axis.transAxes, ha="center", color=GREY)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches; refused where matplotlib is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -247,7 +248,8 @@ def _figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def _png(figure: "Figure") -> bytes:
+def png_of(figure: "Figure") -> bytes:
+    """The figure as PNG, without a date or a version in it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()

@@ -31,12 +31,13 @@ def command(
 ) -> None:
     """Programs side by side on every characterized micro-architecture; a table and a verdict.
 
-    Top-1 is the integer program's on the test images. The array's energy and area come from its
-    gates (`adqhw characterize`), the memories' from a technology table.
+    A picture of top-1 against energy lies beside the page. Top-1 is the integer program's on the
+    test images. Energy and area of array and output stage come from their gates (`adqhw
+    characterize`), the memories' energy from a technology table.
 
     Example: adqhw bench budgets w4.safetensors w2.safetensors --gates t.toml --data DIR -o page.md
     """
-    from ..cosim import budgets, budgets_page, technology
+    from ..cosim import budgets, budgets_page, budgets_plot, technology
     from ..cosim.gate_library import read_all
 
     libraries = read_all(gates)
@@ -47,9 +48,12 @@ def command(
         candidate, images = _candidate(path, data, limit)
         found += budgets.rows_of(candidate, libraries, table, images, rows=rows, cols=cols)
     words = [path.name for path in (*programs, *gates)]
+    picture = out.with_suffix(".png")
     text = budgets_page.page(
-        found, table, f"{rows}x{cols}", f"adqhw bench budgets {' '.join(words)}"
+        found, table, f"{rows}x{cols}", f"adqhw bench budgets {' '.join(words)}", picture.name
     )
+    with atomic_path(picture) as unfinished:
+        unfinished.write_bytes(budgets_plot.budgets_png(found))
     with atomic_path(out) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     if as_json:

@@ -8,14 +8,16 @@ from cost_nets import small_net
 from typer.testing import CliRunner
 
 from adqhw.cli import app
-from adqhw.cosim.budgets import Candidate, Row, rows_of, usable
-from adqhw.cosim.budgets_page import page, verdicts
+from adqhw.cosim.budgets import Candidate, Row, rows_of, uniform_weights, usable
+from adqhw.cosim.budgets_page import against_plain, page, verdicts
+from adqhw.cosim.budgets_plot import budgets_png, front
 from adqhw.cosim.characterization_file import WIDTHS, Fit
 from adqhw.cosim.gate_fit import TERMS
 from adqhw.cosim.gate_library import GateLibrary
 from adqhw.cosim.stream_toggles import STRUCTURE
 from adqhw.cosim.technology import Band, load
 from adqhw.rtl.arch import Arch
+from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
@@ -78,6 +80,42 @@ def test_memories_err_alike():
     rows = [row("uniform", 9, 10, 11), row("decode", 4, 5, 6)]
     found = verdicts([replace(r, memory_pj=wide) for r in rows])[0]
     assert "with memories and output stage decode (33 % below uniform, bars apart)" in found
+
+
+def test_the_front_is_what_nothing_beats():
+    rows = [
+        replace(row("decode", 4, energy, 99), top1=top1, program=name)
+        for name, energy, top1 in (("a", 5, 90), ("b", 6, 89), ("c", 7, 92), ("d", 7, 91))
+    ]
+    assert [r.program for r in front(rows)] == ["a", "c"]
+    assert budgets_png(rows).startswith(b"\x89PNG")
+
+
+def test_learned_codebooks_are_held_against_plain_multipliers():
+    plain = replace(row("uniform", 9, 10, 11), program="lsq", plain=True, top1=91.0)
+    learned = [row("uniform", 1, 2, 3), row("decode", 4, 5, 6), row("bit_serial", 6, 7, 8)]
+    (line,) = against_plain([plain, *learned])
+    assert "net (4.00 bits) on decode against lsq (4.00 bits) on uniform: 0.55x" in line
+    assert "(wins), array alone 0.50x; top-1 -1.00 points" in line
+    (line,) = against_plain([plain, row("decode", 8, 9, 10)])
+    assert "(bars overlap: no verdict)" in line
+    (line,) = against_plain([plain, row("decode", 14, 15, 16)])
+    assert "(loses)" in line
+    assert against_plain(learned) == []
+
+
+def test_uniform_weights_are_multiples_of_one_step():
+    def program(*levels: int) -> Program:
+        layer = MacLayer(
+            name="mac", input="input", weights=np.array([[[[1]], [[2]]]], np.uint8), weight_width=2,
+            codebook=Codebook(levels=levels, width=2), output=Threshold(tau=[[1]], sign=[1]),
+        )  # fmt: skip
+        return Program(input_shape=(2, 1, 1), input_format=IntFormat(width=4), layers=(layer,))
+
+    assert uniform_weights(program(0, 1, -2, -1))
+    assert uniform_weights(program(0, 3, -3, -6))
+    assert not uniform_weights(program(0, 3, 1, -3))
+    assert not uniform_weights(program(0, 2, 5, 8))  # steps of 3 that miss zero
 
 
 def test_the_page_gives_ratios_to_the_uniform_row():
