@@ -31,12 +31,19 @@ if TYPE_CHECKING:
     from .rtl.arch import Arch
     from .sim.activity import LayerActivity
 
-KINDS = {"bits": "average weight bits", "size": "bytes", "energy": "nJ", "cycles": "cycles"}
-"""Kinds of a budget and their units; energy and cycles are of one image on the whole network."""
+KINDS = {
+    "bits": "average weight bits",
+    "size": "bytes",
+    "energy": "nJ",
+    "chip": "nJ",
+    "cycles": "cycles",
+}
+"""Kinds of a budget and their units; energy, chip (without DRAM: the network is resident) and
+cycles are of one image on the whole network."""
 BUDGET_HELP = (
     "Bits per layer by an exact solver under KIND=NUMBER: bits (average), size (bytes of all "
-    "weights), energy (nJ per image) or cycles (per image), the last two from the cost model of "
-    "a 16x16 decode array."
+    "weights), energy (nJ per image), chip (nJ per image without DRAM) or cycles (per image), the "
+    "last three from the cost model of a 16x16 decode array."
 )
 ACTIVITY_IMAGES = 8
 """Images on which the switching of the programs is counted."""
@@ -76,7 +83,7 @@ class Costs:
         return [layer.name for layer in layers if getattr(layer, "codebook", None) is not None]
 
     def total(self, kind: str, widths: Mapping[str, int]) -> float:
-        """Energy (nJ) or cycles per image of the network with these widths."""
+        """Energy (nJ, on the costs' machine) or cycles per image of the network."""
         from .cosim import technology
         from .cosim.estimate import estimate
 
@@ -93,7 +100,7 @@ class Costs:
         table = technology.load(self.machine.technology)
         options = self.machine.options
         found = estimate(program, self.arch, table, activity=activity, options=options)
-        if kind == "energy":
+        if kind in ("energy", "chip"):
             return found.energy.total.expected / 1e3
         return float(found.cycles + found.input_cycles)
 
@@ -223,10 +230,11 @@ def with_budget(
     quant = replace(recipe.quant, average_weight_bits=value if kind == "bits" else None, widths={})
     size = int(value) if kind == "size" else None
     allocation = replace(recipe.allocation, model_bytes=size, cost_budget=None, cost_table=None)
-    if kind in ("energy", "cycles"):
+    if kind in ("energy", "chip", "cycles"):
         path = folder / f"costs_{kind}.json"
         if not path.exists():
-            recipe_costs(recipe, data=data, init=init).write(path, kind)
+            machine = Machine(resident=kind == "chip")
+            recipe_costs(recipe, data=data, init=init, machine=machine).write(path, kind)
         fixed = _fixed(path)
         if value <= fixed:
             raise InputError(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from networks import tiny_images, tiny_network
 
+from adqhw import cost_tables
 from adqhw.adq import recipes, sensitivity
 from adqhw.adq.allocation import allocate, sizes, ties
 from adqhw.bench_allocation import within
@@ -86,6 +87,28 @@ def test_budgets_become_fields_of_the_recipe(tmp_path):
     assert (chosen.cost_budget, chosen.cost_table) == (1000, str(tmp_path / "costs_cycles.json"))
     with pytest.raises(InputError, match="must be more than the 500 cycles of the layers"):
         with_budget(recipe, "cycles=400", **nothing)
+
+
+def test_a_budget_on_the_chip_is_of_a_resident_network(tmp_path, monkeypatch):
+    asked = []
+
+    class Table:
+        def write(self, path, kind):
+            path.write_text('{"fixed": 10}')
+            asked.append(kind)
+
+    def costs(recipe, *, data, init, machine):
+        asked.append(machine.options.weights_from_dram)
+        return Table()
+
+    monkeypatch.setattr(cost_tables, "recipe_costs", costs)
+    recipe = recipes.get("digits_resnet8_adq")
+    for kind, dram in (("chip", False), ("energy", True)):
+        asked.clear()
+        chosen = with_budget(recipe, f"{kind}=30", data=None, init=None, folder=tmp_path)
+        assert asked == [dram, kind]
+        assert chosen.allocation.cost_budget == 20
+        assert chosen.allocation.cost_table == str(tmp_path / f"costs_{kind}.json")
 
 
 @pytest.mark.parametrize("text", ["energy", "power=3", "bits=-1", "bits=x", "size=inf"])
