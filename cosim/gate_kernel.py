@@ -13,6 +13,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from ..sim.emit import I32, I64, Emitter, by_address
+
 REPEATED, RECORDED, FOLLOWED = 2, 4, 8
 """Flags of a row, as in `gate_simulation`; which lanes are counted is said by words."""
 DONE, OUT_OF_STEP, STUCK = 0, 1, 2
@@ -21,25 +23,57 @@ ONE = np.uint64(1)
 NONE = np.uint64(0)
 
 
-def _bit_intrinsic(name: str, *flags: bool) -> Any:
-    def typed(context: Any, word: Any) -> Any:
-        def generate(target: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kinds = [ir.IntType(64), *(ir.IntType(1) for _ in flags)]
-            function = builder.module.declare_intrinsic(
-                f"llvm.{name}.i64", fnty=ir.FunctionType(ir.IntType(64), kinds)
-            )
-            extra = [ir.Constant(ir.IntType(1), int(flag)) for flag in flags]
-            return builder.call(function, [values[0], *extra])
+@intrinsic
+def ones(context: Any, word: Any) -> Any:
+    """Set bits of a word."""
 
-        return types.uint64(types.uint64), generate
+    def generate(target: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return Emitter(builder).call("llvm.ctpop.i64", I64, values[0])
 
-    return intrinsic(typed)
+    return types.uint64(types.uint64), generate
 
 
-ones = _bit_intrinsic("ctpop")
-"""Set bits of a word."""
-lowest = _bit_intrinsic("cttz", True)
-"""Number of the lowest set bit; the word must not be 0."""
+def _counter(pins: int) -> Any:
+    """An intrinsic that adds a cycle to the counters of a gate with so many pins, by address.
+
+    The states before and after are words in registers; a row of counters is one vector.
+    """
+    states = 1 << pins
+    kind = ir.VectorType(I64, states)
+
+    def count(
+        e: Emitter,
+        nets: ir.Value,
+        values: ir.Value,
+        before: ir.Value,
+        active: ir.Value,
+        counts: ir.Value,
+    ) -> None:
+        places = [e.ir.shl(e.load(e.at(nets, 8 * pin), I64), e.number(3)) for pin in range(pins)]
+        old = _states(e, [e.load(e.ir.add(before, p), I64) for p in places], active)
+        new = _states(e, [e.load(e.ir.add(values, p), I64) for p in places], active)
+        after: Any = ir.Constant(kind, ir.Undefined)
+        for state, word in enumerate(new):
+            after = e.ir.insert_element(after, word, e.number(state, I32))
+        for state, word in enumerate(old):
+            row = e.at(counts, 8 * states * state)
+            both = e.ir.and_(e.splat(word, states), after)
+            found = e.call(f"llvm.ctpop.v{states}i64", kind, both)
+            e.store(e.ir.add(e.load(row, kind), found), row)
+
+    return by_address(count)
+
+
+def _states(e: Emitter, words: list[ir.Value], active: ir.Value) -> list[ir.Value]:
+    """Lanes of `active` by state of the words, low bit first."""
+    found = [active]
+    for word in words:
+        without = e.ir.not_(word)
+        found = [e.ir.and_(f, without) for f in found] + [e.ir.and_(f, word) for f in found]
+    return found
+
+
+count1, count2, count3, count4 = (_counter(pins) for pins in (1, 2, 3, 4))
 
 
 @njit(nogil=True, inline="always")
@@ -70,42 +104,29 @@ def _output(pins, first, count, truth, table, values, scratch):
     return word
 
 
-@njit(nogil=True, inline="always")
-def _add_pairs(counts, old, after, states):
-    """counts[new] of one state before; unsigned numbers of elements let LLVM vectorize it."""
-    for new in range(np.uint64(states)):
-        counts[new] += ones(old & after[new])
-
-
 @njit(nogil=True)
 def count_gates(gates, pins, values, before, active, counts, scratch, after):
     """Add a cycle to the counters of all gates; gates: (gates, 3) first pin, pins, counter."""
+    wires, now, then = pins.ctypes.data, values.ctypes.data, before.ctypes.data
+    here, mask = counts.ctypes.data, np.int64(active)
     for gate in range(len(gates)):
         first, count, base = gates[gate, 0], gates[gate, 1], gates[gate, 2]
-        changed = NONE
-        for pin in range(first, first + count):
-            changed |= values[pins[pin]] ^ before[pins[pin]]
-        minterms(pins, first, count, values, active & ~changed, scratch)
-        for state in range(1 << count):
-            counts[base + state * ((1 << count) + 1)] += ones(scratch[state])
-        changed &= active
-        # gathering a lane's state costs as much as six pairs of states do
-        if (1 << (2 * count)) < 6 * ones(changed):
-            minterms(pins, first, count, before, changed, scratch)
-            minterms(pins, first, count, values, changed, after)
+        nets, row = wires + 8 * first, here + 8 * base
+        if count == 2:
+            count2(nets, now, then, mask, row)
+        elif count == 3:
+            count3(nets, now, then, mask, row)
+        elif count == 1:
+            count1(nets, now, then, mask, row)
+        elif count == 4:
+            count4(nets, now, then, mask, row)
+        else:
+            minterms(pins, first, count, before, active, scratch)
+            minterms(pins, first, count, values, active, after)
             for old in range(1 << count):
                 if scratch[old]:
-                    _add_pairs(counts[base + (old << count) :], scratch[old], after, 1 << count)
-            continue
-        while changed:
-            lane = lowest(changed)
-            old = new = 0
-            for pin in range(count):
-                net = pins[first + pin]
-                old |= int((before[net] >> lane) & ONE) << pin
-                new |= int((values[net] >> lane) & ONE) << pin
-            counts[base + (old << count) + new] += ONE
-            changed &= changed - ONE
+                    for new in range(1 << count):
+                        counts[base + (old << count) + new] += ones(scratch[old] & after[new])
 
 
 @njit(nogil=True)

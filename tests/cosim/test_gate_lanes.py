@@ -8,7 +8,7 @@ from gate_oracle import netlist_json, oracle_switching, rows, small_netlist
 from simulators import usable
 from tiny_liberty import tiny
 
-from adqhw.cosim.gate_kernel import STUCK, run
+from adqhw.cosim.gate_kernel import STUCK, count_gates, run, settle
 from adqhw.cosim.gate_lanes import lane_model, play_lanes
 from adqhw.cosim.gate_netlist import parse_netlist
 from adqhw.cosim.gate_simulation import (
@@ -111,3 +111,41 @@ def test_a_loop_of_gates_is_refused():
     looped = parse_netlist(netlist_json(ports, cells), "top", LIBRARY)
     with pytest.raises(InputError, match="must be without loops of gates"):
         lane_model(looped, LIBRARY)
+
+
+@pytest.mark.parametrize("pins", [1, 2, 3, 4, 5, 6])
+def test_the_kernel_counts_gates_of_any_size(pins):
+    """States of 20 gates on 40 nets, lane by lane, in the lanes that are active."""
+    rng = np.random.default_rng(pins)
+    values, before = rng.integers(0, 1 << 64, (2, 40), dtype=np.uint64)
+    active = rng.integers(0, 1 << 64, dtype=np.uint64)
+    wires = rng.integers(0, 40, (20, pins))
+    gates = np.array([[n * pins, pins, n << (2 * pins)] for n in range(20)])
+    counts = np.zeros(20 << (2 * pins), np.uint64)
+    scratch, after = np.zeros((2, 256), np.uint64)
+    for _ in range(2):
+        count_gates(gates, wires.ravel(), values, before, active, counts, scratch, after)
+    wanted = np.zeros((20, 1 << pins, 1 << pins), int)
+    for lane in range(64):
+        if active >> np.uint64(lane) & np.uint64(1):
+            for gate, nets in enumerate(wires):
+                old, new = (
+                    sum(int(word[net] >> np.uint64(lane) & np.uint64(1)) << bit
+                        for bit, net in enumerate(nets))
+                    for word in (before, values)
+                )  # fmt: skip
+                wanted[gate, old, new] += 2
+    np.testing.assert_array_equal(counts.reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize("pins", [1, 2, 3, 4, 5, 6])
+def test_the_kernel_evaluates_truth_tables(pins):
+    rng = np.random.default_rng(pins)
+    values = rng.integers(0, 1 << 64, pins + 1, dtype=np.uint64)
+    table = rng.integers(0, 2, 1 << pins)
+    node = np.array([[0, pins, 0, pins]])
+    truth = np.where(table, ~np.uint64(0), np.uint64(0))
+    settle(node, np.arange(pins), truth, values, np.zeros(256, np.uint64))
+    for lane in range(64):
+        bits = [int(word >> np.uint64(lane) & np.uint64(1)) for word in values]
+        assert bits[pins] == table[sum(bit << n for n, bit in enumerate(bits[:pins]))]
