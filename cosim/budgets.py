@@ -17,7 +17,7 @@ from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.program import Program
 from .estimate import estimate, measure
-from .gate_estimate import array_estimate, fitting
+from .gate_estimate import Toggles, array_estimate, fitting, golden_tensors, layer_toggles
 from .gate_library import GateLibrary
 from .output_estimate import output_estimate
 from .technology import Band, Technology
@@ -86,7 +86,8 @@ def rows_of(
     images: (N, C, H, W) codes whose operands and activity are counted.
     """
     program = candidate.program
-    activity = measure(program, images)
+    activity, tensors = measure(program, images), golden_tensors(program, images)
+    moved: dict[Arch, Toggles] = {}  # the same in every library
     found = []
     for library in libraries.values():
         for micro in library.arrays:
@@ -94,9 +95,11 @@ def rows_of(
                 continue
             arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
             wide, fit = fitting(arch, library.arrays)
-            gates = array_estimate(program, wide, fit, images)
+            if wide not in moved:
+                moved[wide] = layer_toggles(program, wide, tensors)
+            gates = array_estimate(program, wide, fit, moved[wide])
             events = estimate(program, arch, technology, activity=activity)
-            behind = library.units and output_estimate(program, arch, library.units, images)
+            behind = library.units and output_estimate(program, arch, library.units, tensors)
             found.append(
                 Row(
                     program=candidate.name,

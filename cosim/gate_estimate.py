@@ -5,7 +5,7 @@ layer), the cycles those of the cycle model, stalls included: a waiting array is
 bar is the worst error that the characterization showed on layers it was not fitted to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,15 +83,40 @@ def fitting(arch: Arch, fits: Mapping[str, Fit]) -> tuple[Arch, Fit]:
     return replace(arch, **{name: int(fit.widths[name]) for name in WIDTHS}), fit
 
 
-def array_estimate(
-    program: Program, arch: Arch, fit: Fit, images: IntArray, *, most_beats: int = MOST_BEATS
-) -> ArrayEstimate:
-    """images: (N, C, H, W) codes whose operands are counted, N at least 1."""
+Toggles = dict[str, dict[str, float]]
+"""By layer, by `TOGGLES`: bits of a whole image, the mean over images."""
+
+
+def golden_tensors(program: Program, images: IntArray) -> dict[str, npt.NDArray[Any]]:
+    """Every tensor's codes (N, C, H, W) of the images."""
+    return {INPUT: images, **golden.run(program, images, keep="all").tensors}
+
+
+def layer_toggles(
+    program: Program,
+    arch: Arch,
+    tensors: Mapping[str, npt.NDArray[Any]],
+    *,
+    most_beats: int = MOST_BEATS,
+) -> Toggles:
+    """What the operands of all images in `tensors` move on the array, layer by layer."""
     arch.check_program(program)
-    tensors = {INPUT: images, **golden.run(program, images, keep="all").tensors}
+    found = {}
+    for name in mac_layers(program):
+        each = []
+        for image in range(len(tensors[INPUT])):
+            stream = recorded(arch, program, name, tensors, image=image, most_beats=most_beats)
+            part = program.macs(name) / stream.macs  # the stream may be a sample of the layer
+            each.append({term: part * n for term, n in stream_toggles(arch, stream).items()})
+        found[name] = {term: float(np.mean([one[term] for one in each])) for term in TOGGLES}
+    return found
+
+
+def array_estimate(program: Program, arch: Arch, fit: Fit, toggles: Toggles) -> ArrayEstimate:
+    """The array's energy and area; toggles: `layer_toggles` on the same array."""
     cycles = {model.name: model.cycles for model in network_cycles(arch, program)}
     layers = [
-        _layer(program, arch, fit, name, cycles[name], tensors, range(len(images)), most_beats)
+        _layer(program, arch, fit, name, cycles[name], toggles[name])
         for name in mac_layers(program)
     ]
     area = predict_area(fit.area_um2, arch.rows, arch.cols)
@@ -104,19 +129,12 @@ def _layer(
     fit: Fit,
     name: str,
     cycles: int,
-    tensors: Mapping[str, npt.NDArray[Any]],
-    images: Sequence[int],
-    most_beats: int,
+    toggles: Mapping[str, float],
 ) -> ArrayLayer:
     fixed = structure(arch.rows, arch.cols)
     standing = cycles * sum(fit.energy_fj[term] * fixed[term] for term in STRUCTURE)
-    moving = []
-    for image in images:
-        stream = recorded(arch, program, name, tensors, image=image, most_beats=most_beats)
-        toggles = stream_toggles(arch, stream)
-        part = program.macs(name) / stream.macs  # the stream is a sample of the layer
-        moving.append(part * sum(fit.energy_fj[term] * toggles[term] for term in TOGGLES))
-    pj = (standing + float(np.mean(moving))) / 1000
+    moving = sum(fit.energy_fj[term] * toggles[term] for term in TOGGLES)
+    pj = (standing + moving) / 1000
     error = fit.error_percent / 100
     return ArrayLayer(
         name=name,

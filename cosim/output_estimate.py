@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..rtl.arch import Arch
-from ..spec import golden
-from ..spec.formats import IntArray
 from ..spec.program import INPUT, Program
 from .network_cycles import network_cycles
 from .output_file import UnitFit, widths_of
@@ -43,13 +42,15 @@ class OutputEstimate:
 
 
 def output_estimate(
-    program: Program, arch: Arch, units: Mapping[str, UnitFit], images: IntArray
+    program: Program,
+    arch: Arch,
+    units: Mapping[str, UnitFit],
+    tensors: Mapping[str, npt.NDArray[Any]],
 ) -> OutputEstimate:
-    """images: (N, C, H, W) codes whose sums are counted, N at least 1. arch: as it is built."""
+    """tensors: codes (N, C, H, W) by name of the images that are counted. arch: as it is built."""
     arch.check_program(program)
     wide = _widened(arch, units)
     wide.check_program(program)
-    tensors = {INPUT: images, **golden.run(program, images, keep="all").tensors}
     moving = {}
     for layer in program.layers:
         unit = output_unit(program, layer.name)
@@ -57,7 +58,7 @@ def output_estimate(
             continue
         fit = units[unit]
         each = []
-        for image in range(len(images)):
+        for image in range(len(tensors[INPUT])):
             stream = output_stream(wide, program, layer.name, tensors, image=image)
             terms = output_terms(wide, stream)
             each.append(sum(fit.energy_fj[n] * v for n, v in terms.items() if n != CYCLE))

@@ -143,9 +143,10 @@ def gates_of(
         raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
     (library,) = libraries.values()
     wide, fit = gate_estimate.fitting(array, library.arrays)
-    chosen = images[:GATE_IMAGES]
-    behind = output_estimate(program, array, library.units, chosen) if library.units else None
-    return gate_estimate.array_estimate(program, wide, fit, chosen), behind
+    tensors = gate_estimate.golden_tensors(program, images[:GATE_IMAGES])
+    toggles = gate_estimate.layer_toggles(program, wide, tensors)
+    behind = output_estimate(program, array, library.units, tensors) if library.units else None
+    return gate_estimate.array_estimate(program, wide, fit, toggles), behind
 
 
 def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.cosim import characterization_file
 from adqhw.cosim.characterization_file import WIDTHS, Fit
-from adqhw.cosim.gate_estimate import array_estimate, fitting
+from adqhw.cosim.gate_estimate import array_estimate, fitting, golden_tensors, layer_toggles
 from adqhw.cosim.gate_fit import TERMS
 from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.stream_toggles import STRUCTURE, TOGGLES
@@ -34,8 +34,14 @@ def fit_of(arch: Arch, **worth: float) -> Fit:
     )
 
 
+def estimated(arch: Arch, fit: Fit, **options):
+    """The estimate of the small network on random images."""
+    toggles = layer_toggles(PROGRAM, arch, golden_tensors(PROGRAM, IMAGES), **options)
+    return array_estimate(PROGRAM, arch, fit, toggles)
+
+
 def test_standing_energy_is_that_of_the_layers_cycles():
-    found = array_estimate(PROGRAM, ARCH, fit_of(ARCH, array=10.0, lane=2.0), IMAGES)
+    found = estimated(ARCH, fit_of(ARCH, array=10.0, lane=2.0))
     cycles = {model.name: model.cycles for model in network_cycles(ARCH, PROGRAM)}
     for layer in found.layers:
         assert layer.cycles == cycles[layer.name]
@@ -49,17 +55,14 @@ def test_standing_energy_is_that_of_the_layers_cycles():
 def test_a_sample_of_a_layer_stands_for_all_of_it():
     """Partial ones are a sum over lanes and beats: a sample comes close to it."""
     fit = fit_of(ARCH, partial=1.0)
-    whole = array_estimate(PROGRAM, ARCH, fit, IMAGES, most_beats=10**6).energy_pj.expected
+    whole = estimated(ARCH, fit, most_beats=10**6).energy_pj.expected
     assert whole > 0
-    some = array_estimate(PROGRAM, ARCH, fit, IMAGES, most_beats=500).energy_pj.expected
+    some = estimated(ARCH, fit, most_beats=500).energy_pj.expected
     assert some == pytest.approx(whole, rel=0.2)
 
 
 def test_energy_is_linear_in_what_a_toggle_costs():
-    once, twice = (
-        array_estimate(PROGRAM, ARCH, fit_of(ARCH, **dict.fromkeys(TOGGLES, c)), IMAGES)
-        for c in (1.0, 2.0)
-    )
+    once, twice = (estimated(ARCH, fit_of(ARCH, **dict.fromkeys(TOGGLES, c))) for c in (1.0, 2.0))
     assert twice.energy_pj.expected == pytest.approx(2 * once.energy_pj.expected)
     assert once.layers[0].standing_pj == 0
 
@@ -68,10 +71,10 @@ def test_a_program_runs_on_a_wider_array_but_not_on_a_narrower_one():
     wide = fit_of(replace(ARCH, acc_width=ARCH.acc_width + 2))
     arch, fit = fitting(ARCH, {"decode": wide})
     assert arch.acc_width == ARCH.acc_width + 2
-    assert array_estimate(PROGRAM, arch, fit, IMAGES).layers
+    assert estimated(arch, fit).layers
     arch, fit = fitting(ARCH, {"decode": fit_of(replace(ARCH, acc_width=ARCH.acc_width - 1))})
     with pytest.raises(InputError, match="acc_width must be at least"):
-        array_estimate(PROGRAM, arch, fit, IMAGES)
+        estimated(arch, fit)
 
 
 def test_another_micro_architecture_is_refused():

@@ -117,7 +117,7 @@ def test_the_file_keeps_coefficients_and_errors(written):
 
 def test_an_estimate_is_the_terms_times_their_worth(written):
     units = output_file.load_units(written)
-    found = output_estimate(PROGRAM, ARCH, units, IMAGES)
+    found = output_estimate(PROGRAM, ARCH, units, TENSORS)
     assert list(found.moving_pj) == LAYERS
     name = LAYERS[0]
     unit = units[output_unit(PROGRAM, name)]
@@ -128,7 +128,7 @@ def test_an_estimate_is_the_terms_times_their_worth(written):
     worth = [sum(unit.energy_fj[n] * v for n, v in terms.items() if n != "cycle") for terms in each]
     assert found.moving_pj[name].expected == pytest.approx(np.mean(worth) / 1000)
     assert found.moving_pj[name].low == pytest.approx(0.8 * np.mean(worth) / 1000)
-    doubled = output_estimate(PROGRAM, replace(ARCH, cols=1), units, IMAGES)
+    doubled = output_estimate(PROGRAM, replace(ARCH, cols=1), units, TENSORS)
     assert doubled.standing_pj.expected > found.standing_pj.expected  # more cycles
 
 
