@@ -59,7 +59,8 @@ def budgets_png(found: Sequence[Row]) -> bytes:
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("top-1 of the integer program [%]")
-    axes[0].legend(fontsize=7, loc="lower right")
+    marks = {h.get_label(): h for a in axes for h in a.get_legend_handles_labels()[0]}
+    figure.legend(handles=list(marks.values()), loc="outside lower right", ncols=7, fontsize=7)
     key = "; ".join(f"{number} {name}" for name, number in numbers.items())
     figure.suptitle(f"Bars: low to high. {key}", fontsize=7, x=0.01, ha="left", wrap=True)
     return png_of(figure)
