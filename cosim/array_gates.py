@@ -16,7 +16,7 @@ from ..rtl.schedule import SINGLE_CYCLE, schedule_widths, schedule_word, table_b
 from ..rtl.timing import column_latency
 from ..spec.errors import SimulationError
 from ..spec.formats import twos_complement
-from .gate_lanes import LANES, LaneModel, joined, play_lanes
+from .gate_lanes import LANES, LaneModel, play_parts
 from .gate_netlist import Netlist
 from .gate_simulation import (
     COUNT,
@@ -57,15 +57,13 @@ def play_stream(
         switching = play(model, array_stimulus(arch, model.netlist, stream), WATCH)
         check_sums(arch, stream, switching.records)
         return switching
-    found: Switching | None = None
-    for parts in parts_of(stream, lanes) if lanes > 1 else [[stream]]:
-        stimuli = [array_stimulus(arch, model.netlist, part) for part in parts]
-        switching, records = play_lanes(model, stimuli, WATCH)
-        for part, bits in zip(parts, records, strict=True):
-            check_sums(arch, part, bits)
-        found = switching if found is None else joined(found, switching)
-    assert found is not None
-    return found
+    return play_parts(
+        model,
+        parts_of(stream, lanes) if lanes > 1 else [[stream]],
+        lambda part: array_stimulus(arch, model.netlist, part),
+        lambda part, bits: check_sums(arch, part, bits),
+        WATCH,
+    )
 
 
 def check_sums(arch: Arch, stream: OperandStream, records: Bits) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from .characterize import Characterization, Plan
+from .gate_bench import ArrayGates
 from .gate_fit import TERMS, predict_fj
 from .stream_toggles import STRUCTURE
 
@@ -41,15 +42,9 @@ def record(
     found: Sequence[Characterization], plan: Plan, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the file says, as nested dictionaries. All of one library."""
-    gates = found[0].gates
-    assumed = gates.assumptions
     return {
         "characterization": {
-            "liberty": gates.liberty,
-            "voltage": gates.voltage,
-            "slew_ns": assumed.slew_ns,
-            "period_ns": assumed.period_ns,
-            "wire_factor": assumed.wire_factor,
+            **library_facts(found[0].gates),
             **provenance,
             "fit_sizes": [list(size) for size in plan.sizes],
             "test_size": list(plan.test_size),
@@ -58,6 +53,18 @@ def record(
             "test_layers": sorted({s.layer for s in found[0].tested}),
         },
         "micro": {entry.micro: _micro(entry) for entry in found},
+    }
+
+
+def library_facts(gates: ArrayGates) -> dict[str, Any]:
+    """Library and assumptions, as every characterization begins with them."""
+    assumed = gates.assumptions
+    return {
+        "liberty": gates.liberty,
+        "voltage": gates.voltage,
+        "slew_ns": assumed.slew_ns,
+        "period_ns": assumed.period_ns,
+        "wire_factor": assumed.wire_factor,
     }
 
 
@@ -102,19 +109,26 @@ def _row(entry: Characterization, sample: Any) -> dict[str, Any]:
 
 
 def save(content: Mapping[str, Any], path: Path) -> None:
-    """Write `record`'s dictionaries as TOML."""
-    lines = ["[characterization]", *pairs(content["characterization"])]
-    for micro, table in content["micro"].items():
-        lines += ["", f"[micro.{micro}]", *pairs(table)]
+    """Write `record`'s dictionaries, or those of the output stage, as TOML."""
+    lines = ["[characterization]", *_pairs(content["characterization"])]
+    named = [
+        (f"{kind}.{name}", table)
+        for kind, tables in content.items()
+        if kind != "characterization"
+        for name, table in tables.items()
+    ]
+    for name, table in named:
+        lines += ["", f"[{name}]", *_pairs(table)]
         for part in ("energy_fj", "area_um2"):
-            lines += ["", f"[micro.{micro}.{part}]", *pairs(table[part])]
+            if part in table:
+                lines += ["", f"[{name}.{part}]", *_pairs(table[part])]
         for row in table["test"]:
-            lines += ["", f"[[micro.{micro}.test]]", *pairs(row)]
+            lines += ["", f"[[{name}.test]]", *_pairs(row)]
     with atomic_path(path) as unfinished:
         unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def pairs(table: Mapping[str, Any]) -> list[str]:
+def _pairs(table: Mapping[str, Any]) -> list[str]:
     """Lines of a table without its sub-tables: JSON's numbers, words and lists are TOML's."""
     return [
         f"{key} = {json.dumps(float(f'{value:.6g}') if isinstance(value, float) else value)}"

@@ -5,9 +5,9 @@ in one bit of every word (`gate_kernel`). Nothing is compiled per netlist. Tests
 against Verilator's and against plain Python's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from .liberty import Library
 from .liberty_function import Function
 
 LANES = 64
+Part = TypeVar("Part")
 Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 
@@ -179,6 +180,33 @@ def play_lanes(
     ]
     found = Switching(cycles=cycles, toggles=toggles, transitions=transitions, records=alone[0])
     return found, alone
+
+
+def shares(count: int, lanes: int = LANES) -> list[list[tuple[int, int]]]:
+    """Ranges of `count` things: `lanes` equal ones, then one each for those that are left."""
+    each = count // lanes
+    lists = [[(n * each, (n + 1) * each) for n in range(lanes)]] if each else []
+    rest = [(n, n + 1) for n in range(each * lanes, count)]
+    return [*lists, rest] if rest else lists
+
+
+def play_parts(
+    model: LaneModel,
+    lists: Sequence[Sequence[Part]],
+    stimulus: Callable[[Part], Stimulus],
+    check: Callable[[Part, Bits], None],
+    watch: Watch,
+) -> Switching:
+    """All parts, those of a list at once; `check` gets what each one recorded."""
+    found: Switching | None = None
+    for parts in lists:
+        switching, records = play_lanes(model, [stimulus(part) for part in parts], watch)
+        for part, bits in zip(parts, records, strict=True):
+            check(part, bits)
+        found = switching if found is None else joined(found, switching)
+    if found is None:
+        raise InputError("Parts to play must be at least 1, not 0")
+    return found
 
 
 def joined(first: Switching, second: Switching) -> Switching:

@@ -19,6 +19,7 @@ from ..spec.errors import InputError
 from ..spec.formats import twos_complement
 from ..spec.layers import MacLayer
 from ..spec.program import Program
+from .gate_lanes import shares
 from .layer_streams import layer_stream
 
 Codes = npt.NDArray[np.int64]
@@ -149,15 +150,8 @@ def parts_of(stream: OperandStream, count: int) -> list[list[OperandStream]]:
     counted beats are together those of the stream. Parts of a list are equally long.
     """
     depth = int(np.flatnonzero(stream.last)[0]) + 1
-    sums = len(stream) // depth
-    each = sums // count
-    lists = []
-    if each:
-        lists.append([_part(stream, n * each, (n + 1) * each, depth) for n in range(count)])
-    rest = range(each * count, sums)
-    if rest:
-        lists.append([_part(stream, n, n + 1, depth) for n in rest])
-    return lists
+    lists = shares(len(stream) // depth, count)
+    return [[_part(stream, begin, end, depth) for begin, end in ranges] for ranges in lists]
 
 
 def _part(stream: OperandStream, begin: int, end: int, depth: int) -> OperandStream:

@@ -13,8 +13,7 @@ from typing import Any
 
 from ..rtl.arch import Arch
 from ..spec.errors import InputError
-from ..spec.files import atomic_path
-from .characterization_file import numbers, pairs, read_tables
+from .characterization_file import library_facts, numbers, read_tables
 from .characterize import Plan
 from .output_characterize import UnitCharacterization
 from .output_fit import TERMS, OutputSample, output_errors, predict_output_fj
@@ -52,15 +51,9 @@ def record_units(
     found: Sequence[UnitCharacterization], plan: Plan, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the file says, as nested dictionaries. All of one library."""
-    gates = found[0].gates
-    assumed = gates.assumptions
     return {
         "characterization": {
-            "liberty": gates.liberty,
-            "voltage": gates.voltage,
-            "slew_ns": assumed.slew_ns,
-            "period_ns": assumed.period_ns,
-            "wire_factor": assumed.wire_factor,
+            **library_facts(found[0].gates),
             **provenance,
             "behind": list(plan.test_size),
         },
@@ -96,18 +89,6 @@ def _row(entry: UnitCharacterization, sample: OutputSample) -> dict[str, Any]:
         "predicted_pj_per_output": predicted / sample.outputs / 1000,
         "error_percent": 100 * (predicted / sample.energy_fj - 1),
     }
-
-
-def save_units(content: Mapping[str, Any], path: Path) -> None:
-    """Write `record_units`' dictionaries as TOML."""
-    lines = ["[characterization]", *pairs(content["characterization"])]
-    for unit, table in content["unit"].items():
-        lines += ["", f"[unit.{unit}]", *pairs(table)]
-        lines += ["", f"[unit.{unit}.energy_fj]", *pairs(table["energy_fj"])]
-        for row in table["test"]:
-            lines += ["", f"[[unit.{unit}.test]]", *pairs(row)]
-    with atomic_path(path) as unfinished:
-        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def load_units(path: Path) -> dict[str, UnitFit]:

@@ -16,7 +16,7 @@ from ..rtl.timing import output_latency
 from ..spec.errors import SimulationError
 from ..spec.formats import twos_complement
 from .array_gates import IDLE_ROWS, RESET_ROWS, placed
-from .gate_lanes import LANES, LaneModel, joined, play_lanes
+from .gate_lanes import LaneModel, play_parts, shares
 from .gate_netlist import Netlist
 from .gate_simulation import COUNT, FOLLOWED, RECORD, Bits, Stimulus, Switching, Watch
 from .output_streams import REQUANT, THRESHOLD, OutputStream
@@ -37,19 +37,14 @@ def play_output(model: LaneModel, arch: Arch, stream: OutputStream) -> Switching
 
     Each part begins with the group before it, uncounted, so that the unit is in motion.
     """
-    groups = len(stream.accs)
-    each, found = groups // LANES, None
-    lists = [[(n * each, (n + 1) * each) for n in range(LANES)]] if each else []
-    lists.append([(n, n + 1) for n in range(each * LANES, groups)])
-    for ranges in filter(None, lists):
-        played = [np.arange(begin - 1, end) for begin, end in ranges]  # group -1 is the last one
-        stimuli = [_stimulus(arch, model.netlist, stream, chosen) for chosen in played]
-        switching, records = play_lanes(model, stimuli, WATCH)
-        for chosen, bits in zip(played, records, strict=True):
-            _check(stream, chosen, bits)
-        found = switching if found is None else joined(found, switching)
-    assert found is not None
-    return found
+    lists = shares(len(stream.accs))
+    return play_parts(
+        model,
+        [[np.arange(begin - 1, end) for begin, end in ranges] for ranges in lists],  # -1: the last
+        lambda groups: _stimulus(arch, model.netlist, stream, groups),
+        lambda groups, bits: _check(stream, groups, bits),
+        WATCH,
+    )
 
 
 def _stimulus(

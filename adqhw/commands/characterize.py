@@ -114,12 +114,13 @@ def _outputs(
     provenance: dict[str, Any],
     out: Path,
 ) -> dict[str, Any]:
+    from ..cosim.characterization_file import save
     from ..cosim.output_characterize import characterize_outputs
-    from ..cosim.output_file import record_units, save_units
+    from ..cosim.output_file import record_units
 
     found = characterize_outputs(program, others, tensors, liberty, plan, build, _tick)
     content = record_units(found, plan, provenance)
-    save_units(content, out)
+    save(content, out)
     return content
 
 

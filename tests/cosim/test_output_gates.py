@@ -9,6 +9,7 @@ import pytest
 from cost_nets import small_net
 
 from adqhw.cosim import output_file
+from adqhw.cosim.characterization_file import save
 from adqhw.cosim.characterize import Plan
 from adqhw.cosim.gate_bench import ArrayGates
 from adqhw.cosim.gate_energy import Assumptions
@@ -102,7 +103,7 @@ def written(tmp_path):
             )
         )  # fmt: skip
     path = tmp_path / "units.toml"
-    output_file.save_units(output_file.record_units(found, Plan(), {"program": "digest"}), path)
+    save(output_file.record_units(found, Plan(), {"program": "digest"}), path)
     return path
 
 

@@ -1,8 +1,8 @@
 """What a test needs from outside. Absent, the test is skipped and says why, or fails if required.
 
 ADQHW_REQUIRE: names of what must be there, with commas between: verilator, icarus, yosys, nextpnr,
-onnxruntime, da4ml, scalesim, data, weights, liberty, opensta, gpu. `make test` requires Verilator,
-which it installs.
+onnxruntime, da4ml, scalesim, data, weights, liberty, opensta, lz4, gpu. `make test` requires
+Verilator, which it installs.
 """
 
 import importlib.util
