@@ -2,7 +2,7 @@
 
 [characterization]                  library, voltage, assumptions, program, tools, layers
 [micro.NAME]                        widths, sizes, area and its error
-[micro.NAME.energy_fj]              `gate_fit.TERMS`
+[micro.NAME.energy_fj]              `gate_fit.terms_of`
 [micro.NAME.area_um2]               `stream_toggles.STRUCTURE`
 [[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
 """
@@ -18,7 +18,7 @@ from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from .characterize import Characterization, Plan
 from .gate_bench import ArrayGates
-from .gate_fit import TERMS, predict_fj
+from .gate_fit import predict_fj, terms_of
 from .stream_toggles import STRUCTURE
 
 WIDTHS = ("act_width", "weight_width", "level_width", "acc_width", "bin_width", "channels")
@@ -164,7 +164,7 @@ def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
         raise InputError(f"{what} must be a table, not {table!r}")
     parts = {
         part: numbers(f"{what}, {part}", table.get(part), names)
-        for part, names in (("energy_fj", TERMS), ("area_um2", STRUCTURE))
+        for part, names in (("energy_fj", terms_of(micro)), ("area_um2", STRUCTURE))
     }
     own = numbers(what, table, (*WIDTHS, "test_real_worst_percent"), others=True)
     return Fit(

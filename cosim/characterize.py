@@ -60,7 +60,7 @@ class Characterization:
     gates: ArrayGates
     """Of the test size."""
     energy_fj: dict[str, float]
-    """By `gate_fit.TERMS`."""
+    """By `gate_fit.terms_of`."""
     area_um2: dict[str, float]
     """By `stream_toggles.STRUCTURE`."""
     fitted: tuple[Sample, ...]

@@ -22,7 +22,7 @@ from .gate_bench import mac_layers
 from .gate_fit import predict_area
 from .gate_streams import recorded
 from .network_cycles import network_cycles
-from .stream_toggles import STRUCTURE, TOGGLES, stream_toggles, structure
+from .stream_toggles import STRUCTURE, stream_toggles, structure, toggle_names
 from .technology import Band
 
 MOST_BEATS = 10_000
@@ -84,7 +84,7 @@ def fitting(arch: Arch, fits: Mapping[str, Fit]) -> tuple[Arch, Fit]:
 
 
 Toggles = dict[str, dict[str, float]]
-"""By layer, by `TOGGLES`: bits of a whole image, the mean over images."""
+"""By layer, by `toggle_names`: bits of a whole image, the mean over images."""
 
 
 def golden_tensors(program: Program, images: IntArray) -> dict[str, npt.NDArray[Any]]:
@@ -101,14 +101,14 @@ def layer_toggles(
 ) -> Toggles:
     """What the operands of all images in `tensors` move on the array, layer by layer."""
     arch.check_program(program)
-    found = {}
+    names, found = toggle_names(arch.micro), {}
     for name in mac_layers(program):
         each = []
         for image in range(len(tensors[INPUT])):
             stream = recorded(arch, program, name, tensors, image=image, most_beats=most_beats)
             part = program.macs(name) / stream.macs  # the stream may be a sample of the layer
             each.append({term: part * n for term, n in stream_toggles(arch, stream).items()})
-        found[name] = {term: float(np.mean([one[term] for one in each])) for term in TOGGLES}
+        found[name] = {term: float(np.mean([one[term] for one in each])) for term in names}
     return found
 
 
@@ -133,7 +133,7 @@ def _layer(
 ) -> ArrayLayer:
     fixed = structure(arch.rows, arch.cols)
     standing = cycles * sum(fit.energy_fj[term] * fixed[term] for term in STRUCTURE)
-    moving = sum(fit.energy_fj[term] * toggles[term] for term in TOGGLES)
+    moving = sum(fit.energy_fj[term] * count for term, count in toggles.items())
     pj = (standing + moving) / 1000
     error = fit.error_percent / 100
     return ArrayLayer(

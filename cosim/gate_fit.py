@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.errors import InputError
-from .stream_toggles import STRUCTURE, TOGGLES, structure
+from .stream_toggles import STRUCTURE, structure, toggle_names
 
 Floats = npt.NDArray[np.float64]
-TERMS = (*STRUCTURE, *TOGGLES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +32,7 @@ class Sample:
     macs: int
     cycles: int
     toggles: Mapping[str, float]
-    """By `TOGGLES`, of the whole stream."""
+    """By `stream_toggles.toggle_names`, of the whole stream."""
     energy_fj: float
 
 
@@ -54,25 +53,31 @@ class Errors:
         return cls(samples=len(percent), median=float(np.median(np.abs(percent))), worst=worst)
 
 
-def terms(sample: Sample) -> Floats:
-    """The sample's numbers in the order of `TERMS`."""
+def terms_of(micro: str) -> tuple[str, ...]:
+    """Names of what the energy of a micro-architecture's arrays is a sum over."""
+    return (*STRUCTURE, *toggle_names(micro))
+
+
+def terms(sample: Sample) -> dict[str, float]:
+    """What the sample's energy is a sum over: `STRUCTURE` of all cycles, then its toggles."""
     fixed = structure(sample.rows, sample.cols)
-    values = [fixed[name] * sample.cycles for name in STRUCTURE]
-    return np.array(values + [sample.toggles[name] for name in TOGGLES])
+    return {name: fixed[name] * sample.cycles for name in STRUCTURE} | dict(sample.toggles)
 
 
 def fit_energy(samples: Sequence[Sample]) -> dict[str, float]:
     """fJ per term: least squares of (predicted / measured - 1) with no coefficient below 0."""
-    if len(samples) < len(TERMS):
-        raise InputError(f"Samples must be at least {len(TERMS)} to fit, not {len(samples)}")
+    found = [terms(sample) for sample in samples]
+    names = list(found[0]) if found else []
+    if len(samples) < max(1, len(names)):
+        raise InputError(f"Samples must be at least {len(names)} to fit, not {len(samples)}")
     measured = np.array([sample.energy_fj for sample in samples])
-    matrix = np.stack([terms(sample) for sample in samples])
-    return dict(zip(TERMS, non_negative(matrix, measured), strict=True))
+    matrix = np.array([[each[name] for name in names] for each in found])
+    return dict(zip(names, non_negative(matrix, measured), strict=True))
 
 
 def predict_fj(coefficients: Mapping[str, float], sample: Sample) -> float:
     """Energy of the sample's stream by the fit."""
-    return float(terms(sample) @ np.array([coefficients[name] for name in TERMS]))
+    return sum(coefficients[name] * value for name, value in terms(sample).items())
 
 
 def fit_area(areas: Mapping[tuple[int, int], float]) -> dict[str, float]:

@@ -9,8 +9,10 @@ describe the operands, and the fit (`gate_fit`) finds what each is worth.
 import numpy as np
 import numpy.typing as npt
 
-from ..rtl.arch import Arch
+from ..rtl.arch import Arch, Micro
+from .bit_counts import flips, held, mask, running, total
 from .gate_streams import OperandStream, field_levels
+from .table_toggles import TABLE_TOGGLES, table_toggles
 
 Codes = npt.NDArray[np.int64]
 
@@ -20,6 +22,11 @@ TOGGLES = ("bus", "operand", "level", "multiply", "product", "partial", "sum", "
 """In bits. bus: beats change. operand, level: a lane's registers change. multiply: changed bits of
 one factor times ones of the other. product, sum, accumulator: those registers change. partial:
 ones of the activation times ones of the level."""
+
+
+def toggle_names(micro: str) -> tuple[str, ...]:
+    """What is counted of a stream on arrays of a micro-architecture, beside `STRUCTURE`."""
+    return TABLE_TOGGLES if micro == Micro.PRODUCT_TABLE else TOGGLES
 
 
 def structure(rows: int, cols: int) -> dict[str, float]:
@@ -34,54 +41,27 @@ def stream_cycles(stream: OperandStream) -> int:
 
 
 def stream_toggles(arch: Arch, stream: OperandStream) -> dict[str, float]:
-    """The numbers of `TOGGLES` for the whole stream, all lanes together."""
+    """The numbers of `toggle_names` for the whole stream, all lanes together."""
+    if arch.micro is Micro.PRODUCT_TABLE:
+        return table_toggles(arch, stream)
     levels = field_levels(stream)  # (N, cols, rows)
     live = stream.weights != 0
     acts = np.broadcast_to(stream.activations[:, None, :], levels.shape)
-    operand = _held(acts, live)
-    level = _held(levels & _mask(arch.level_width), live)
+    operand = held(acts, live)
+    level = held(levels & mask(arch.level_width), live)
     product = np.where(live, acts * levels, 0)
     sums = product.sum(axis=2)
     ones_act, ones_level = np.bitwise_count(operand), np.bitwise_count(level)
-    by_act = _flips(operand, arch.act_width) * ones_level[1:]
-    by_level = _flips(level, arch.level_width) * ones_act[1:]
+    by_act = flips(operand, arch.act_width) * ones_level[1:]
+    by_level = flips(level, arch.level_width) * ones_act[1:]
     return {
-        "bus": _total(_flips(stream.activations, arch.act_width))
-        + _total(_flips(stream.weights, arch.field_width)),
-        "operand": _total(_flips(operand, arch.act_width)),
-        "level": _total(_flips(level, arch.level_width)),
-        "multiply": _total(by_act) + _total(by_level),
-        "product": _total(_flips(product, arch.level_width + arch.act_width)),
-        "partial": _total(ones_act * ones_level * live),
-        "sum": _total(_flips(sums, arch.acc_width)),
-        "accumulator": _total(_flips(_running(sums, stream.first), arch.acc_width)),
+        "bus": total(flips(stream.activations, arch.act_width))
+        + total(flips(stream.weights, arch.field_width)),
+        "operand": total(flips(operand, arch.act_width)),
+        "level": total(flips(level, arch.level_width)),
+        "multiply": total(by_act) + total(by_level),
+        "product": total(flips(product, arch.level_width + arch.act_width)),
+        "partial": total(ones_act * ones_level * live),
+        "sum": total(flips(sums, arch.acc_width)),
+        "accumulator": total(flips(running(sums, stream.first), arch.acc_width)),
     }
-
-
-def _held(values: Codes, live: npt.NDArray[np.bool_]) -> Codes:
-    """Registers that take `values` where `live` and hold elsewhere; 0 before the first."""
-    beats = np.arange(len(values)).reshape(-1, 1, 1)
-    latest = np.maximum.accumulate(np.where(live, beats, -1), axis=0)
-    taken = np.take_along_axis(values, np.maximum(latest, 0), axis=0)
-    return np.where(latest < 0, 0, taken)
-
-
-def _running(sums: Codes, first: Codes) -> Codes:
-    """Accumulators: sums from the latest `first` on."""
-    totals = np.cumsum(sums, axis=0)
-    starts = np.maximum.accumulate(np.where(first == 1, np.arange(len(first)), 0))
-    return totals - (totals - sums)[starts]
-
-
-def _flips(values: Codes, width: int) -> npt.NDArray[np.int64]:
-    """Bits that differ from the value before, of two's complement of `width` bits."""
-    changed = (values[1:] ^ values[:-1]) & _mask(width)
-    return np.bitwise_count(changed).astype(np.int64)
-
-
-def _mask(width: int) -> int:
-    return (1 << width) - 1
-
-
-def _total(counts: npt.NDArray[np.integer]) -> float:
-    return float(counts.sum())

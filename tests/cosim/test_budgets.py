@@ -12,7 +12,7 @@ from adqhw.cosim.budgets import Candidate, Row, rows_of, uniform_weights, usable
 from adqhw.cosim.budgets_page import against_plain, page, verdicts
 from adqhw.cosim.budgets_plot import budgets_png, front
 from adqhw.cosim.characterization_file import WIDTHS, Fit
-from adqhw.cosim.gate_fit import TERMS
+from adqhw.cosim.gate_fit import terms_of
 from adqhw.cosim.gate_library import GateLibrary
 from adqhw.cosim.stream_toggles import STRUCTURE
 from adqhw.cosim.technology import Band, load
@@ -31,7 +31,7 @@ def fit_of(micro: str, cost: float) -> Fit:
         library="made up",
         micro=micro,
         widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj=dict.fromkeys(TERMS, cost),
+        energy_fj=dict.fromkeys(terms_of(micro), cost),
         area_um2=dict.fromkeys(STRUCTURE, 100.0),
         error_percent=3.0,
     )

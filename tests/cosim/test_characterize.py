@@ -14,13 +14,13 @@ from adqhw.cosim import characterization_file
 from adqhw.cosim.characterize import Characterization, Plan
 from adqhw.cosim.gate_bench import ArrayGates
 from adqhw.cosim.gate_energy import Assumptions
-from adqhw.cosim.gate_fit import TERMS, Sample, predict_fj
+from adqhw.cosim.gate_fit import Sample, predict_fj, terms_of
 from adqhw.cosim.stream_toggles import STRUCTURE, TOGGLES
 from adqhw.rtl.arch import Arch
 from adqhw.spec import InputError
 from adqhw.spec.program_file import save
 
-ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(TERMS)}
+ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of("decode"))}
 AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))
 
 

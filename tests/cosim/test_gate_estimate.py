@@ -11,7 +11,7 @@ from adqhw.cli import app
 from adqhw.cosim import characterization_file
 from adqhw.cosim.characterization_file import WIDTHS, Fit
 from adqhw.cosim.gate_estimate import array_estimate, fitting, golden_tensors, layer_toggles
-from adqhw.cosim.gate_fit import TERMS
+from adqhw.cosim.gate_fit import terms_of
 from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.stream_toggles import STRUCTURE, TOGGLES
 from adqhw.rtl.arch import Arch
@@ -28,7 +28,7 @@ def fit_of(arch: Arch, **worth: float) -> Fit:
         library="made up",
         micro=str(arch.micro),
         widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj={name: worth.get(name, 0.0) for name in TERMS},
+        energy_fj={name: worth.get(name, 0.0) for name in terms_of(arch.micro)},
         area_um2=dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True)),
         error_percent=5.0,
     )

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from adqhw.cosim.gate_fit import (
-    TERMS,
     Errors,
     Sample,
     errors_of,
@@ -14,10 +13,12 @@ from adqhw.cosim.gate_fit import (
     fit_energy,
     predict_area,
     predict_fj,
+    terms_of,
 )
 from adqhw.cosim.stream_toggles import TOGGLES
 from adqhw.spec import InputError
 
+TERMS = terms_of("decode")
 RNG = np.random.default_rng(11)
 TRUTH = dict(zip(TERMS, RNG.uniform(1, 50, len(TERMS)), strict=True))
 SIZES = [(1, 1), (1, 2), (2, 1), (2, 2)]
