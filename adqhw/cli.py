@@ -7,6 +7,7 @@ from .commands import (
     bench,
     bench_budgets,
     bench_gates,
+    bench_model,
     bench_rtl,
     characterize,
     cosim,
@@ -61,6 +62,7 @@ benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("gates")(guarded(bench_gates.command))
+benchmarks.command("model")(guarded(bench_model.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
