@@ -12,9 +12,10 @@ from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from . import allocation, sensitivity
 from .allocation import Allocation, Table
-from .config import AllocationConfig, Recipe
+from .config import Recipe
 from .datasets import Dataset
 from .network import Network
+from .quant_config import AllocationConfig
 
 SENSITIVITY_IMAGES = 1024
 """Enough for the Fisher information of a layer (papers.md section 7, row 11)."""

@@ -6,18 +6,12 @@ from torch import Tensor, nn
 
 from ..spec.errors import InputError
 from ..spec.program import INPUT
+from .classifier import QuantLinear
 from .exact import PIXEL
-from .layers import (
-    GlobalPool,
-    InputConv2d,
-    MaxPool,
-    QuantConv2d,
-    QuantLinear,
-    ReadActivation,
-    Unit,
-)
+from .layers import InputConv2d, QuantConv2d, ReadActivation, Unit
 from .methods import Method, activation, weight_quantizer
 from .network import Network
+from .pooling import GlobalPool, MaxPool
 from .resnet import IMAGENET_MEAN, IMAGENET_STD
 from .stream import StreamQuantizer
 from .tensors import Signal

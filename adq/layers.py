@@ -19,7 +19,7 @@ from .low_bit import LowBitActivation
 from .ranks import shared_batch_norm
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal
-from .uniform import RoundToStep, UniformWeight
+from .uniform import UniformWeight
 from .weight_quantizer import Step, WeightQuantizer
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
@@ -238,99 +238,3 @@ class InputConv2d(QuantConv2d):
         """Sum of the weights times what rounding the mean to a code moved the pixels by."""
         shift = (self.zero_code - self.mean).double()
         return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()
-
-
-class MaxPool(Unit):
-    """Max pooling of a stream, 3 x 3 with stride 2: codes rise with values, so it acts on both."""
-
-    KERNEL, STRIDE, PADDING = 3, 2, 1
-
-    def __init__(self, source: StreamQuantizer) -> None:
-        super().__init__()
-        self._source = (source,)  # of another unit: in a tuple it is not a part of this one
-
-    @property
-    def output(self) -> StreamQuantizer:
-        """Quantizer of the stream, which pooling leaves as it is."""
-        return self._source[0]
-
-    def compute(self, x: Signal, skip: Signal | None) -> Signal:
-        return x._replace(data=max_pool(x.data, self.KERNEL, self.STRIDE, self.PADDING))
-
-    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
-        return self.compute(x, skip)
-
-
-def max_pool(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """Largest value of each window; on GPUs by shifted maps, whose gradient is deterministic."""
-    if not x.is_cuda:
-        return F.max_pool2d(x, kernel, stride, padding)
-    return max_of_shifts(x, kernel, stride, padding)
-
-
-def max_of_shifts(x: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """The same maximum, from the ``kernel**2`` strided maps."""
-    height, width = ((n + 2 * padding - kernel) // stride + 1 for n in x.shape[2:])
-    padded = F.pad(x, (padding,) * 4, value=float("-inf"))
-    best = None
-    for row in range(kernel):
-        for column in range(kernel):
-            shifted = padded[:, :, row::stride, column::stride][:, :, :height, :width]
-            best = shifted if best is None else torch.maximum(best, shifted)
-    assert best is not None  # kernel >= 1
-    return best
-
-
-class GlobalPool(Unit):
-    """Global average pool and its own 8-bit quantizer; (N, C, H, W) to codes (N, C, 1, 1)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.output = StreamQuantizer()
-
-    def compute(self, x: Signal, skip: Signal | None) -> Signal:
-        values = self.output(x.real.mean((2, 3), keepdim=True)).data
-        if self.mode is Mode.FLOAT:
-            return Signal(values)
-        step = self.output.real_step
-        return Signal(RoundToStep.apply(values, step), step)
-
-    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
-        window = x.data[0, 0].numel()
-        requant = exact.pool_requant(self.output, step=x.scale, source=x.format, window=window)
-        acc = x.data.sum((2, 3), keepdim=True, dtype=torch.float64)
-        return exact.requantized(self.output, acc, requant)
-
-    def codes(self, signal: Signal) -> Tensor:
-        return signal.data.detach().long()
-
-
-class QuantLinear(Unit):
-    """Classifier: codes (N, C, 1, 1) to sums (N, K, 1, 1), the bias in units of the sums too."""
-
-    def __init__(self, in_features: int, classes: int) -> None:
-        super().__init__()
-        bound = in_features**-0.5
-        self.weight = nn.Parameter(torch.empty(classes, in_features).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(classes))
-        self.quantizer = UniformWeight(8)
-        self.output = None
-
-    def compute(self, x: Signal, skip: Signal | None) -> Signal:
-        data = x.data.flatten(1)
-        if self.mode is Mode.FLOAT:
-            return Signal(F.linear(data, self.weight, self.bias)[..., None, None])
-        levels, bias, scale = self.quantized(x.scale)
-        # not multiplied by the scale yet: integers keep their ties, hence the same top-1
-        with torch.autocast(data.device.type, enabled=False):  # 640 products: nothing to save
-            return Signal(F.linear(data, levels, bias)[..., None, None], scale)
-
-    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
-        levels, bias, scale = self.quantized(x.scale)
-        sums = F.linear(x.data.flatten(1).double(), levels.double(), bias.double())
-        return Signal(sums[..., None, None], scale)
-
-    def quantized(self, in_scale: float) -> tuple[Tensor, Tensor, float]:
-        """Levels, bias in units of the sums, and the real value of a sum of 1."""
-        levels, step = self.quantizer(self.weight)
-        return levels, RoundToStep.apply(self.bias, in_scale * step), in_scale * step

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ..spec.errors import InputError
 from ..spec.program import Program
+from .classifier import QuantLinear
 from .integer import prepare
-from .layers import QuantConv2d, QuantLinear, Unit
+from .layers import QuantConv2d, Unit
 from .low_bit import LowBitActivation
 from .stream import StreamQuantizer
 from .tensors import Mode, Signal

@@ -10,10 +10,10 @@ from .config import (
     DistillConfig,
     ModelConfig,
     OptimConfig,
-    QuantConfig,
     Recipe,
     TrainConfig,
 )
+from .quant_config import QuantConfig
 
 # Normalization of the published ResNet weights (akamaster/pytorch_resnet_cifar10): ImageNet's.
 _CIFAR_MEAN = (0.485, 0.456, 0.406)

@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
+from .classifier import QuantLinear
 from .exact import PIXEL
-from .layers import GlobalPool, InputConv2d, QuantConv2d, QuantLinear, ReadActivation
+from .layers import InputConv2d, QuantConv2d, ReadActivation
 from .methods import Method, activation, weight_quantizer
 from .network import Network
+from .pooling import GlobalPool
 from .stream import StreamQuantizer
 from .tensors import Signal
 

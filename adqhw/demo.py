@@ -17,8 +17,9 @@ import numpy as np
 from .adq import datasets, evaluate, preparation, recipes, trainer
 from .adq.checkpoint import load as load_checkpoint
 from .adq.compare import run_modules
-from .adq.config import QuantConfig, Recipe
+from .adq.config import Recipe
 from .adq.export import export
+from .adq.quant_config import QuantConfig
 from .adq.resnet import ResNet
 from .cosim import technology
 from .cosim.cosimulate import CosimReport

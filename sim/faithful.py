@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ..spec.codebook import shift_factor
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
@@ -30,6 +29,7 @@ from ..spec.golden import layer_output
 from ..spec.layers import MacLayer, Skip
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
+from . import faithful_kernels as kernels
 from .runner import as_numpy
 
 ORDERS = ("decode", "uniform", "binned", "bit_serial", "product_table", "shift_add")
@@ -179,17 +179,17 @@ def _sums(windows: Ints, weights: Ints, levels: Ints, fmt: IntFormat, order: _Or
     width = len(levels).bit_length() - 1
     match order.name:
         case "decode" | "uniform":
-            _decode(windows, weights, levels, out)
+            kernels.decode(windows, weights, levels, out)
         case "binned" if order.plain:
-            _binned_bits(windows, weights, width, out)
+            kernels.binned_bits(windows, weights, width, out)
         case "binned":
-            _binned(windows, weights, levels, out)
+            kernels.binned(windows, weights, levels, out)
         case "bit_serial":
-            _bit_serial(windows, weights, levels, fmt.width, fmt.signed, order.rows, out)
+            kernels.bit_serial(windows, weights, levels, fmt.width, fmt.signed, order.rows, out)
         case "shift_add" if order.plain:
-            _shift_bits(windows, weights, width, out)
+            kernels.shift_bits(windows, weights, width, out)
         case "shift_add":
-            _shift_add(windows, weights, levels, _factor(levels), out)
+            kernels.shift_add(windows, weights, levels, _factor(levels), out)
         case _:
             piece = min(TABLE_SLICE, fmt.width)
             if len(levels) << piece > MOST_ENTRIES:
@@ -199,7 +199,7 @@ def _sums(windows: Ints, weights: Ints, levels: Ints, fmt: IntFormat, order: _Or
                 )
             table = np.multiply.outer(levels, np.arange(1 << piece))
             steps = -(-fmt.width // piece)
-            _product_table(windows, weights, table, piece, steps, fmt.signed, out)
+            kernels.product_table(windows, weights, table, piece, steps, fmt.signed, out)
     return out
 
 
@@ -212,93 +212,6 @@ def _factor(levels: Ints) -> int:
             f"Codebook for shift_add must be 0, +-2^s, +-C*2^s, one odd C, not {table}"
         )
     return factor
-
-
-@njit(cache=True, nogil=True)
-def _decode(windows, weights, levels, out):
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            for k in range(windows.shape[1]):
-                out[p, o] += levels[weights[o, k]] * windows[p, k]
-
-
-@njit(cache=True, nogil=True)
-def _binned(windows, weights, levels, out):
-    bins = levels * 0
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            bins[:] = 0
-            for k in range(windows.shape[1]):
-                bins[weights[o, k]] += windows[p, k]
-            for code in range(levels.shape[0]):
-                out[p, o] += levels[code] * bins[code]
-
-
-@njit(cache=True, nogil=True)
-def _binned_bits(windows, weights, width, out):
-    bins = np.zeros(width, np.int64)
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            bins[:] = 0
-            for k in range(windows.shape[1]):
-                for bit in range(width):
-                    bins[bit] += windows[p, k] * (weights[o, k] >> bit & 1)
-            for bit in range(width):
-                worth = bins[bit] << bit
-                out[p, o] += -worth if bit == width - 1 else worth
-
-
-@njit(cache=True, nogil=True)
-def _bit_serial(windows, weights, levels, width, signed, rows, out):
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            for beat in range(0, windows.shape[1], rows):
-                for bit in range(width):
-                    total = windows[p, 0] * 0
-                    for k in range(beat, beat + rows):
-                        total += levels[weights[o, k]] * (windows[p, k] >> bit & 1)
-                    shifted = total << bit
-                    out[p, o] += -shifted if signed and bit == width - 1 else shifted
-
-
-@njit(cache=True, nogil=True)
-def _shift_bits(windows, weights, width, out):
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            for k in range(windows.shape[1]):
-                for bit in range(width):
-                    if weights[o, k] >> bit & 1:
-                        shifted = windows[p, k] << bit
-                        out[p, o] += -shifted if bit == width - 1 else shifted
-
-
-@njit(cache=True, nogil=True)
-def _shift_add(windows, weights, levels, factor, out):
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            even, odd = windows[p, 0] * 0, windows[p, 0] * 0
-            for k in range(windows.shape[1]):
-                level = levels[weights[o, k]]
-                size = abs(level)
-                if size & (size - 1) == 0:
-                    even += level * windows[p, k]  # a shift: the level is +-2^s or 0
-                else:
-                    odd += level // factor * windows[p, k]
-            out[p, o] += even + factor * odd
-
-
-@njit(cache=True, nogil=True)
-def _product_table(windows, weights, table, piece, steps, signed, out):
-    mask = (1 << piece) - 1
-    for p in range(windows.shape[0]):
-        for o in range(weights.shape[0]):
-            for k in range(windows.shape[1]):
-                for step in range(steps):
-                    part = windows[p, k] >> step * piece
-                    product = table[weights[o, k], part & mask]
-                    if signed and step == steps - 1 and part < 0:
-                        product -= table[weights[o, k], 1] << piece
-                    out[p, o] += product << step * piece
 
 
 def _finish(layer: MacLayer, acc: Ints, codes: dict[str, Ints]) -> Ints:

@@ -10,7 +10,8 @@ from adqhw.adq import calibrate, integer, pretrained, sensitivity
 from adqhw.adq.allocation import ties
 from adqhw.adq.export import export
 from adqhw.adq.graph import GraphConfig, GraphNetwork
-from adqhw.adq.layers import QuantConv2d, max_of_shifts
+from adqhw.adq.layers import QuantConv2d
+from adqhw.adq.pooling import max_of_shifts
 from adqhw.adq.topologies import TOPOLOGIES, nodes
 from adqhw.sim import engine, topologies
 from adqhw.spec import golden

@@ -7,7 +7,7 @@ from networks import tiny_images, tiny_network
 from adqhw import cost_tables
 from adqhw.adq import recipes, sensitivity
 from adqhw.adq.allocation import allocate, sizes, ties
-from adqhw.bench_allocation import within
+from adqhw.allocation_run import within
 from adqhw.cost_tables import (
     Machine,
     common_arch,

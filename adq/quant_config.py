@@ -1,0 +1,106 @@
+"""The part of a recipe that says how a network is quantized, and how its bits are chosen."""
+
+from dataclasses import dataclass, field
+
+from ..spec.errors import InputError
+
+
+def require(condition: bool, thing: str, requirement: str, value: object) -> None:
+    """Refuse a value that breaks a rule of a configuration."""
+    if not condition:
+        raise InputError(f"{thing} must be {requirement}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MethodConfig:
+    """Which quantizers, and the variants of the adaptive codebook (values: `methods.Method`)."""
+
+    weights: str = "adq"
+    """Rule of the hidden weights: adq, post, pot, apot, lsq or n2uq."""
+    per_channel: bool | None = None
+    """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
+    activations: str = "n2uq"
+    """Rule of the hidden activations: n2uq, n2uq-rprelu, lsq, pact, asq or asq-base."""
+    init: str = "mid"
+    """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
+    ema: str = "mean"
+    """Adaptation of a codebook: mean, count (VQ-VAE's form) or off."""
+    ema_period: int = 1
+    """Optimizer steps per adaptation."""
+    dead: str = "keep"
+    """Codebook values without weights: keep or split."""
+    tie_sign: bool = False
+    """Mirror the codebook values."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuantConfig:
+    """Quantizers of the network; the choices of papers.md section 7 as fields."""
+
+    mode: str = "float"
+    """`float`: train without quantizers. `fakequant`: ADQ weights, N2UQ activations, u8 streams."""
+    weight_width: int = 4
+    """Bits of a codebook index of every hidden layer that `widths` does not name."""
+    act_width: int = 4
+    widths: dict[str, int] = field(default_factory=dict)
+    """Bits per named hidden layer (mixed precision), for example `{"layer1.0.conv1": 3}`."""
+    average_weight_bits: float | None = None
+    """Budget for the allocator: it then chooses `widths` by sensitivity before training."""
+    method: MethodConfig = field(default_factory=MethodConfig)
+    level_width: int = 8
+    """Bits of the signed integer levels a codebook is rounded to before export."""
+    decay: float = 0.99
+    """EMA decay of a codebook value, per optimizer step (VQ-VAE's default)."""
+    lloyd_steps: int = 0
+    """k-means steps after a codebook's start (0 is faithful to the paper)."""
+    freeze_fraction: float = 0.1
+    """Last part of training with frozen, rounded codebooks: what is trained is what is exported."""
+    calibration_images: int = 512
+    """Images that set activation scales before training and batch-norm statistics after it."""
+
+    def __post_init__(self) -> None:
+        modes = ("float", "fakequant")
+        require(self.mode in modes, "quant.mode", "float or fakequant", self.mode)
+        require(2 <= self.weight_width <= 8, "quant.weight_width", "in 2..8", self.weight_width)
+        require(1 <= self.act_width <= 6, "quant.act_width", "in 1..6", self.act_width)
+        for layer, width in self.widths.items():
+            require(2 <= width <= 8, f"quant.widths of layer {layer!r}", "in 2..8", width)
+        budget = self.average_weight_bits
+        in_range = budget is None or 2 <= budget <= 8
+        require(in_range, "quant.average_weight_bits", "in 2..8", budget)
+        require(4 <= self.level_width <= 16, "quant.level_width", "in 4..16", self.level_width)
+        require(0 <= self.decay < 1, "quant.decay", "in [0, 1)", self.decay)
+        require(self.lloyd_steps >= 0, "quant.lloyd_steps", "0 or more", self.lloyd_steps)
+        part = self.freeze_fraction
+        require(0 <= part <= 1, "quant.freeze_fraction", "in [0, 1]", part)
+        images = self.calibration_images
+        require(images > 0, "quant.calibration_images", "positive", images)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllocationConfig:
+    """How bits per layer are chosen under a budget.
+
+    The budget is `quant.average_weight_bits`, `model_bytes` or `cost_budget`: one of them.
+    """
+
+    sensitivity: str = "fisher"
+    """`fisher`, `hessian` (Hutchinson trace) or `error` (relative squared error)."""
+    widths: tuple[int, ...] = (2, 3, 4)
+    """Candidate bits of a hidden layer."""
+    model_bytes: int | None = None
+    """Budget for all packed weights, the 8-bit first and last layer included."""
+    cost_budget: float | None = None
+    """Budget in the unit of `cost_table`: energy, cycles, ..."""
+    cost_table: str | None = None
+    """JSON file {"unit": ..., "costs": {layer: {bits: cost}}} of additive costs."""
+
+    def __post_init__(self) -> None:
+        kinds = ("fisher", "hessian", "error")
+        kind = self.sensitivity
+        require(kind in kinds, "allocation.sensitivity", "fisher, hessian or error", kind)
+        good = bool(self.widths) and all(2 <= width <= 8 for width in self.widths)
+        require(good, "allocation.widths", "a list of bits in 2..8", self.widths)
+        size, cost = self.model_bytes, self.cost_budget
+        require(size is None or size > 0, "allocation.model_bytes", "positive", size)
+        require(cost is None or cost > 0, "allocation.cost_budget", "positive", cost)
