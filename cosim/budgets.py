@@ -5,8 +5,9 @@ table, both of whole images; what either leaves out is said on the page. A progr
 that the characterization was made for, so all rows of a library have the same widths.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,19 @@ from ..rtl.arch import Arch, Micro
 from ..rtl.fit import check_codebooks
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
+from ..spec.layers import MacLayer
 from ..spec.program import Program
-from .estimate import estimate, measure
-from .gate_estimate import Toggles, array_estimate, fitting, golden_tensors, layer_toggles
+from .estimate import Estimate, estimate, measure
+from .gate_estimate import (
+    ArrayEstimate,
+    Toggles,
+    array_estimate,
+    fitting,
+    golden_tensors,
+    layer_toggles,
+)
 from .gate_library import GateLibrary
+from .memories import memories
 from .output_estimate import output_estimate
 from .technology import Band, Technology
 
@@ -31,6 +41,19 @@ class Candidate:
     program: Program
     top1: float
     """Percent of the test images, by the integer program."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerCost:
+    """One layer with weights, one image."""
+
+    name: str
+    code_bits: int | None
+    """Of a stored code; None: the layer's weights are stored levels on every array."""
+    depth: int
+    """Beats of a sum."""
+    array_pj: Band
+    weight_bits_read: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +73,9 @@ class Row:
     """Threshold and requant unit; None: not characterized."""
     plain: bool = False
     """The weights are uniform ones: every codebook is a grid of whole steps."""
+    layers: tuple[LayerCost, ...] = ()
+    weight_bit_fj: Band | None = None
+    """To read one bit of the weight memory, by the technology table."""
 
     @property
     def shared_pj(self) -> Band:
@@ -69,6 +95,7 @@ class Row:
             "memory_pj": self.memory_pj.as_dict(),
             "area_um2": self.area_um2,
             "output_pj": None if self.output_pj is None else self.output_pj.as_dict(),
+            "layers": [asdict(layer) for layer in self.layers],
         }
 
 
@@ -113,9 +140,31 @@ def rows_of(
                     area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
                     output_pj=behind.energy_pj if behind else None,
                     plain=uniform_weights(program),
+                    layers=_layer_costs(program, arch, gates, events),
+                    weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
                 )
             )
     return found
+
+
+def _layer_costs(
+    program: Program, arch: Arch, gates: ArrayEstimate, events: Estimate
+) -> tuple[LayerCost, ...]:
+    read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
+    found = []
+    for array in gates.layers:
+        layer = program.layer(array.name)
+        assert isinstance(layer, MacLayer)  # `mac_layers`
+        found.append(
+            LayerCost(
+                name=array.name,
+                code_bits=None if layer.codebook is None else layer.weight_width,
+                depth=math.prod(layer.kernel) * -(-int(layer.weights.shape[1]) // arch.rows),
+                array_pj=array.energy_pj,
+                weight_bits_read=float(read[array.name]),
+            )
+        )
+    return tuple(found)
 
 
 def uniform_weights(program: Program) -> bool:

@@ -1,8 +1,10 @@
 """The page of `adqhw bench budgets`: a table, and a verdict in words."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..rtl.arch import Micro
+from .break_even import break_even_lines, break_evens
 from .budgets import Row
 from .technology import BAND_KEYS, Band, Technology
 
@@ -23,6 +25,13 @@ both: one table prices them.
 AGAINST_PLAIN = "Learned codebooks against plain weights on plain multipliers, top-1 within 0.5"
 EQUAL_POINTS = 0.5
 """Programs so close in top-1 count as equally accurate: 10,000 images decide about 0.3 points."""
+BREAK_EVEN = """Each program on look-up against itself on `uniform`: the same answers.
+**fJ/bit**: what a read of a weight bit must cost for look-up to draw as little (its array's extra
+energy over the weight bits it does not read; the bar takes both arrays' bars apart; below 0:
+look-up wins with free memories). Beside it the memory's price. Weights are read again for every
+pixel here; of an array that keeps them for as many pixels as the last column says, some layer gains
+nothing by look-up. Tables are loaded once per layer and counted in the table above, not here.
+"""
 COLUMNS = (
     ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
     ("micro", "---"), ("cycles", "---:"), ("array uJ", "---:"), ("output uJ", "---:"),
@@ -46,7 +55,18 @@ def page(
     plain = against_plain(found)
     if plain:
         lines += ["", f"## {AGAINST_PLAIN}", "", *plain]
+    breaks = break_evens(found)
+    if breaks:
+        lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
+        if picture:
+            drawn = break_even_path(Path(picture)).name
+            lines += ["", f"![break-even price by layer]({drawn})"]
     return "\n".join([*lines, "", "## Verdict", "", *verdicts(found), ""])
+
+
+def break_even_path(picture: Path) -> Path:
+    """Of the second picture, beside the first."""
+    return picture.with_name(f"{picture.stem}-break-even{picture.suffix}")
 
 
 def against_plain(found: Sequence[Row]) -> list[str]:

@@ -1,9 +1,11 @@
 """The picture of `adqhw bench budgets`: top-1 against energy, a panel per library, the front."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from .break_even import BreakEven, break_evens
 from .budgets import Row
 from .plots import MICRO_STYLE, energy_unit, new_figure, png_of
 from .technology import Band
@@ -64,3 +66,45 @@ def budgets_png(found: Sequence[Row]) -> bytes:
     key = "; ".join(f"{number} {name}" for name, number in numbers.items())
     figure.suptitle(f"Bars: low to high. {key}", fontsize=7, x=0.01, ha="left", wrap=True)
     return png_of(figure)
+
+
+def break_even_png(found: Sequence[Row]) -> bytes | None:
+    """PNG: break-even price by layer, of the programs with the most and the fewest bits.
+
+    None where no row can be compared.
+    """
+    breaks = break_evens(found)
+    if not breaks:
+        return None
+    bits = {row.program: row.weight_bits for row in found}
+    most, least = (pick({b.program for b in breaks}, key=bits.__getitem__) for pick in (max, min))
+    libraries = list(dict.fromkeys(each.library for each in breaks))
+    programs = list(dict.fromkeys((most, least)))
+    figure = new_figure(5.6 * len(programs), 3.6 * len(libraries))
+    axes = figure.subplots(len(libraries), len(programs), squeeze=False, sharey="row")
+    for row, library in zip(axes, libraries, strict=True):
+        for axis, program in zip(row, programs, strict=True):
+            mine = [b for b in breaks if (b.library, b.program) == (library, program)]
+            _break_even_panel(axis, mine)
+            axis.set_title(f"{program}, {library}", fontsize=8, loc="left")
+        row[0].set_ylabel("break-even [fJ per weight bit read]")
+    marks = {h.get_label(): h for a in axes.flat for h in a.get_legend_handles_labels()[0]}
+    figure.legend(handles=list(marks.values()), loc="outside lower right", ncols=7, fontsize=7)
+    return png_of(figure)
+
+
+def _break_even_panel(axis: Any, breaks: Sequence[BreakEven]) -> None:
+    for each in breaks:
+        marker, colour = MICRO_STYLE[each.micro]  # type: ignore[index]
+        names = [layer.layer for layer in each.layers]
+        axis.plot(
+            names, [layer.price_fj.expected for layer in each.layers], marker=marker, ms=4,
+            color=colour, lw=0.8, label=str(each.micro),
+        )  # fmt: skip
+    price = breaks[0].memory_fj
+    axis.axhspan(price.low, price.high, color="#999999", alpha=0.2)
+    axis.axhline(price.expected, color="#444444", lw=1, ls="--", label="memory, low to high")
+    axis.axhline(0, color="#444444", lw=0.6)
+    axis.set_yscale("symlog", linthresh=10)
+    axis.tick_params(axis="x", labelrotation=90, labelsize=6)
+    axis.grid(alpha=0.3)

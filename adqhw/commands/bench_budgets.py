@@ -54,6 +54,10 @@ def command(
     )
     with atomic_path(picture) as unfinished:
         unfinished.write_bytes(budgets_plot.budgets_png(found))
+    drawn = budgets_plot.break_even_png(found)
+    if drawn is not None:
+        with atomic_path(budgets_page.break_even_path(picture)) as unfinished:
+            unfinished.write_bytes(drawn)
     with atomic_path(out) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
     if as_json:
