@@ -107,10 +107,12 @@ def rows_of(
     *,
     rows: int,
     cols: int,
+    left_out: list[str] | None = None,
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
 
-    images: (N, C, H, W) codes whose operands and activity are counted.
+    images: (N, C, H, W) codes whose operands and activity are counted. left_out: is told which
+    characterizations are too narrow for the program, and why.
     """
     program = candidate.program
     activity, tensors = measure(program, images), golden_tensors(program, images)
@@ -122,6 +124,9 @@ def rows_of(
                 continue
             arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
             wide, fit = fitting(arch, library.arrays)
+            if left_out is not None and (reason := too_narrow(wide, program)):
+                left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
+                continue
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)
             gates = array_estimate(program, wide, fit, moved[wide])
@@ -178,6 +183,15 @@ def uniform_weights(program: Program) -> bool:
         if len(steps) > 1 or (levels % steps[0]).any():
             return False
     return True
+
+
+def too_narrow(arch: Arch, program: Program) -> str:
+    """Why the program does not fit the array; empty: it does."""
+    try:
+        arch.check_program(program)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def usable(program: Program, micro: str) -> bool:

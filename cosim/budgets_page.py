@@ -41,15 +41,26 @@ COLUMNS = (
 
 
 def page(
-    found: Sequence[Row], technology: Technology, size: str, command: str, picture: str = ""
+    found: Sequence[Row],
+    technology: Technology,
+    size: str,
+    command: str,
+    picture: str = "",
+    left_out: Sequence[str] = (),
 ) -> str:
-    """The table as Markdown, with a verdict per library and program; picture: a file beside it."""
+    """The table as Markdown, with a verdict per library and program.
+
+    picture: a file beside it. left_out: what was characterized too narrow, and why.
+    """
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
     lines = [head, _line([name for name, _ in COLUMNS]), _line([rule for _, rule in COLUMNS])]
     plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
     for row in found:
         base = plain.get((row.library, row.program))
         lines.append(_line([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
+    if left_out:
+        lines += ["", "Not in the table, characterized too narrow:", ""]
+        lines += [f"- {text}" for text in left_out]
     if picture:
         lines += ["", f"![top-1 against energy]({picture})"]
     plain = against_plain(found)

@@ -42,16 +42,17 @@ def command(
 
     libraries = read_all(gates)
     table = technology.load(tech)
-    found = []
+    found, left_out = [], []
     for path in programs:
         people.print(f"{path.name}", style="dim")
         candidate, images = _candidate(path, data, limit)
-        found += budgets.rows_of(candidate, libraries, table, images, rows=rows, cols=cols)
+        found += budgets.rows_of(
+            candidate, libraries, table, images, rows=rows, cols=cols, left_out=left_out
+        )
     words = [path.name for path in (*programs, *gates)]
     picture = out.with_suffix(".png")
-    text = budgets_page.page(
-        found, table, f"{rows}x{cols}", f"adqhw bench budgets {' '.join(words)}", picture.name
-    )
+    command_line = f"adqhw bench budgets {' '.join(words)}"
+    text = budgets_page.page(found, table, f"{rows}x{cols}", command_line, picture.name, left_out)
     with atomic_path(picture) as unfinished:
         unfinished.write_bytes(budgets_plot.budgets_png(found))
     drawn = budgets_plot.break_even_png(found)
@@ -63,7 +64,7 @@ def command(
     if as_json:
         emit({"rows": [row.to_dict() for row in found], "technology": table.name})
         return
-    for line in budgets_page.verdicts(found):
+    for line in (*budgets_page.verdicts(found), *(f"left out: {text}" for text in left_out)):
         say(line)
     say(f"wrote {out}")
 

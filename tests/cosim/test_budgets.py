@@ -17,7 +17,7 @@ from adqhw.cosim.gate_library import GateLibrary
 from adqhw.cosim.stream_toggles import STRUCTURE
 from adqhw.cosim.technology import Band, load
 from adqhw.rtl.arch import Arch
-from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Threshold
+from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
@@ -62,6 +62,21 @@ def test_rows_of_every_micro_architecture_that_can_run_the_program():
     assert decode.array_pj.expected > 0
     assert decode.memory_pj.expected < uniform.memory_pj.expected  # codes, not levels, are stored
     assert decode.area_um2 == pytest.approx(100 * (1 + 4 + 2 + 8))
+
+
+def test_a_characterization_that_is_too_narrow_is_left_out_and_named():
+    narrow = fit_of("decode", 1.0)
+    narrow = replace(narrow, widths={**narrow.widths, "acc_width": 5})
+    arrays = {"decode": narrow, "uniform": fit_of("uniform", 1.0)}
+    libraries = {"made up": GateLibrary(name="made up", arrays=arrays)}
+    candidate, left_out = Candidate(name="net", program=PROGRAM, top1=50.0), []
+    found = rows_of(candidate, libraries, UNIT, IMAGES, rows=4, cols=2, left_out=left_out)
+    assert [r.micro for r in found] == ["uniform"]
+    (text,) = left_out
+    assert text.startswith("made up, net on decode: Arch acc_width must be at least")
+    assert f"- {text}" in page(found, UNIT, "4x2", "adqhw x", left_out=left_out)
+    with pytest.raises(InputError, match="acc_width must be at least"):
+        rows_of(candidate, libraries, UNIT, IMAGES, rows=4, cols=2)
 
 
 def test_a_verdict_needs_bars_that_are_apart():
