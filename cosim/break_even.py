@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..rtl.arch import Micro
+from . import markdown
 from .budgets import LayerCost, Row
 from .technology import BAND_KEYS, Band
 
@@ -107,7 +108,7 @@ def _layers(mine: Sequence[LayerCost], theirs: Sequence[LayerCost]) -> Iterator[
 
 def break_even_lines(found: Sequence[BreakEven]) -> list[str]:
     """A Markdown table: prices, the memory's, layers won, reuse from which look-up loses."""
-    lines = [f"| {' | '.join(cells)} |" for cells in zip(*COLUMNS, strict=True)]
+    lines = markdown.head(COLUMNS)
     for each in found:
         first, last = each.extremes
         won = " / ".join(str(each.wins(getattr(each.memory_fj, key))) for key in BAND_KEYS)
@@ -117,7 +118,7 @@ def break_even_lines(found: Sequence[BreakEven]) -> list[str]:
             f"{each.memory_fj.expected:.0f} ({each.memory_fj.low:.0f}-{each.memory_fj.high:.0f})",
             f"{won} of {len(each.layers)}", reuse,
         ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(markdown.row(cells))
     return lines
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..rtl.arch import Micro
+from . import markdown
 from .break_even import break_even_lines, break_evens
 from .budgets import Row
 from .technology import BAND_KEYS, Band, Technology
@@ -53,11 +54,11 @@ def page(
     picture: a file beside it. left_out: what was characterized too narrow, and why.
     """
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
-    lines = [head, _line([name for name, _ in COLUMNS]), _line([rule for _, rule in COLUMNS])]
+    lines = [head, *markdown.head(COLUMNS)]
     plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
     for row in found:
         base = plain.get((row.library, row.program))
-        lines.append(_line([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
+        lines.append(markdown.row([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
     if left_out:
         lines += ["", "Not in the table, characterized too narrow:", ""]
         lines += [f"- {text}" for text in left_out]
@@ -169,7 +170,3 @@ def _ratios(row: Row, base: Row | None) -> list[str]:
 
 def _micro_joule(band: Band) -> str:
     return f"{band.expected / 1e6:.2f} ({band.low / 1e6:.2f}-{band.high / 1e6:.2f})"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -143,12 +143,17 @@ def load(path: Path) -> dict[str, Fit]:
     return {name: _fit(str(path), library, name, table) for name, table in micros.items()}
 
 
-def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
-    """The library and the [kind.NAME] tables of a file."""
+def read_content(path: Path) -> dict[str, Any]:
+    """The file as nested dictionaries, unchecked."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"Characterization {str(path)!r} must be a TOML file: {error}") from error
+
+
+def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
+    """The library and the [kind.NAME] tables of a file."""
+    content = read_content(path)
     tables = content.get(kind)
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"Characterization {str(path)!r} must have [{kind}.NAME] tables, not none")

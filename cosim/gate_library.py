@@ -1,6 +1,5 @@
 """All characterizations of a library together: lane arrays by micro-architecture, output stage."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,8 @@ def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
     """Files of `adqhw characterize` by library; nothing may be characterized twice."""
     found: dict[str, GateLibrary] = {}
     for path in paths:
-        fits = output_file.load_units(path) if _of_units(path) else characterization_file.load(path)
+        of_units = "unit" in characterization_file.read_content(path)
+        fits = output_file.load_units(path) if of_units else characterization_file.load(path)
         for name, fit in fits.items():
             library = found.setdefault(fit.library, GateLibrary(name=fit.library))
             known = library.units if isinstance(fit, UnitFit) else library.arrays
@@ -43,11 +43,3 @@ def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
                 "stage alone"
             )
     return found
-
-
-def _of_units(path: Path) -> bool:
-    """Whether the file is of the output stage; what is amiss with it is said by its reader."""
-    try:
-        return "unit" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return False

@@ -4,7 +4,7 @@ The test rows of `[micro.NAME]` and `[unit.NAME]` hold what the gates drew and w
 errors are taken anew from these two, not from the summaries beside them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..spec.errors import InputError
-from .characterization_file import read_tables
+from . import markdown
+from .characterization_file import read_content, read_tables
 from .gate_fit import Errors
+from .gate_streams import RANDOM, REAL
 
 MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
 """Percent; what the project promises of its model."""
-REAL = "real"
 KINDS = {"micro": "pj_per_mac", "unit": "pj_per_output"}
 """Tables of a file, and what energies of their rows are per."""
 
@@ -57,12 +58,7 @@ class Subject:
 
 def subjects(path: Path) -> list[Subject]:
     """Everything that a file of `adqhw characterize` is about."""
-    import tomllib
-
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        content = {}
+    content = read_content(path)
     kind = "unit" if "unit" in content else "micro"
     library, tables = read_tables(path, kind)
     about = content["characterization"]
@@ -75,27 +71,27 @@ def _subject(
     try:
         size = "x".join(str(side) for side in about["test_size"]) if kind == "micro" else ""
         area = table["measured_area_um2"] if kind == "micro" else table["unit_area_um2"]
-        rows = table["test"]
-        found = {
-            operands: {
-                row["layer"]: 100 * (row[f"predicted_{per}"] / row[f"measured_{per}"] - 1)
-                for row in rows
-                if row.get("operands", REAL) == operands
-            }
-            for operands in (REAL, "random")
-            for per in (KINDS[kind],)
-        }
+        real, random = (_errors(table["test"], KINDS[kind], name) for name in (REAL, RANDOM))
         return Subject(
             library=library, name=name, array=size, program=about["program"],
             cells=int(table["cells"]), area_mm2=area / 1e6,
             area_error=table.get("area_error_percent"),
-            layers=_some(found[REAL]), random=found["random"],
+            layers=_some(real), random=random,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise InputError(
             f"Characterization {where!r}, {kind} {name!r} must have all that `adqhw characterize` "
             f"writes, not lack or spoil {error}"
         ) from error
+
+
+def _errors(rows: Sequence[dict[str, Any]], per: str, operands: str) -> dict[str, float]:
+    """Percent by layer; the output stage plays real operands only and does not name them."""
+    return {
+        row["layer"]: 100 * (row[f"predicted_{per}"] / row[f"measured_{per}"] - 1)
+        for row in rows
+        if row.get("operands", REAL) == operands
+    }
 
 
 def _some(layers: dict[str, float]) -> dict[str, float]:
@@ -129,8 +125,9 @@ def page(found: Sequence[Subject], command: str) -> str:
     """Markdown: a line per subject, then every layer of every subject."""
     kept = sum(subject.kept for subject in found)
     head = HEAD.format(command=command, kept=kept, all=len(found))
-    table = [_row(name for name, _ in COLUMNS), _row(rule for _, rule in COLUMNS)]
-    return "\n".join([head, *table, *(_line(subject) for subject in found), "", *_layers(found)])
+    return "\n".join(
+        [head, *markdown.head(COLUMNS), *(_line(subject) for subject in found), "", *_layers(found)]
+    )
 
 
 def _line(subject: Subject) -> str:
@@ -142,11 +139,7 @@ def _line(subject: Subject) -> str:
         f"{errors.worst:+.1f}", drawn, area, f"{subject.cells:,}", f"{subject.area_mm2:.4f}",
         f"{subject.program[:12]}...", "kept" if subject.kept else "**missed**",
     ]  # fmt: skip
-    return _row(cells)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return markdown.row(cells)
 
 
 def _layers(found: Sequence[Subject]) -> list[str]:
@@ -156,11 +149,11 @@ def _layers(found: Sequence[Subject]) -> list[str]:
         mine = [subject for subject in found if subject.library == library]
         names = dict.fromkeys(layer for subject in mine for layer in subject.layers)
         lines += [f"## {library}, layer by layer", ""]
-        lines.append(_row(["layer", *(subject.name for subject in mine)]))
-        lines.append(_row(["---", *("---:" for _ in mine)]))
+        lines.append(markdown.row(["layer", *(subject.name for subject in mine)]))
+        lines.append(markdown.row(["---", *("---:" for _ in mine)]))
         for name in names:
             errors = (subject.layers.get(name) for subject in mine)
             cells = ("-" if error is None else f"{error:+.1f}" for error in errors)
-            lines.append(_row([name, *cells]))
+            lines.append(markdown.row([name, *cells]))
         lines.append("")
     return lines

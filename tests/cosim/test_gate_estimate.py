@@ -86,7 +86,7 @@ def test_estimate_shows_it_and_asks_for_operands(tmp_path, monkeypatch):
     program, images, gates = (tmp_path / n for n in ("p.safetensors", "i.npy", "g.toml"))
     save(PROGRAM, program)
     np.save(images, IMAGES)
-    gates.write_text("made up by the test")
+    gates.write_text("# made up by the test")
     monkeypatch.setattr(
         characterization_file, "load", lambda path: {"decode": fit_of(ARCH, lane=1.0)}
     )
