@@ -1,0 +1,30 @@
+"""Text that came from a file, made harmless for where it goes: terminal, table, spreadsheet.
+
+Names are data: a layer may be called `[red]`, `=1+1` or an escape sequence in a user's file. What
+prints them goes through here; what pastes them into a script refuses them instead.
+"""
+
+import unicodedata
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Control, format (direction marks), lone surrogates, unassigned, line and paragraph separators."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet evaluates a cell of text that begins with one of these."""
+
+
+def printable(text: str, limit: int = 200) -> str:
+    r"""`text` without what a terminal would obey: escapes become `\x1b`; long text ends in `…`."""
+    shown = "".join(_visible(sign) for sign in text[: limit + 1])
+    return shown if len(text) <= limit else shown[:limit] + "…"
+
+
+def csv_text(text: str) -> str:
+    """A text cell that no spreadsheet takes for a formula: an apostrophe in front of such a one."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _visible(sign: str) -> str:
+    if unicodedata.category(sign) not in _UNPRINTABLE:
+        return sign
+    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
