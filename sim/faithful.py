@@ -35,8 +35,6 @@ from .runner import as_numpy
 ORDERS = ("decode", "uniform", "binned", "bit_serial", "product_table", "shift_add")
 TABLE_SLICE = 4
 """Bits of an activation digit of the product table."""
-MOST_ENTRIES = 1 << 24
-"""Entries of a product table, bins of a column: beyond, hardware would not exist either."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -132,10 +130,6 @@ def _coded(layer: MacLayer) -> tuple[Ints, Ints]:
     """(levels by code with code 0 = level 0, weight codes): levels get codes of their own."""
     if layer.codebook is not None:
         return np.array(layer.codebook.levels, np.int64), layer.weights.astype(np.int64)
-    if 1 << layer.weight_width > MOST_ENTRIES:
-        raise InputError(
-            f"Layer {layer.name!r}: weight_width must be at most 24 here, not {layer.weight_width}"
-        )
     size = 1 << layer.weight_width
     patterns = np.arange(size)  # two's complement: pattern 0 is level 0
     levels = np.where(patterns >= size // 2, patterns - size, patterns)
@@ -192,11 +186,6 @@ def _sums(windows: Ints, weights: Ints, levels: Ints, fmt: IntFormat, order: _Or
             kernels.shift_add(windows, weights, levels, _factor(levels), out)
         case _:
             piece = min(TABLE_SLICE, fmt.width)
-            if len(levels) << piece > MOST_ENTRIES:
-                raise InputError(
-                    f"Product table must have at most {MOST_ENTRIES} entries, "
-                    f"not {len(levels)} levels x {1 << piece} digits"
-                )
             table = np.multiply.outer(levels, np.arange(1 << piece))
             steps = -(-fmt.width // piece)
             kernels.product_table(windows, weights, table, piece, steps, fmt.signed, out)

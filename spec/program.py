@@ -8,9 +8,19 @@ import numpy as np
 
 from .activation import Threshold
 from .errors import ContractError
-from .formats import IntFormat
-from .layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from .formats import IntFormat, check_tensor_format
+from .layers import (
+    MAX_LAYERS,
+    MAX_SIZE,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+)
 from .requant import TOTAL_FORMAT, Requant
+from .text import shown
 
 CONTRACT_VERSION = 1
 MAX_ACC_WIDTH = 32
@@ -46,17 +56,16 @@ class Program:
     """Accumulator bounds (low, high) of each layer that sums; the input range of a threshold."""
 
     def __post_init__(self) -> None:
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            raise ContractError(f"Program input must be (C, H, W), not {self.input_shape}")
-        if not self.layers:
-            raise ContractError("Program must have at least one layer, not none")
+        _check_input(self.input_shape, self.input_format)
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise ContractError(f"Program must have 1..{MAX_LAYERS} layers, not {len(self.layers)}")
         object.__setattr__(
             self, "tensors", {INPUT: Tensor(shape=self.input_shape, format=self.input_format)}
         )
         object.__setattr__(self, "bounds", {})
         for layer in self.layers:
-            if not layer.name or layer.name in self.tensors:
-                raise ContractError(f"Layer name must be new and not empty, not {layer.name!r}")
+            if layer.name in self.tensors:
+                raise ContractError(f"Layer name must be new, not {layer.name!r}")
             source = self._source(layer, layer.input)
             match layer:
                 case MacLayer():
@@ -208,11 +217,22 @@ class Program:
         return source.format.min, source.format.max
 
 
+def _check_input(shape: Shape, fmt: IntFormat) -> None:
+    sizes = tuple(shape)
+    if len(sizes) != 3 or not all(type(x) is int and 1 <= x <= MAX_SIZE for x in sizes):
+        raise ContractError(
+            f"Program input must be (C, H, W), each an integer in 1..{MAX_SIZE}, not {shown(sizes)}"
+        )
+    check_tensor_format(fmt, "Program input format")
+
+
 def _extent(where: str, size: int, kernel: int, stride: int, padding: int) -> int:
     """Output positions along one axis."""
-    extent = (size + 2 * padding - kernel) // stride + 1
     if size + 2 * padding < kernel:
         raise ContractError(
             f"{where}: kernel must fit the padded map of {size + 2 * padding}, not {kernel}"
         )
+    extent = (size + 2 * padding - kernel) // stride + 1
+    if extent > MAX_SIZE:
+        raise ContractError(f"{where}: map must be at most {MAX_SIZE} wide, not {extent}")
     return extent

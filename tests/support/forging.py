@@ -40,5 +40,5 @@ def code_outside_codebook(header, tensors):
 
 
 def overflowing_accumulator(header, tensors):
-    """Input codes of 32 bits: the first sums need more than 32."""
-    header["input_format"] = "u32"
+    """Input codes of 31 bits: the first sums need more than 32."""
+    header["input_format"] = "u31"
