@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..spec.activation import Threshold
 from ..spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ..spec.program import INPUT, Program
 from . import operands
@@ -172,21 +173,24 @@ class Lowering:
     def _threshold(self, layer: ThresholdLayer) -> None:
         source, target = self.places[layer.input], self.places[layer.name]
         self.border(target)
+        if not source.element == target.element == 1:
+            self.compare(layer.output, source, target)
+            return
         fields = self.window_fields(source, target, kernel=1, stride=1, padding=0)
-        if source.element == target.element == 1:
-            kind, more = self._read(layer, source)
-        else:
-            channels = source.shape[0]
-            stage = layer.output
-            tau = np.broadcast_to(stage.tau, (channels, stage.tau.shape[1]))
-            sign = np.broadcast_to(stage.sign, (channels,))
-            kind = Kind.PLAIN_THRESHOLD
-            more = {
-                "levels": tau.shape[1],
-                "tau": self.constants.add(tau),
-                "flip": self.constants.add((sign < 0).astype(np.uint8)),
-            }
+        kind, more = self._read(layer, source)
         self.emit(Step(record=op(kind, **fields | more), source=source, target=target))
+
+    def compare(self, stage: Threshold, source: Place, target: Place) -> None:
+        """Emit thresholds on codes of any width, one code at a time."""
+        channels = source.shape[0]
+        tau = np.broadcast_to(stage.tau, (channels, stage.tau.shape[1]))
+        sign = np.broadcast_to(stage.sign, (channels,))
+        record = op(
+            Kind.PLAIN_THRESHOLD, levels=tau.shape[1], tau=self.constants.add(tau),
+            flip=self.constants.add((sign < 0).astype(np.uint8)),
+            **self.window_fields(source, target, kernel=1, stride=1, padding=0),
+        )  # fmt: skip
+        self.emit(Step(record=record, source=source, target=target))
 
     def _read(self, layer: ThresholdLayer, source: Place) -> tuple[Kind, dict[str, int]]:
         """A read activation on bytes, by counting or by table."""

@@ -146,12 +146,7 @@ class Program:
             _extent(where, source.shape[1], kernel_h, layer.stride, layer.padding),
             _extent(where, source.shape[2], kernel_w, layer.stride, layer.padding),
         )
-        flat = layer.levels.reshape(layer.out_channels, -1)
-        positive = np.maximum(flat, 0).sum(axis=1)
-        negative = np.minimum(flat, 0).sum(axis=1)
-        low, high = source.format.min, source.format.max  # both formats contain 0: partial sums
-        lows, highs = positive * low + negative * high, positive * high + negative * low
-        self.bounds[layer.name] = (int(lows.min()), int(highs.max()))
+        self.bounds[layer.name] = _sum_bounds(layer, source.format)
         self._accumulator_fits(where, layer.name)
         return self._output(where, layer.name, layer.output, out, layer.skip)
 
@@ -224,6 +219,21 @@ def _check_input(shape: Shape, fmt: IntFormat) -> None:
             f"Program input must be (C, H, W), each an integer in 1..{MAX_SIZE}, not {shown(sizes)}"
         )
     check_tensor_format(fmt, "Program input format")
+
+
+def _sum_bounds(layer: MacLayer, fmt: IntFormat) -> tuple[int, int]:
+    """(low, high) of the sums, and of all partial sums since both formats contain 0.
+
+    Levels have 16 bits, so their own sums fit int64 whatever fits memory; the products with codes
+    need not, and are made in Python integers.
+    """
+    flat = layer.levels.reshape(layer.out_channels, -1)
+    positive = np.maximum(flat, 0).sum(axis=1).tolist()
+    negative = np.minimum(flat, 0).sum(axis=1).tolist()
+    pairs = list(zip(positive, negative, strict=True))
+    low = min(up * fmt.min + down * fmt.max for up, down in pairs)
+    high = max(up * fmt.max + down * fmt.min for up, down in pairs)
+    return low, high
 
 
 def _extent(where: str, size: int, kernel: int, stride: int, padding: int) -> int:
