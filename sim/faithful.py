@@ -24,9 +24,11 @@ import numpy.typing as npt
 from ..spec.codebook import shift_factor
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
+from ..spec.footprint import demand_images
 from ..spec.formats import IntFormat
 from ..spec.golden import layer_output
 from ..spec.layers import MacLayer, Skip
+from ..spec.limits import demand
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
 from . import faithful_kernels as kernels
@@ -55,6 +57,7 @@ def run(
     _check(order, rows)
     batch = check_images(program, as_numpy(images))
     names = wanted(program, keep)
+    demand_images(program, len(batch), f"faithful ({order})")
     codes: dict[str, Ints] = {INPUT: batch.astype(np.int64)}
     for layer in program.layers:
         if isinstance(layer, MacLayer):
@@ -149,6 +152,12 @@ def _windows(layer: MacLayer, source: Ints, ins: slice, rows: int) -> tuple[Ints
     p = layer.padding
     n, _, height, width = source.shape
     chosen = source[:, ins]
+    channels = -(-chosen.shape[1] // rows) * rows
+    kernel_h, kernel_w = layer.kernel
+    high, wide = height + 2 * p, width + 2 * p
+    pixels = ((high - kernel_h) // layer.stride + 1) * ((wide - kernel_w) // layer.stride + 1)
+    size = 8 * n * channels * (high * wide + 2 * pixels * kernel_h * kernel_w)
+    demand(size, f"Layer {layer.name!r} in beats of {rows} rows")
     padded = np.empty((n, chosen.shape[1], height + 2 * p, width + 2 * p), np.int64)
     padded[:] = layer.pad_codes[ins].reshape(1, -1, 1, 1)
     padded[:, :, p : p + height, p : p + width] = chosen

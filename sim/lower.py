@@ -1,11 +1,13 @@
 """From layers to steps: a `Lowering` walks a program once and emits what each layer needs."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import numpy as np
 
 from ..spec.activation import Threshold
 from ..spec.layers import MacLayer, PoolLayer, ThresholdLayer
+from ..spec.limits import demand
 from ..spec.program import INPUT, Program
 from . import operands
 from .layout import Constants, Place
@@ -14,7 +16,6 @@ from .simd import Tag
 
 MOST_COUNTED = 32
 """Thresholds up to which comparing beats a table look-up per code."""
-_S16 = np.iinfo(np.int16)
 
 
 @dataclass(kw_only=True)
@@ -65,8 +66,12 @@ class Lowering:
     def __post_init__(self) -> None:
         from .lower_mac import lower_mac
 
-        for name in self.program.tensors:
-            self.places[name] = self._place(name)
+        users: dict[str, list[MacLayer]] = {name: [] for name in self.program.tensors}
+        for layer in self.program.layers:
+            if isinstance(layer, MacLayer):
+                users[layer.input].append(layer)
+        for name, readers in users.items():
+            self.places[name] = self._place(name, readers)
         self._input(self.places[INPUT])
         for layer in self.program.layers:
             match layer:
@@ -76,16 +81,15 @@ class Lowering:
                     self._threshold(layer)
                 case PoolLayer():
                     self._pool(layer)
+                case _:
+                    assert_never(layer)
 
     # -- places ----------------------------------------------------------------------------------
 
-    def _place(self, name: str) -> Place:
-        """Bytes if the codes fit and all levels that meet them are s16; border of its users."""
+    def _place(self, name: str, users: list[MacLayer]) -> Place:
+        """Bytes if the codes fit; border of its users."""
         tensor = self.program.tensors[name]
-        users = [x for x in self.program.layers if isinstance(x, MacLayer) and x.input == name]
-        byte = tensor.format.width <= 8 and all(
-            _S16.min <= user.levels.min() and user.levels.max() <= _S16.max for user in users
-        )
+        byte = tensor.format.width <= 8
         place = Place(
             shape=tensor.shape, element=1 if byte else 4, low=tensor.format.min if byte else 0
         )
@@ -93,6 +97,7 @@ class Lowering:
         if padding:
             place.pads = padding[0].pad_codes
             place.halo = max(u.padding for u in padding if serves(place, u))
+        demand(place.image + 8 * place.row, f"Map {name!r} of the numba engine")
         return place
 
     def border(self, place: Place) -> None:
@@ -122,6 +127,7 @@ class Lowering:
             shape=source.shape, element=element, low=source.low if element == 1 else 0,
             halo=halo, pads=pads,
         )  # fmt: skip
+        demand(copy.image + 8 * copy.row, "Padded map of the numba engine")
         self.spare.append(copy)
         self.border(copy)
         self.convert(source, copy)

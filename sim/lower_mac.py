@@ -14,7 +14,6 @@ from .op import Kind, op
 from .simd import Avx2
 from .stages import RUN
 
-
 SUMS = Requant(multiplier=[1], bias=[0], shift=0, out=CODE_FORMAT)
 """The output stage that leaves sums of at most 32 bits as they are."""
 
@@ -46,8 +45,8 @@ def lower_mac(low: Lowering, layer: MacLayer) -> None:
 def _tile_target(low: Lowering, layer: MacLayer, target: Place) -> Place:
     """The map that tiles write: the layer's own, or one that a further step reads.
 
-    Tiles write threshold codes as bytes, though a later layer may want this map wide; sums that use
-    every value of s32 leave tiles no limit for a threshold never reached, and are stored themselves.
+    Tiles write threshold codes as bytes, though a later layer may want this map wide. Sums that
+    use every value of s32 leave tiles no limit for a threshold never reached: they are stored.
     """
     if not isinstance(layer.output, Threshold):
         return target

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.activation import Threshold
+from ..spec.limits import demand
 from ..spec.requant import Requant
 from . import dot
 from .convolve import DEPTHWISE
@@ -60,6 +61,8 @@ def pack_weights(
     outs, channels, kernel_h, kernel_w = levels.shape
     lanes = 16 * vectors
     panels = -(-outs // lanes)
+    size = panels * lanes * kernel_h * kernel_w * piece_channels
+    demand(3 * 8 * size, "Weights of a layer, packed for the numba engine,")
     padded = np.zeros((panels * lanes, kernel_h, kernel_w, piece_channels), np.int64)
     padded[:outs, :, :, :channels] = levels.transpose(0, 2, 3, 1)
     if form == DEPTHWISE:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,13 +12,15 @@ import numpy.typing as npt
 
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
+from ..spec.footprint import demand_results
 from ..spec.layers import MacLayer
+from ..spec.limits import memory_budget
 from ..spec.program import INPUT, Program
 from ..spec.program_file import load as load_file
 from . import execute
 from .cores import available_cores
 from .op import Kind
-from .plan import Plan, Worker, plan
+from .plan import Plan, Worker, lower, plan
 from .simd import choose
 
 MAPS_BYTES = 1 << 19
@@ -60,12 +63,13 @@ class Runner:
         self._pool: ThreadPoolExecutor | None = None
 
     def _planned(self) -> Plan:
-        """A plan whose images in flight fill the cache, planned for one image first to know."""
-        options = {"keep": self.names, "counting": self._counting}
-        single = plan(self.program, self.tag, images=1, **options)
-        images = max(MAPS_BYTES // max(single.arena_bytes, 1), LEAST_IMAGES)
-        images = min(images, MOST_IMAGES)
-        return single if images == 1 else plan(self.program, self.tag, images=images, **options)
+        """A plan whose images in flight fill the cache, if memory allows, for each thread."""
+        low = lower(self.program, self.tag, keep=self.names, counting=self._counting)
+        single = plan(low, images=1)
+        size = max(single.arena_bytes, 1)
+        images = min(max(MAPS_BYTES // size, LEAST_IMAGES), MOST_IMAGES)
+        images = min(images, max(memory_budget() // (self.threads * size), 1))
+        return single if images == 1 else plan(low, images=images)
 
     def __call__(self, images: Any) -> npt.NDArray[np.int32]:
         """Logits (N, classes) int32."""
@@ -80,6 +84,7 @@ class Runner:
         """Logits and the kept tensors."""
         batch = check_images(self.program, as_numpy(images))
         last = self.program.layers[-1].name
+        demand_results(self.program, self.names, len(batch))
         out = {
             name: np.empty(
                 (len(batch), *self.program.tensor_shape(name)),
@@ -102,7 +107,8 @@ class Runner:
             return
         size = max(min(self._plan.images, -(-len(batch) // self.threads)), 1)
         chunks = iter(range(0, len(batch), size))
-        count = min(self.threads, -(-len(batch) // size))
+        most = max(memory_budget() // max(self._plan.arena_bytes, 1), 1)
+        count = min(self.threads, -(-len(batch) // size), most)
         while len(self._workers) < count:
             self._workers.append(Worker(self._plan))
 
@@ -161,7 +167,7 @@ class Runner:
             total += worker.counters
             worker.counters[:] = 0
         return {
-            name: total[first : first + int(np.prod(shape))].reshape(shape)
+            name: total[first : first + prod(shape)].reshape(shape)
             for name, (first, shape) in self._plan.counters.items()
         }
 

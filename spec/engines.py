@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -52,7 +53,7 @@ def wanted(program: Program, keep: Keep) -> frozenset[str]:
 
 def as_logits(program: Program, codes: IntArray) -> npt.NDArray[np.int32]:
     """(N, classes) int32 from the last layer's (N, C, H, W) codes: every tensor fits s32."""
-    size = int(np.prod(codes.shape[1:]))  # not -1: it has no meaning for zero images
+    size = prod(codes.shape[1:])  # not -1: it has no meaning for zero images
     return np.ascontiguousarray(codes.reshape(len(codes), size), dtype=np.int32)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
 
 import numpy as np
 
@@ -185,7 +186,7 @@ class MacLayer:
     @property
     def depth(self) -> int:
         """Terms per sum: Cin/groups * kh * kw."""
-        return int(np.prod(self.weights.shape[1:]))
+        return prod(self.weights.shape[1:])
 
     @property
     def level_width(self) -> int:

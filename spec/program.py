@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from math import prod
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -74,6 +75,8 @@ class Program:
                     self.tensors[layer.name] = self._threshold(layer, source)
                 case PoolLayer():
                     self.tensors[layer.name] = self._pool(layer, source)
+                case _:
+                    assert_never(layer)
 
     # -- questions -------------------------------------------------------------------------------
 
@@ -104,7 +107,7 @@ class Program:
         layer = self.layer(name)
         if not isinstance(layer, MacLayer):
             return 0
-        return int(np.prod(self.tensor_shape(name))) * layer.depth
+        return prod(self.tensor_shape(name)) * layer.depth
 
     @property
     def average_weight_bits(self) -> float:

@@ -63,7 +63,7 @@ def edge_program(name: str, *, linear: bool = False) -> Program:
         ThresholdLayer(name="read", input="input", output=ends),
         MacLayer(name="sums", output=through, **mac, **pads),
         MacLayer(name="compared", output=ends, **mac, **pads),
-        MacLayer(name="depthwise", output=ends, **{**mac, "weights": book[:, :1] * 0 + 1}, groups=2),
+        MacLayer(name="depthwise", output=ends, groups=2, **{**mac, "weights": book[:, :1] ** 0}),
         MacLayer(
             name="residual", **mac, skip=Skip(tensor="input"),
             output=Requant(

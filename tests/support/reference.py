@@ -86,7 +86,7 @@ def _windows(layer: dict, source: Map, reduce) -> Map:
 
 
 def levels_of(layer: dict, tensors: dict) -> list[int]:
-    """The layer's levels in C order: bit j of code i is bit i*width + j, low bit of a byte first."""
+    """The layer's levels in C order; bit j of code i is bit i*width + j, low bit first."""
     width = layer["weight_width"]
     stream = int.from_bytes(bytes(tensors[layer["name"] + ".weights"].tolist()), "little")
     outs, ins, kernel_h, kernel_w = layer["weights_shape"]
