@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .errors import ContractError
 from .formats import IntArray
 from .program import INPUT, Program
+from .text import shown
 
 Keep = Collection[str] | Literal["all"]
 
@@ -47,7 +48,7 @@ def wanted(program: Program, keep: Keep) -> frozenset[str]:
         return names - {INPUT}
     unknown = sorted(set(keep) - names)
     if unknown:
-        raise ContractError(f"Traced tensor must be one of the program's, not {unknown[0]!r}")
+        raise ContractError(f"Traced tensor must be one of the program's, not {shown(unknown[0])}")
     return frozenset(keep)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ContractError
+from .text import shown
 
 IntArray = npt.NDArray[np.integer[Any]]
 Int64Array = npt.NDArray[np.int64]
@@ -25,7 +26,7 @@ class IntFormat:
     def __post_init__(self) -> None:
         limit = 64 if self.signed else 63  # every value must fit int64
         if not (type(self.width) is int and 1 <= self.width <= limit):
-            raise ContractError(f"Format width must be in 1..{limit}, not {self.width!r}")
+            raise ContractError(f"Format width must be in 1..{limit}, not {shown(self.width)}")
 
     @property
     def min(self) -> int:
@@ -53,7 +54,7 @@ class IntFormat:
         """The format called `name`, the inverse of `.name`."""
         match = _NAME.fullmatch(name) if isinstance(name, str) else None
         if match is None:
-            raise ContractError(f"Format name must look like 'u4' or 's8', not {name!r}")
+            raise ContractError(f"Format name must look like 'u4' or 's8', not {shown(name)}")
         return cls(width=int(match[2]), signed=match[1] == "s")
 
     @classmethod

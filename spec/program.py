@@ -85,7 +85,7 @@ class Program:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ContractError(f"Layer must be one of the program's, not {name!r}")
+        raise ContractError(f"Layer must be one of the program's, not {shown(name)}")
 
     def tensor_shape(self, name: str) -> Shape:
         return self.tensors[name].shape
@@ -129,7 +129,7 @@ class Program:
     def _source(self, layer: Layer, name: str) -> Tensor:
         if name not in self.tensors:
             raise ContractError(
-                f"Layer {layer.name!r}: tensor must be made by an earlier layer, not {name!r}"
+                f"Layer {layer.name!r}: tensor must be made by an earlier layer, not {shown(name)}"
             )
         return self.tensors[name]
 
@@ -203,7 +203,7 @@ class Program:
     def _skip_range(self, where: str, shape: Shape, skip: Skip) -> tuple[int, int]:
         if skip.tensor not in self.tensors:
             raise ContractError(
-                f"{where}: skip must be made by an earlier layer, not {skip.tensor!r}"
+                f"{where}: skip must be made by an earlier layer, not {shown(skip.tensor)}"
             )
         source = self.tensors[skip.tensor]
         taken = tuple((size + skip.stride - 1) // skip.stride for size in source.shape[1:])

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from .errors import ContractError, InputError
 from .files import atomic_path
 from .formats import IntFormat
 from .layer_codec import Tensors, decode_layer, encode_layer, take
+from .limits import demand
 from .program import CONTRACT_VERSION, Program
+from .strict_json import strict_loads
+from .text import printable, shown
 
 HEADER = "adqhw_program"
 
@@ -63,7 +67,7 @@ def load(path: str | Path) -> Program:
     version = fields.get("contract_version")
     if type(version) is not int or version != CONTRACT_VERSION:
         raise ContractError(
-            f"Program contract_version must be {CONTRACT_VERSION}, not {version!r}: "
+            f"Program contract_version must be {CONTRACT_VERSION}, not {shown(version)}: "
             f"{path} was written by another version of adqhw; export it again"
         )
     digest = take(fields, "digest", str, "Program file")
@@ -79,7 +83,8 @@ def load(path: str | Path) -> Program:
     layers = take(fields, "layers", list, "Program file")
     _refuse_leftovers(fields, "Program file: field")
     if not all(type(size) is int for size in shape):
-        raise ContractError(f"Program input_shape must hold integers, not {shape!r}")
+        raise ContractError(f"Program input_shape must hold integers, not {shown(shape)}")
+    _demand_weights(layers)
     unread = dict(tensors)
     program = Program(
         input_shape=tuple(shape),
@@ -94,23 +99,33 @@ def load(path: str | Path) -> Program:
 def _read(path: Path) -> tuple[dict[str, Any], Tensors]:
     if not path.is_file():
         raise InputError(f"Program must be a file, not {str(path)!r}")
+    demand(2 * path.stat().st_size, f"Program file {path}")
     try:
         with safe_open(path, framework="numpy") as stream:
             metadata = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in sorted(stream.keys())}
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise InputError(f"Program must be a safetensors file, {path} is not: {error}") from error
+    except (SafetensorError, OSError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"Program must be a safetensors file, {path} is not: {printable(str(error))}"
+        ) from error
     if set(metadata) != {HEADER}:
         raise InputError(
-            f"Program must carry the header {HEADER!r}, {path} has {sorted(metadata) or 'none'}"
+            f"Program must carry the header {HEADER!r}, {path} has "
+            f"{printable(', '.join(sorted(metadata))) or 'none'}"
         )
-    try:
-        header = json.loads(metadata[HEADER])
-    except ValueError as error:
-        raise ContractError(f"Program header must be JSON, {path} has: {error}") from error
+    header = strict_loads(metadata[HEADER], "Program header")
     if not isinstance(header, dict):
         raise ContractError(f"Program header must be a JSON object, not {type(header).__name__}")
     return header, tensors
+
+
+def _demand_weights(layers: list[Any]) -> None:
+    """Refuse decoded weights beyond the memory budget: 2 bits of a file become 26 bytes."""
+    shapes = [layer.get("weights_shape") for layer in layers if isinstance(layer, dict)]
+    counts = [prod(s) for s in shapes if isinstance(s, list) and all(type(n) is int for n in s)]
+    if counts:
+        held, most = 9 * sum(counts), 17 * max(counts)  # levels and codes; while unpacking
+        demand(held + most, "Weights of a program")
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -120,8 +135,8 @@ def _canonical(value: Mapping[str, Any]) -> str:
 def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
     """Plain JSON data, or a message naming the problem."""
     try:
-        return dict(json.loads(_canonical(value)))
-    except (TypeError, ValueError) as error:
+        return dict(strict_loads(_canonical(value), "Provenance"))
+    except (TypeError, ValueError, RecursionError) as error:
         raise ContractError(f"Provenance must be JSON data: {error}") from error
 
 
@@ -136,4 +151,4 @@ def _hash(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) ->
 
 def _refuse_leftovers(fields: Mapping[str, Any], what: str) -> None:
     if fields:
-        raise ContractError(f"{what} must be a known one, not {min(fields)!r}")
+        raise ContractError(f"{what} must be a known one, not {shown(min(fields))}")

@@ -6,6 +6,7 @@ import numpy as np
 
 from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat, check_tensor_format, freeze
+from .text import shown
 
 MULTIPLIER_FORMAT = IntFormat(width=24, signed=True)
 SKIP_MULTIPLIER_FORMAT = IntFormat(width=32, signed=True)
@@ -52,11 +53,11 @@ class Requant:
         MULTIPLIER_FORMAT.check(multiplier, "Requant multiplier")
         BIAS_FORMAT.check(bias, "Requant bias")
         if type(self.shift) is not int or not 0 <= self.shift <= MAX_SHIFT:
-            raise ContractError(f"Requant shift must be in 0..{MAX_SHIFT}, not {self.shift!r}")
+            raise ContractError(f"Requant shift must be in 0..{MAX_SHIFT}, not {shown(self.shift)}")
         skip = self.skip_multiplier
         if type(skip) is not int or not SKIP_MULTIPLIER_FORMAT.contains(skip, skip):
             raise ContractError(
-                f"Requant skip_multiplier must fit {SKIP_MULTIPLIER_FORMAT.name}, not {skip!r}"
+                f"Requant skip_multiplier must fit {SKIP_MULTIPLIER_FORMAT.name}, not {shown(skip)}"
             )
         check_tensor_format(self.out, "Requant output")
         object.__setattr__(self, "multiplier", multiplier)
