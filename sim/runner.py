@@ -16,9 +16,11 @@ from ..spec.footprint import demand_results
 from ..spec.layers import MacLayer
 from ..spec.limits import memory_budget
 from ..spec.program import INPUT, Program
+from ..spec.program_file import from_bytes, to_bytes
 from ..spec.program_file import load as load_file
 from . import execute
 from .cores import available_cores
+from .forked import register
 from .op import Kind
 from .plan import Plan, Worker, lower, plan
 from .simd import choose
@@ -37,6 +39,7 @@ class Runner:
     images: (N, C, H, W) integer codes, NumPy or torch (on the CPU). simd: "vnni", "avx2" or
     "portable" (default: the fastest that this processor supports). threads: default, the cores
     this process may use. It owns its buffers: calls from several threads wait for each other.
+    It may be used on both sides of a `fork()`, pickled and copied.
     """
 
     def __init__(
@@ -56,11 +59,21 @@ class Runner:
         self.names = wanted(program, keep)
         self._counting = counting
         self._plan = self._planned()
+        self._options = {"simd": simd, "threads": threads, "keep": keep, "counting": counting}
+        self.forget_threads()
+        register(self)
+        self._macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+
+    def forget_threads(self) -> None:
+        """No threads, no run under way: a new runner, or one in a child process of `fork()`."""
         self._lock = Lock()
         self._workers: list[Worker] = []
         self._sharers: list[Worker] = []
-        self._macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
         self._pool: ThreadPoolExecutor | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as the program's bytes: the copy plans for the machine it is on."""
+        return _restored, (to_bytes(self.program), self._options)
 
     def _planned(self) -> Plan:
         """A plan whose images in flight fill the cache, if memory allows, for each thread."""
@@ -170,6 +183,10 @@ class Runner:
             name: total[first : first + prod(shape)].reshape(shape)
             for name, (first, shape) in self._plan.counters.items()
         }
+
+
+def _restored(data: bytes, options: dict[str, Any]) -> Runner:
+    return Runner(from_bytes(data), **options)
 
 
 def load_program(path: str | Path, **options: Any) -> Runner:

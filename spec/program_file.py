@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from .errors import ContractError, InputError
@@ -51,11 +52,29 @@ def encode(program: Program) -> Encoded:
     return Encoded(header=header, tensors=tensors, digest=digest, checksum=_hash(header, tensors))
 
 
-def save(program: Program, path: str | Path) -> None:
-    """Write `program` to `path` atomically."""
+def to_bytes(program: Program) -> bytes:
+    """The file of `program`: equal programs give equal bytes."""
     encoded = encode(program)
     header = {**encoded.header, "digest": encoded.digest, "checksum": encoded.checksum}
-    data = save_safetensors(encoded.tensors, metadata={HEADER: _canonical(header)})
+    return save_safetensors(encoded.tensors, metadata={HEADER: _canonical(header)})
+
+
+def from_bytes(data: bytes) -> Program:
+    """The program of a file's bytes, validated like a file."""
+    try:
+        tensors = load_safetensors(data)  # checks the bytes as a whole
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+    except (SafetensorError, TypeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"Program must be the bytes of a safetensors file: {printable(str(error))}"
+        ) from error
+    return _decode(_header(metadata, "Program"), tensors, "Program")
+
+
+def save(program: Program, path: str | Path) -> None:
+    """Write `program` to `path` atomically."""
+    data = to_bytes(program)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
@@ -63,6 +82,11 @@ def save(program: Program, path: str | Path) -> None:
 def load(path: str | Path) -> Program:
     """Read and validate a program; anything unexpected is refused with the reason."""
     header, tensors = _read(Path(path))
+    return _decode(header, tensors, str(path))
+
+
+def _unsealed(header: dict[str, Any], tensors: Tensors, path: str) -> dict[str, Any]:
+    """Fields of a header whose version, checksum and digest are right, without these."""
     fields = dict(header)
     version = fields.get("contract_version")
     if type(version) is not int or version != CONTRACT_VERSION:
@@ -78,6 +102,12 @@ def load(path: str | Path) -> Program:
     if _hash(fields, tensors) != digest:
         raise ContractError(f"Program file must match its digest, {path} is damaged")
     take(fields, "contract_version", int, "Program file")
+    return {**fields, "provenance": provenance}
+
+
+def _decode(header: dict[str, Any], tensors: Tensors, path: str) -> Program:
+    fields = _unsealed(header, tensors, path)
+    provenance = take(fields, "provenance", dict, "Program file")
     shape = take(fields, "input_shape", list, "Program file")
     input_format = take(fields, "input_format", str, "Program file")
     layers = take(fields, "layers", list, "Program file")
@@ -108,6 +138,10 @@ def _read(path: Path) -> tuple[dict[str, Any], Tensors]:
         raise InputError(
             f"Program must be a safetensors file, {path} is not: {printable(str(error))}"
         ) from error
+    return _header(metadata, str(path)), tensors
+
+
+def _header(metadata: Mapping[str, str], path: str) -> dict[str, Any]:
     if set(metadata) != {HEADER}:
         raise InputError(
             f"Program must carry the header {HEADER!r}, {path} has "
@@ -116,7 +150,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Tensors]:
     header = strict_loads(metadata[HEADER], "Program header")
     if not isinstance(header, dict):
         raise ContractError(f"Program header must be a JSON object, not {type(header).__name__}")
-    return header, tensors
+    return header
 
 
 def _demand_weights(layers: list[Any]) -> None:
