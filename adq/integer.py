@@ -5,6 +5,8 @@ long as every partial sum is below 2**24 (float32) or 2**53 (float64): the progr
 bounds, and the type is chosen by them.
 """
 
+from typing import assert_never
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,12 +14,16 @@ from torch import Tensor
 
 from ..spec.activation import Threshold
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
+from ..spec.footprint import demand_images, demand_results, image_bytes
 from ..spec.formats import IntArray
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from ..spec.limits import memory_budget
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
 
 BATCH = 128
+COPIES = 2
+"""Codes are held as int64 and, while a layer works on them, as floats too."""
 
 
 def exact_dtype(bounds: tuple[int, int], device: torch.device) -> torch.dtype:
@@ -106,6 +112,8 @@ class Prepared:
                 return _max_pool(layer, values)
             case PoolLayer():
                 acc = F.avg_pool2d(values, layer.kernel, layer.stride, divisor_override=1)
+            case _:
+                assert_never(layer)
         assert self.stage is not None
         return self.stage(acc, skip)
 
@@ -153,6 +161,13 @@ def read_skip(skip: Skip, codes: Tensor, channels: int) -> Tensor:
     return F.pad(taken, (0, 0, 0, 0, skip.channel_offset, above))
 
 
+def images_together(program: Program) -> int:
+    """Images per step: those whose maps fit the memory budget, at most BATCH; one, or refused."""
+    demand_images(program, COPIES, "torch")
+    size, _ = image_bytes(program)
+    return min(BATCH, memory_budget() // (COPIES * size))
+
+
 @torch.no_grad()
 def run(
     program: Program, images: IntArray, keep: Keep = (), device: torch.device | str = "cpu"
@@ -160,12 +175,14 @@ def run(
     """Logits (and kept tensors) of ``images`` (N, C, H, W): the engine signature of the spec."""
     batch = check_images(program, images)
     names = sorted(wanted(program, keep))
-    layers = {x.name: prepare(program, x.name, device) for x in program.layers}
+    step = images_together(program)
+    demand_results(program, names, len(batch))
+    layers = {x.name: Prepared(program, x, torch.device(device)) for x in program.layers}
     last = program.layers[-1].name
     kept: dict[str, list[IntArray]] = {name: [] for name in {*names, last}}
-    for first in range(0, max(len(batch), 1), BATCH):
+    for first in range(0, max(len(batch), 1), step):
         # an empty batch takes one turn too, so that every tensor has its shape
-        images_now = torch.from_numpy(batch[first : first + BATCH].astype(np.int64)).to(device)
+        images_now = torch.from_numpy(batch[first : first + step].astype(np.int64)).to(device)
         codes = {INPUT: images_now}
         for name, layer in layers.items():
             skip = getattr(layer.layer, "skip", None)

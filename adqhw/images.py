@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .npy import read_npy
 from .spec.engines import check_images
 from .spec.errors import InputError
 from .spec.formats import IntArray
@@ -38,7 +39,7 @@ def read_images(
     if input_file is not None:
         if data is not None:
             raise InputError("Images must come from --input or --data, not from both")
-        images = check_images(program, _read_npy(input_file))[:limit]
+        images = check_images(program, read_npy(input_file))[:limit]
         return Batch(images=images, labels=None, source=str(input_file))
     from .adq.datasets import load
 
@@ -53,17 +54,3 @@ def read_images(
         labels=chosen.labels,
         source=f"{name} {split}",
     )
-
-
-def _read_npy(path: Path) -> IntArray:
-    if not path.is_file():
-        raise InputError(f"Input must be a .npy file, not {str(path)!r}")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(
-            f"Input must be a .npy file of integers, {path} is not: {error}"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"Input must be one .npy array, {path} is an archive")
-    return array

@@ -5,6 +5,7 @@ per beat, idle lanes) is derived from them in `cosim/events.py`.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -84,7 +85,7 @@ class Counter:
         self, layer: Layer, images: int, taps: npt.NDArray[np.int64] | None
     ) -> LayerActivity:
         shape = self.program.tensor_shape(layer.name)
-        outputs = images * int(np.prod(shape))
+        outputs = images * prod(shape)
         stage = layer.output
         counts: dict[str, Any] = dict.fromkeys(PRODUCTS, 0) | {"macs_by_code": ()}
         if isinstance(layer, MacLayer) and taps is not None:
@@ -97,7 +98,7 @@ class Counter:
             threshold_compares=outputs * stage.tau.shape[1] if isinstance(stage, Threshold) else 0,
             requants=outputs if isinstance(stage, Requant) else 0,
             outputs=outputs,
-            inputs=images * int(np.prod(self.program.tensor_shape(layer.input))),
+            inputs=images * prod(self.program.tensor_shape(layer.input)),
             **counts,
         )
 

@@ -24,9 +24,11 @@ import numpy.typing as npt
 from ..spec.codebook import shift_factor
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
+from ..spec.footprint import demand_images
 from ..spec.formats import IntFormat
 from ..spec.golden import layer_output
 from ..spec.layers import MacLayer, Skip
+from ..spec.limits import demand
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
 from . import faithful_kernels as kernels
@@ -35,8 +37,6 @@ from .runner import as_numpy
 ORDERS = ("decode", "uniform", "binned", "bit_serial", "product_table", "shift_add")
 TABLE_SLICE = 4
 """Bits of an activation digit of the product table."""
-MOST_ENTRIES = 1 << 24
-"""Entries of a product table, bins of a column: beyond, hardware would not exist either."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -57,6 +57,7 @@ def run(
     _check(order, rows)
     batch = check_images(program, as_numpy(images))
     names = wanted(program, keep)
+    demand_images(program, len(batch), f"faithful ({order})")
     codes: dict[str, Ints] = {INPUT: batch.astype(np.int64)}
     for layer in program.layers:
         if isinstance(layer, MacLayer):
@@ -132,10 +133,6 @@ def _coded(layer: MacLayer) -> tuple[Ints, Ints]:
     """(levels by code with code 0 = level 0, weight codes): levels get codes of their own."""
     if layer.codebook is not None:
         return np.array(layer.codebook.levels, np.int64), layer.weights.astype(np.int64)
-    if 1 << layer.weight_width > MOST_ENTRIES:
-        raise InputError(
-            f"Layer {layer.name!r}: weight_width must be at most 24 here, not {layer.weight_width}"
-        )
     size = 1 << layer.weight_width
     patterns = np.arange(size)  # two's complement: pattern 0 is level 0
     levels = np.where(patterns >= size // 2, patterns - size, patterns)
@@ -155,6 +152,12 @@ def _windows(layer: MacLayer, source: Ints, ins: slice, rows: int) -> tuple[Ints
     p = layer.padding
     n, _, height, width = source.shape
     chosen = source[:, ins]
+    channels = -(-chosen.shape[1] // rows) * rows
+    kernel_h, kernel_w = layer.kernel
+    high, wide = height + 2 * p, width + 2 * p
+    pixels = ((high - kernel_h) // layer.stride + 1) * ((wide - kernel_w) // layer.stride + 1)
+    size = 8 * n * channels * (high * wide + 2 * pixels * kernel_h * kernel_w)
+    demand(size, f"Layer {layer.name!r} in beats of {rows} rows")
     padded = np.empty((n, chosen.shape[1], height + 2 * p, width + 2 * p), np.int64)
     padded[:] = layer.pad_codes[ins].reshape(1, -1, 1, 1)
     padded[:, :, p : p + height, p : p + width] = chosen
@@ -192,11 +195,6 @@ def _sums(windows: Ints, weights: Ints, levels: Ints, fmt: IntFormat, order: _Or
             kernels.shift_add(windows, weights, levels, _factor(levels), out)
         case _:
             piece = min(TABLE_SLICE, fmt.width)
-            if len(levels) << piece > MOST_ENTRIES:
-                raise InputError(
-                    f"Product table must have at most {MOST_ENTRIES} entries, "
-                    f"not {len(levels)} levels x {1 << piece} digits"
-                )
             table = np.multiply.outer(levels, np.arange(1 << piece))
             steps = -(-fmt.width // piece)
             kernels.product_table(windows, weights, table, piece, steps, fmt.signed, out)

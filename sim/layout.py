@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..spec.limits import demand
+
 ALIGN = 64
 SLACK = 128
 """Bytes around each map that vector loads may touch."""
@@ -75,24 +77,36 @@ class Place:
 
 def arrange(places: list[Place], images: int) -> int:
     """Give every place an offset, first fit among those alive together; returns the bytes used."""
-    placed: list[tuple[Place, int]] = []
+    demand(images * sum(place.image + 2 * SLACK for place in places), "Maps of the numba engine")
+    placed = _Placed(len(places))
     total = 0
     for place in sorted(places, key=lambda p: (-p.image, p.born)):
         size = (images * place.image + SLACK + ALIGN - 1) // ALIGN * ALIGN
-        rivals = sorted(
-            (other.offset, other.offset + taken)
-            for other, taken in placed
-            if other.born <= place.dies and place.born <= other.dies
-        )
-        offset = SLACK  # vector loads may also begin a little before the first map
-        for start, end in rivals:
-            if offset + size <= start:
-                break
-            offset = max(offset, end)
-        place.offset = offset
-        placed.append((place, size))
-        total = max(total, offset + size)
+        place.offset = placed.add(place, size)
+        total = max(total, place.offset + size)
     return total
+
+
+class _Placed:
+    """Places with their memory, in the order of their addresses, as columns of one array."""
+
+    def __init__(self, most: int) -> None:
+        self._rows = np.zeros((4, most), np.int64)
+        self._count = 0
+
+    def add(self, place: Place, size: int) -> int:
+        """Offset of the first gap of `size` bytes between the places alive together with it."""
+        starts, ends, born, dies = self._rows[:, : self._count]
+        alive = (born <= place.dies) & (place.born <= dies)
+        begin = np.append(starts[alive], np.iinfo(np.int64).max)
+        # vector loads may also begin a little before the first map
+        after = np.maximum.accumulate(np.append(SLACK, ends[alive]))
+        offset = int(after[np.argmax(after + size <= begin)])
+        index = int(np.searchsorted(starts, offset))
+        self._rows[:, index + 1 : self._count + 1] = self._rows[:, index : self._count]
+        self._rows[:, index] = offset, offset + size, place.born, place.dies
+        self._count += 1
+        return offset
 
 
 def aligned(size: int) -> np.ndarray:
@@ -111,9 +125,10 @@ class Constants:
 
     def add(self, array: np.ndarray) -> int:
         """Offset of a copy of `array`."""
-        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         offset = self._size
-        room = (data.size + SLACK + ALIGN - 1) // ALIGN * ALIGN
+        room = (array.nbytes + SLACK + ALIGN - 1) // ALIGN * ALIGN
+        demand(2 * (offset + room), "Packed weights of the numba engine")  # parts, then the block
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         self._parts.append(np.concatenate([data, np.zeros(room - data.size, np.uint8)]))
         self._size += room
         return offset

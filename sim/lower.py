@@ -1,10 +1,13 @@
 """From layers to steps: a `Lowering` walks a program once and emits what each layer needs."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import numpy as np
 
+from ..spec.activation import Threshold
 from ..spec.layers import MacLayer, PoolLayer, ThresholdLayer
+from ..spec.limits import demand
 from ..spec.program import INPUT, Program
 from . import operands
 from .layout import Constants, Place
@@ -13,7 +16,6 @@ from .simd import Tag
 
 MOST_COUNTED = 32
 """Thresholds up to which comparing beats a table look-up per code."""
-_S16 = np.iinfo(np.int16)
 
 
 @dataclass(kw_only=True)
@@ -64,8 +66,12 @@ class Lowering:
     def __post_init__(self) -> None:
         from .lower_mac import lower_mac
 
-        for name in self.program.tensors:
-            self.places[name] = self._place(name)
+        users: dict[str, list[MacLayer]] = {name: [] for name in self.program.tensors}
+        for layer in self.program.layers:
+            if isinstance(layer, MacLayer):
+                users[layer.input].append(layer)
+        for name, readers in users.items():
+            self.places[name] = self._place(name, readers)
         self._input(self.places[INPUT])
         for layer in self.program.layers:
             match layer:
@@ -75,16 +81,15 @@ class Lowering:
                     self._threshold(layer)
                 case PoolLayer():
                     self._pool(layer)
+                case _:
+                    assert_never(layer)
 
     # -- places ----------------------------------------------------------------------------------
 
-    def _place(self, name: str) -> Place:
-        """Bytes if the codes fit and all levels that meet them are s16; border of its users."""
+    def _place(self, name: str, users: list[MacLayer]) -> Place:
+        """Bytes if the codes fit; border of its users."""
         tensor = self.program.tensors[name]
-        users = [x for x in self.program.layers if isinstance(x, MacLayer) and x.input == name]
-        byte = tensor.format.width <= 8 and all(
-            _S16.min <= user.levels.min() and user.levels.max() <= _S16.max for user in users
-        )
+        byte = tensor.format.width <= 8
         place = Place(
             shape=tensor.shape, element=1 if byte else 4, low=tensor.format.min if byte else 0
         )
@@ -92,6 +97,7 @@ class Lowering:
         if padding:
             place.pads = padding[0].pad_codes
             place.halo = max(u.padding for u in padding if serves(place, u))
+        demand(place.image + 8 * place.row, f"Map {name!r} of the numba engine")
         return place
 
     def border(self, place: Place) -> None:
@@ -121,6 +127,7 @@ class Lowering:
             shape=source.shape, element=element, low=source.low if element == 1 else 0,
             halo=halo, pads=pads,
         )  # fmt: skip
+        demand(copy.image + 8 * copy.row, "Padded map of the numba engine")
         self.spare.append(copy)
         self.border(copy)
         self.convert(source, copy)
@@ -172,21 +179,24 @@ class Lowering:
     def _threshold(self, layer: ThresholdLayer) -> None:
         source, target = self.places[layer.input], self.places[layer.name]
         self.border(target)
+        if not source.element == target.element == 1:
+            self.compare(layer.output, source, target)
+            return
         fields = self.window_fields(source, target, kernel=1, stride=1, padding=0)
-        if source.element == target.element == 1:
-            kind, more = self._read(layer, source)
-        else:
-            channels = source.shape[0]
-            stage = layer.output
-            tau = np.broadcast_to(stage.tau, (channels, stage.tau.shape[1]))
-            sign = np.broadcast_to(stage.sign, (channels,))
-            kind = Kind.PLAIN_THRESHOLD
-            more = {
-                "levels": tau.shape[1],
-                "tau": self.constants.add(tau),
-                "flip": self.constants.add((sign < 0).astype(np.uint8)),
-            }
+        kind, more = self._read(layer, source)
         self.emit(Step(record=op(kind, **fields | more), source=source, target=target))
+
+    def compare(self, stage: Threshold, source: Place, target: Place) -> None:
+        """Emit thresholds on codes of any width, one code at a time."""
+        channels = source.shape[0]
+        tau = np.broadcast_to(stage.tau, (channels, stage.tau.shape[1]))
+        sign = np.broadcast_to(stage.sign, (channels,))
+        record = op(
+            Kind.PLAIN_THRESHOLD, levels=tau.shape[1], tau=self.constants.add(tau),
+            flip=self.constants.add((sign < 0).astype(np.uint8)),
+            **self.window_fields(source, target, kernel=1, stride=1, padding=0),
+        )  # fmt: skip
+        self.emit(Step(record=record, source=source, target=target))
 
     def _read(self, layer: ThresholdLayer, source: Place) -> tuple[Kind, dict[str, int]]:
         """A read activation on bytes, by counting or by table."""

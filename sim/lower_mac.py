@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..spec.activation import Threshold
+from ..spec.formats import CODE_FORMAT
 from ..spec.layers import MacLayer
+from ..spec.requant import Requant
 from . import dot, operands
 from .convolve import DEPTHWISE, WIDEST
 from .layout import Place
@@ -11,6 +13,9 @@ from .lower import Lowering, Step, serves
 from .op import Kind, op
 from .simd import Avx2
 from .stages import RUN
+
+SUMS = Requant(multiplier=[1], bias=[0], shift=0, out=CODE_FORMAT)
+"""The output stage that leaves sums of at most 32 bits as they are."""
 
 
 def lower_mac(low: Lowering, layer: MacLayer) -> None:
@@ -22,19 +27,35 @@ def lower_mac(low: Lowering, layer: MacLayer) -> None:
         )
     if low.counting:
         _count_nonzero(low, layer, source)
-    into = target
-    if target.element == 4 and isinstance(layer.output, Threshold):
-        # tiles write threshold codes as bytes; a later layer wants this map wide
-        into = Place(shape=target.shape, element=1)
-        low.spare.append(into)
+    into = _tile_target(low, layer, target)
     low.border(into)
     depthwise = source.element == 1 and layer.groups == layer.in_channels == layer.out_channels > 1
     parts = 1 if depthwise else layer.groups
     for part in range(parts):
         _convolve(low, layer, source, into, part, parts, depthwise)
-    if into is not target:
-        low.border(target)
+    if into is target:
+        return
+    low.border(target)
+    if isinstance(layer.output, Threshold) and into.element == 4:
+        low.compare(layer.output, into, target)
+    else:
         low.convert(into, target)
+
+
+def _tile_target(low: Lowering, layer: MacLayer, target: Place) -> Place:
+    """The map that tiles write: the layer's own, or one that a further step reads.
+
+    Tiles write threshold codes as bytes, though a later layer may want this map wide. Sums that
+    use every value of s32 leave tiles no limit for a threshold never reached: they are stored.
+    """
+    if not isinstance(layer.output, Threshold):
+        return target
+    element = 1 if operands.fits_threshold(low.program.bounds[layer.name]) else 4
+    if element == target.element == 1:
+        return target
+    into = Place(shape=target.shape, element=element)
+    low.spare.append(into)
+    return into
 
 
 def _convolve(
@@ -116,6 +137,9 @@ def _stage(
     low: Lowering, layer: MacLayer, target: Place, channels: slice, vectors: int, first: np.ndarray
 ) -> tuple[np.ndarray, dict[str, int]]:
     if isinstance(layer.output, Threshold):
+        if target.element == 4:
+            fields = operands.requant_fields(low.constants, SUMS, channels, vectors, target)
+            return first, fields
         bounds = low.program.bounds[layer.name]
         fields, middle = operands.threshold_fields(
             low.constants, layer.output, bounds, channels, vectors

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec.activation import Threshold
-from ..spec.errors import InputError
+from ..spec.limits import demand
 from ..spec.requant import Requant
 from . import dot
 from .convolve import DEPTHWISE
@@ -61,6 +61,8 @@ def pack_weights(
     outs, channels, kernel_h, kernel_w = levels.shape
     lanes = 16 * vectors
     panels = -(-outs // lanes)
+    size = panels * lanes * kernel_h * kernel_w * piece_channels
+    demand(3 * 8 * size, "Weights of a layer, packed for the numba engine,")
     padded = np.zeros((panels * lanes, kernel_h, kernel_w, piece_channels), np.int64)
     padded[:outs, :, :, :channels] = levels.transpose(0, 2, 3, 1)
     if form == DEPTHWISE:
@@ -90,7 +92,10 @@ def per_lane(values: npt.NDArray[np.generic], vectors: int) -> npt.NDArray[np.ge
 def threshold_fields(
     constants: Constants, stage: Threshold, bounds: tuple[int, int], channels: slice, vectors: int
 ) -> tuple[dict[str, int], Ints]:
-    """Fields of a step and (channels,) numbers to subtract from the sums."""
+    """Fields of a step and (channels,) numbers to subtract from the sums.
+
+    bounds: of the sums, for which `fits_threshold` is true.
+    """
     low, high = bounds
     size = channels.stop - channels.start
     tau, sign = _rows(stage.tau, channels), _rows(stage.sign, channels)
@@ -103,7 +108,7 @@ def threshold_fields(
         middle = (limits.max(axis=1) + limits.min(axis=1)) // 2
         kind, chosen = np.int16, Stage.THRESHOLD_16
     else:
-        middle = np.full(size, _room(low, high))
+        middle = np.full(size, 0 if high < _S32.max else 1)  # `fits_threshold` has said yes
         kind, chosen = np.int32, Stage.THRESHOLD_32
     rows = per_lane((limits - middle[:, None]).astype(kind), vectors).transpose(0, 2, 1)
     fields = {
@@ -115,13 +120,10 @@ def threshold_fields(
     return fields, middle
 
 
-def _room(low: int, high: int) -> int:
-    """What to subtract so that sums and the threshold high + 1 fit int32."""
-    if high + 1 <= _S32.max:
-        return 0
-    if low - 1 >= _S32.min:
-        return 1
-    raise InputError(f"Sums before a threshold must leave one value of s32, not use {low}..{high}")
+def fits_threshold(bounds: tuple[int, int]) -> bool:
+    """True when int32 has a value beside these sums: the limit of a threshold never reached."""
+    low, high = bounds
+    return high < _S32.max or low > _S32.min
 
 
 def requant_fields(

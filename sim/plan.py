@@ -1,6 +1,6 @@
 """A program planned for a number of images in flight, and the memory of a worker that runs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,6 @@ class Plan:
     tag: Tag
     images: int
     """Images in flight per worker."""
-    kept: frozenset[str]
     steps: np.ndarray
     constants: np.ndarray
     places: dict[str, Place]
@@ -32,27 +31,27 @@ class Plan:
     counter_words: int
 
 
-def plan(
-    program: Program, tag: Tag, *, images: int, keep: frozenset[str], counting: bool = False
-) -> Plan:
-    """Steps and memory map of `program`; tensors in `keep` and the last one survive to the end."""
+def lower(program: Program, tag: Tag, *, keep: frozenset[str], counting: bool = False) -> Lowering:
+    """Steps of `program`; tensors in `keep` and the last one survive to the end."""
     low = Lowering(program=program, tag=tag, counting=counting)
-    kept = keep | {program.layers[-1].name}
-    end = len(low.steps)
     low.places[INPUT].born = -1
-    for name in kept:
-        low.places[name].dies = end
+    for name in keep | {program.layers[-1].name}:
+        low.places[name].dies = len(low.steps)
+    return low
+
+
+def plan(low: Lowering, *, images: int) -> Plan:
+    """Memory map of lowered steps for `images` images in flight; may be made again for others."""
     arena = arrange([*low.places.values(), *low.spare], images)
     for step in low.steps:
         step.link()
     return Plan(
-        program=program,
-        tag=tag,
+        program=low.program,
+        tag=low.tag,
         images=images,
-        kept=kept,
         steps=np.array([step.record for step in low.steps], OP),
         constants=low.constants.block(),
-        places=low.places,
+        places={name: replace(place) for name, place in low.places.items()},
         arena_bytes=arena,
         packed_bytes=low.packed_bytes,
         counters=low.counters,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,13 +12,17 @@ import numpy.typing as npt
 
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
+from ..spec.footprint import demand_results
 from ..spec.layers import MacLayer
+from ..spec.limits import memory_budget
 from ..spec.program import INPUT, Program
+from ..spec.program_file import from_bytes, to_bytes
 from ..spec.program_file import load as load_file
 from . import execute
 from .cores import available_cores
+from .forked import register
 from .op import Kind
-from .plan import Plan, Worker, plan
+from .plan import Plan, Worker, lower, plan
 from .simd import choose
 
 MAPS_BYTES = 1 << 19
@@ -34,6 +39,7 @@ class Runner:
     images: (N, C, H, W) integer codes, NumPy or torch (on the CPU). simd: "vnni", "avx2" or
     "portable" (default: the fastest that this processor supports). threads: default, the cores
     this process may use. It owns its buffers: calls from several threads wait for each other.
+    It may be used on both sides of a `fork()`, pickled and copied.
     """
 
     def __init__(
@@ -53,19 +59,30 @@ class Runner:
         self.names = wanted(program, keep)
         self._counting = counting
         self._plan = self._planned()
+        self._options = {"simd": simd, "threads": threads, "keep": keep, "counting": counting}
+        self.forget_threads()
+        register(self)
+        self._macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+
+    def forget_threads(self) -> None:
+        """No threads, no run under way: a new runner, or one in a child process of `fork()`."""
         self._lock = Lock()
         self._workers: list[Worker] = []
         self._sharers: list[Worker] = []
-        self._macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
         self._pool: ThreadPoolExecutor | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as the program's bytes: the copy plans for the machine it is on."""
+        return _restored, (to_bytes(self.program), self._options)
+
     def _planned(self) -> Plan:
-        """A plan whose images in flight fill the cache, planned for one image first to know."""
-        options = {"keep": self.names, "counting": self._counting}
-        single = plan(self.program, self.tag, images=1, **options)
-        images = max(MAPS_BYTES // max(single.arena_bytes, 1), LEAST_IMAGES)
-        images = min(images, MOST_IMAGES)
-        return single if images == 1 else plan(self.program, self.tag, images=images, **options)
+        """A plan whose images in flight fill the cache, if memory allows, for each thread."""
+        low = lower(self.program, self.tag, keep=self.names, counting=self._counting)
+        single = plan(low, images=1)
+        size = max(single.arena_bytes, 1)
+        images = min(max(MAPS_BYTES // size, LEAST_IMAGES), MOST_IMAGES)
+        images = min(images, max(memory_budget() // (self.threads * size), 1))
+        return single if images == 1 else plan(low, images=images)
 
     def __call__(self, images: Any) -> npt.NDArray[np.int32]:
         """Logits (N, classes) int32."""
@@ -80,6 +97,7 @@ class Runner:
         """Logits and the kept tensors."""
         batch = check_images(self.program, as_numpy(images))
         last = self.program.layers[-1].name
+        demand_results(self.program, self.names, len(batch))
         out = {
             name: np.empty(
                 (len(batch), *self.program.tensor_shape(name)),
@@ -102,7 +120,8 @@ class Runner:
             return
         size = max(min(self._plan.images, -(-len(batch) // self.threads)), 1)
         chunks = iter(range(0, len(batch), size))
-        count = min(self.threads, -(-len(batch) // size))
+        most = max(memory_budget() // max(self._plan.arena_bytes, 1), 1)
+        count = min(self.threads, -(-len(batch) // size), most)
         while len(self._workers) < count:
             self._workers.append(Worker(self._plan))
 
@@ -161,9 +180,13 @@ class Runner:
             total += worker.counters
             worker.counters[:] = 0
         return {
-            name: total[first : first + int(np.prod(shape))].reshape(shape)
+            name: total[first : first + prod(shape)].reshape(shape)
             for name, (first, shape) in self._plan.counters.items()
         }
+
+
+def _restored(data: bytes, options: dict[str, Any]) -> Runner:
+    return Runner(from_bytes(data), **options)
 
 
 def load_program(path: str | Path, **options: Any) -> Runner:

@@ -6,6 +6,7 @@ import numpy as np
 
 from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat
+from .text import shown
 
 MIN_WEIGHT_WIDTH, MAX_WEIGHT_WIDTH = 2, 8
 MIN_LEVEL_WIDTH, MAX_LEVEL_WIDTH = 2, 16
@@ -20,10 +21,11 @@ class Codebook:
     """Bits of a stored code (`weight_width`)."""
 
     def __post_init__(self) -> None:
-        if not MIN_WEIGHT_WIDTH <= self.width <= MAX_WEIGHT_WIDTH:
+        fits = type(self.width) is int and MIN_WEIGHT_WIDTH <= self.width <= MAX_WEIGHT_WIDTH
+        if not fits:
             raise ContractError(
                 f"Codebook width must be in {MIN_WEIGHT_WIDTH}..{MAX_WEIGHT_WIDTH}, "
-                f"not {self.width!r}"
+                f"not {shown(self.width)}"
             )
         if not 1 <= len(self.levels) <= 1 << self.width:
             raise ContractError(
@@ -31,13 +33,13 @@ class Codebook:
                 f"not {len(self.levels)}"
             )
         if self.levels[0] != 0:
-            raise ContractError(f"Codebook level of code 0 must be 0, not {self.levels[0]}")
+            raise ContractError(f"Codebook level of code 0 must be 0, not {shown(self.levels[0])}")
         limit = IntFormat(width=MAX_LEVEL_WIDTH, signed=True)
         for code, level in enumerate(self.levels):
-            if not isinstance(level, int) or not limit.min <= level <= limit.max:
+            if type(level) is not int or not limit.min <= level <= limit.max:
                 raise ContractError(
                     f"Codebook level must be an integer in {limit.min}..{limit.max}, "
-                    f"not {level!r} at code {code}"
+                    f"not {shown(level)} at code {code}"
                 )
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ContractError
+from .text import shown
 
 IntArray = npt.NDArray[np.integer[Any]]
 Int64Array = npt.NDArray[np.int64]
@@ -24,8 +25,8 @@ class IntFormat:
 
     def __post_init__(self) -> None:
         limit = 64 if self.signed else 63  # every value must fit int64
-        if not (isinstance(self.width, int) and 1 <= self.width <= limit):
-            raise ContractError(f"Format width must be in 1..{limit}, not {self.width!r}")
+        if not (type(self.width) is int and 1 <= self.width <= limit):
+            raise ContractError(f"Format width must be in 1..{limit}, not {shown(self.width)}")
 
     @property
     def min(self) -> int:
@@ -53,7 +54,7 @@ class IntFormat:
         """The format called `name`, the inverse of `.name`."""
         match = _NAME.fullmatch(name) if isinstance(name, str) else None
         if match is None:
-            raise ContractError(f"Format name must look like 'u4' or 's8', not {name!r}")
+            raise ContractError(f"Format name must look like 'u4' or 's8', not {shown(name)}")
         return cls(width=int(match[2]), signed=match[1] == "s")
 
     @classmethod
@@ -82,6 +83,19 @@ class IntFormat:
                 f"not {values[index]} at index {index}"
             )
         return values
+
+
+CODE_FORMAT = IntFormat(width=32, signed=True)
+"""What the codes of every tensor fit: maps and logits are int32 in every engine."""
+
+
+def check_tensor_format(fmt: IntFormat, what: str) -> IntFormat:
+    """`fmt` if it may be the format of a tensor (contract section 1): u1..u31 or s1..s32."""
+    if not CODE_FORMAT.contains(fmt.min, fmt.max):
+        raise ContractError(
+            f"{what} must fit {CODE_FORMAT.name} (u1..u31, s1..s32), not {fmt.name}"
+        )
+    return fmt
 
 
 def twos_complement(bits: npt.ArrayLike, width: int) -> Int64Array:

@@ -1,9 +1,12 @@
 """Golden interpreter: the definition of right. Plain int64 NumPy, written to be read."""
 
+from typing import assert_never
+
 import numpy as np
 
 from .activation import Threshold
 from .engines import Keep, Result, as_logits, check_images, wanted
+from .footprint import demand_images, demand_results
 from .formats import Int64Array, IntArray
 from .layers import Layer, MacLayer, PoolLayer, Skip, ThresholdLayer
 from .program import INPUT, Program
@@ -13,6 +16,8 @@ def run(program: Program, images: IntArray, keep: Keep = ()) -> Result:
     """Logits (and kept tensors) of `images` (N, C, H, W); one image at a time to stay small."""
     batch = check_images(program, images)
     names = wanted(program, keep)
+    demand_images(program, 1, "golden")
+    demand_results(program, names, len(batch))
     kept: dict[str, list[IntArray]] = {name: [] for name in sorted(names)}
     last = program.layers[-1].name
     logits = []
@@ -55,6 +60,8 @@ def accumulate(layer: Layer, source: Int64Array) -> Int64Array:
         case PoolLayer():
             windows = _windows(source, layer.kernel, layer.kernel, layer.stride)
             return np.asarray(windows.sum(axis=(4, 5)))
+        case _:
+            assert_never(layer)
 
 
 def convolve(layer: MacLayer, source: Int64Array) -> Int64Array:

@@ -9,9 +9,10 @@ from .activation import Threshold
 from .codebook import Codebook
 from .errors import ContractError
 from .formats import Int64Array, IntFormat
-from .layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from .layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer, check_name
 from .packing import pack, unpack
 from .requant import Requant
+from .text import shown
 
 Json = dict[str, Any]
 Tensors = dict[str, npt.NDArray[Any]]
@@ -27,6 +28,13 @@ def take(fields: Json, key: str, kind: type, where: str) -> Any:
             f"{where}: field {key!r} must be {kind.__name__}, not {type(value).__name__}"
         )
     return value
+
+
+def _take_optional(fields: Json, key: str, where: str) -> Any:
+    """Remove and return `fields[key]`, which must be there and may be None."""
+    if key not in fields:
+        raise ContractError(f"{where}: field {key!r} must be present")
+    return fields.pop(key)
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -95,10 +103,13 @@ def decode_layer(value: Any, tensors: Tensors) -> Layer:
         raise ContractError(f"Layer must be a JSON object, not {type(value).__name__}")
     fields = dict(value)
     name = take(fields, "name", str, "Layer")
+    check_name(name)
     where = f"Layer {name!r}"
     kind_name = take(fields, "kind", str, where)
     if kind_name not in list(LayerKind):
-        raise ContractError(f"{where}: kind must be one of {sorted(LayerKind)}, not {kind_name!r}")
+        raise ContractError(
+            f"{where}: kind must be one of {', '.join(sorted(LayerKind))}, not {shown(kind_name)}"
+        )
     kind = LayerKind(kind_name)
     source = take(fields, "input", str, where)
     layer: Layer
@@ -112,7 +123,7 @@ def decode_layer(value: Any, tensors: Tensors) -> Layer:
     else:
         layer = _decode_mac(fields, name, kind, source, tensors)
     if fields:
-        raise ContractError(f"{where}: field must be a known one, not {min(fields)!r}")
+        raise ContractError(f"{where}: field must be a known one, not {shown(min(fields))}")
     return layer
 
 
@@ -137,14 +148,14 @@ def _decode_mac(
     where = f"Layer {name!r}"
     width = take(fields, "weight_width", int, where)
     if not 1 <= width <= 16:
-        raise ContractError(f"{where}: weight_width must be in 1..16, not {width}")
+        raise ContractError(f"{where}: weight_width must be in 1..16, not {shown(width)}")
     shape = _int_list(take(fields, "weights_shape", list, where), f"{where}: weights_shape")
-    levels = fields.pop("codebook", None)
+    levels = _take_optional(fields, "codebook", where)
     codebook = None
     if levels is not None:
         codebook = Codebook(levels=_int_list(levels, f"{where}: codebook"), width=width)
     weights = _weights(tensors, name, shape, width, signed=codebook is None)
-    skip = fields.pop("skip", None)
+    skip = _take_optional(fields, "skip", where)
     integers = {key: take(fields, key, int, where) for key in ("stride", "padding", "groups")}
     return MacLayer(
         name=name,
@@ -170,7 +181,7 @@ def _decode_skip(value: Any, where: str) -> Skip:
         channel_offset=take(fields, "channel_offset", int, where),
     )
     if fields:
-        raise ContractError(f"{where}: skip field must be a known one, not {min(fields)!r}")
+        raise ContractError(f"{where}: skip field must be a known one, not {shown(min(fields))}")
     return skip
 
 
@@ -193,12 +204,12 @@ def _decode_output(value: Json, name: str, tensors: Tensors) -> Threshold | Requ
                 out=IntFormat.parse(take(fields, "format", str, where)),
             )
         else:
-            raise ContractError(f"stage must be threshold or requant, not {stage!r}")
+            raise ContractError(f"stage must be threshold or requant, not {shown(stage)}")
     except ContractError as error:  # the stage does not know which layer it belongs to
         message = str(error)
         raise ContractError(message if where in message else f"{where}: {message}") from error
     if fields:
-        raise ContractError(f"{where}: output field must be a known one, not {min(fields)!r}")
+        raise ContractError(f"{where}: output field must be a known one, not {shown(min(fields))}")
     return output
 
 
@@ -207,7 +218,7 @@ def _weights(
 ) -> Int64Array:
     where = f"Layer {name!r}: weights"
     if len(shape) != 4 or not all(0 < size <= 1 << 24 for size in shape):
-        raise ContractError(f"{where} must be (Cout, Cin/groups, kh, kw), not {shape}")
+        raise ContractError(f"{where} must be (Cout, Cin/groups, kh, kw), not {shown(shape)}")
     data = tensors.pop(f"{name}.weights", None)
     if data is None or data.dtype != np.uint8 or data.ndim != 1:
         raise ContractError(f"{where} must be packed uint8 bytes")
@@ -228,10 +239,12 @@ def _tensor(tensors: Tensors, name: str, ndim: int) -> Int64Array:
             f"Tensor {name!r} must be int32 or int64 with {ndim} axes, "
             f"not {array.dtype} {array.shape}"
         )
+    if array.dtype != _compact(array).dtype:
+        raise ContractError(f"Tensor {name!r} must be int32 where every value fits, not int64")
     return array.astype(np.int64)
 
 
 def _int_list(value: Any, what: str) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(item) is int for item in value):
-        raise ContractError(f"{what} must be a list of integers, not {value!r}")
+        raise ContractError(f"{what} must be a list of integers, not {shown(value)}")
     return tuple(value)

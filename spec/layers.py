@@ -1,15 +1,47 @@
 """Layers of an integer program: plain data, validated on their own (contract section 6)."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
 
 import numpy as np
 
 from .activation import Threshold
-from .codebook import Codebook
+from .codebook import MAX_LEVEL_WIDTH, Codebook
 from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat, freeze
 from .requant import Requant
+from .text import shown
+
+MAX_NAME = 200
+MAX_LAYERS = 1 << 12
+MAX_EXTENT = (1 << 16) - 1
+"""Largest kernel, stride and padding."""
+MAX_SIZE = 1 << 24
+"""Most channels, and largest height and width of a map."""
+
+_NAME = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
+
+
+def check_name(name: object) -> None:
+    """Refuse what must not name a layer: names reach file names, tables and other languages."""
+    if not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
+        raise ContractError(
+            f"Layer name must be letters, digits and '_', joined by single '.' or '-', at most "
+            f"{MAX_NAME} characters, not {shown(name)}"
+        )
+
+
+def _check_integers(where: str, least: Mapping[str, int], values: object) -> None:
+    """Refuse fields of `values` that are not plain integers in least..MAX_EXTENT."""
+    for key, lowest in least.items():
+        value = getattr(values, key)
+        if type(value) is not int or not lowest <= value <= MAX_EXTENT:
+            raise ContractError(
+                f"{where}: {key} must be an integer in {lowest}..{MAX_EXTENT}, not {shown(value)}"
+            )
 
 
 class LayerKind(StrEnum):
@@ -34,10 +66,11 @@ class Skip:
     channel_offset: int = 0
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or self.channel_offset < 0:
+        _check_integers("Skip", {"stride": 1}, self)
+        if type(self.channel_offset) is not int or not 0 <= self.channel_offset < MAX_SIZE:
             raise ContractError(
-                f"Skip must have stride >= 1 and channel_offset >= 0, "
-                f"not {self.stride} and {self.channel_offset}"
+                f"Skip: channel_offset must be an integer in 0..{MAX_SIZE - 1}, "
+                f"not {shown(self.channel_offset)}"
             )
 
     def read(self, codes: IntArray, channels: int) -> Int64Array:
@@ -73,19 +106,11 @@ class MacLayer:
     """Decoded weights, int64, same shape."""
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         where = f"Layer {self.name!r}"
         if self.kind not in (LayerKind.CONV, LayerKind.LINEAR):
-            raise ContractError(f"{where}: kind must be conv or linear, not {self.kind}")
-        shape = np.shape(self.weights)
-        if len(shape) != 4 or 0 in shape or (self.kind is LayerKind.LINEAR and shape[2:] != (1, 1)):
-            raise ContractError(
-                f"{where}: weights must be (Cout, Cin/groups, kh, kw), 1x1 for linear, not {shape}"
-            )
-        if self.stride < 1 or self.padding < 0 or self.groups < 1 or shape[0] % self.groups:
-            raise ContractError(
-                f"{where}: stride and groups must be >= 1, padding >= 0 and groups divide "
-                f"{shape[0]} outputs, not {self.stride}, {self.groups}, {self.padding}"
-            )
+            raise ContractError(f"{where}: kind must be conv or linear, not {shown(self.kind)}")
+        self._check_shape(where)
         levels = self._decode(where)
         levels.setflags(write=False)
         pads = np.zeros(self.in_channels, np.int64) if self.pad_codes is None else self.pad_codes
@@ -102,9 +127,35 @@ class MacLayer:
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "pad_codes", pads)
 
+    def _check_shape(self, where: str) -> None:
+        shape = np.shape(self.weights)
+        if len(shape) != 4 or 0 in shape or (self.kind is LayerKind.LINEAR and shape[2:] != (1, 1)):
+            raise ContractError(
+                f"{where}: weights must be (Cout, Cin/groups, kh, kw), 1x1 for linear, not {shape}"
+            )
+        if max(shape[2:]) > MAX_EXTENT or max(shape[0], shape[1]) > MAX_SIZE:
+            raise ContractError(
+                f"{where}: kernel must be at most {MAX_EXTENT} and channels {MAX_SIZE}, not {shape}"
+            )
+        _check_integers(where, {"stride": 1, "padding": 0}, self)
+        groups = self.groups
+        if type(groups) is not int or not 1 <= groups <= MAX_SIZE or shape[0] % groups:
+            raise ContractError(
+                f"{where}: groups must be >= 1 and divide {shape[0]} outputs, not {shown(groups)}"
+            )
+        if shape[1] * groups > MAX_SIZE:
+            raise ContractError(
+                f"{where}: input must have at most {MAX_SIZE} channels, not {shape[1] * groups}"
+            )
+
     def _decode(self, where: str) -> Int64Array:
         what = f"{where}: weight code"
         if self.codebook is None:
+            if type(self.weight_width) is not int or not 1 <= self.weight_width <= MAX_LEVEL_WIDTH:
+                raise ContractError(
+                    f"{where}: weight_width must be an integer in 1..{MAX_LEVEL_WIDTH}, "
+                    f"not {shown(self.weight_width)}"
+                )
             stored = IntFormat(width=self.weight_width, signed=True)
             weights = freeze(self.weights, stored.dtype, what)
             stored.check(weights, f"{where}: weight level")
@@ -135,7 +186,7 @@ class MacLayer:
     @property
     def depth(self) -> int:
         """Terms per sum: Cin/groups * kh * kw."""
-        return int(np.prod(self.weights.shape[1:]))
+        return prod(self.weights.shape[1:])
 
     @property
     def level_width(self) -> int:
@@ -151,6 +202,9 @@ class ThresholdLayer:
     input: str
     output: Threshold
     kind: LayerKind = field(default=LayerKind.THRESHOLD, init=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,18 +223,21 @@ class PoolLayer:
     padding: int = 0
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         where = f"Layer {self.name!r}"
         if self.kind not in (LayerKind.AVG_POOL, LayerKind.MAX_POOL):
-            raise ContractError(f"{where}: kind must be avg_pool or max_pool, not {self.kind}")
+            raise ContractError(
+                f"{where}: kind must be avg_pool or max_pool, not {shown(self.kind)}"
+            )
         average = self.kind is LayerKind.AVG_POOL
         if average != (self.output is not None) or (average and self.padding):
             raise ContractError(
                 f"{where}: avg_pool must have a requant and no padding, max_pool no requant"
             )
-        if self.kernel < 1 or self.stride < 1 or not 0 <= self.padding < self.kernel:
+        _check_integers(where, {"kernel": 1, "stride": 1, "padding": 0}, self)
+        if self.padding >= self.kernel:
             raise ContractError(
-                f"{where}: kernel and stride must be >= 1 and 0 <= padding < kernel, "
-                f"not {self.kernel}, {self.stride}, {self.padding}"
+                f"{where}: padding must be below the kernel's {self.kernel}, not {self.padding}"
             )
         if self.output is not None and self.output.skip_multiplier:
             raise ContractError(f"{where}: skip_multiplier must be 0 in a pool")

@@ -6,6 +6,9 @@ import numpy.typing as npt
 from .errors import ContractError
 from .formats import IntArray, IntFormat
 
+_AT_ONCE = 1 << 16
+"""Codes whose bits are spread out together, 64 times their size: a multiple of 8, whole bytes."""
+
 
 def packed_bytes(count: int, width: int) -> int:
     """Bytes that `count` codes of `width` bits occupy: ceil(count * width / 8)."""
@@ -20,6 +23,11 @@ def pack(codes: IntArray, width: int) -> npt.NDArray[np.uint8]:
     """
     flat = np.asarray(codes).reshape(-1)
     IntFormat(width=width).check(flat, "Packed code")
+    parts = [_pack_some(flat[i : i + _AT_ONCE], width) for i in range(0, flat.size, _AT_ONCE)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+
+
+def _pack_some(flat: IntArray, width: int) -> npt.NDArray[np.uint8]:
     bits = (flat.astype(np.uint64)[:, None] >> np.arange(width, dtype=np.uint64)) & np.uint64(1)
     return np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little")
 
@@ -32,8 +40,17 @@ def unpack(data: npt.NDArray[np.uint8], width: int, count: int) -> npt.NDArray[n
             f"Packed data must be {packed_bytes(count, width)} bytes for {count} codes of "
             f"{width} bits, not {raw.size}"
         )
-    bits = np.unpackbits(raw, bitorder="little")
-    if bits[count * width :].any():
+    used = count * width % 8
+    if used and int(raw[-1]) >> used:
         raise ContractError("Packed data must end in zero bits")
+    codes = np.empty(count, np.int64)
+    for i in range(0, count, _AT_ONCE):
+        some = codes[i : i + _AT_ONCE]
+        some[:] = _unpack_some(raw[i * width // 8 :], width, some.size)
+    return codes
+
+
+def _unpack_some(raw: npt.NDArray[np.uint8], width: int, count: int) -> npt.NDArray[np.int64]:
+    bits = np.unpackbits(raw[: packed_bytes(count, width)], bitorder="little")[: count * width]
     weights = np.int64(1) << np.arange(width, dtype=np.int64)
-    return np.asarray(bits[: count * width].reshape(count, width).astype(np.int64) @ weights)
+    return np.asarray(bits.reshape(count, width).astype(np.int64) @ weights)

@@ -2,15 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from math import prod
+from typing import Any, assert_never
 
 import numpy as np
 
 from .activation import Threshold
 from .errors import ContractError
-from .formats import IntFormat
-from .layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from .formats import IntFormat, check_tensor_format
+from .layers import (
+    MAX_LAYERS,
+    MAX_SIZE,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+)
 from .requant import TOTAL_FORMAT, Requant
+from .text import shown
 
 CONTRACT_VERSION = 1
 MAX_ACC_WIDTH = 32
@@ -46,17 +57,16 @@ class Program:
     """Accumulator bounds (low, high) of each layer that sums; the input range of a threshold."""
 
     def __post_init__(self) -> None:
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
-            raise ContractError(f"Program input must be (C, H, W), not {self.input_shape}")
-        if not self.layers:
-            raise ContractError("Program must have at least one layer, not none")
+        _check_input(self.input_shape, self.input_format)
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise ContractError(f"Program must have 1..{MAX_LAYERS} layers, not {len(self.layers)}")
         object.__setattr__(
             self, "tensors", {INPUT: Tensor(shape=self.input_shape, format=self.input_format)}
         )
         object.__setattr__(self, "bounds", {})
         for layer in self.layers:
-            if not layer.name or layer.name in self.tensors:
-                raise ContractError(f"Layer name must be new and not empty, not {layer.name!r}")
+            if layer.name in self.tensors:
+                raise ContractError(f"Layer name must be new, not {layer.name!r}")
             source = self._source(layer, layer.input)
             match layer:
                 case MacLayer():
@@ -65,6 +75,8 @@ class Program:
                     self.tensors[layer.name] = self._threshold(layer, source)
                 case PoolLayer():
                     self.tensors[layer.name] = self._pool(layer, source)
+                case _:
+                    assert_never(layer)
 
     # -- questions -------------------------------------------------------------------------------
 
@@ -73,7 +85,7 @@ class Program:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ContractError(f"Layer must be one of the program's, not {name!r}")
+        raise ContractError(f"Layer must be one of the program's, not {shown(name)}")
 
     def tensor_shape(self, name: str) -> Shape:
         return self.tensors[name].shape
@@ -95,7 +107,7 @@ class Program:
         layer = self.layer(name)
         if not isinstance(layer, MacLayer):
             return 0
-        return int(np.prod(self.tensor_shape(name))) * layer.depth
+        return prod(self.tensor_shape(name)) * layer.depth
 
     @property
     def average_weight_bits(self) -> float:
@@ -117,7 +129,7 @@ class Program:
     def _source(self, layer: Layer, name: str) -> Tensor:
         if name not in self.tensors:
             raise ContractError(
-                f"Layer {layer.name!r}: tensor must be made by an earlier layer, not {name!r}"
+                f"Layer {layer.name!r}: tensor must be made by an earlier layer, not {shown(name)}"
             )
         return self.tensors[name]
 
@@ -137,12 +149,7 @@ class Program:
             _extent(where, source.shape[1], kernel_h, layer.stride, layer.padding),
             _extent(where, source.shape[2], kernel_w, layer.stride, layer.padding),
         )
-        flat = layer.levels.reshape(layer.out_channels, -1)
-        positive = np.maximum(flat, 0).sum(axis=1)
-        negative = np.minimum(flat, 0).sum(axis=1)
-        low, high = source.format.min, source.format.max  # both formats contain 0: partial sums
-        lows, highs = positive * low + negative * high, positive * high + negative * low
-        self.bounds[layer.name] = (int(lows.min()), int(highs.max()))
+        self.bounds[layer.name] = _sum_bounds(layer, source.format)
         self._accumulator_fits(where, layer.name)
         return self._output(where, layer.name, layer.output, out, layer.skip)
 
@@ -196,7 +203,7 @@ class Program:
     def _skip_range(self, where: str, shape: Shape, skip: Skip) -> tuple[int, int]:
         if skip.tensor not in self.tensors:
             raise ContractError(
-                f"{where}: skip must be made by an earlier layer, not {skip.tensor!r}"
+                f"{where}: skip must be made by an earlier layer, not {shown(skip.tensor)}"
             )
         source = self.tensors[skip.tensor]
         taken = tuple((size + skip.stride - 1) // skip.stride for size in source.shape[1:])
@@ -208,11 +215,37 @@ class Program:
         return source.format.min, source.format.max
 
 
+def _check_input(shape: Shape, fmt: IntFormat) -> None:
+    sizes = tuple(shape)
+    if len(sizes) != 3 or not all(type(x) is int and 1 <= x <= MAX_SIZE for x in sizes):
+        raise ContractError(
+            f"Program input must be (C, H, W), each an integer in 1..{MAX_SIZE}, not {shown(sizes)}"
+        )
+    check_tensor_format(fmt, "Program input format")
+
+
+def _sum_bounds(layer: MacLayer, fmt: IntFormat) -> tuple[int, int]:
+    """(low, high) of the sums, and of all partial sums since both formats contain 0.
+
+    Levels have 16 bits, so their own sums fit int64 whatever fits memory; the products with codes
+    need not, and are made in Python integers.
+    """
+    flat = layer.levels.reshape(layer.out_channels, -1)
+    positive = np.maximum(flat, 0).sum(axis=1).tolist()
+    negative = np.minimum(flat, 0).sum(axis=1).tolist()
+    pairs = list(zip(positive, negative, strict=True))
+    low = min(up * fmt.min + down * fmt.max for up, down in pairs)
+    high = max(up * fmt.max + down * fmt.min for up, down in pairs)
+    return low, high
+
+
 def _extent(where: str, size: int, kernel: int, stride: int, padding: int) -> int:
     """Output positions along one axis."""
-    extent = (size + 2 * padding - kernel) // stride + 1
     if size + 2 * padding < kernel:
         raise ContractError(
             f"{where}: kernel must fit the padded map of {size + 2 * padding}, not {kernel}"
         )
+    extent = (size + 2 * padding - kernel) // stride + 1
+    if extent > MAX_SIZE:
+        raise ContractError(f"{where}: map must be at most {MAX_SIZE} wide, not {extent}")
     return extent

@@ -4,19 +4,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from .errors import ContractError, InputError
 from .files import atomic_path
 from .formats import IntFormat
 from .layer_codec import Tensors, decode_layer, encode_layer, take
+from .limits import demand
 from .program import CONTRACT_VERSION, Program
+from .strict_json import strict_loads
+from .text import printable, shown
 
 HEADER = "adqhw_program"
 
@@ -47,11 +52,29 @@ def encode(program: Program) -> Encoded:
     return Encoded(header=header, tensors=tensors, digest=digest, checksum=_hash(header, tensors))
 
 
-def save(program: Program, path: str | Path) -> None:
-    """Write `program` to `path` atomically."""
+def to_bytes(program: Program) -> bytes:
+    """The file of `program`: equal programs give equal bytes."""
     encoded = encode(program)
     header = {**encoded.header, "digest": encoded.digest, "checksum": encoded.checksum}
-    data = save_safetensors(encoded.tensors, metadata={HEADER: _canonical(header)})
+    return save_safetensors(encoded.tensors, metadata={HEADER: _canonical(header)})
+
+
+def from_bytes(data: bytes) -> Program:
+    """The program of a file's bytes, validated like a file."""
+    try:
+        tensors = load_safetensors(data)  # checks the bytes as a whole
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+    except (SafetensorError, TypeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"Program must be the bytes of a safetensors file: {printable(str(error))}"
+        ) from error
+    return _decode(_header(metadata, "Program"), tensors, "Program")
+
+
+def save(program: Program, path: str | Path) -> None:
+    """Write `program` to `path` atomically."""
+    data = to_bytes(program)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
@@ -59,11 +82,16 @@ def save(program: Program, path: str | Path) -> None:
 def load(path: str | Path) -> Program:
     """Read and validate a program; anything unexpected is refused with the reason."""
     header, tensors = _read(Path(path))
+    return _decode(header, tensors, str(path))
+
+
+def _unsealed(header: dict[str, Any], tensors: Tensors, path: str) -> dict[str, Any]:
+    """Fields of a header whose version, checksum and digest are right, without these."""
     fields = dict(header)
     version = fields.get("contract_version")
     if type(version) is not int or version != CONTRACT_VERSION:
         raise ContractError(
-            f"Program contract_version must be {CONTRACT_VERSION}, not {version!r}: "
+            f"Program contract_version must be {CONTRACT_VERSION}, not {shown(version)}: "
             f"{path} was written by another version of adqhw; export it again"
         )
     digest = take(fields, "digest", str, "Program file")
@@ -74,12 +102,19 @@ def load(path: str | Path) -> Program:
     if _hash(fields, tensors) != digest:
         raise ContractError(f"Program file must match its digest, {path} is damaged")
     take(fields, "contract_version", int, "Program file")
+    return {**fields, "provenance": provenance}
+
+
+def _decode(header: dict[str, Any], tensors: Tensors, path: str) -> Program:
+    fields = _unsealed(header, tensors, path)
+    provenance = take(fields, "provenance", dict, "Program file")
     shape = take(fields, "input_shape", list, "Program file")
     input_format = take(fields, "input_format", str, "Program file")
     layers = take(fields, "layers", list, "Program file")
     _refuse_leftovers(fields, "Program file: field")
     if not all(type(size) is int for size in shape):
-        raise ContractError(f"Program input_shape must hold integers, not {shape!r}")
+        raise ContractError(f"Program input_shape must hold integers, not {shown(shape)}")
+    _demand_weights(layers)
     unread = dict(tensors)
     program = Program(
         input_shape=tuple(shape),
@@ -94,23 +129,37 @@ def load(path: str | Path) -> Program:
 def _read(path: Path) -> tuple[dict[str, Any], Tensors]:
     if not path.is_file():
         raise InputError(f"Program must be a file, not {str(path)!r}")
+    demand(2 * path.stat().st_size, f"Program file {path}")
     try:
         with safe_open(path, framework="numpy") as stream:
             metadata = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in sorted(stream.keys())}
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise InputError(f"Program must be a safetensors file, {path} is not: {error}") from error
+    except (SafetensorError, OSError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"Program must be a safetensors file, {path} is not: {printable(str(error))}"
+        ) from error
+    return _header(metadata, str(path)), tensors
+
+
+def _header(metadata: Mapping[str, str], path: str) -> dict[str, Any]:
     if set(metadata) != {HEADER}:
         raise InputError(
-            f"Program must carry the header {HEADER!r}, {path} has {sorted(metadata) or 'none'}"
+            f"Program must carry the header {HEADER!r}, {path} has "
+            f"{printable(', '.join(sorted(metadata))) or 'none'}"
         )
-    try:
-        header = json.loads(metadata[HEADER])
-    except ValueError as error:
-        raise ContractError(f"Program header must be JSON, {path} has: {error}") from error
+    header = strict_loads(metadata[HEADER], "Program header")
     if not isinstance(header, dict):
         raise ContractError(f"Program header must be a JSON object, not {type(header).__name__}")
-    return header, tensors
+    return header
+
+
+def _demand_weights(layers: list[Any]) -> None:
+    """Refuse decoded weights beyond the memory budget: 2 bits of a file become 26 bytes."""
+    shapes = [layer.get("weights_shape") for layer in layers if isinstance(layer, dict)]
+    counts = [prod(s) for s in shapes if isinstance(s, list) and all(type(n) is int for n in s)]
+    if counts:
+        held, most = 9 * sum(counts), 17 * max(counts)  # levels and codes; while unpacking
+        demand(held + most, "Weights of a program")
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -120,8 +169,8 @@ def _canonical(value: Mapping[str, Any]) -> str:
 def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
     """Plain JSON data, or a message naming the problem."""
     try:
-        return dict(json.loads(_canonical(value)))
-    except (TypeError, ValueError) as error:
+        return dict(strict_loads(_canonical(value), "Provenance"))
+    except (TypeError, ValueError, RecursionError) as error:
         raise ContractError(f"Provenance must be JSON data: {error}") from error
 
 
@@ -136,4 +185,4 @@ def _hash(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) ->
 
 def _refuse_leftovers(fields: Mapping[str, Any], what: str) -> None:
     if fields:
-        raise ContractError(f"{what} must be a known one, not {min(fields)!r}")
+        raise ContractError(f"{what} must be a known one, not {shown(min(fields))}")

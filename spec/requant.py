@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ContractError
-from .formats import Int64Array, IntArray, IntFormat, freeze
+from .formats import Int64Array, IntArray, IntFormat, check_tensor_format, freeze
+from .text import shown
 
 MULTIPLIER_FORMAT = IntFormat(width=24, signed=True)
 SKIP_MULTIPLIER_FORMAT = IntFormat(width=32, signed=True)
 BIAS_FORMAT = IntFormat(width=56, signed=True)
 TOTAL_FORMAT = IntFormat(width=62, signed=True)
 MAX_SHIFT = 47
-MAX_OUT_WIDTH = 32
 
 
 def round_shift(total: Int64Array, shift: int) -> Int64Array:
@@ -52,17 +52,14 @@ class Requant:
             )
         MULTIPLIER_FORMAT.check(multiplier, "Requant multiplier")
         BIAS_FORMAT.check(bias, "Requant bias")
-        if not isinstance(self.shift, int) or not 0 <= self.shift <= MAX_SHIFT:
-            raise ContractError(f"Requant shift must be in 0..{MAX_SHIFT}, not {self.shift!r}")
+        if type(self.shift) is not int or not 0 <= self.shift <= MAX_SHIFT:
+            raise ContractError(f"Requant shift must be in 0..{MAX_SHIFT}, not {shown(self.shift)}")
         skip = self.skip_multiplier
-        if not isinstance(skip, int) or not SKIP_MULTIPLIER_FORMAT.contains(skip, skip):
+        if type(skip) is not int or not SKIP_MULTIPLIER_FORMAT.contains(skip, skip):
             raise ContractError(
-                f"Requant skip_multiplier must fit {SKIP_MULTIPLIER_FORMAT.name}, not {skip!r}"
+                f"Requant skip_multiplier must fit {SKIP_MULTIPLIER_FORMAT.name}, not {shown(skip)}"
             )
-        if self.out.width > MAX_OUT_WIDTH:
-            raise ContractError(
-                f"Requant output must be at most {MAX_OUT_WIDTH} bits, not {self.out.name}"
-            )
+        check_tensor_format(self.out, "Requant output")
         object.__setattr__(self, "multiplier", multiplier)
         object.__setattr__(self, "bias", bias)
 

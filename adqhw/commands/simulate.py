@@ -1,5 +1,6 @@
 """`adqhw simulate`: run a program on images and keep what it computes."""
 
+import zipfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,13 @@ import typer
 from ..console import JSON_OPTION, emit, progress, say
 from ..engines import SIMD_HELP, run_in_steps
 from ..images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.engines import logits_sha256
+from ..spec.engines import Result, logits_sha256
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from ..spec.program_file import load
+
+LOGITS = "logits"
+"""Entry of the .npz that holds the logits."""
 
 
 def command(
@@ -21,7 +25,8 @@ def command(
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N images.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write logits and traces to this .npz.")
+        Path | None,
+        typer.Option("--out", "-o", help="Write logits, and traces by layer, to this .npz."),
     ] = None,
     trace: Annotated[
         list[str] | None,
@@ -43,8 +48,8 @@ def command(
     with progress(f"simulating ({engine})", len(batch.images)) as advance:
         result = run_in_steps(engine, loaded, batch.images, keep, advance, simd)
     if out is not None:
-        with atomic_path(out) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, logits=result.logits, **result.tensors)
+        with atomic_path(out) as temporary:
+            write_npz(temporary, result)
     record = {
         "program": str(program),
         "engine": engine,
@@ -52,10 +57,32 @@ def command(
         "logits_sha256": logits_sha256(result.logits),
         "tensors": {name: list(codes.shape) for name, codes in result.tensors.items()},
         "out": None if out is None else str(out),
+        "entries": [LOGITS, *map(entry, result.tensors)],
     }
     if as_json:
         emit(record)
         return
     say(f"{record['images']} images, logits {record['logits_sha256']}")
     if out is not None:
-        say(f"wrote {out}: logits {', '.join(record['tensors'])}".rstrip())
+        say(f"wrote {out}: {', '.join(record['entries'])}")
+
+
+def entry(layer: str) -> str:
+    """Name of a layer's codes in the .npz: its own, or with `~`, which no layer's name holds.
+
+    A layer may be called `logits`; and NumPy would take `x.npy` for the file of an entry `x`.
+    """
+    return f"{layer}~" if layer == LOGITS or layer.endswith(".npy") else layer
+
+
+def write_npz(path: Path, result: Result) -> None:
+    """Logits and traces as one archive; equal results give equal bytes.
+
+    Not `np.savez`: names are its keyword arguments, so `file` and `allow_pickle` collide.
+    """
+    arrays = {LOGITS: result.logits} | {entry(k): v for k, v in result.tensors.items()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(f"{name}.npy")  # its date is that of every archive
+            with archive.open(info, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from adqhw.sim import dot, operands
 from adqhw.sim.layout import Place, arrange
 from adqhw.sim.simd import Avx2, Portable, Vnni512
-from adqhw.spec import Threshold
-from adqhw.spec.errors import InputError
 
 BYTE = Place(shape=(4, 1, 1), element=1)
 WIDE = Place(shape=(4, 1, 1), element=4)
@@ -61,11 +59,3 @@ def test_maps_alive_together_do_not_overlap(lives):
             if a.born <= b.dies and b.born <= a.dies:
                 apart = a.offset + 2 * a.image <= b.offset or b.offset + 2 * b.image <= a.offset
                 assert apart
-
-
-def test_threshold_without_room_is_refused():
-    """Sums that use all of s32 leave no value for a threshold that is never reached."""
-    stage = Threshold(tau=np.array([[-(2**31), 0, 2**31]]), sign=np.ones(1, np.int64))
-    constants = operands.Constants()
-    with pytest.raises(InputError, match="must leave one value of s32"):
-        operands.threshold_fields(constants, stage, (-(2**31), 2**31 - 1), slice(0, 1), 1)

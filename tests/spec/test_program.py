@@ -66,7 +66,8 @@ W = np.ones((2, 3, 1, 1), int)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: program(conv(W, name="")), "name must be new"),
+        (lambda: conv(W, name=""), "name must be letters"),
+        (lambda: program(conv(W, name="input")), "name must be new"),
         (lambda: program(conv(W), conv(W)), "name must be new"),
         (lambda: program(conv(W, input="later")), "made by an earlier layer, not 'later'"),
         (lambda: program(conv(W), channels=4), "input must have 3 channels, not 4"),
@@ -75,8 +76,8 @@ W = np.ones((2, 3, 1, 1), int)
         (lambda: conv(np.ones((2, 3), int)), "weights must be"),
         (lambda: conv(W * 200), "weight code must fit int8"),
         (lambda: conv(W * 5, weight_width=3), r"weight level must be in -4..3 \(s3\), not 5"),
-        (lambda: conv(W, stride=0), "stride and groups must be >= 1"),
-        (lambda: conv(W, groups=3), "groups divide 2"),
+        (lambda: conv(W, stride=0), "stride must be an integer in 1..65535, not 0"),
+        (lambda: conv(W, groups=3), "groups must be >= 1 and divide 2 outputs, not 3"),
         (
             lambda: conv(W * 3, codebook=Codebook(levels=(0, 1), width=2), weight_width=2),
             r"Layer 'a': weight code must be in 0..1 \(its codebook\), not 3 at index \(0, 0, 0, 0",
@@ -94,7 +95,7 @@ W = np.ones((2, 3, 1, 1), int)
             "skip must give a map",
         ),
         (lambda: conv(W, output=Threshold(tau=[[1]], sign=[1]), skip=Skip(tensor="x")), "a skip"),
-        (lambda: program(), "at least one layer"),
+        (lambda: program(), "must have 1..4096 layers, not 0"),
     ],
 )
 def test_bad_programs_are_refused(make, message):

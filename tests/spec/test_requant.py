@@ -65,7 +65,7 @@ def test_wide_operands(acc, multiplier, skip, skip_multiplier, bias, shift, out)
         ({"shift": 48}, "shift must be in 0..47"),
         ({"shift": -1}, "shift must be in 0..47"),
         ({"skip_multiplier": 1 << 31}, "skip_multiplier must fit s32"),
-        ({"out": IntFormat(width=33)}, "at most 32 bits"),
+        ({"out": IntFormat(width=33)}, "must fit s32"),
         ({"bias": [0, 0]}, "multiplier \\(C,\\)"),
         ({"multiplier": [1.5]}, "integer array"),
     ],

@@ -15,9 +15,15 @@ def forge(program, change, *, seal=True):
     tensors = {name: array.copy() for name, array in encoded.tensors.items()}
     change(header, tensors)
     if seal:
-        bare = {k: v for k, v in header.items() if k != "provenance"}
-        header["digest"], header["checksum"] = _hash(bare, tensors), _hash(header, tensors)
+        return forge_parts(header, tensors)
     return save_safetensors(tensors, metadata={HEADER: _canonical(header)})
+
+
+def forge_parts(header, tensors):
+    """Bytes of a file of these parts, with digest and checksum that fit them."""
+    bare = {key: value for key, value in header.items() if key != "provenance"}
+    sealed = {**header, "digest": _hash(bare, tensors), "checksum": _hash(header, tensors)}
+    return save_safetensors(tensors, metadata={HEADER: _canonical(sealed)})
 
 
 def set_header(key, value):
@@ -40,5 +46,5 @@ def code_outside_codebook(header, tensors):
 
 
 def overflowing_accumulator(header, tensors):
-    """Input codes of 32 bits: the first sums need more than 32."""
-    header["input_format"] = "u32"
+    """Input codes of 31 bits: the first sums need more than 32."""
+    header["input_format"] = "u31"
