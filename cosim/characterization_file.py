@@ -9,7 +9,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Fit:
     area_um2: Mapping[str, float]
     error_percent: float
     """Worst absolute error of the tested layers with real operands."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """(rows, cols) of the arrays that were measured, to fit or to test; none are known: ()."""
 
 
 def record(
@@ -141,7 +143,28 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 def load(path: Path) -> dict[str, Fit]:
     """The fits of a file by micro-architecture; anything amiss is refused with one line."""
     library, micros = read_tables(path, "micro")
-    return {name: _fit(str(path), library, name, table) for name, table in micros.items()}
+    sizes = _sizes(read_content(path)["characterization"], str(path))
+    return {
+        name: replace(_fit(str(path), library, name, table), sizes=sizes)
+        for name, table in micros.items()
+    }
+
+
+def _sizes(head: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
+    """Sizes of the measured arrays; a file without them has no tested size."""
+    listed = [*_listed(head.get("fit_sizes", [])), *_listed([head.get("test_size", [])])]
+    for size in listed:
+        good = isinstance(size, list) and len(size) == 2
+        if not good or any(type(n) is not int or not 1 <= n <= 1 << 16 for n in size):
+            raise InputError(
+                f"Characterization {where!r} must have fit_sizes and test_size of two positive "
+                f"integers, not {shown(size)}"
+            )
+    return tuple((rows, cols) for rows, cols in listed)
+
+
+def _listed(value: Any) -> list[Any]:
+    return [entry for entry in value if entry != []] if isinstance(value, list) else [value]
 
 
 def read_content(path: Path) -> dict[str, Any]:
