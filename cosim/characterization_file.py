@@ -152,7 +152,9 @@ def load(path: Path) -> dict[str, Fit]:
 
 def _sizes(head: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
     """Sizes of the measured arrays; a file without them has no tested size."""
-    listed = [*_listed(head.get("fit_sizes", [])), *_listed([head.get("test_size", [])])]
+    fitted = head.get("fit_sizes", [])
+    listed = fitted if isinstance(fitted, list) else [fitted]
+    listed = [*listed, *([head["test_size"]] if "test_size" in head else [])]
     for size in listed:
         good = isinstance(size, list) and len(size) == 2
         if not good or any(type(n) is not int or not 1 <= n <= 1 << 16 for n in size):
@@ -161,10 +163,6 @@ def _sizes(head: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
                 f"integers, not {shown(size)}"
             )
     return tuple((rows, cols) for rows, cols in listed)
-
-
-def _listed(value: Any) -> list[Any]:
-    return [entry for entry in value if entry != []] if isinstance(value, list) else [value]
 
 
 def read_content(path: Path) -> dict[str, Any]:
