@@ -49,16 +49,18 @@ class Ert:
         key = (RANGE.sub("", wanted["table"]), wanted["action"])
         found = self.actions.get(key)
         if found is None:
-            raise InputError(f"{what}: ert must name an action of {self.where}, not {key}")
+            raise InputError(f"{what}: ert must name an action of {self.where}, not {shown(key)}")
         arguments = wanted.get("arguments")
         if arguments is not None:
             found = [(given, energy) for given, energy in found if _same(given, arguments)]
         if len(found) != 1:
             raise InputError(
-                f"{what}: ert must choose one of the arguments of {key} in {self.where}, "
+                f"{what}: ert must choose one of the arguments of {shown(key)} in {self.where}, "
                 f"not {shown(arguments)} ({len(found)} match)"
             )
-        energy = positive_number(_energy(found[0][1]), f"{what}: energy of {key} in {self.where}")
+        energy = positive_number(
+            _energy(found[0][1]), f"{what}: energy of {shown(key)} in {self.where}"
+        )
         divide, low, high = (positive_number(wanted[k], f"{what}: ert {k}") for k in KEYS[2:])
         if not low <= 1.0 <= high:
             raise InputError(f"{what}: ert must have low <= 1 <= high, not {low} and {high}")
@@ -71,7 +73,7 @@ def load_ert(path: Path, unit: object, what: str) -> Ert:
     if not isinstance(unit, str) or unit not in UNITS:
         raise InputError(f"{what}: ert_unit must be one of {', '.join(UNITS)}, not {shown(unit)}")
     data = _plain(read_text(path, "ERT", MAX_BYTES), f"ERT must be YAML, {str(path)!r} is not")
-    where = f"ERT {path.name!r}"
+    where = f"ERT {shown(path.name)}"
     tables = data.get("ERT", {}).get("tables") if _dict(data) and _dict(data.get("ERT")) else None
     if _dict(data) and "ERT_summary" in data and "ERT" not in data:
         raise InputError(
