@@ -34,6 +34,12 @@ def gates_of(
         raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
     (library,) = libraries.values()
     wide, fit = gate_estimate.fitting(array, library.arrays)
+    try:
+        wide.check_program(program)
+    except InputError as error:
+        raise InputError(
+            f"Characterized lanes must be wide enough for the program: {error}"
+        ) from error
     tensors = gate_estimate.golden_tensors(program, images[:GATE_IMAGES])
     toggles = gate_estimate.layer_toggles(program, wide, tensors)
     lanes = gate_estimate.array_estimate(program, wide, fit, toggles, asked=array)

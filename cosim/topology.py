@@ -23,8 +23,8 @@ from ..spec.text import one_line, shown
 from .topology_columns import Columns, columns_of
 
 MAX_BYTES = 8 << 20
-MAX_LAYERS = 10_000
-"""Networks have hundreds; every layer costs about a millisecond."""
+MAX_LAYERS = 5_000
+"""Networks have hundreds; a layer costs about a millisecond, and its row of a table as much."""
 LARGEST = 1 << 31
 
 

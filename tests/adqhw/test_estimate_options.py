@@ -186,3 +186,14 @@ def test_operands_of_many_lanes_ask_for_memory_first(bench, monkeypatch):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert "Operands of layer 'mac0' on 256x256 lanes of decode must fit 0.01 GiB" in result.stderr
+
+
+def test_lanes_that_are_too_narrow_are_called_the_characterized_ones(bench):
+    text = (bench.folder / "gates.toml").read_text().replace("acc_width = 26", "acc_width = 4")
+    (bench.folder / "narrow.toml").write_text(text)
+    words = [w.replace("gates.toml", "narrow.toml") for w in bench.words("gates", ())]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert (
+        "Characterized lanes must be wide enough for the program: Arch acc_width" in result.stderr
+    )

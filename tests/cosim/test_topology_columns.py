@@ -127,7 +127,7 @@ def test_a_column_that_nobody_knows_is_refused(columns, message):
 def test_the_number_of_layers_is_bounded():
     rows = "A,1,1,1\n" * topology.MAX_LAYERS
     assert len(parse_topology(f"Layer,M,N,K\n{rows}", "n.csv").layers) == topology.MAX_LAYERS
-    with pytest.raises(InputError, match="must have at most 10,000 layers, not more"):
+    with pytest.raises(InputError, match="must have at most 5,000 layers, not more"):
         parse_topology(f"Layer,M,N,K\n{rows}A,1,1,1", "n.csv")
 
 
