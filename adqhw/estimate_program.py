@@ -41,7 +41,7 @@ class Request:
 
 
 def run(request: Request, *, as_json: bool) -> None:
-    from .commands.estimate import roof_record, show_estimate, show_roof, show_warnings
+    from .commands.estimate import show_warnings
     from .cosim import technology
     from .cosim.buildable import area_warnings
     from .cosim.estimate import estimate, measure, uniform_baseline
@@ -58,25 +58,42 @@ def run(request: Request, *, as_json: bool) -> None:
     result = estimate(loaded, array, table, activity=activity, options=options)
     against = to_uniform(result, uniform_baseline(result, loaded, activity=activity))
     warnings = area_warnings(result) + (gate_warnings(*by_gates) if by_gates else [])
-    record = {
-        "program": str(request.path),
-        "digest": loaded.digest,
-        **result.to_dict(),
-        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
-        **roof_record(result, request.bandwidth),
-        **({"gates": by_gates[0].to_dict()} if by_gates else {}),
-        **({"output_stage": by_gates[1].to_dict()} if by_gates and by_gates[1] else {}),
-        "warnings": warnings,
-        "seconds": time.perf_counter() - start,
-    }
+    gates = {"gates": by_gates[0].to_dict()} if by_gates else {}
+    behind = {"output_stage": by_gates[1].to_dict()} if by_gates and by_gates[1] else {}
+    subject = {"program": str(request.path), "digest": loaded.digest}
     if as_json:
-        emit(record)
+        record = costs_record(result, against, request.bandwidth, warnings)
+        seconds = time.perf_counter() - start
+        emit({**subject, **record, **gates, **behind, "seconds": seconds})
         return
-    show_estimate(request.path, result, against)
-    show_roof(result, request.bandwidth)
+    show_costs(request.path, result, against, request.bandwidth)
     if by_gates is not None:
         show_gates(*by_gates)
     show_warnings(warnings)
+
+
+def costs_record(
+    result: "Estimate", against: dict[str, Any], bandwidth: float | None, warnings: list[str]
+) -> dict[str, Any]:
+    """What programs and topologies have in common, for JSON."""
+    from .commands.estimate import roof_record
+
+    return {
+        **result.to_dict(),
+        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
+        **roof_record(result, bandwidth),
+        "warnings": warnings,
+    }
+
+
+def show_costs(
+    path: Path, result: "Estimate", against: dict[str, Any], bandwidth: float | None
+) -> None:
+    """The same for people, but for the warnings, which come last."""
+    from .commands.estimate import show_estimate, show_roof
+
+    show_estimate(path, result, against)
+    show_roof(result, bandwidth)
 
 
 def to_uniform(result: "Estimate", baseline: "Estimate") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .arrays import DEFAULT_ARRAY, DEFAULT_MICRO
 from .console import emit, say, show_table
-from .estimate_program import to_uniform
+from .estimate_program import costs_record, show_costs, to_uniform
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ def run(request: Request, *, as_json: bool) -> None:
 
 
 def lanes(request: Request, *, as_json: bool) -> None:
-    from .commands.estimate import roof_record, show_estimate, show_roof, show_warnings
+    from .commands.estimate import show_warnings
     from .cosim import technology
     from .cosim.bare import Assumptions, bare_program
     from .cosim.buildable import area_warnings
@@ -56,19 +56,12 @@ def lanes(request: Request, *, as_json: bool) -> None:
     result = estimate(program, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, program, statistics=assumed.text))
     warnings = area_warnings(result)
-    record = {
-        "topology": str(request.path),
-        **result.to_dict(),
-        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
-        **roof_record(result, request.bandwidth),
-        "warnings": warnings,
-        "seconds": time.perf_counter() - start,
-    }
     if as_json:
-        emit(record)
+        record = costs_record(result, against, request.bandwidth, warnings)
+        seconds = time.perf_counter() - start
+        emit({"topology": str(request.path), **record, "seconds": seconds})
         return
-    show_estimate(request.path, result, against)
-    show_roof(result, request.bandwidth)
+    show_costs(request.path, result, against, request.bandwidth)
     show_warnings(warnings)
 
 
