@@ -101,7 +101,7 @@ def own_rows(program: Program, rounds: int) -> list[dict[str, Any]]:
 
 def topology_text(program: Program) -> str:
     """The convolutions of `program` as a SCALE-Sim topology: the padded map that windows reach."""
-    from .cosim.topology import COLUMNS
+    from .cosim.topology_columns import COLUMNS
 
     lines = [", ".join(("Layer name", *COLUMNS)) + ","]
     for layer in program.layers:

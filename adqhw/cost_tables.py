@@ -20,6 +20,8 @@ from .spec.errors import InputError
 from .spec.files import atomic_path
 from .spec.formats import IntArray
 from .spec.program import Program
+from .spec.reading import read_text
+from .spec.text import one_line, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +150,7 @@ def parse_budget(text: str) -> tuple[str, float]:
         value = 0.0
     if not equals or kind not in KINDS or not 0 < value < float("inf"):
         raise InputError(
-            f"Budget must be KIND=NUMBER with KIND one of {', '.join(KINDS)}, not {text!r}"
+            f"Budget must be KIND=NUMBER with KIND one of {', '.join(KINDS)}, not {shown(text)}"
         )
     return kind, value
 
@@ -265,8 +267,11 @@ def recipe_costs(
 
 def _fixed(path: Path) -> float:
     try:
-        return float(json.loads(path.read_text())["fixed"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        fixed = float(json.loads(read_text(path, "Cost table"))["fixed"])
+    except (RecursionError, OverflowError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"Cost table must have a fixed part, not {str(path)!r}: {error}"
+            f"Cost table must have a fixed part, not {str(path)!r}: {one_line(error)}"
         ) from error
+    if not abs(fixed) < float("inf"):
+        raise InputError(f"Cost table must have a fixed part that is a number, not {fixed}")
+    return fixed

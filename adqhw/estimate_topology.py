@@ -7,7 +7,7 @@ from typing import Any
 
 from .arrays import DEFAULT_ARRAY, DEFAULT_MICRO
 from .console import emit, say, show_table
-from .spec.errors import InputError
+from .estimate_program import costs_record, show_costs, to_uniform
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +36,10 @@ def run(request: Request, *, as_json: bool) -> None:
 
 
 def lanes(request: Request, *, as_json: bool) -> None:
-    from .commands.estimate import roof_record, show_estimate, show_roof
+    from .commands.estimate import show_warnings
     from .cosim import technology
     from .cosim.bare import Assumptions, bare_program
-    from .cosim.energy import ratio
+    from .cosim.buildable import area_warnings
     from .cosim.estimate import estimate, uniform_baseline
     from .cosim.topology import load_topology
     from .cosim.traffic import Options
@@ -51,40 +51,24 @@ def lanes(request: Request, *, as_json: bool) -> None:
     table = technology.load(request.tech)
     program = bare_program(load_topology(request.path), assumed)
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
-    arch = program.arch(rows, cols, request.micro or DEFAULT_MICRO)
+    micro = DEFAULT_MICRO if request.micro is None else request.micro
+    arch = program.arch(rows, cols, micro)
     result = estimate(program, arch, table, options=options, statistics=assumed.text)
-    baseline = uniform_baseline(result, program, statistics=assumed.text)
-    splits = {"total": ("datapath", "memory", "dram")} | {
-        name: (name,) for name in ("datapath", "memory", "dram")
-    }
-    against = {k: ratio(result.energy, baseline.energy, v) for k, v in splits.items()}
-    record = {
-        "topology": str(request.path),
-        **result.to_dict(),
-        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
-        **roof_record(result, request.bandwidth),
-        "seconds": time.perf_counter() - start,
-    }
+    against = to_uniform(result, uniform_baseline(result, program, statistics=assumed.text))
+    warnings = area_warnings(result)
     if as_json:
-        emit(record)
+        record = costs_record(result, against, request.bandwidth, warnings)
+        seconds = time.perf_counter() - start
+        emit({"topology": str(request.path), **record, "seconds": seconds})
         return
-    show_estimate(request.path, result, against)
-    show_roof(result, request.bandwidth)
+    show_costs(request.path, result, against, request.bandwidth)
+    show_warnings(warnings)
 
 
 def systolic(request: Request, dataflow: str, *, as_json: bool) -> None:
     from .cosim.systolic import Dataflow, topology_systolic, total_cycles
     from .cosim.topology import load_topology
 
-    given = {
-        "--micro": request.micro,
-        "--weight-bits": request.weight_bits,
-        "--act-bits": request.act_bits,
-        "--bandwidth": request.bandwidth,
-    }
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(f"{name} must go with the lane array, not with --dataflow")
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
     layers = topology_systolic(load_topology(request.path), rows, cols, Dataflow.of(dataflow))
     record: dict[str, Any] = {
@@ -97,6 +81,7 @@ def systolic(request: Request, dataflow: str, *, as_json: bool) -> None:
             for x in layers
         ],
         "total": {"cycles": total_cycles(layers)},
+        "warnings": [],
     }
     if as_json:
         emit(record)

@@ -3,7 +3,8 @@
 A topology tells sizes only. `BareProgram` answers the questions that the cost model asks of a
 program from those sizes and from `Assumptions`; it cannot run. Every layer is a convolution with a
 codebook of all 2^weight_bits codes, read through thresholds that all channels share, the last one
-ends in logits. Depth-wise layers are grouped convolutions.
+ends in logits. Depth-wise layers are grouped convolutions. Matrix products are costed as such,
+whatever their row makes of K (`LayerSize.as_product`): K is what the rows of the array reduce.
 """
 
 from collections.abc import Mapping
@@ -12,20 +13,26 @@ from functools import cached_property
 
 import numpy as np
 
-from ..rtl.arch import Arch, Micro
+from ..rtl.arch import RANGES, Arch, Micro
 from ..rtl.fit import narrowest
 from ..spec.activation import Threshold
 from ..spec.codebook import Codebook
 from ..spec.errors import InputError
 from ..spec.formats import IntFormat
-from ..spec.layers import MacLayer
+from ..spec.layers import Layer, MacLayer
 from ..spec.program import INPUT, Program, Tensor
 from ..spec.requant import Requant
+from ..spec.text import shown
 from .topology import LayerSize, Topology
 from .weight_facts import WeightFacts, assume
 
 LEVEL_WIDTH = 8
 LOGITS = IntFormat(width=32, signed=True)
+SUM_WIDTH = RANGES["acc_width"][1]
+MOST_COUNTED = 1 << 53
+"""Products of a layer, weights, codes of a map: what is counted is exact as a float below that."""
+MOST_GROUPS = 1 << 18
+"""Channels of all depth-wise layers together: each is walked one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +48,7 @@ class Assumptions:
         for name, low, high in (("weight_bits", 2, 8), ("act_bits", 1, 8)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-                raise InputError(f"Assumed {name} must be in {low}..{high}, not {value!r}")
+                raise InputError(f"Assumed {name} must be in {low}..{high}, not {shown(value)}")
 
     @property
     def text(self) -> str:
@@ -77,6 +84,14 @@ class BareProgram(Program):
         object.__setattr__(self, "bounds", bounds)
 
     @cached_property
+    def _by_name(self) -> dict[str, BareLayer]:
+        return {layer.name: layer for layer in self.layers}
+
+    def layer(self, name: str) -> Layer:
+        """The layer called `name`, without a walk over thousands of others."""
+        return self._by_name.get(name) or super().layer(name)
+
+    @cached_property
     def digest(self) -> str:  # type: ignore[override]
         raise InputError("A bare topology has no program digest: it computes nothing")
 
@@ -86,12 +101,15 @@ class BareProgram(Program):
 
 
 def bare_program(topology: Topology, assumed: Assumptions) -> BareProgram:
-    """`topology` as something that can be costed."""
+    """`topology` as something that can be costed; a layer too large is refused by name."""
     tensors: dict[str, Tensor] = {}
-    layers = []
-    for position, size in enumerate(topology.layers):
-        last = position == len(topology.layers) - 1
-        layer = _layer(size, position, assumed, last=last)
+    layers, parts = [], _Parts.of(assumed)
+    sizes = [size.as_product() for size in topology.layers]
+    _check_groups(sizes)
+    for position, size in enumerate(sizes):
+        last = position == len(sizes) - 1
+        _check(size, assumed)
+        layer = _layer(size, position, parts, last=last)
         codes = IntFormat(width=assumed.act_bits)
         made = LOGITS if last else codes
         source = (size.channels * size.repeat, *_read(size))
@@ -110,6 +128,43 @@ def bare_program(topology: Topology, assumed: Assumptions) -> BareProgram:
     )
 
 
+def _check_groups(sizes: list[LayerSize]) -> None:
+    groups = sum(size.repeat for size in sizes if size.repeat > 1)
+    if groups > MOST_GROUPS:
+        raise InputError(
+            f"Topology must have at most {MOST_GROUPS:,} channels in depth-wise layers to be "
+            f"costed, not {groups:,}"
+        )
+
+
+def _check(size: LayerSize, assumed: Assumptions) -> None:
+    """Refuse, by its name, a layer that the lane array does not do; all in Python integers."""
+    where = f"Layer {shown(size.name)}"
+    across = size.stride if size.stride_width is None else size.stride_width
+    if across != size.stride and size.out_height > 1 and size.out_width > 1:
+        raise InputError(
+            f"{where} must have one stride in both directions to run on the lane array, not "
+            f"{size.stride} and {across} (--dataflow takes them)"
+        )
+    top = (1 << assumed.act_bits) - 1
+    most = (1 << (SUM_WIDTH - 1)) // (top << (LEVEL_WIDTH - 1))
+    if size.window > most:
+        raise InputError(
+            f"{where} must have at most {most:,} terms in a sum of {SUM_WIDTH} bits, with "
+            f"{assumed.act_bits}-bit activations, not {size.window:,}"
+        )
+    channels = max(size.channels * size.repeat, size.filters * size.repeat)
+    if channels > RANGES["channels"][1]:
+        raise InputError(
+            f"{where} must have at most {RANGES['channels'][1]:,} channels, not {channels:,}"
+        )
+    height, width = _read(size)
+    codes = size.channels * size.repeat * height * width
+    for what, count in (("multiplications", size.macs), ("activations", codes)):
+        if count >= MOST_COUNTED:
+            raise InputError(f"{where} must have less than 2^53 {what}, not {count:,}")
+
+
 def _read(size: LayerSize) -> tuple[int, int]:
     """Extents that the windows reach: SCALE-Sim lets the last one hang over."""
     return (
@@ -118,24 +173,40 @@ def _read(size: LayerSize) -> tuple[int, int]:
     )
 
 
-def _layer(size: LayerSize, position: int, assumed: Assumptions, *, last: bool) -> BareLayer:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Parts:
+    """What all layers share."""
+
+    weight_bits: int
+    codebook: Codebook
+    threshold: Threshold
+    requant: Requant
+
+    @classmethod
+    def of(cls, assumed: Assumptions) -> "_Parts":
+        half = 1 << (LEVEL_WIDTH - 1)
+        step = (2 * half) >> assumed.weight_bits
+        levels = [0, *(v for v in range(-half, half, step) if v)][: 1 << assumed.weight_bits]
+        steps, one = (1 << assumed.act_bits) - 1, np.ones(1, np.int64)
+        return cls(
+            weight_bits=assumed.weight_bits,
+            codebook=Codebook(levels=tuple(levels), width=assumed.weight_bits),
+            threshold=Threshold(tau=np.arange(steps)[None], sign=one),
+            requant=Requant(multiplier=one, bias=one, shift=0, out=LOGITS),
+        )
+
+
+def _layer(size: LayerSize, position: int, parts: _Parts, *, last: bool) -> BareLayer:
     shape = (size.filters * size.repeat, size.channels, size.filter_height, size.filter_width)
-    half = 1 << (LEVEL_WIDTH - 1)
-    step = (2 * half) >> assumed.weight_bits
-    levels = [0, *(v for v in range(-half, half, step) if v)][: 1 << assumed.weight_bits]
-    steps = (1 << assumed.act_bits) - 1
-    threshold = Threshold(tau=np.arange(steps)[None], sign=np.ones(1, np.int64))
-    one = np.ones(1, np.int64)
-    requant = Requant(multiplier=one, bias=one, shift=0, out=LOGITS)
     return BareLayer(
         name=f"{position}:{size.name}",  # names may repeat in a topology
         input=INPUT if position == 0 else f"{position}:input",
         weights=np.broadcast_to(np.uint8(0), shape),
-        weight_width=assumed.weight_bits,
-        codebook=Codebook(levels=tuple(levels), width=assumed.weight_bits),
+        weight_width=parts.weight_bits,
+        codebook=parts.codebook,
         stride=size.stride,
         groups=size.repeat,
-        output=requant if last else threshold,
+        output=parts.requant if last else parts.threshold,
     )
 
 

@@ -26,6 +26,7 @@ from .gate_estimate import (
     fitting,
     golden_tensors,
     layer_toggles,
+    untested,
 )
 from .gate_library import GateLibrary
 from .memories import memories
@@ -127,6 +128,8 @@ def rows_of(
             if left_out is not None and (reason := too_narrow(wide, program)):
                 left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
                 continue
+            if reason := untested(wide, fit):
+                raise InputError(f"Array must be of a size with known errors: {reason}")
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)
             gates = array_estimate(program, wide, fit, moved[wide])

@@ -8,14 +8,15 @@
 """
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
+from ..spec.reading import MOST, read_toml
+from ..spec.text import shown
 from .characterize import Characterization, Plan
 from .gate_bench import ArrayGates
 from .gate_fit import predict_fj, terms_of
@@ -36,6 +37,8 @@ class Fit:
     area_um2: Mapping[str, float]
     error_percent: float
     """Worst absolute error of the tested layers with real operands."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """(rows, cols) of the arrays that were measured, to fit or to test; none are known: ()."""
 
 
 def record(
@@ -140,15 +143,31 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 def load(path: Path) -> dict[str, Fit]:
     """The fits of a file by micro-architecture; anything amiss is refused with one line."""
     library, micros = read_tables(path, "micro")
-    return {name: _fit(str(path), library, name, table) for name, table in micros.items()}
+    sizes = _sizes(read_content(path)["characterization"], str(path))
+    return {
+        name: replace(_fit(str(path), library, name, table), sizes=sizes)
+        for name, table in micros.items()
+    }
+
+
+def _sizes(head: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
+    """Sizes of the measured arrays; a file without them has no tested size."""
+    fitted = head.get("fit_sizes", [])
+    listed = fitted if isinstance(fitted, list) else [fitted]
+    listed = [*listed, *([head["test_size"]] if "test_size" in head else [])]
+    for size in listed:
+        good = isinstance(size, list) and len(size) == 2
+        if not good or any(type(n) is not int or not 1 <= n <= 1 << 16 for n in size):
+            raise InputError(
+                f"Characterization {where!r} must have fit_sizes and test_size of two positive "
+                f"integers, not {shown(size)}"
+            )
+    return tuple((rows, cols) for rows, cols in listed)
 
 
 def read_content(path: Path) -> dict[str, Any]:
     """The file as nested dictionaries, unchecked."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"Characterization {str(path)!r} must be a TOML file: {error}") from error
+    return read_toml(path, "Characterization")
 
 
 def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
@@ -157,16 +176,19 @@ def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
     tables = content.get(kind)
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"Characterization {str(path)!r} must have [{kind}.NAME] tables, not none")
-    library = content.get("characterization", {}).get("liberty")
+    head = content.get("characterization")
+    library = head.get("liberty") if isinstance(head, dict) else None
     if not isinstance(library, str):
-        raise InputError(f"Characterization {str(path)!r} must name its liberty, not {library!r}")
+        raise InputError(
+            f"Characterization {str(path)!r} must name its liberty, not {shown(library)}"
+        )
     return library, tables
 
 
 def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
     what = f"Characterization {where!r}, micro {micro!r}"
     if not isinstance(table, dict):
-        raise InputError(f"{what} must be a table, not {table!r}")
+        raise InputError(f"{what} must be a table, not {shown(table)}")
     parts = {
         part: numbers(f"{what}, {part}", table.get(part), names)
         for part, names in (("energy_fj", terms_of(micro)), ("area_um2", STRUCTURE))
@@ -186,16 +208,16 @@ def numbers(
 ) -> dict[str, float]:
     """The named numbers of a table; others: it may have more, and they may be negative."""
     if not isinstance(table, dict):
-        raise InputError(f"{what} must be a table, not {table!r}")
+        raise InputError(f"{what} must be a table, not {shown(table)}")
     wrong = [f"not lack {name!r}" for name in names if name not in table]
-    wrong += [f"not also {name!r}" for name in table if name not in names and not others]
+    wrong += [f"not also {shown(name)}" for name in table if name not in names and not others]
     if wrong:
         raise InputError(f"{what} must have {', '.join(names)}, {wrong[0]}")
     for name in names:
         value = table[name]
         good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (good and abs(value) < float("inf")):
-            raise InputError(f"{what}, {name} must be a finite number, not {value!r}")
+        if not (good and abs(value) <= MOST):  # nor NaN, nor an integer that no float holds
+            raise InputError(f"{what}, {name} must be a finite number, not {shown(value)}")
         if others is False and value < 0:
-            raise InputError(f"{what}, {name} must be at least 0, not {value!r}")
+            raise InputError(f"{what}, {name} must be at least 0, not {shown(value)}")
     return {name: float(table[name]) for name in names}

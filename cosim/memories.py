@@ -11,6 +11,7 @@ Three memories, each one bank, each as large as this program needs and no larger
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from ..rtl.arch import Arch, Micro
@@ -105,10 +106,12 @@ def peak_live_bits(program: Program) -> int:
     born = {layer.name: i for i, layer in enumerate(program.layers)}
     for position, layer in enumerate(program.layers):  # what comes from outside
         born.setdefault(layer.input, position)
-    return max(
-        sum(map_bits(program, t) for t in born if born[t] <= i <= last.get(t, born[t]))
-        for i in range(len(program.layers))
-    )
+    changes = [0] * (len(program.layers) + 2)  # by position: a tensor comes, or is read no more
+    for tensor, start in born.items():
+        bits = map_bits(program, tensor)
+        changes[start] += bits
+        changes[last.get(tensor, start) + 1] -= bits
+    return max(accumulate(changes))
 
 
 def map_bits(program: Program, tensor: str) -> int:

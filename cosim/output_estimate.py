@@ -1,7 +1,7 @@
 """The output stage's energy by its gates: both units clocked all the time, one of them at work."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class OutputEstimate:
     standing_pj: Band
     """Clock and leakage of both units over all cycles of the network."""
     area_um2: float
+    substituted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Width by name: (asked for, of the characterized units that are costed instead)."""
 
     @property
     def energy_pj(self) -> Band:
@@ -38,6 +40,10 @@ class OutputEstimate:
             "standing_pj": self.standing_pj.as_dict(),
             "energy_pj": self.energy_pj.as_dict(),
             "area_um2": self.area_um2,
+            "substituted": {
+                name: {"asked": asked, "costed": costed}
+                for name, (asked, costed) in self.substituted.items()
+            },
         }
 
 
@@ -71,7 +77,13 @@ def output_estimate(
         moving_pj=moving,
         standing_pj=sum(standing, start=Band.exactly(0.0)),
         area_um2=sum(fit.area_um2 for fit in units.values()),
+        substituted=_substituted(arch, wide),
     )
+
+
+def _substituted(asked: Arch, costed: Arch) -> dict[str, tuple[int, int]]:
+    pairs = {name: (width, widths_of(costed)[name]) for name, width in widths_of(asked).items()}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _widened(arch: Arch, units: Mapping[str, UnitFit]) -> Arch:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..spec.errors import InputError
+from ..spec.reading import LEAST, MOST
 from .estimate import Estimate, LayerEstimate
 
 
@@ -51,7 +52,7 @@ class LayerRoof:
 
 def roofline(result: Estimate, bandwidth: float) -> list[LayerRoof]:
     """Every layer of `result` under a DRAM of `bandwidth` bits per cycle."""
-    if not (isinstance(bandwidth, int | float) and math.isfinite(bandwidth) and bandwidth > 0):
+    if not (isinstance(bandwidth, int | float) and LEAST <= bandwidth <= MOST):
         raise InputError(f"Bandwidth must be a positive number of bits per cycle, not {bandwidth}")
     peak = result.arch.rows * result.arch.cols
     return [_layer(layer, bandwidth, peak) for layer in result.layers]

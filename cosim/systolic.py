@@ -22,7 +22,11 @@ from typing import Any
 import numpy as np
 
 from ..spec.errors import InputError
+from ..spec.text import shown
 from .topology import LayerSize, Topology
+
+MOST_ELEMENTS = 1 << 20
+"""Of a side: far beyond any array, and no count of a bounded topology wraps."""
 
 
 class Dataflow(StrEnum):
@@ -35,7 +39,7 @@ class Dataflow(StrEnum):
     @classmethod
     def of(cls, text: str) -> "Dataflow":
         if text not in set(cls):
-            raise InputError(f"Dataflow must be one of {', '.join(cls)}, not {text!r}")
+            raise InputError(f"Dataflow must be one of {', '.join(cls)}, not {shown(text)}")
         return cls(text)
 
 
@@ -78,6 +82,8 @@ def topology_systolic(
     for what, value in (("rows", rows), ("cols", cols)):
         if np.any(np.asarray(value) < 1):
             raise InputError(f"Systolic {what} must be at least 1, not {value}")
+        if np.any(np.asarray(value) > MOST_ELEMENTS):
+            raise InputError(f"Systolic {what} must be at most {MOST_ELEMENTS:,}, not {value}")
     return [layer_systolic(size, rows, cols, dataflow) for size in topology.layers]
 
 

@@ -8,8 +8,6 @@ number, a unit that is not the entry's own, an unknown key, each is refused with
 `low` and `high` bound what the sources disagree about. They are corners, not standard deviations.
 """
 
-import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..spec.errors import InputError
+from ..spec.reading import MAX_TOML_BYTES, parse_toml, positive_number, read_text
+from ..spec.text import shown
 from .accelergy import Ert, load_ert
 from .elementwise import most, root
 
@@ -129,15 +129,7 @@ def load(name: str | Path) -> Technology:
     """The shipped table called `name`, or the one in the file `name` (ending in .toml)."""
     if str(name).endswith(".toml"):
         path = Path(name)
-        if not path.is_file():
-            raise InputError(f"Technology file must exist, not {str(path)!r}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"Technology file must be UTF-8 text, not {str(path)!r}: {error}"
-            ) from error
-        return parse(text, str(path), path.parent)
+        return parse(read_text(path, "Technology file", MAX_TOML_BYTES), str(path), path.parent)
     if name not in available():
         raise InputError(
             f"Technology must be one of {', '.join(available())} or a .toml file, not {str(name)!r}"
@@ -151,10 +143,7 @@ def parse(text: str, where: str, folder: Path = Path()) -> Technology:
 
     folder: where an energy reference table of Accelergy stands that the table takes entries from.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"Technology {where!r} must be TOML: {error}") from error
+    data = parse_toml(text, f"Technology {where!r}")
     _exact_keys(data, ("technology", "entry"), f"Technology {where!r}")
     head, entries = data["technology"], data["entry"]
     ert = _ert(head, f"Technology {where!r}", folder)
@@ -164,7 +153,7 @@ def parse(text: str, where: str, folder: Path = Path()) -> Technology:
     if head["sram_law"] not in SRAM_LAWS:
         raise InputError(
             f"Technology {where!r}: sram_law must be one of {', '.join(SRAM_LAWS)}, "
-            f"not {head['sram_law']!r}"
+            f"not {shown(head['sram_law'])}"
         )
     _exact_keys(entries, tuple(ENTRIES), f"Technology {where!r}, entries")
     return Technology(
@@ -179,7 +168,7 @@ def _ert(head: object, where: str, folder: Path) -> Ert | None:
         return None
     name, unit = head.pop("ert", None), head.pop("ert_unit", None)
     if not isinstance(name, str):
-        raise InputError(f"{where}: ert must be the name of a file, not {name!r}")
+        raise InputError(f"{where}: ert must be the name of a file, not {shown(name)}")
     return load_ert(folder / name, unit, where)
 
 
@@ -194,9 +183,9 @@ def _entry(name: str, data: object, where: str, ert: Ert | None = None) -> Entry
     for key in ("unit", "source", "node", "note"):
         _text(data, key, what)
     if data["unit"] != ENTRIES[name]:
-        raise InputError(f"{what}: unit must be {ENTRIES[name]!r}, not {data['unit']!r}")
+        raise InputError(f"{what}: unit must be {ENTRIES[name]!r}, not {shown(data['unit'])}")
     _exact_keys(data["value"], BAND_KEYS, f"{what}, value")
-    low, expected, high = (_number(data["value"][k], f"{what}: {k}") for k in BAND_KEYS)
+    low, expected, high = (positive_number(data["value"][k], f"{what}: {k}") for k in BAND_KEYS)
     if not low <= expected <= high:
         raise InputError(
             f"{what}: value must have low <= expected <= high, not {low}, {expected}, {high}"
@@ -207,23 +196,15 @@ def _entry(name: str, data: object, where: str, ert: Ert | None = None) -> Entry
 
 def _exact_keys(data: object, keys: tuple[str, ...], what: str) -> None:
     if not isinstance(data, dict):
-        raise InputError(f"{what} must be a table with {', '.join(keys)}, not {data!r}")
+        raise InputError(f"{what} must be a table with {', '.join(keys)}, not {shown(data)}")
     for key in keys:
         if key not in data:
             raise InputError(f"{what} must have {key!r}: nothing defaults")
     for key in data:
         if key not in keys:
-            raise InputError(f"{what} must have no unknown key, not {key!r}")
+            raise InputError(f"{what} must have no unknown key, not {shown(key)}")
 
 
 def _text(data: dict[str, Any], key: str, what: str) -> None:
     if not isinstance(data[key], str) or not data[key].strip():
-        raise InputError(f"{what}: {key} must be a non-empty text, not {data[key]!r}")
-
-
-def _number(value: object, what: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
-        if math.isfinite(number) and number > 0:
-            return number
-    raise InputError(f"{what} must be a positive finite number, not {value!r}")
+        raise InputError(f"{what}: {key} must be a non-empty text, not {shown(data[key])}")

@@ -1,30 +1,30 @@
 """Topologies: networks as SCALE-Sim writes them, a CSV file of layer sizes.
 
-Two forms, told apart by the header, read by position as SCALE-Sim does:
+Two forms, told apart by the header, their first columns in this order:
 
     Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width,
         Channels, Num Filter, Strides,      (one line)
     Layer, M, N, K,
 
-Columns behind those (sparsity, remarks) say nothing about a dense layer's size and are left alone.
 The sizes are those after padding: a map of 224 x 224 gives SCALE-Sim ceil((224 - 7 + 2) / 2) = 110
 rows under a filter of 7 with stride 2, an overhanging window included. A name with `DP` in it is a
-depth-wise layer: one layer per channel.
+depth-wise layer: one layer per channel. Columns behind those are read by name (`topology_columns`).
 """
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..spec.errors import InputError
+from ..spec.reading import read_text
+from ..spec.text import one_line, shown
+from .topology_columns import Columns, columns_of
 
-COLUMNS = (
-    "IFMAP Height", "IFMAP Width", "Filter Height", "Filter Width", "Channels", "Num Filter",
-    "Strides",
-)  # fmt: skip
-GEMM = ("M", "N", "K")
+MAX_BYTES = 8 << 20
+MAX_LAYERS = 5_000
+"""Networks have hundreds; a layer costs about a millisecond, and its row of a table as much."""
 LARGEST = 1 << 31
 
 
@@ -40,6 +40,8 @@ class LayerSize:
     channels: int
     filters: int
     stride: int
+    """From window to window of a column, and of a row where `stride_width` does not say else."""
+    stride_width: int | None = None
     repeat: int = 1
     """How often in a row: the channels of a depth-wise layer."""
 
@@ -49,7 +51,8 @@ class LayerSize:
 
     @property
     def out_width(self) -> int:
-        return -(-(self.width - self.filter_width) // self.stride) + 1
+        step = self.stride if self.stride_width is None else self.stride_width
+        return -(-(self.width - self.filter_width) // step) + 1
 
     @property
     def pixels(self) -> int:
@@ -65,6 +68,30 @@ class LayerSize:
         """Of all repetitions."""
         return self.repeat * self.pixels * self.window * self.filters
 
+    def as_product(self) -> "LayerSize":
+        """The same layer with everything that one output reads in its channels, if it can be.
+
+        Where the filter spans the map (in one direction or both) and is a single element in the
+        other direction, no two outputs share an operand: the layer is a matrix product, however it
+        is written - K in the filter's width, in its height, in the channels or in all of them. One
+        that is neither, or is depth-wise, is returned as it is.
+        """
+        down, across = self.filter_height == self.height, self.filter_width == self.width
+        whole = (down or self.filter_height == 1) and (across or self.filter_width == 1)
+        if not whole or self.repeat > 1:
+            return self
+        step = self.stride if self.stride_width is None else self.stride_width
+        return replace(
+            self,
+            height=1 if down else self.height,
+            width=1 if across else self.width,
+            filter_height=1,
+            filter_width=1,
+            channels=self.window,
+            stride=step if down else self.stride,
+            stride_width=None if down or across else self.stride_width,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topology:
@@ -76,65 +103,68 @@ class Topology:
 
 def load_topology(path: str | Path) -> Topology:
     """The topology in the file `path`; a bad field is refused with its row and column."""
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"Topology must be a file, not {str(file)!r}")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Topology must be UTF-8 text, {str(file)!r} is not: {error}") from error
-    return parse_topology(text, file.name)
+    return parse_topology(read_text(path, "Topology", MAX_BYTES), Path(path).name)
 
 
 def parse_topology(text: str, name: str) -> Topology:
     """The topology in the CSV `text`; `name` is the file's."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text))]
-    if not rows or not any(rows[0]):
-        raise InputError(f"Topology {name!r} must have a header in row 1, not an empty one")
-    columns = _columns(rows[0], f"Topology {name!r}, row 1")
-    layers = [
-        _layer(row, columns, f"Topology {name!r}, row {number}")
-        for number, row in enumerate(rows[1:], start=2)
-        if any(row)  # blank, or commas only
-    ]
+    what = f"Topology {shown(name)}"
+    rows = _rows(text, what)
+    _, header = next(rows, (1, []))
+    if not any(header):
+        raise InputError(f"{what} must have a header in row 1, not an empty one")
+    columns = columns_of(header, f"{what}, row 1")
+    layers = []
+    for number, row in rows:
+        if not any(row):  # blank, or commas only
+            continue
+        if len(layers) == MAX_LAYERS:
+            raise InputError(f"{what} must have at most {MAX_LAYERS:,} layers, not more")
+        layers.append(_layer(row, columns, f"{what}, row {number}"))
     if not layers:
-        raise InputError(f"Topology {name!r} must have at least one layer, not none")
+        raise InputError(f"{what} must have at least one layer, not none")
     return Topology(name=Path(name).stem, layers=tuple(layers))
 
 
-def _columns(header: Sequence[str], where: str) -> tuple[str, ...]:
-    wanted = GEMM if header[1:2] == ["M"] else COLUMNS
-    for position, column in enumerate(wanted, start=1):
-        found = header[position].lower() if position < len(header) else None
-        accepted = {column.lower()}
-        if column == "Strides":
-            accepted |= {"stride", "stride height"}
-        if found not in accepted:
-            shown = "none" if found is None else repr(header[position])
-            raise InputError(f"{where}, column {position + 1} must be {column!r}, not {shown}")
-    return wanted
+def _rows(text: str, what: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of every row; a quoted cell may span lines, its row has the first's number.
+
+    Quoting is strict: a quote that is never closed would take the rest of the file for one name.
+    """
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True, strict=True)
+    number = 1
+    try:
+        for row in reader:
+            yield number, [cell.strip() for cell in row]
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{what}, row {number} must be CSV: {one_line(error)}") from error
 
 
-def _layer(row: Sequence[str], columns: tuple[str, ...], where: str) -> LayerSize:
-    if not row[0]:
+def _layer(row: list[str], columns: Columns, where: str) -> LayerSize:
+    name = row[0]
+    if not name:
         raise InputError(f"{where}, column 1 must be the name of a layer, not empty")
-    where = f"{where} ({row[0]})"
-    values = [
+    where = f"{where} ({shown(name)[1:-1]})"
+    sizes = [
         _number(row[i] if i < len(row) else "", f"{where}, column {i + 1} ({column})")
-        for i, column in enumerate(columns, start=1)
+        for i, column in enumerate(columns.sizes, start=1)
     ]
-    if columns is GEMM:
-        m, n, k = values
-        values = [m, k, 1, k, 1, n, 1]  # SCALE-Sim's own reading of a matrix product
-    height, width, filter_height, filter_width, channels, filters, stride = values
+    if columns.product:
+        m, n, k = sizes
+        sizes = [m, k, 1, k, 1, n, 1]  # SCALE-Sim's own reading of a matrix product
+    columns.refuse_others(row, where)
+    at = columns.stride_width
+    across = _number(row[at], f"{where}, column {at + 1} (Stride Width)") if at else None
+    height, width, filter_height, filter_width, channels, filters, stride = sizes
     for what, size, limit in (("Height", filter_height, height), ("Width", filter_width, width)):
         if size > limit:
             raise InputError(
                 f"{where}: Filter {what} must be at most the IFMAP's {limit}, not {size}"
             )
-    depthwise = "DP" in row[0]
+    depthwise = "DP" in name
     return LayerSize(
-        name=row[0],
+        name=name,
         height=height,
         width=width,
         filter_height=filter_height,
@@ -142,11 +172,16 @@ def _layer(row: Sequence[str], columns: tuple[str, ...], where: str) -> LayerSiz
         channels=1 if depthwise else channels,
         filters=filters,
         stride=stride,
+        stride_width=None if across == stride else across,
         repeat=channels if depthwise else 1,
     )
 
 
 def _number(text: str, what: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < LARGEST:
-        return int(text)
-    raise InputError(f"{what} must be a positive integer, not {text!r}")
+    if text.isascii() and text.isdigit():
+        digits = text.lstrip("0")
+        if len(digits) <= len(str(LARGEST)) and 0 < int(digits or "0") < LARGEST:
+            return int(digits)
+        if digits:
+            raise InputError(f"{what} must be below 2^31, not {shown(text)}")
+    raise InputError(f"{what} must be a positive integer, not {shown(text)}")

@@ -8,6 +8,7 @@ from ..spec.activation import Threshold
 from ..spec.errors import InputError
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
+from ..spec.text import shown
 from .elementwise import real
 from .memories import (
     codebook_bits,
@@ -40,6 +41,9 @@ class OffArray:
     groups: int = 0
 
 
+MOST_IMAGES = 10**12
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """What is assumed around the array."""
@@ -50,8 +54,12 @@ class Options:
     """Images processed per load of the network; 1 is the cold start, the dearest case."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.batch, int) or isinstance(self.batch, bool) or self.batch < 1:
-            raise InputError(f"Batch must be a positive number of images, not {self.batch!r}")
+        whole = isinstance(self.batch, int) and not isinstance(self.batch, bool)
+        if not whole or not 1 <= self.batch <= MOST_IMAGES:
+            raise InputError(
+                f"Batch must be a positive number of images up to {MOST_IMAGES:,}, "
+                f"not {shown(self.batch)}"
+            )
 
 
 def on_array(layer: Layer) -> bool:

@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..spec.errors import InputError
+from ..spec.reading import read_toml
+from ..spec.text import shown
 from .storage import Storage
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ class Arch:
     storage: Storage = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
-        if self.micro not in set(Micro):
+        if not isinstance(self.micro, str) or self.micro not in set(Micro):
             names = ", ".join(Micro)
-            raise InputError(f"Arch micro must be one of {names}, not {self.micro!r}")
+            raise InputError(f"Arch micro must be one of {names}, not {shown(self.micro)}")
         object.__setattr__(self, "micro", Micro(self.micro))
         _check(self, "Arch")
         if self.out_width <= self.threshold_width:
@@ -136,12 +137,14 @@ class Arch:
     @classmethod
     def from_dict(cls, values: dict[str, Any], what: str = "Arch") -> "Arch":
         """Arch from plain data; an unknown or missing key is refused by name."""
+        if not isinstance(values, dict):
+            raise InputError(f"{what} must be a table, not {shown(values)}")
         values = dict(values)
         nested = {"requant": RequantWidths, "storage": Storage}
         for name, kind in nested.items():
             table = values.setdefault(name, {})
             if not isinstance(table, dict):
-                raise InputError(f"{what} {name} must be a table, not {table!r}")
+                raise InputError(f"{what} {name} must be a table, not {shown(table)}")
             _check_keys(table, kind, f"{what} {name}")
             values[name] = kind(**table)
         _check_keys(values, cls, what)
@@ -150,12 +153,7 @@ class Arch:
     @classmethod
     def from_toml(cls, path: str | Path) -> "Arch":
         """Arch from a TOML file: top-level keys, tables `[requant]` and `[storage]`."""
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(
-                f"Arch file must be readable TOML, not {str(path)!r}: {error}"
-            ) from None
+        values = read_toml(path, "Arch file")
         return cls.from_dict(values, f"Arch file {str(path)!r}")
 
     @classmethod
@@ -201,7 +199,7 @@ def _check(values: Arch | RequantWidths, what: str) -> None:
         low, high = RANGES[entry.name]
         value = getattr(values, entry.name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise InputError(f"{what} {entry.name} must be in {low}..{high}, not {value!r}")
+            raise InputError(f"{what} {entry.name} must be in {low}..{high}, not {shown(value)}")
 
 
 def _check_keys(values: dict[str, Any], cls: type, what: str) -> None:
@@ -209,7 +207,7 @@ def _check_keys(values: dict[str, Any], cls: type, what: str) -> None:
     unknown = sorted(set(values) - set(fields))
     if unknown:
         known = ", ".join(sorted(fields))
-        raise InputError(f"{what} must have only the keys {known}, not {unknown[0]!r}")
+        raise InputError(f"{what} must have only the keys {known}, not {shown(unknown[0])}")
     for name, entry in fields.items():
         optional = (entry.default, entry.default_factory) != (dataclasses.MISSING,) * 2
         if not optional and name not in values:

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from ..spec.errors import InputError
+from ..spec.text import shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +36,7 @@ class Storage:
             value = getattr(self, entry.name)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise InputError(
-                    f"Arch storage {entry.name} must be in {low}..{high}, not {value!r}"
+                    f"Arch storage {entry.name} must be in {low}..{high}, not {shown(value)}"
                 )
 
 

@@ -4,6 +4,7 @@ Names are data: a layer may be called `[red]`, `=1+1` or an escape sequence in a
 prints them goes through here; what pastes them into a script refuses them instead.
 """
 
+import reprlib
 import unicodedata
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -38,3 +39,27 @@ def _visible(sign: str) -> str:
     if unicodedata.category(sign) not in _UNPRINTABLE:
         return sign
     return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def one_line(error: BaseException) -> str:
+    """The message of another library's error, on one line and printable."""
+    return printable(" ".join(str(error).split()), 400)
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """`repr` of a value from a file for a message: bounded in length, depth and digits.
+
+    A file's integers may have more digits than `repr` prints, its tables may be nested deeper than
+    it descends or hold the same part many million times.
+    """
+    return printable(_Short(limit).repr(value), limit)
+
+
+class _Short(reprlib.Repr):
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, limit + 1, limit + 1
+
+    def repr_int(self, value: int, level: int) -> str:
+        bits = value.bit_length()
+        return repr(value) if bits <= 256 else f"an integer of {bits:,} bits"

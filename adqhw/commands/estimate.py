@@ -1,27 +1,20 @@
-"""`adqhw estimate`: cycles, energy and area of a program on an array, layer by layer."""
+"""`adqhw estimate`: cycles, energy and area of a program or topology on an array, by layer."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
-from ..console import JSON_OPTION, emit, say, show_table
-from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP
+from ..console import JSON_OPTION, say, show_table
+from ..images import DATA_HELP, INPUT_HELP
 from ..spec.errors import InputError
-from ..spec.program import Program
-from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..cosim.estimate import Estimate
-    from ..cosim.gate_estimate import ArrayEstimate
-    from ..cosim.output_estimate import OutputEstimate
-    from ..rtl.arch import Arch
-    from ..spec.formats import IntArray
 
 DEFAULT_IMAGES = 100
-GATE_IMAGES = 2
+DEFAULT_TECHNOLOGY = "literature45"
 
 SUBJECT_HELP = "Program file (.safetensors) or SCALE-Sim topology (.csv)."
 BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
@@ -33,6 +26,7 @@ GATES_HELP = (
     "Also the lane array (and the output stage) by files of `adqhw characterize` of one library, "
     "with the operands of images; may be repeated."
 )
+IMAGES_HELP = "Measure the activity on the first N images (100)."
 BATCH_HELP = "Images per load of the network from DRAM; 1 is a cold start for every image."
 RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not counted."
 
@@ -43,13 +37,11 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
-    tech: Annotated[str, typer.Option(help=TECH_HELP)] = "literature45",
+    tech: Annotated[str | None, typer.Option(help=TECH_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
-    images: Annotated[
-        int, typer.Option(help="Measure the activity on the first N images.")
-    ] = DEFAULT_IMAGES,
-    batch: Annotated[int, typer.Option(help=BATCH_HELP)] = 1,
+    images: Annotated[int | None, typer.Option(help=IMAGES_HELP)] = None,
+    batch: Annotated[int | None, typer.Option(help=BATCH_HELP)] = None,
     resident: Annotated[bool, typer.Option("--resident", help=RESIDENT_HELP)] = False,
     bandwidth: Annotated[float | None, typer.Option(help=BANDWIDTH_HELP)] = None,
     weight_bits: Annotated[int | None, typer.Option(help=WEIGHT_BITS_HELP)] = None,
@@ -67,113 +59,57 @@ def command(
 
     Example: adqhw estimate program.safetensors --rows 16 --cols 16 --data ~/cifar10
     """
-    if program.suffix == ".csv":
+    given = {
+        "--arch": arch, "--rows": rows, "--cols": cols, "--micro": micro, "--tech": tech,
+        "--data": data, "--input": input_file, "--images": images, "--batch": batch,
+        "--resident": resident or None, "--bandwidth": bandwidth, "--weight-bits": weight_bits,
+        "--act-bits": act_bits, "--dataflow": dataflow, "--gates": gates or None,
+    }  # fmt: skip
+    of_topology = program.suffix.lower() == ".csv"
+    check_options(given, of_topology=of_topology)
+    common = {
+        "path": program, "rows": rows, "cols": cols, "micro": micro,
+        "tech": DEFAULT_TECHNOLOGY if tech is None else tech, "bandwidth": bandwidth,
+        "weights_from_dram": not resident, "batch": 1 if batch is None else batch,
+    }  # fmt: skip
+    if of_topology:
         from .. import estimate_topology
 
-        given = {"--arch": arch, "--data": data, "--input": input_file, "--gates": gates}
-        refused = [name for name, value in given.items() if value is not None]
-        if refused:
-            raise InputError(f"{refused[0]} must go with a program, not with a topology")
         request = estimate_topology.Request(
-            path=program, rows=rows, cols=cols, micro=micro, tech=tech, weight_bits=weight_bits,
-            act_bits=act_bits, dataflow=dataflow, bandwidth=bandwidth,
-            weights_from_dram=not resident, batch=batch,
-        )  # fmt: skip
+            **common, weight_bits=weight_bits, act_bits=act_bits, dataflow=dataflow
+        )
         estimate_topology.run(request, as_json=as_json)
         return
-    topology_only = {"--weight-bits": weight_bits, "--act-bits": act_bits, "--dataflow": dataflow}
-    for name, value in topology_only.items():
-        if value is not None:
-            raise InputError(f"{name} must go with a topology (.csv), not with a program")
-    from ..cosim import technology
-    from ..cosim.energy import ratio
-    from ..cosim.estimate import estimate, measure, uniform_baseline
-    from ..cosim.traffic import Options
+    from .. import estimate_program
 
-    start = time.perf_counter()
-    options = Options(weights_from_dram=not resident, batch=batch)
-    table = technology.load(tech)
-    loaded = load(program)
-    array = choose_arch(loaded, arch, rows, cols, micro)
-    shown = images_or_none(loaded, data, images, input_file)
-    by_gates = gates_of(loaded, array, gates, shown) if gates else None
-    activity = measure(loaded, shown)
-    result = estimate(loaded, array, table, activity=activity, options=options)
-    baseline = uniform_baseline(result, loaded, activity=activity)
-    against = {
-        name: ratio(result.energy, baseline.energy, splits)
-        for name, splits in {
-            "total": ("datapath", "memory", "dram"),
-            "datapath": ("datapath",),
-            "memory": ("memory",),
-            "dram": ("dram",),
-        }.items()
-    }
-    record = {
-        "program": str(program),
-        "digest": loaded.digest,
-        **result.to_dict(),
-        "to_uniform": {k: v.as_dict() if v else None for k, v in against.items()},
-        **roof_record(result, bandwidth),
-        **({"gates": by_gates[0].to_dict()} if by_gates else {}),
-        **({"output_stage": by_gates[1].to_dict()} if by_gates and by_gates[1] else {}),
-        "seconds": time.perf_counter() - start,
-    }
-    if as_json:
-        emit(record)
-        return
-    show_estimate(program, result, against)
-    show_roof(result, bandwidth)
-    if by_gates is not None:
-        show_gates(*by_gates)
-
-
-def gates_of(
-    program: Program, array: "Arch", paths: list[Path], images: "IntArray | None"
-) -> "tuple[ArrayEstimate, OutputEstimate | None]":
-    """Lane array and output stage by the characterizations at `paths`, on the first images."""
-    from ..cosim import gate_estimate
-    from ..cosim.gate_library import read_all
-    from ..cosim.output_estimate import output_estimate
-
-    if images is None:
-        raise InputError("Images must be given with --data or --input: toggles need operands")
-    libraries = read_all(paths)
-    if len(libraries) > 1:
-        raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
-    (library,) = libraries.values()
-    wide, fit = gate_estimate.fitting(array, library.arrays)
-    tensors = gate_estimate.golden_tensors(program, images[:GATE_IMAGES])
-    toggles = gate_estimate.layer_toggles(program, wide, tensors)
-    behind = output_estimate(program, array, library.units, tensors) if library.units else None
-    return gate_estimate.array_estimate(program, wide, fit, toggles), behind
-
-
-def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
-    from ..cosim.report import energy_text
-
-    show_table(
-        f"lane array {found.micro} by its gates, one image; bar: worst error of layers that were "
-        "not fitted",
-        ("layer", "MACs", "cycles", "energy", "pJ/MAC", "of it clock and leakage %"),
-        [
-            (
-                layer.name, layer.macs, layer.cycles, energy_text(layer.energy_pj),
-                layer.energy_pj.expected / layer.macs,
-                100 * layer.standing_pj / layer.energy_pj.expected,
-            )
-            for layer in found.layers
-        ],
-    )  # fmt: skip
-    say(
-        f"lane array by gates: {energy_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
-        "glitches, placed wires, clock tree, memories, output stage"
+    wanted = estimate_program.Request(
+        **common, arch=arch, data=data, input_file=input_file, images=images, gates=gates or []
     )
-    if behind is not None:
-        say(
-            f"output stage by gates: {energy_text(behind.energy_pj)}, {behind.area_um2:,.0f} um2, "
-            f"of it {energy_text(behind.standing_pj)} clock and leakage; without its memory"
-        )
+    estimate_program.run(wanted, as_json=as_json)
+
+
+EVERYWHERE = {"--rows", "--cols"}
+LANES = {"--micro", "--tech", "--batch", "--resident", "--bandwidth"}
+TAKEN = {
+    "a program": EVERYWHERE | LANES | {"--arch", "--data", "--input", "--images", "--gates"},
+    "a topology (.csv) on the lane array": EVERYWHERE | LANES | {"--weight-bits", "--act-bits"},
+    "a topology (.csv) with --dataflow": EVERYWHERE | {"--dataflow"},
+}
+"""Options by what is estimated; all others are refused there, because nothing would follow."""
+
+
+def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
+    """Refuse the first given option that means nothing for what is estimated."""
+    program, lanes, systolic = TAKEN
+    mode = program
+    if of_topology:
+        mode = lanes if given["--dataflow"] is None else systolic
+    for name, value in given.items():
+        if value is not None and name not in TAKEN[mode]:
+            homes = " or ".join(home for home, names in TAKEN.items() if name in names)
+            raise InputError(f"{name} must go with {homes}, not with {mode}")
+    if given["--resident"] and given["--batch"] is not None:
+        raise InputError("--batch must go without --resident: what is not loaded is not shared")
 
 
 def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:
@@ -204,15 +140,9 @@ def show_roof(result: "Estimate", bandwidth: float | None) -> None:
     )  # fmt: skip
 
 
-def images_or_none(
-    program: Program, data: Path | None, limit: int | None, input_file: Path | None = None
-) -> "IntArray | None":
-    """Images to measure on: those given, the bundled digits of a digits program, or none."""
-    if data is None and input_file is None and program.provenance.get("dataset") != "digits":
-        if limit is not None and limit < 1:
-            raise InputError(f"Number of images must be at least 1, not {limit}")
-        return None
-    return read_images(program, input_file=input_file, data=data, limit=limit).images
+def show_warnings(warnings: list[str]) -> None:
+    for text in warnings:
+        say(f"warning: {text}")
 
 
 def show_estimate(program: Path, result: "Estimate", against: dict[str, Any]) -> None:

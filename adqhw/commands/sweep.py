@@ -19,6 +19,7 @@ from ..sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
 from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP
 
 if TYPE_CHECKING:
+    from ..cosim.estimate import Estimate
     from ..cosim.explore import Workload
     from ..cosim.store import Store
     from ..cosim.sweeping import Swept
@@ -58,6 +59,7 @@ def command(
     Example: adqhw sweep w4.safetensors w2.safetensors --rows-cols 8x8,16x16 -o runs/sweep
     """
     from ..cosim import technology
+    from ..cosim.buildable import all_area_warnings
     from ..cosim.explore import Grid
     from ..cosim.report import write_report, write_tables
     from ..cosim.store import Store
@@ -90,6 +92,7 @@ def command(
     record = {
         "rows": [design.row() for design in swept.designs],
         "refused": swept.refused,
+        "warnings": all_area_warnings(_named(swept)),
         "computed": swept.computed,
         "reused": swept.reused,
         "files": [str(path) for path in files],
@@ -99,6 +102,8 @@ def command(
         emit(record)
         return
     _show(swept)
+    for text in record["warnings"]:
+        say(f"warning: {text}")
     say(f"wrote {', '.join(str(path) for path in files)}")
 
 
@@ -178,6 +183,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise InputError("Program must be named once, not twice on the same command line")
+
+
+def _named(swept: "Swept") -> "list[tuple[str, Estimate]]":
+    return [(f"{d.label}, {d.estimate.technology.name}", d.estimate) for d in swept.designs]
 
 
 def _show(swept: "Swept") -> None:

@@ -123,7 +123,10 @@ def test_estimate_with_a_dataflow_gives_systolic_cycles(tmp_path):
     ("options", "message"),
     [
         (["--dataflow", "rs"], "Dataflow must be one of os, ws, is, not 'rs'"),
-        (["--dataflow", "os", "--bandwidth", "8"], "--bandwidth must go with the lane array"),
+        (
+            ["--dataflow", "os", "--bandwidth", "8"],
+            "--bandwidth must go with a program or a topology",
+        ),
         (["--weight-bits", "9"], "Assumed weight_bits must be in 2..8, not 9"),
         (["--bandwidth", "0"], "Bandwidth must be a positive number"),
         (["--data", "here"], "--data must go with a program, not with a topology"),

@@ -115,3 +115,18 @@ def test_a_budget_on_the_chip_is_of_a_resident_network(tmp_path, monkeypatch):
 def test_bad_budgets_are_refused(text):
     with pytest.raises(InputError, match="Budget must be KIND=NUMBER with KIND one of bits, size"):
         parse_budget(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"fixed": "x"}', '{"fixed": null}', '{"fixed": NaN}', '{"fixed": -Infinity}',
+     '{"fixed": 1' + "0" * 400 + "}", '{"fixed": ' + "9" * 5000 + "}", "[" * 50_000, "\xff"],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_a_cost_table_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "costs_cycles.json").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match="Cost table must have a fixed part") as caught:
+        with_budget(
+            recipes.get("digits_resnet8_adq"), "cycles=900", data=None, init=None, folder=tmp_path
+        )
+    assert str(caught.value).isprintable()

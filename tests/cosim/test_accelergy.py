@@ -27,6 +27,17 @@ ERT:
     - {name: read, arguments: {data_delta: 0}, energy: 4}
     - {name: read, arguments: {data_delta: 1}, energy: 8}
 """
+SUMMARY = """\
+ERT_summary:
+  version: '0.4'
+  table_summary:
+  - name: top.mac[1..256]
+    actions:
+    - {name: compute, average_energy: 0.32, max_energy: 0.32, min_energy: 0.32}
+"""
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
 MAC = '{ table = "top.mac", action = "compute", divide = 64, low = 0.5, high = 2 }'
 
 
@@ -53,6 +64,23 @@ def test_an_entry_is_the_tables_energy_per_bit_with_the_bar_given(tmp_path):
     line = MAC.replace("top.mac", "top.glb").replace("compute", "read")
     line = line.replace("}", ", arguments = { data_delta = 1 } }")
     assert load(written(tmp_path, f"ert = {line}"))["multiply"].expected == pytest.approx(0.125)
+
+
+def test_energies_as_other_writers_write_them(tmp_path):
+    """PyYAML takes 1e-1 for a text, and Windows ends its lines otherwise; aliases may be shared."""
+    text = ERT.replace("0.32", "3.2e-1").replace("arguments: {}", "arguments: &none {}")
+    text = text.replace("arguments: null", "arguments: *none").replace("\n", "\r\n")
+    band = load(written(tmp_path, f"ert = {MAC}", ert=text))["multiply"]
+    assert band.expected == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    "energy", ["-1", ".inf", ".nan", "1e40", "1e-40", "2020-99-99", "٣", "[1]"]
+)
+def test_an_energy_that_is_no_positive_number_is_refused(tmp_path, energy):
+    text = ERT.replace("0.32", energy)
+    with pytest.raises(InputError, match=r"energy of .* must be"):
+        load(written(tmp_path, f"ert = {MAC}", ert=text))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +110,22 @@ def test_what_an_ert_leaves_out_must_be_said(tmp_path, line, unit, message):
         ("tables: []", "must have ERT: tables:"),
         ("ERT: {tables: [{name: a}]}", "every table must have a name and actions"),
         ("ERT: {tables: [{name: a, actions: [{name: b}]}]}", "a name and an energy"),
+        (
+            SUMMARY,
+            "must be the full table .ERT.yaml of the same run of Accelergy., not its summary",
+        ),
+        (LAUGHS, "more than 200,000 nodes, aliases written out"),
+        ("ERT: &a {tables: *a}", "alias 'a' is a part of itself"),
+        ("ERT: {tables: *a}", "found undefined alias"),
+        ("ERT: " + "[" * 100_000, "nested more than 16 deep"),
+        ("- a\n" * 200_001, "more than 200,000 nodes"),
+        ("ERT: " + "a" * (4 << 20), "ERT must have at most 4,194,304 bytes"),
+        ("ERT: \x1b[31m", "control characters are not allowed"),
+        ("a: 1\n---\nb: 2", "expected a single document"),
+        (
+            "ERT: {tables: [{name: a, actions: [{name: b, energy: 1, arguments: [2]}]}]}",
+            "arguments must be a table",
+        ),
     ],
 )
 def test_a_bad_ert_is_refused(tmp_path, ert, message):

@@ -76,6 +76,7 @@ def fit_of(micro: str, worth: float) -> Fit:
         library="made up", micro=micro, widths={name: getattr(arch, name) for name in WIDTHS},
         energy_fj=dict.fromkeys(terms_of(micro), worth),
         area_um2=dict.fromkeys(STRUCTURE, 100.0), error_percent=0.0,
+        sizes=((4, 2),),
     )  # fmt: skip
 
 

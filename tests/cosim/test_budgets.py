@@ -34,6 +34,7 @@ def fit_of(micro: str, cost: float) -> Fit:
         energy_fj=dict.fromkeys(terms_of(micro), cost),
         area_um2=dict.fromkeys(STRUCTURE, 100.0),
         error_percent=3.0,
+        sizes=((4, 2),),
     )
 
 
@@ -150,5 +151,5 @@ def test_a_missing_characterization_is_one_line_and_code_2(tmp_path):
         app, ["bench", "budgets", words[0], "--gates", words[1], "-o", words[2]]
     )
     assert result.exit_code == 2
-    assert "must be a TOML file" in result.output
+    assert "Characterization must be a file" in result.output
     assert len(result.output.strip().splitlines()) == 1

@@ -71,7 +71,7 @@ def test_the_file_says_what_was_fitted_and_how_far_off_it_is(found, tmp_path):
 
 
 BROKEN = {
-    "must be a TOML file": ("[characterization]", "[[characterization"),
+    "must be TOML": ("[characterization]", "[[characterization"),
     "must have array, row, column, lane, not lack 'lane'": ("lane = 90.0", "bus = 90.0"),
     "must have array, row, column, lane, not also 'bus'": ("lane = 90.0", "lane = 90.0\nbus = 1"),
     "must be at least 0, not -90.0": ("lane = 90.0", "lane = -90.0"),

@@ -86,6 +86,7 @@ def test_twice_the_rows_never_raise_any_layer_of_a_random_network(seed, micro):
 @settings(max_examples=120, deadline=None)
 @given(layers(), sizes, sizes, st.sampled_from(MICROS))
 def test_when_twice_the_columns_raise_the_cycles(size, rows, cols, micro):
+    size = size.as_product()  # what the array is given
     program = program_of(size)
     arch = program.arch(rows, cols, micro)
     depth = -(-size.channels // rows) * size.filter_height * size.filter_width

@@ -31,6 +31,7 @@ def fit_of(arch: Arch, **worth: float) -> Fit:
         energy_fj={name: worth.get(name, 0.0) for name in terms_of(arch.micro)},
         area_um2=dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True)),
         error_percent=5.0,
+        sizes=((4, 2), (8, 8)),
     )
 
 

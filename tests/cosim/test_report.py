@@ -223,8 +223,8 @@ def test_estimate_for_people_names_technology_and_bar_and_leaves_stdout_empty(tm
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tech", "none.toml"], "Technology file must exist"),
-        (["--arch", "none.toml"], "Arch file must be readable TOML"),
+        (["--tech", "none.toml"], "Technology file must be a file"),
+        (["--arch", "none.toml"], "Arch file must be a file"),
         (["--arch", "none.toml", "--rows", "4"], "not both"),
         (["--micro", "magic"], "Arch micro must be one of"),
         (["--images", "0"], "Number of images must be at least 1"),

@@ -71,7 +71,7 @@ def test_names_and_files(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(UNIT)
     assert load(path).name == "t"
-    with pytest.raises(InputError, match="must exist"):
+    with pytest.raises(InputError, match="Technology file must be a file"):
         load(tmp_path / "absent.toml")
     with pytest.raises(InputError, match="must be one of literature45, unit"):
         load("literature")

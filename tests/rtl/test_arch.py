@@ -61,7 +61,7 @@ def test_dict_and_toml_round_trip(tmp_path):
         ("rows = 4\ncols = 2\n[requant]\nround = 1", "requant must have only the keys .* not 'ro"),
         ("rows = 4\ncols = 2\nrequant = 3", "requant must be a table, not 3"),
         ("rows = '4'\ncols = 2", "rows must be in 1..256, not '4'"),
-        ("rows = [", "must be readable TOML"),
+        ("rows = [", "must be TOML"),
     ],
 )
 def test_bad_files_are_refused_by_reason(tmp_path, text: str, message: str):
@@ -72,7 +72,7 @@ def test_bad_files_are_refused_by_reason(tmp_path, text: str, message: str):
 
 
 def test_a_missing_file_is_bad_input(tmp_path):
-    with pytest.raises(InputError, match="must be readable TOML"):
+    with pytest.raises(InputError, match="Arch file must be a file"):
         Arch.from_toml(tmp_path / "none.toml")
 
 
