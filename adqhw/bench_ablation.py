@@ -166,7 +166,7 @@ def command(
         emit({"budget": json.loads(json.dumps(asdict(budget), default=str)),
               "rows": [asdict(row) for row in rows]})  # fmt: skip
         return
-    people.print(describe(budget), markup=False)
+    people.print(describe(budget))
     columns = ("group", "case", "weight bits", "integer", "fakequant")
     cells = [
         (r.group, r.name, r.average_weight_bits, figure(r.integer), figure(r.graph, UNMEASURED))
