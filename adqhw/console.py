@@ -110,11 +110,6 @@ def say(text: str) -> None:
     people.print(text)
 
 
-def warn(text: str) -> None:
-    """One line about what went wrong without ending the command."""
-    print(f"adqhw: warning: {printable(' '.join(text.split()), LONGEST_LINE)}", file=sys.stderr)
-
-
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table for people; numbers stand right."""
     table = Table(title=title, title_justify="left")

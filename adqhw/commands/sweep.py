@@ -59,10 +59,12 @@ def command(
     """
     from ..cosim import technology
     from ..cosim.explore import Grid
-    from ..cosim.report import write_report, write_tables
+    from ..cosim.page import write_report
+    from ..cosim.report import write_tables
     from ..cosim.store import Store
     from ..cosim.sweeping import plan_sweep, run_plan
     from ..cosim.traffic import Options
+    from ..cosim.workers import ended_by_sigterm
 
     start = time.perf_counter()
     grid = Grid(
@@ -78,15 +80,17 @@ def command(
     ]
     grid.check_arrays()
     store = Store(out / "points")
-    with _workers(workers, scheduler) as pool:
+    with ended_by_sigterm(), _workers(workers, scheduler) as pool:
         workloads = _measure(candidates, store, pool)
         plan = plan_sweep(workloads, grid, store)
+        if store.damaged:
+            say(f"{len(store.damaged):,} stored results do not fit their digest: computed again")
         _reused("points", len(plan.points) - len(plan.missing), len(plan.points))
         with _progress("estimating", len(plan.missing)) as advance:
             swept = run_plan(plan, store, pool, advance)
-    if not swept.designs:
-        raise InputError(next(iter(swept.refused.values())))
-    files = (write_report if report else write_tables)(out, swept.designs)
+        if not swept.designs:
+            raise InputError(next(iter(swept.refused.values())))
+        files = (write_report if report else write_tables)(out, swept.designs)
     record = {
         "rows": [design.row() for design in swept.designs],
         "refused": swept.refused,
@@ -186,9 +190,11 @@ def _show(swept: "Swept") -> None:
 
     designs = swept.designs
     say(NOT_A_MEASUREMENT)
-    columns = ("program", "bits", "top-1 %", "array", "to uniform", "cycles", "energy per image",
-               "front")  # fmt: skip
     for name, group in by_technology(designs).items():
+        counts = group[0].estimate.technology.counts
+        columns = ("program", "bits", "top-1 %", "array", "to uniform", "cycles",
+                   "events per image" if counts else "energy per image", "front")  # fmt: skip
+        says = "every event counts 1" if counts else "expected (low–high)"
         rows = [
             (
                 d.workload.name,
@@ -197,12 +203,12 @@ def _show(swept: "Swept") -> None:
                 f"{d.estimate.arch.rows}x{d.estimate.arch.cols} {d.estimate.arch.micro}",
                 ratio_text(d.to_uniform()),
                 d.estimate.cycles,
-                energy_text(d.estimate.energy.total),
+                energy_text(d.estimate.energy.total, d.estimate.technology),
                 "yes" if d.pareto else "",
             )
             for d in group
         ]
-        show_table(f"technology {name}; expected (low–high)", columns, rows)
+        show_table(f"technology {name}; {says}", columns, rows)
     for workload in {d.workload.name: d.workload for d in designs}.values():
         say(f"accuracy of {workload.name}: {workload.accuracy_source}")
     say(f"activity: {', '.join(sorted({d.estimate.statistics for d in designs}))}")

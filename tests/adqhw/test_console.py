@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.progress import Progress
 
-from adqhw.console import PlainColumn, one_line, people, plain, progress, say, show_table, warn
+from adqhw.console import PlainColumn, one_line, people, plain, progress, say, show_table
 from adqhw.spec.errors import InputError
+from adqhw.spec.text import warn
 
 HOSTILE = (
     "[/x]a",
@@ -70,7 +71,7 @@ def test_bars_of_other_commands_take_names_too(capsys):
 
 def test_only_the_console_makes_rich_text():
     """Markup can come back only where strings become rich objects: here and nowhere else."""
-    makers = re.compile(r"TextColumn\(|from_markup|\bConsole\(|rich\.print|import print|\.markup")
+    makers = re.compile(r"TextColumn\(|from_markup|\bConsole\(|rich\.print|import print\b|\.markup")
     rooms = ("spec", "adq", "sim", "rtl", "cosim", "adqhw")
     found = [
         path.relative_to(PACKAGE).as_posix()
