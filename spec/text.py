@@ -37,7 +37,7 @@ def file_part(name: str) -> str:
     A changed or long name ends in a digest of the whole, so that different names stay different.
     """
     kept = _UNSAFE.sub("_", name)[:_LONGEST_PART]
-    if kept == name:
+    if name and kept == name:
         return name
     return f"{kept}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 

@@ -73,6 +73,7 @@ def command(
         technologies=tuple(technology.load(name) for name in _list(tech)),
         options=Options(weights_from_dram=not resident, batch=batch),
     )
+    _refuse_topologies(programs)
     loaded = [load(path) for path in programs]
     candidates = [
         _candidate(name, program, data, limit)
@@ -104,6 +105,16 @@ def command(
         return
     _show(swept)
     say(f"wrote {', '.join(str(path) for path in files)}")
+
+
+def _refuse_topologies(paths: Sequence[Path]) -> None:
+    """A topology has no accuracy to set against its energy: another command costs it."""
+    for path in paths:
+        if path.suffix.lower() == ".csv":
+            raise InputError(
+                f"Sweep must be given programs (.safetensors), not the topology {str(path)!r}: "
+                f"`adqhw estimate {path} --rows R --cols C --micro M` costs one on one array"
+            )
 
 
 def _candidate(name: str, program: Program, data: Path | None, limit: int | None) -> Candidate:
