@@ -10,6 +10,7 @@ import torch
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
+from ..spec.pictures import canvas, drawn, png_of, shown
 from . import allocation, sensitivity
 from .allocation import Allocation, Table
 from .config import Recipe
@@ -127,28 +128,31 @@ def write_costs(path: str | Path, costs: Mapping[str, Mapping[int, float]], unit
 
 
 def plot(report: Report, path: Path) -> bool:
-    """Draw bits and predicted loss per layer; False where matplotlib is not installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
+    """Draw bits and predicted loss per layer; False where that cannot be done, said in one line."""
+    png = drawn(path.name, lambda: _picture(report))
+    if png is None:
         return False
-    names, chosen = list(report.table), report.chosen
-    figure = Figure(figsize=(max(6.0, 0.4 * len(names)), 5.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    above, below = figure.subplots(2, 1, sharex=True)
-    above.bar(names, [chosen.widths[n] for n in names], color="tab:blue")
-    above.set_ylabel("weight bits")
-    above.set_title(
-        f"{chosen.average:.3f} average bits, predicted loss {chosen.loss:.4g}, "
-        f"{chosen.cost:.6g} of {chosen.budget:.6g} {chosen.unit}"
-    )
-    for width in sorted(report.table[names[0]]):
-        below.plot(names, [report.table[n][width] for n in names], ".-", label=f"{width} bits")
-    below.set_yscale("symlog", linthresh=1e-6)
-    below.set_ylabel(f"predicted loss ({report.sensitivity})")
-    below.tick_params(axis="x", rotation=90)
-    below.legend()
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        temporary.write_bytes(png)
     return True
+
+
+def _picture(report: Report) -> bytes:
+    names, chosen = [shown(name) for name in report.table], report.chosen
+    with canvas(max(6.0, 0.4 * len(names)), 5.5) as figure:
+        above, below = figure.subplots(2, 1, sharex=True)
+        above.bar(names, [chosen.widths[n] for n in report.table], color="tab:blue")
+        above.set_ylabel("weight bits")
+        above.set_title(
+            f"{chosen.average:.3f} average bits, predicted loss {chosen.loss:.4g}, "
+            f"{chosen.cost:.6g} of {chosen.budget:.6g} {shown(chosen.unit)}"
+        )
+        for width in sorted(next(iter(report.table.values()))):
+            losses = [row[width] for row in report.table.values()]
+            below.plot(names, losses, ".-", label=f"{width} bits")
+        below.set_yscale("symlog", linthresh=1e-6)
+        below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # no formula as a number
+        below.set_ylabel(f"predicted loss ({report.sensitivity})")
+        below.tick_params(axis="x", rotation=90)
+        below.legend()
+        return png_of(figure)

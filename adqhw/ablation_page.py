@@ -102,13 +102,30 @@ def write(path: Path, budget: Budget, rows: list[Row]) -> None:
     write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
 
 
-def write_between(path: Path, title: str, markers: tuple[str, str], body: str) -> None:
-    """Replace what lies between two marker lines of a page, or make a page of nothing else."""
+def check(path: Path) -> None:
+    """Refuse a page that cannot be written; one that is there stays as it is until there is more.
+
+    A page that is not there is made, without a table.
+    """
+    write_between(path, "Ablation", (BEGIN, END), None)
+
+
+def write_between(path: Path, title: str, markers: tuple[str, str], body: str | None) -> None:
+    """Replace what lies between two marker lines of a page, or make a page of nothing else.
+
+    body: None keeps what is there.
+    """
     start, stop = markers
-    old = path.read_text() if path.exists() else f"# {title}\n\n{start}\n{stop}\n"
+    try:
+        old = (
+            path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n{start}\n{stop}\n"
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Page must be a text file, not {str(path)!r}: {error}") from error
     head, begin, rest = old.partition(start)
     _, end, tail = rest.partition(stop)
     if not begin or not end:
         raise InputError(f"Page {str(path)!r} must hold the lines {start} and {stop}, not neither")
+    new = old if body is None else f"{head}{start}\n\n{body}\n{stop}{tail}"
     with atomic_path(path) as temporary:
-        temporary.write_text(f"{head}{start}\n\n{body}\n{stop}{tail}")
+        temporary.write_text(new, encoding="utf-8")

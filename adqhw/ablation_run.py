@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cosim.store import Record, Store
 from .spec.errors import InputError
-from .spec.files import atomic_path
+from .spec.text import warn
 
 if TYPE_CHECKING:
     from .adq.config import Recipe
@@ -55,14 +56,22 @@ class Sources:
 
 def figures(recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool) -> Figures:
     """The figures of a recipe: read if they were kept, otherwise trained and measured."""
-    path = sources.keep / f"{sources.key(recipe)}.json"
-    if path.exists():
-        return _read(path)
+    key, store = sources.key(recipe), Store(sources.keep)
+    kept = kept_or_none(store, key)
+    if kept is not None:
+        return Figures(**kept)
     model = train_briefly(recipe, sources)
     found = measure(model, recipe, sources, exports=exports, graph=graph or not exports)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(asdict(found)) + "\n")
+    store.put(key, asdict(found))
     return found
+
+
+def kept_or_none(store: Store, key: str) -> Record | None:
+    """A kept record; None, with a line, also where it is not what was kept."""
+    record = store.get(key)
+    if key in store.damaged:
+        warn(f"kept figure {key} does not fit its digest: computed again")
+    return record
 
 
 def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
@@ -126,13 +135,6 @@ def average_bits(model: Any) -> float:
 
 def _quiet(text: str) -> None:
     pass
-
-
-def _read(path: Path) -> Figures:
-    try:
-        return Figures(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"Kept figures must be one JSON object, not {str(path)!r}") from error
 
 
 @lru_cache(maxsize=2)

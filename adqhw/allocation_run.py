@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .ablation_run import Sources, measure, train_briefly
+from .ablation_run import Sources, kept_or_none, measure, train_briefly
+from .cosim.store import Store
 from .cost_tables import Costs, Machine, costs_of, estimate_on, program_at, quantized_programs
 from .spec.errors import InputError
-from .spec.files import atomic_path
 
 if TYPE_CHECKING:
     from .adq.allocation import Allocation
@@ -167,9 +167,11 @@ def _one(plan: Plan, widths: dict[str, int], seed: int, costs: Costs) -> dict[st
     )
     parts = [plan.sources.key(recipe), asdict(plan.machine), costs.arch.to_dict(), plan.epochs]
     text = json.dumps(parts, sort_keys=True, default=str)
-    path = plan.sources.keep / f"alloc-{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
-    if path.exists():
-        return json.loads(path.read_text())
+    key = f"alloc-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+    store = Store(plan.sources.keep)
+    kept = kept_or_none(store, key)
+    if kept is not None:
+        return kept
     program, top1 = _program(plan, recipe)
     test = _test(plan, recipe)
     result = estimate_on(program, test.images[:8], costs.arch, plan.machine)
@@ -181,8 +183,7 @@ def _one(plan: Plan, widths: dict[str, int], seed: int, costs: Costs) -> dict[st
         "energy_high_nj": energy.high / 1e3,
         "cycles": float(result.cycles + result.input_cycles),
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(record) + "\n")
+    store.put(key, record)
     return record
 
 

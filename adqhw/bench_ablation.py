@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from .ablation_cases import CIFAR10, Case, cases
-from .ablation_page import BUDGETS, RECIPES, UNMEASURED, Budget, Row, describe, figure, write
+from .ablation_page import BUDGETS, RECIPES, UNMEASURED, Budget, Row, check, describe, figure, write
 from .console import JSON_OPTION, emit, people, say, show_table
 from .spec.errors import InputError
 
@@ -159,14 +159,14 @@ def command(
         data=data, init=init, teacher=teacher, seeds=seeds, changes=tuple(changes or ()), keep=keep
     )
     if out is not None:
-        write(out, budget, [])  # a page that cannot be written is refused before the hours
+        check(out)  # a page that cannot be written is refused before the hours
     page = (lambda rows: write(out, budget, rows)) if out is not None else (lambda rows: None)
     rows = run(budget, tuple(group or ()), say, page)
     if as_json:
         emit({"budget": json.loads(json.dumps(asdict(budget), default=str)),
               "rows": [asdict(row) for row in rows]})  # fmt: skip
         return
-    people.print(describe(budget), markup=False)
+    people.print(describe(budget))
     columns = ("group", "case", "weight bits", "integer", "fakequant")
     cells = [
         (r.group, r.name, r.average_weight_bits, figure(r.integer), figure(r.graph, UNMEASURED))

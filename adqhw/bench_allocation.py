@@ -96,7 +96,7 @@ def command(
     if as_json:
         emit({"budget": words, "rows": [asdict(row) for row in rows]})
         return
-    people.print(words, markup=False)
+    people.print(words)
     show_table(
         "Allocations",
         ("budget", "chosen by", "bits", "energy nJ", "cycles", "top-1"),

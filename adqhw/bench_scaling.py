@@ -12,6 +12,7 @@ from .sim.networks import build
 from .sim.runner import Runner
 from .spec.files import atomic_path
 from .spec.layers import MacLayer
+from .spec.pictures import canvas, drawn, png_of
 from .spec.program import Program
 
 IMAGES = (125, 250, 500, 1000, 2000, 4000, 8000)
@@ -63,38 +64,56 @@ def _seconds(run: Callable[[Any], Any], images: npt.NDArray[np.uint8], rounds: i
 
 def plot(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Three panels: images, MACs, threads."""
-    import matplotlib
+    png = drawn(path.name, lambda: _picture(found))
+    if png is not None:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(png)
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-    rows = found["images"]
-    axes[0].loglog([r["images"] for r in rows], [r["seconds"] for r in rows], "o-")
-    axes[0].minorticks_off()
-    axes[0].set_xticks([125, 500, 2000, 8000], ["125", "500", "2000", "8000"])
-    axes[0].set(xlabel="images", ylabel="seconds", title="ResNet-20 (CIFAR)")
-    rows = found["networks"]
+def _picture(found: dict[str, list[dict[str, Any]]]) -> bytes:
+    with canvas(11, 3.4) as figure:
+        axes = figure.subplots(1, 3)
+        _images_panel(axes[0], found["images"])
+        _networks_panel(axes[1], found["networks"])
+        _threads_panel(axes[2], found["threads"])
+        for axis in axes:
+            axis.grid(alpha=0.3)
+        return png_of(figure)
+
+
+def _images_panel(axis: Any, rows: list[dict[str, Any]]) -> None:
+    axis.loglog([r["images"] for r in rows], [r["seconds"] for r in rows], "o-")
+    axis.minorticks_off()
+    axis.set_xticks([125, 500, 2000, 8000], ["125", "500", "2000", "8000"])
+    axis.yaxis.set_major_formatter(_plain)
+    axis.set(xlabel="images", ylabel="seconds", title="ResNet-20 (CIFAR)")
+
+
+def _networks_panel(axis: Any, rows: list[dict[str, Any]]) -> None:
     macs = [r["macs"] / 1e6 for r in rows]
     milliseconds = [1e3 * r["seconds_per_image"] for r in rows]
-    axes[1].loglog(macs, milliseconds, "o")
+    axis.loglog(macs, milliseconds, "o")
+    axis.xaxis.set_major_formatter(_plain)
+    axis.yaxis.set_major_formatter(_plain)
     for row, x, y in zip(rows, macs, milliseconds, strict=True):
         place = (-4, 3) if row["network"] == "resnet50" else (4, -8)
         side = "right" if row["network"] == "resnet50" else "left"
-        axes[1].annotate(
+        axis.annotate(
             row["network"], (x, y), fontsize=7, xytext=place, textcoords="offset points", ha=side
         )
-    axes[1].margins(x=0.2)
-    axes[1].set(xlabel="million MACs", ylabel="ms per image", title="networks")
-    rows = found["threads"]
+    axis.margins(x=0.2)
+    axis.set(xlabel="million MACs", ylabel="ms per image", title="networks")
+
+
+def _threads_panel(axis: Any, rows: list[dict[str, Any]]) -> None:
     speed = [rows[0]["seconds"] / r["seconds"] for r in rows]
-    axes[2].plot([r["threads"] for r in rows], speed, "o-", label="measured")
-    axes[2].plot([r["threads"] for r in rows], [r["threads"] for r in rows], ":", label="ideal")
-    axes[2].set(xlabel="threads", ylabel="speed-up", title="ResNet-18, batch 8",
-                xticks=[r["threads"] for r in rows])  # fmt: skip
-    axes[2].legend()
-    for axis in axes:
-        axis.grid(alpha=0.3)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, format="png")
-    pyplot.close(figure)
+    threads = [r["threads"] for r in rows]
+    axis.plot(threads, speed, "o-", label="measured")
+    axis.plot(threads, threads, ":", label="ideal")
+    axis.set(xlabel="threads", ylabel="speed-up", title="ResNet-18, batch 8", xticks=threads)
+    axis.legend()
+
+
+def _plain(value: float, _: int) -> str:
+    """A number of a logarithmic axis without a formula."""
+    return f"{value:g}"

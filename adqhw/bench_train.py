@@ -178,7 +178,7 @@ def command(
             say(f"absent: {row.name}: {row.absent}")
     found = {row.name: row.ratio for row in rows}
     verdict = "reached" if (found["adq"] or GOAL + 1) <= GOAL else "missed"
-    people.print(f"goal: ADQ at most {GOAL} float steps: {verdict}", markup=False)
+    people.print(f"goal: ADQ at most {GOAL} float steps: {verdict}")
 
 
 def _quartiles(row: Row) -> str | None:

@@ -1,4 +1,9 @@
-"""How commands talk: tables and progress on standard error, one JSON object on standard output."""
+"""How commands talk: tables and progress on standard error, one JSON object on standard output.
+
+Whatever is printed may hold a name from a file, so nothing here is markup: every string that rich
+renders for `people` becomes plain text without control characters. Only this module makes rich
+objects from strings.
+"""
 
 import functools
 import json
@@ -9,15 +14,59 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from .spec.errors import InputError, SimulationError
+from .spec.text import printable
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of tables in log files, where rich would assume 80 and fold the names of layers."""
 
-people = Console(
+LONGEST_LINE = 4000
+"""Signs of one message; a name in it may be as long as its file."""
+
+
+class PlainConsole(Console):
+    """A console for which a string is text: no markup, no emoji codes, no escape sequences."""
+
+    def render_str(self, text: str, *, style: Any = "", **layout: Any) -> Text:
+        """Strings, cells, headers and titles of tables all come through here."""
+        kept = {key: layout[key] for key in ("justify", "overflow") if key in layout}
+        return Text(printable(text, LONGEST_LINE), style=style, **kept)
+
+    def status(self, status: Any, **options: Any) -> Status:
+        """A spinner with text; its `update` takes text as well."""
+        return _PlainStatus(plain(status), console=self, **options)
+
+
+class _PlainStatus(Status):
+    def update(self, status: Any = None, **options: Any) -> None:
+        super().update(None if status is None else plain(status), **options)
+
+
+class PlainColumn(TextColumn):
+    """A column of a progress bar whose text may hold names from files."""
+
+    def render(self, task: Task) -> Text:
+        return Text(printable(self.text_format.format(task=task)), style=self.style)
+
+
+def plain(text: Any) -> Any:
+    """A string as text that rich takes as it stands; anything else unchanged."""
+    return Text(printable(text)) if isinstance(text, str) else text
+
+
+people = PlainConsole(
     stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_WITHOUT_TERMINAL
 )
 """Where people read: never standard output, which belongs to `--json`."""
@@ -47,8 +96,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of `error` without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The message of `error` without line breaks and control characters."""
+    return printable(" ".join(str(error).split()), LONGEST_LINE) or type(error).__name__
 
 
 def emit(record: dict[str, Any]) -> None:
@@ -81,7 +130,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar with remaining time; the block calls the yielded function with each step."""
     columns = (
-        TextColumn("{task.description}"),
+        PlainColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

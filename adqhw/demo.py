@@ -23,9 +23,10 @@ from .adq.quant_config import QuantConfig
 from .adq.resnet import ResNet
 from .cosim import technology
 from .cosim.cosimulate import CosimReport
-from .cosim.explore import Grid, Workload
+from .cosim.explore import Design, Grid, Workload, sweep
 from .cosim.network_cosim import cosimulate_network
-from .cosim.report import explore_and_report
+from .cosim.page import write_pictures
+from .cosim.report import write_tables
 from .rtl.arch import Arch, Micro
 from .rtl.verilog import emit_verilog
 from .sim import engine as numba_engine
@@ -94,6 +95,7 @@ class Narrator:
 
 
 STEPS = 5
+TITLE = "adqhw demo: handwritten digits, ResNet-8"
 
 
 def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
@@ -135,6 +137,9 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
     tell.say(f"RTL: {report.mismatches} mismatches in {report.compared:,} codes")
 
     tell.step(5, STEPS, "estimate energy and draw bits against energy and accuracy")
+    designs = estimate_costs(settings, trained, test.images)
+    records = {SHIPPED: report.to_dict()}
+    write_tables(out, designs, cosim=records)
     summary = {
         "accuracy": {
             "float": float_top1,
@@ -146,11 +151,12 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
         "program": {"allocation": SHIPPED, "digest": shipped.program.digest},
         "arch": arch.to_dict(),
         "technology": settings.technology,
-        "layers": write_costs(settings, trained, report, test.images),
+        "layers": shipped_layers(designs, report),
         "simulator": report.simulator,
     }
     with atomic_path(out / "summary.json") as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    write_pictures(out, designs, cosim=records, title=TITLE)
     return summary
 
 
@@ -219,10 +225,8 @@ def describe_mismatches(counts: dict[str, int]) -> str:
     )
 
 
-def write_costs(
-    settings: Settings, trained: list[Trained], report: CosimReport, images: np.ndarray
-) -> list[dict[str, Any]]:
-    """Write the report's files; return the shipped program's layers for summary.json."""
+def estimate_costs(settings: Settings, trained: list[Trained], images: np.ndarray) -> list[Design]:
+    """Every program on the array, look-up and uniform."""
     workloads = [
         Workload(
             name=item.name,
@@ -238,13 +242,11 @@ def write_costs(
         arrays=((settings.rows, settings.cols),),
         technologies=(technology.load(settings.technology),),
     )
-    designs = explore_and_report(
-        settings.out,
-        workloads,
-        grid,
-        cosim={SHIPPED: report.to_dict()},
-        title="adqhw demo: handwritten digits, ResNet-8",
-    )
+    return sweep(workloads, grid)
+
+
+def shipped_layers(designs: list[Design], report: CosimReport) -> list[dict[str, Any]]:
+    """The shipped program's layers for summary.json: energies beside co-simulated cycles."""
     design = next(
         d for d in designs if d.workload.name == SHIPPED and d.estimate.arch.micro is Micro.DECODE
     )

@@ -24,6 +24,7 @@ verdict takes the array's bars whole, memories and output stage at each corner, 
 both: one table prices them.
 """
 AGAINST_PLAIN = "Learned codebooks against plain weights on plain multipliers, top-1 within 0.5"
+SECOND = "-break-even"
 EQUAL_POINTS = 0.5
 """Programs so close in top-1 count as equally accurate: 10,000 images decide about 0.3 points."""
 BREAK_EVEN = """Each program on look-up against itself on `uniform`: the same answers.
@@ -46,12 +47,13 @@ def page(
     technology: Technology,
     size: str,
     command: str,
-    picture: str = "",
+    pictures: Sequence[Path] = (),
     left_out: Sequence[str] = (),
 ) -> str:
     """The table as Markdown, with a verdict per library and program.
 
-    picture: a file beside it. left_out: what was characterized too narrow, and why.
+    pictures: files beside it, as `budgets_plot.write_pictures` names them. left_out: what was
+    characterized too narrow, and why.
     """
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
     lines = [head, *markdown.head(COLUMNS)]
@@ -62,23 +64,30 @@ def page(
     if left_out:
         lines += ["", "Not in the table, characterized too narrow:", ""]
         lines += [f"- {text}" for text in left_out]
-    if picture:
-        lines += ["", f"![top-1 against energy]({picture})"]
+    lines += _shown(pictures, "top-1 against energy", second=False)
     plain = against_plain(found)
     if plain:
         lines += ["", f"## {AGAINST_PLAIN}", "", *plain]
     breaks = break_evens(found)
     if breaks:
         lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
-        if picture:
-            drawn = break_even_path(Path(picture)).name
-            lines += ["", f"![break-even price by layer]({drawn})"]
+        lines += _shown(pictures, "break-even price by layer", second=True)
     return "\n".join([*lines, "", "## Verdict", "", *verdicts(found), ""])
 
 
 def break_even_path(picture: Path) -> Path:
     """Of the second picture, beside the first."""
-    return picture.with_name(f"{picture.stem}-break-even{picture.suffix}")
+    return picture.with_name(f"{picture.stem}{SECOND}{picture.suffix}")
+
+
+def _shown(pictures: Sequence[Path], what: str, *, second: bool) -> list[str]:
+    """The Markdown of the first or of the second picture, if it is among them."""
+    return [
+        text
+        for path in pictures
+        if path.stem.endswith(SECOND) == second
+        for text in ("", f"![{what}]({path.name})")
+    ]
 
 
 def against_plain(found: Sequence[Row]) -> list[str]:

@@ -19,6 +19,7 @@ from ..rtl.arch import Arch, Micro
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from ..spec.program import Program
+from ..spec.text import csv_text, printable
 from .energy import ratio
 from .estimate import Estimate
 from .technology import Band, Technology
@@ -69,6 +70,12 @@ class Grid:
     def __post_init__(self) -> None:
         if not self.arrays or not self.micros or not self.technologies:
             raise InputError("Sweep must have at least one array, micro and technology")
+        names = [table.name for table in self.technologies]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:  # their designs would share a table, an axis and a front
+            raise InputError(
+                f"Technologies of a sweep must have different names, not {twice!r} twice"
+            )
 
     def check_arrays(self) -> None:
         """Refuse a size by name before anything is computed."""
@@ -179,13 +186,18 @@ def pareto_mask(points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return mask
 
 
+def table_cell(value: Any) -> Any:
+    """A value of a table: a text without control characters, and no formula for a spreadsheet."""
+    return csv_text(printable(value, len(value))) if isinstance(value, str) else value
+
+
 def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """The same table as `write_csv`, with its types; absent values are null."""
     import pyarrow
     from pyarrow import parquet
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
+    table = pyarrow.table({name: [table_cell(row.get(name)) for row in rows] for name in columns})
     with atomic_path(path) as temporary:
         parquet.write_table(table, temporary)
 
@@ -197,6 +209,7 @@ def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
         atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
-        writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(["" if (x := row.get(c)) is None else table_cell(x) for c in columns])

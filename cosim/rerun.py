@@ -11,6 +11,7 @@ from ..rtl.arch import Arch
 from ..rtl.verilog import MANIFEST
 from ..spec.errors import InputError
 from ..spec.program_file import load
+from ..spec.text import printable
 from .cycles import layer_cycles
 from .harness import Capacity
 from .layer_streams import layer_stream
@@ -78,7 +79,7 @@ def main() -> int:
     try:
         lines = rerun(sys.argv[1])
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), limit=4000), file=sys.stderr)
         return 2
     print("\n".join(lines) if lines else "every code equal")
     return 1 if lines else 0

@@ -8,6 +8,7 @@ number, a unit that is not the entry's own, an unknown key, each is refused with
 `low` and `high` bound what the sources disagree about. They are corners, not standard deviations.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -40,6 +41,9 @@ ENTRIES = {
     "sram_area": "um2/bit",
 }
 """Entry -> unit. bit^2: product of two operand widths. sram: one bit of a 1 KiB memory."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+"""Of a technology: it stands in tables, on pages and in names of files."""
 
 SRAM_LAWS = ("sqrt", "flat")
 BAND_KEYS = ("low", "expected", "high")
@@ -104,6 +108,11 @@ class Technology:
     def __getitem__(self, name: str) -> Band:
         return self.entries[name].value
 
+    @property
+    def counts(self) -> bool:
+        """Every entry is exactly 1: totals are numbers of events, not energies or areas."""
+        return all(entry.value == Band.exactly(1.0) for entry in self.entries.values())
+
     def sram_bit(self, capacity_bits: Any) -> Band:
         """pJ to read or write one bit of an on-chip memory of `capacity_bits`.
 
@@ -150,6 +159,11 @@ def parse(text: str, where: str, folder: Path = Path()) -> Technology:
     _exact_keys(head, ("name", "node", "summary", "sram_law"), f"Technology {where!r}, head")
     for key in head:
         _text(head, key, f"Technology {where!r}")
+    if not NAME.fullmatch(head["name"]):
+        raise InputError(
+            f"Technology {where!r}: name must be letters, digits and ._+- (at most 64, a letter or "
+            f"digit first), not {head['name']!r}"
+        )
     if head["sram_law"] not in SRAM_LAWS:
         raise InputError(
             f"Technology {where!r}: sram_law must be one of {', '.join(SRAM_LAWS)}, "

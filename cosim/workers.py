@@ -1,16 +1,24 @@
 """Workers: where a sweep's tasks run - in this process, on local processes, on a Dask scheduler.
 
 A task is a plain function of plain data, so that its answer cannot depend on where it runs. Tasks
-may end in any order; each answer comes with the number of its task.
+may end in any order; each answer comes with the number of its task. Local processes live no longer
+than the one that started them, however that one ends.
 """
 
 import multiprocessing
+import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from ..spec.errors import InputError
+from ..spec.errors import InputError, SimulationError
 
 CONNECT_SECONDS = 5
 """How long an unreachable scheduler is waited for."""
@@ -59,7 +67,10 @@ class LocalPool:
     def run(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
         # spawn: a fork of a process in which Numba has started threads may hang
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(self.count, max(len(tasks), 1)), mp_context=context)
+        line, ours = context.Pipe(duplex=False)
+        pool = ProcessPoolExecutor(
+            min(self.count, max(len(tasks), 1)), context, initializer=_follow, initargs=(line,)
+        )
         try:
             numbers = {
                 pool.submit(task.function, task.shared, task.own): number
@@ -67,8 +78,46 @@ class LocalPool:
             }
             for future in as_completed(numbers):
                 yield numbers[future], future.result()
+            pool.shutdown(wait=True)
+        except BrokenProcessPool as error:
+            raise SimulationError(
+                "Workers must survive a task, one did not (killed, or out of memory): fewer "
+                "--workers need less; what is computed is kept"
+            ) from error
         finally:
+            ours.close()  # whatever still computes ends at once: nobody waits for its answer
             pool.shutdown(wait=True, cancel_futures=True)
+            line.close()
+
+
+def _follow(line: Connection) -> None:
+    """In a worker: end as soon as the other end of `line` is closed, by hand or by a death."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+
+    def watch() -> None:
+        line.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM in the block ends it as an exception does: workers end, half-written files go."""
+
+    def end(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+        print("adqhw: ended by SIGTERM; the same command goes on where it was", file=sys.stderr)
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class DaskWorkers:

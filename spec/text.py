@@ -4,7 +4,10 @@ Names are data: a layer may be called `[red]`, `=1+1` or an escape sequence in a
 prints them goes through here; what pastes them into a script refuses them instead.
 """
 
+import hashlib
+import re
 import reprlib
+import sys
 import unicodedata
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -12,6 +15,10 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet evaluates a cell of text that begins with one of these."""
+
+_UNSAFE = re.compile(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_+.-]")
+_LONGEST_PART = 64
+_LONGEST_WARNING = 1000
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -33,6 +40,23 @@ def shown(value: object) -> str:
 def csv_text(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula: an apostrophe in front of such a one."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def file_part(name: str) -> str:
+    """One part of a path made of `name`: letters, digits and `_+-.` only, never hidden or `..`.
+
+    A changed or long name ends in a digest of the whole, so that different names stay different.
+    """
+    kept = _UNSAFE.sub("_", name)[:_LONGEST_PART]
+    if name and kept == name:
+        return name
+    return f"{kept}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def warn(text: str) -> None:
+    """One line on standard error about what went wrong without ending the command."""
+    line = printable(" ".join(text.split()), _LONGEST_WARNING)
+    print(f"adqhw: warning: {line}", file=sys.stderr)
 
 
 def _visible(sign: str) -> str:

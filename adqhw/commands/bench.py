@@ -54,11 +54,12 @@ def command(
 
         _tick("scaling")
         record["scaling"] = measure_scaling(count, rounds)
-        plot(record["scaling"], scaling)
     if as_json:
         emit(record)
-        return
-    _print(record)
+    else:
+        _print(record)
+    if scaling is not None:
+        plot(record["scaling"], scaling)
 
 
 def _check(rounds: int, scaling: Path | None) -> None:

@@ -8,6 +8,7 @@ import typer
 from ..console import JSON_OPTION, emit, people, say
 from ..engines import run_in_steps, top1
 from ..images import DATA_HELP, read_images
+from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from ..spec.program_file import load
 
@@ -40,6 +41,10 @@ def command(
     from ..cosim import budgets, budgets_page, budgets_plot, technology
     from ..cosim.gate_library import read_all
 
+    if out.suffix == ".png":
+        raise InputError(
+            f"Page must not be a .png file, as its picture beside it, not {str(out)!r}"
+        )
     libraries = read_all(gates)
     table = technology.load(tech)
     found, left_out = [], []
@@ -52,21 +57,23 @@ def command(
     words = [path.name for path in (*programs, *gates)]
     picture = out.with_suffix(".png")
     command_line = f"adqhw bench budgets {' '.join(words)}"
-    text = budgets_page.page(found, table, f"{rows}x{cols}", command_line, picture.name, left_out)
-    with atomic_path(picture) as unfinished:
-        unfinished.write_bytes(budgets_plot.budgets_png(found))
-    drawn = budgets_plot.break_even_png(found)
-    if drawn is not None:
-        with atomic_path(budgets_page.break_even_path(picture)) as unfinished:
-            unfinished.write_bytes(drawn)
-    with atomic_path(out) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    page = budgets_page.page(found, table, f"{rows}x{cols}", command_line, left_out=left_out)
+    _write(out, page)
+    drawings = budgets_plot.write_pictures(found, picture)
+    if drawings:  # the page names the pictures that are there
+        size = f"{rows}x{cols}"
+        _write(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
     if as_json:
         emit({"rows": [row.to_dict() for row in found], "technology": table.name})
         return
     for line in (*budgets_page.verdicts(found), *(f"left out: {text}" for text in left_out)):
         say(line)
     say(f"wrote {out}")
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, object]":

@@ -50,10 +50,10 @@ def _narrator(observer: Any) -> "Narrator":
 
     class Spoken(Narrator):
         def step(self, number: int, total: int, text: str) -> None:
-            people.print(f"[{number}/{total}] {text}", style="bold", markup=False)
+            people.print(f"[{number}/{total}] {text}", style="bold")
 
         def say(self, text: str) -> None:
-            people.print(f"      {text}", markup=False)
+            people.print(f"      {text}")
 
         def observer(self) -> Any:
             return observer

@@ -61,10 +61,12 @@ def command(
     from ..cosim import technology
     from ..cosim.buildable import all_area_warnings
     from ..cosim.explore import Grid
-    from ..cosim.report import write_report, write_tables
+    from ..cosim.page import write_report
+    from ..cosim.report import write_tables
     from ..cosim.store import Store
     from ..cosim.sweeping import plan_sweep, run_plan
     from ..cosim.traffic import Options
+    from ..cosim.workers import ended_by_sigterm
 
     start = time.perf_counter()
     grid = Grid(
@@ -73,6 +75,7 @@ def command(
         technologies=tuple(technology.load(name) for name in _list(tech)),
         options=Options(weights_from_dram=not resident, batch=batch),
     )
+    _refuse_topologies(programs)
     loaded = [load(path) for path in programs]
     candidates = [
         _candidate(name, program, data, limit)
@@ -80,15 +83,17 @@ def command(
     ]
     grid.check_arrays()
     store = Store(out / "points")
-    with _workers(workers, scheduler) as pool:
+    with ended_by_sigterm(), _workers(workers, scheduler) as pool:
         workloads = _measure(candidates, store, pool)
         plan = plan_sweep(workloads, grid, store)
+        if store.damaged:
+            say(f"{len(store.damaged):,} stored results do not fit their digest: computed again")
         _reused("points", len(plan.points) - len(plan.missing), len(plan.points))
         with _progress("estimating", len(plan.missing)) as advance:
             swept = run_plan(plan, store, pool, advance)
-    if not swept.designs:
-        raise InputError(next(iter(swept.refused.values())))
-    files = (write_report if report else write_tables)(out, swept.designs)
+        if not swept.designs:
+            raise InputError(next(iter(swept.refused.values())))
+        files = (write_report if report else write_tables)(out, swept.designs)
     record = {
         "rows": [design.row() for design in swept.designs],
         "refused": swept.refused,
@@ -105,6 +110,16 @@ def command(
     for text in record["warnings"]:
         say(f"warning: {text}")
     say(f"wrote {', '.join(str(path) for path in files)}")
+
+
+def _refuse_topologies(paths: Sequence[Path]) -> None:
+    """A topology has no accuracy to set against its energy: another command costs it."""
+    for path in paths:
+        if path.suffix.lower() == ".csv":
+            raise InputError(
+                f"Sweep must be given programs (.safetensors), not the topology {str(path)!r}: "
+                f"`adqhw estimate {path} --rows R --cols C --micro M` costs one on one array"
+            )
 
 
 def _candidate(name: str, program: Program, data: Path | None, limit: int | None) -> Candidate:
@@ -195,9 +210,11 @@ def _show(swept: "Swept") -> None:
 
     designs = swept.designs
     say(NOT_A_MEASUREMENT)
-    columns = ("program", "bits", "top-1 %", "array", "to uniform", "cycles", "energy per image",
-               "front")  # fmt: skip
     for name, group in by_technology(designs).items():
+        counts = group[0].estimate.technology.counts
+        columns = ("program", "bits", "top-1 %", "array", "to uniform", "cycles",
+                   "events per image" if counts else "energy per image", "front")  # fmt: skip
+        says = "every event counts 1" if counts else "expected (low–high)"
         rows = [
             (
                 d.workload.name,
@@ -206,12 +223,12 @@ def _show(swept: "Swept") -> None:
                 f"{d.estimate.arch.rows}x{d.estimate.arch.cols} {d.estimate.arch.micro}",
                 ratio_text(d.to_uniform()),
                 d.estimate.cycles,
-                energy_text(d.estimate.energy.total),
+                energy_text(d.estimate.energy.total, d.estimate.technology),
                 "yes" if d.pareto else "",
             )
             for d in group
         ]
-        show_table(f"technology {name}; expected (low–high)", columns, rows)
+        show_table(f"technology {name}; {says}", columns, rows)
     for workload in {d.workload.name: d.workload for d in designs}.values():
         say(f"accuracy of {workload.name}: {workload.accuracy_source}")
     say(f"activity: {', '.join(sorted({d.estimate.statistics for d in designs}))}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..console import JSON_OPTION, emit, people, say
+from ..console import JSON_OPTION, PlainColumn, emit, people, say
 from ..cost_tables import BUDGET_HELP, with_budget
 from ..program_teacher import teacher_of
 from ..spec.errors import InputError
@@ -166,10 +166,10 @@ def shown_training() -> "Iterator[ShownTraining]":
     from rich import progress
 
     columns = (
-        progress.TextColumn("{task.description}"),
+        PlainColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[loss]}"),
+        PlainColumn("{task.fields[loss]}"),
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )

@@ -9,7 +9,7 @@ from cost_nets import small_net
 from adqhw.cosim.break_even import break_even_lines, break_evens
 from adqhw.cosim.budgets import Candidate, LayerCost, Row, rows_of
 from adqhw.cosim.budgets_page import page
-from adqhw.cosim.budgets_plot import break_even_png
+from adqhw.cosim.budgets_plot import break_even_png, write_pictures
 from adqhw.cosim.characterization_file import WIDTHS, Fit
 from adqhw.cosim.gate_fit import terms_of
 from adqhw.cosim.gate_library import GateLibrary
@@ -80,7 +80,7 @@ def fit_of(micro: str, worth: float) -> Fit:
     )  # fmt: skip
 
 
-def test_at_the_break_even_price_both_draw_the_same():
+def test_at_the_break_even_price_both_draw_the_same(tmp_path):
     """Of real rows: bits read times the price found makes the layers' totals equal."""
     images = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
     arrays = {"uniform": fit_of("uniform", 1.0), "decode": fit_of("decode", 1.5)}
@@ -103,6 +103,6 @@ def test_at_the_break_even_price_both_draw_the_same():
             theirs.array_pj.expected + price * theirs.weight_bits_read
         )
         assert theirs.weight_bits_read * each.code_bits == ours.weight_bits_read * 8
-    text = page(rows, UNIT, "4x2", "adqhw x", "p.png")
+    text = page(rows, UNIT, "4x2", "adqhw x", write_pictures(rows, tmp_path / "p.png"))
     assert "![break-even price by layer](p-break-even.png)" in text
     assert break_even_png([*rows, *(replace(r, library="other") for r in rows)])[:4] == b"\x89PNG"

@@ -10,11 +10,20 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from programs import Builder
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from adqhw.commands import sweep as sweep_command
 from adqhw.console import guarded
-from adqhw.cosim.explore import Grid, Workload, mark_pareto, pareto_mask, sweep, write_csv
+from adqhw.cosim.explore import (
+    Grid,
+    Workload,
+    mark_pareto,
+    pareto_mask,
+    sweep,
+    write_csv,
+    write_parquet,
+)
 from adqhw.cosim.technology import load
 from adqhw.rtl.arch import Micro
 from adqhw.spec import InputError, Program
@@ -165,6 +174,34 @@ def test_bad_options_are_one_line_exit_2_and_nothing_written(tmp_path, options, 
     assert message in line
     assert line.startswith("adqhw: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_topology_is_told_where_it_goes(tmp_path):
+    for name in ("net.csv", "NET.CSV"):
+        (tmp_path / name).write_text("Layer,a,b\n")
+        result = run(tmp_path / name, "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert "Sweep must be given programs (.safetensors), not the topology" in line
+        assert f"adqhw estimate {tmp_path / name}" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_technologies_of_one_name_are_refused():
+    with pytest.raises(InputError, match="must have different names, not 'unit' twice"):
+        Grid(technologies=(load("unit"), load("unit")))
+
+
+def test_cells_are_no_formulas_and_hold_no_escape_sequences(tmp_path):
+    rows = [{"layer": name, "macs": -5} for name in ("=1+1", "@x", "a\x1b[2J", "b\nc", "conv1")]
+    write_csv(tmp_path / "t.csv", rows)
+    write_parquet(tmp_path / "t.parquet", rows)
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
+    cells = [row["layer"] for row in read]
+    assert cells == ["'=1+1", "'@x", "a\\x1b[2J", "b\\nc", "conv1"]
+    assert {row["macs"] for row in read} == {"-5"}  # a number is a number
+    assert parquet.read_table(tmp_path / "t.parquet")["layer"].to_pylist() == cells
 
 
 def test_the_same_program_twice_is_refused(tmp_path):

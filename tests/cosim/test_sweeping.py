@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer
 from cost_nets import small_net
@@ -167,13 +166,106 @@ def test_parquet_and_csv_hold_the_same_table(tmp_path, programs):
         assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows] == texts
 
 
-def test_a_damaged_record_is_refused_by_name(tmp_path):
+def torn(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def changed(text: str) -> str:
+    return text.replace("3.14", "3.15")
+
+
+def unsealed(text: str) -> str:
+    """As it was before records had a digest."""
+    return json.dumps(json.loads(text)["record"])
+
+
+DAMAGE = {
+    "torn": torn,
+    "changed": changed,
+    "unsealed": unsealed,
+    "empty": lambda text: "",
+    "garbage": lambda text: "\x00\x01{",
+    "other JSON": lambda text: "[1, 2, 3]",
+    "a number": lambda text: "7",
+    "no record": lambda text: '{"key": "key", "sha256": "0", "record": 3}',
+    "deep": lambda text: "[" * 100_000,
+    "not a number": lambda text: text.replace("3.14", "NaN"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=list(DAMAGE))
+def test_a_damaged_record_is_as_good_as_absent(tmp_path, damage):
+    Store(tmp_path).put("key", {"value": 3.14})
+    path = tmp_path / "key.json"
+    before = path.read_text()
+    path.write_text(damage(before))
     store = Store(tmp_path)
-    store.put("key", {"value": float(np.pi)})
-    assert Store(tmp_path).get("key") == {"value": float(np.pi)}
-    (tmp_path / "key.json").write_text('{"value": 3.')
-    with pytest.raises(InputError, match="delete it"):
-        Store(tmp_path).get("key")
+    assert store.get("key") is None
+    assert store.damaged == {"key"}
+    store.put("key", {"value": 3.14})
+    assert store.get("key") == Store(tmp_path).get("key") == {"value": 3.14}
+    assert path.read_text() == before
+
+
+def test_bytes_that_are_no_text_are_as_good_as_absent(tmp_path):
+    (tmp_path / "key.json").write_bytes(b"\xff\xfe\x00")
+    assert Store(tmp_path).get("key") is None
+
+
+def test_a_record_under_another_name_does_not_fit(tmp_path):
+    store = Store(tmp_path)
+    store.put("a", {"value": 1})
+    store.put("b", {"value": 2})
+    text = (tmp_path / "a.json").read_text()
+    (tmp_path / "b.json").write_text(text)
+    again = Store(tmp_path)
+    assert again.get("a") == {"value": 1}
+    assert again.get("b") is None
+
+
+def test_a_spoiled_store_gives_the_same_tables_and_says_so(tmp_path, digits):
+    """Changed answers, energies x 0.001, two points swapped, one torn: each computed again."""
+    out = tmp_path / "out"
+    first = run_digits(digits, out)
+    right = tables(out)
+    records = {path: json.loads(path.read_text()) for path in points(out)}
+    (answers,) = [path for path, sealed in records.items() if "right" in sealed["record"]]
+    estimates = [path for path, sealed in records.items() if "layers" in sealed["record"]]
+    records[answers]["record"]["right"] += 1
+    answers.write_text(json.dumps(records[answers]))
+    scaled = records[estimates[0]]
+    for layer in scaled["record"]["layers"]:
+        layer["energy"] = {k: [v * 0.001 for v in band] for k, band in layer["energy"].items()}
+    estimates[0].write_text(json.dumps(scaled))
+    one, other = estimates[1].read_bytes(), estimates[2].read_bytes()
+    estimates[1].write_bytes(other)
+    estimates[2].write_bytes(one)
+    estimates[3].write_bytes(one[: len(one) // 2])
+    result = CliRunner().invoke(app, digit_arguments(digits, out))
+    assert result.exit_code == 0, result.output
+    assert "5 stored results do not fit their digest: computed again" in result.stderr
+    assert json.loads(result.stdout)["computed"] == 4
+    assert tables(out) == right
+    assert json.loads(result.stdout)["rows"] == first["rows"]
+    assert run_digits(digits, out)["computed"] == 0
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> str:
+    path = tmp_path / "digits.safetensors"
+    save(small_net(shape=(1, 8, 8), dataset="digits"), path)
+    return str(path)
+
+
+def digit_arguments(program: str, out: Path) -> list[str]:
+    grid = ["--rows-cols", "2x2,4x4", "--tech", "unit,literature45", "--limit", "20"]
+    return [program, *grid, "-o", str(out), "--no-report", "--json"]
+
+
+def run_digits(program: str, out: Path) -> dict:
+    result = CliRunner().invoke(app, digit_arguments(program, out))
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
 
 
 def test_a_pair_that_does_not_go_together_is_named_and_the_rest_computed(tmp_path, programs):

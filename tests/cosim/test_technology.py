@@ -51,6 +51,19 @@ def broken_add(old: str, new: str) -> str:
         (UNIT.replace('"flat"', '"linear"'), "sram_law must be one of sqrt, flat"),
         (UNIT.replace('node = "none"\nsummary', 'node = ""\nsummary'), "node must be a non-empty"),
         (UNIT.replace('summary = "test"\n', ""), "must have 'summary'"),
+        *(
+            (UNIT.replace('name = "t"', f"name = {name}"), "name must be letters, digits and ._+-")
+            for name in (
+                '"../../../X"',
+                '"a/b"',
+                '".hidden"',
+                '"a b"',
+                '"$x$"',
+                '"[red]"',
+                r'"\\u001b[2J"',
+                f'"{"x" * 65}"',
+            )
+        ),
         ("[technology", "must be TOML"),
         ("entry = 3", "must have 'technology'"),
     ],
@@ -158,3 +171,10 @@ def test_parse_is_what_load_uses():
     assert t.sram_law == "sqrt"
     assert all(entry.source and entry.note for entry in t.entries.values())
     assert set(t.entries) == set(technology.ENTRIES)
+
+
+def test_what_counts_is_told_from_what_prices():
+    assert load("unit").counts
+    assert parse(UNIT, "u.toml").counts
+    assert not load("literature45").counts
+    assert not parse(broken_add("high = 1.0", "high = 1.5"), "u.toml").counts

@@ -1,9 +1,11 @@
 """Names from files on their way to a terminal and to spreadsheets."""
 
-from hypothesis import given
+from pathlib import Path
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adqhw.spec.text import csv_text, printable
+from adqhw.spec.text import csv_text, file_part, printable, warn
 
 
 def test_an_escape_sequence_is_shown_and_not_obeyed():
@@ -34,3 +36,25 @@ def test_whatever_comes_can_be_printed(text):
 
 def test_a_formula_becomes_text_in_a_spreadsheet():
     assert [csv_text(x) for x in ("=1+1", "@a", "-2", "conv1")] == ["'=1+1", "'@a", "'-2", "conv1"]
+
+
+@settings(max_examples=50, derandomize=True, deadline=None)
+@given(st.text(st.characters(codec=None), max_size=90))
+def test_a_name_becomes_one_part_of_a_path(name):
+    part = file_part(name)
+    assert part == Path(part).name
+    assert part not in ("", ".", "..")
+    assert not part.startswith(".")
+    assert len(part.encode()) < 100
+    assert "\x00" not in part
+
+
+def test_plain_names_of_files_stand_and_others_stay_apart():
+    assert file_part("literature45-v1.2_a") == "literature45-v1.2_a"
+    odd = ["../../../X", "..", "", "a/b", "a_b", "a:b", "x" * 70, "x" * 71, "~", "A B"]
+    assert len({file_part(name) for name in odd}) == len(odd)
+
+
+def test_a_warning_is_one_line(capsys):
+    warn("first\nsecond \x1b[31m")
+    assert capsys.readouterr().err == "adqhw: warning: first second \\x1b[31m\n"

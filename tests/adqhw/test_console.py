@@ -1,0 +1,82 @@
+"""What commands print: names of files as text, never as markup, links or escape sequences."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.progress import Progress
+
+from adqhw.console import PlainColumn, one_line, people, plain, progress, say, show_table
+from adqhw.spec.errors import InputError
+from adqhw.spec.text import warn
+
+HOSTILE = (
+    "[/x]a",
+    "[red]a[/red]",
+    "[/red]",
+    "[link=file:///etc/passwd]x[/link]",
+    ":smile:",
+    r"\[bold]",
+    "$\\frac{$",
+    "<b>&amp;</b>",
+)
+ESCAPES = ("\x1b[2J", "\x1b]0;owned\x07", "a\nadqhw: done", "\r\x08\x7f", "\u202eabc", "\ud800")
+PACKAGE = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_printed_as_it_stands(capsys, name):
+    say(f"layer {name}")
+    show_table(f"of {name}", ("layer", name), [(name, 1)])
+    warn(f"picture of {name}")
+    with people.status(name) as status:
+        status.update(name)
+    with progress(name, 1) as advance:
+        advance(1)
+    people.print(name, style="bold")
+    err = capsys.readouterr().err
+    assert err.count(name) >= 6
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_nothing_that_a_terminal_obeys_is_printed(capsys, name):
+    say(name)
+    show_table(name, (name,), [(name,)])
+    warn(name)
+    people.print(name)
+    with people.status(name) as status, progress(name, 1):
+        status.update(name)
+    err = capsys.readouterr().err
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e\ud800]", err)
+    assert not [line for line in err.splitlines() if line.startswith("adqhw: done")]
+
+
+@settings(max_examples=60, derandomize=True)
+@given(st.text(max_size=30))
+def test_any_text_is_one_line_of_visible_signs(name):
+    """The rendered segments of a line are its visible text, whatever it holds."""
+    with people.capture() as shown:
+        people.print(name, soft_wrap=True)
+    assert shown.get().rstrip("\n") == str(plain(name))
+    assert "\n" not in one_line(InputError(name))
+
+
+def test_bars_of_other_commands_take_names_too(capsys):
+    with Progress(PlainColumn("{task.description}"), console=people) as bar:
+        bar.add_task("[/x]\x1b[2J", total=1)
+    assert "[/x]\\x1b[2J" in capsys.readouterr().err
+
+
+def test_only_the_console_makes_rich_text():
+    """Markup can come back only where strings become rich objects: here and nowhere else."""
+    makers = re.compile(r"TextColumn\(|from_markup|\bConsole\(|rich\.print|import print\b|\.markup")
+    rooms = ("spec", "adq", "sim", "rtl", "cosim", "adqhw")
+    found = [
+        path.relative_to(PACKAGE).as_posix()
+        for room in rooms
+        for path in (PACKAGE / room).rglob("*.py")
+        if makers.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["adqhw/console.py"]
