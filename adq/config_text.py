@@ -40,8 +40,8 @@ def from_dict(kind: type[T], record: object, where: str = "") -> T:
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
     """Return the recipe changed by `["optim.lr=0.02", ...]`: dotted field, `=`, value.
 
-    All changes count together. Values read as JSON where the field is not a string: `true`, `3`, `0.02`, `null`, `[1, 2]`,
-    `{"layer1.0.conv1": 3}`.
+    All changes count together. Values read as JSON where the field is not a string: `true`, `3`,
+    `0.02`, `null`, `[1, 2]`, `{"layer1.0.conv1": 3}`.
     """
     changes: dict[str, Any] = {}
     for assignment in assignments:

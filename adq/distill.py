@@ -15,6 +15,7 @@ from torch import Tensor
 from ..spec.errors import InputError
 from . import checkpoint, preparation, pretrained
 from .config import DistillConfig, Recipe
+from .weights_file import read_tensors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -49,13 +50,15 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
         )
     if isinstance(path, Teacher):
         return path
-    tensors, metadata = checkpoint.read_tensors(path)
+    tensors, metadata = read_tensors(path)
+    what = f"--teacher {str(path)!r}"
     if checkpoint.FORMAT in metadata:
-        state = checkpoint.load(path)
-        model = preparation.build(state.recipe)
-        model.load_state_dict(state.model)
+        model = preparation.restored(checkpoint.load(path), what)
     else:
-        model = pretrained.load_pretrained(path)
+        try:
+            model = pretrained.load_pretrained(path)
+        except InputError as error:
+            raise InputError(f"{what} must be a network's weights: {error}") from error
     config = model.config
     check_fits((len(config.mean), config.image_size, config.classes), recipe, path)
     return Teacher(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..spec.errors import InputError
-from . import checkpoint, preparation
+from . import checkpoint, preparation, resumed
 from .allocation_report import plot
 from .answers import Answers
 from .average import Average
@@ -121,9 +121,10 @@ def resume(
             f"--resume must continue the run in {str(files.path)!r} in {processes} processes "
             f"(torchrun --nproc-per-node {processes}), not {ranks.count}"
         )
-    device = state.recipe.train.device
-    model = preparation.build(state.recipe).to(device)
-    model.load_state_dict(state.model)
+    what = f"Checkpoint {str(files.checkpoint)!r}"
+    model = preparation.restored(state, what).to(state.recipe.train.device)
+    resumed.check_buffers(state, model, what)
+    resumed.check_metrics(state, what)
     optimizer = make_optimizer(model, state.recipe.optim)
     restore(optimizer, model, state.momentum, state.extra)
     files.rewind_log(state.step, state.finished)

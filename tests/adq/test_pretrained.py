@@ -103,7 +103,7 @@ def test_a_wrong_shape_is_named(tmp_path):
         load_pretrained(tmp_path / "w.safetensors", image_size=8)
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "existing file"), (b"x", "safetensors")])
+@pytest.mark.parametrize(("content", "message"), [(None, "must exist"), (b"x", "safetensors")])
 def test_files_that_are_not_weights_are_refused(tmp_path, content, message):
     path = tmp_path / "w.safetensors"
     if content is not None:
