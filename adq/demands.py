@@ -6,6 +6,7 @@ integers; torch is not needed.
 
 from collections.abc import Iterable, Sequence
 
+from ..spec.errors import InputError
 from ..spec.limits import demand
 from ..spec.program import INPUT
 from .config import CIFAR_RESNET, Recipe
@@ -70,3 +71,31 @@ def demand_steps(recipe: Recipe, images: int, ranks: int = 1) -> None:
         part = -(-min(train.batch_size, images) // (train.accumulate * ranks))
         what = f"Training step (train.batch_size={train.batch_size} in {train.accumulate} parts)"
         demand(MAP_BYTES * part * map_count(recipe), what)
+
+
+def smallest_map(recipe: Recipe) -> tuple[str, int]:
+    """A convolution with the smallest maps, and their height."""
+    model = recipe.model
+    _, size, _ = model.image
+    if model.arch == CIFAR_RESNET:
+        return "layer3.0.conv1", size // 4
+    drawn = nodes(model.arch, image_size=size, width=model.width, classes=model.classes)
+    found = min((n for n in drawn if n.kind in ("input", "conv")), key=lambda n: n.size)
+    return found.name, found.size
+
+
+def check_last_batch(recipe: Recipe, images: int, ranks: int = 1) -> None:
+    """Refuse parts of one image where a map has one position: no variance is left to learn from."""
+    train, (layer, side) = recipe.train, smallest_map(recipe)
+    shared = ranks > 1 and train.sync_batch_norm
+    if side > 1 or shared:
+        return
+    for whole in {min(train.batch_size, images), images % train.batch_size or train.batch_size}:
+        own = whole // ranks
+        if own // min(train.accumulate, own) == 1:
+            raise InputError(
+                f"Batch must not leave one image alone where layer {layer!r} has maps of 1x1 "
+                f"(its variance needs two values): {images} images in batches of "
+                f"train.batch_size={train.batch_size} end in one of {whole}, in "
+                f"{train.accumulate} parts on {ranks} processes; set data.limit or another size"
+            )

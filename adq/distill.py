@@ -15,6 +15,7 @@ from torch import Tensor
 from ..spec.errors import InputError
 from . import checkpoint, preparation, pretrained
 from .config import DistillConfig, Recipe
+from .tensors import NotANumberError
 from .weights_file import read_tensors
 
 
@@ -30,8 +31,14 @@ class Teacher:
 
     def logits(self, images: Tensor, amp: bool = False) -> Tensor:
         """Real-valued logits (N, classes) of uint8 images (N, C, H, W), without gradients."""
-        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
-            return self.model(images).float()
+        try:
+            with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
+                logits = self.model(images).float()
+        except NotANumberError as error:
+            raise InputError(f"Teacher must compute finite numbers: {error}") from error
+        if not torch.isfinite(logits).all():
+            raise InputError("Teacher must answer with finite logits, not NaN or infinite ones")
+        return logits
 
 
 def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher | None:

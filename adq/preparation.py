@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
+from ..spec.limits import demand
 from . import calibrate, checkpoint, pretrained
 from .allocation_report import Report, choose, has_budget
 from .augment import training_batch
@@ -18,13 +19,13 @@ from .codebook import CodebookConfig
 from .config import CIFAR_RESNET, Recipe
 from .config_text import to_dict
 from .datasets import Dataset
-from .demands import demand_network
+from .demands import demand_network, smallest_map
 from .graph import GraphConfig, GraphNetwork
 from .methods import Method
 from .network import Network
 from .resnet import ResNet, ResNetConfig
 from .state_check import check_codebooks, check_numbers, check_shapes
-from .tensors import Mode
+from .tensors import Mode, NotANumberError
 from .weights_file import read_metadata, read_tensors
 
 CALIBRATION_BATCH = 128
@@ -124,8 +125,18 @@ def prepare(
             model = model.with_weight_widths(widths)
         stage("calibrating quantizers")
         learned = learned_quantizers(init)
-        calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
+        try:
+            calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
+        except NotANumberError as error:
+            raise InputError(f"{origin(init)} {error}") from error
     return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)
+
+
+def origin(init: str | Path | None) -> str:
+    """Beginning of a message about numbers that a network starts with."""
+    if init is None:
+        return "Network at the start:"
+    return f"--init {str(init)!r} must give finite numbers:"
 
 
 def load_init(model: Network, path: str | Path) -> str:
@@ -180,6 +191,10 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
     never comes to.
     """
     count = math.ceil(min(recipe.quant.calibration_images, len(training)) / CALIBRATION_BATCH)
+    alone = len(training) - (count - 1) * CALIBRATION_BATCH == 1
+    if count > 1 and alone and smallest_map(recipe)[1] == 1:
+        count -= 1  # a last image by itself has no variance in maps of one position
+    demand(count * CALIBRATION_BATCH * math.prod(recipe.model.image), "Calibration images")
     return [
         torch.from_numpy(
             training_batch(

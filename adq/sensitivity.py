@@ -5,6 +5,7 @@ papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2
 initialisation and 20 Lloyd iterations. Additive over layers, which the allocation needs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -137,4 +138,6 @@ def sensitivities(
             w: float((factor.to(weight.device) * error.square()).sum())
             for w, error in errors.items()
         }
+        if not all(math.isfinite(loss) for loss in result[name].values()):
+            raise InputError(f"Sensitivity of layer {name!r} must be finite, not {result[name]}")
     return result
