@@ -111,6 +111,8 @@ def resume(
 ) -> Run:
     """Return the run of the folder's checkpoint, which must be a run of the same recipe."""
     state = checkpoint.load(files.checkpoint)
+    what = f"Checkpoint {str(files.checkpoint)!r}"
+    resumed.check_metrics(state, what)
     preparation.check_same_run(recipe, state.recipe, str(files.path))
     taught = state.metrics.get("teacher")
     if teacher is not None and teacher.digest != taught:
@@ -125,10 +127,8 @@ def resume(
             f"--resume must continue the run in {str(files.path)!r} in {processes} processes "
             f"(torchrun --nproc-per-node {processes}), not {ranks.count}"
         )
-    what = f"Checkpoint {str(files.checkpoint)!r}"
     model = preparation.restored(state, what).to(state.recipe.train.device)
     resumed.check_buffers(state, model, what)
-    resumed.check_metrics(state, what)
     optimizer = make_optimizer(model, state.recipe.optim)
     restore(optimizer, model, state.momentum, state.extra)
     files.rewind_log(state.step, state.finished)

@@ -7,7 +7,7 @@ its sums alike as long as the number of threads is the same, which is why it is 
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..spec.errors import DiskFullError, InputError
+from ..spec.locks import sole_owner
 from . import datasets, evaluate, preparation
 from .answers import Answers
 from .batches import batches
@@ -36,6 +37,9 @@ class Observer:
 
     def stage(self, text: str) -> None:
         """Hear that something of some length begins outside the loop."""
+
+    def note(self, text: str) -> None:
+        """Hear one line that people should see."""
 
     def begin(self, *, done: int, total: int) -> None:
         """Hear how many optimizer steps were done before (resume) and how many there are."""
@@ -66,11 +70,17 @@ def train(
     recipe = preparation.on_device(recipe)
     path = Path(folder)
     try:
-        with joined(recipe.train.device) as ranks:
+        with joined(recipe.train.device) as ranks, ExitStack() as held:
             files = RunFolder(path=path, writes=ranks.first)
             sources = {"data": data_folder, "init": init, "teacher": teacher, "answers": answers}
             shown = observer if observer is not None and ranks.first else Observer()
-            return _train(recipe, files, ranks, sources, existing, shown)
+
+            def prepare() -> bool:
+                held.enter_context(sole_owner(path))
+                files.prepare(existing)
+                return files.checkpoint.exists()
+
+            return _train(recipe, files, ranks, sources, ranks.decide(prepare), shown)
     except (DiskFullError, RankLostError) as error:
         raise InputError(f"{error}; {RunFolder(path=path).intact}") from error
 
@@ -80,16 +90,10 @@ def _train(
     files: RunFolder,
     ranks: Ranks,
     sources: dict[str, Any],
-    existing: Existing,
+    begun: bool,
     observer: Observer,
 ) -> dict[str, Any]:
-    """Do what `train` says; only the first rank has final metrics to return."""
-
-    def prepare() -> bool:
-        files.prepare(existing)
-        return files.checkpoint.exists()
-
-    begun = ranks.decide(prepare)
+    """Do what `train` says in a folder of its own; only the first rank has final metrics."""
     make_deterministic(recipe)
     reuse_heap()
     load = datasets.for_recipe
@@ -105,7 +109,7 @@ def _train(
     else:
         run = start(recipe, files, training, sources["init"], master, observer.stage, ranks)
     if master is not None:
-        run.answers = Answers(master, recipe, sources["answers"])
+        run.answers = Answers(master, recipe, sources["answers"], training, observer.note)
     if recipe.train.tensorboard and ranks.first:
         run.board = Board(files.board, run.step)
     fetch = batches(training, recipe, torch.device(recipe.train.device))

@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import kept
 from .spec.errors import InputError
-from .spec.files import atomic_path
 
 if TYPE_CHECKING:
     from .adq.config import Recipe
@@ -56,12 +56,11 @@ class Sources:
 def figures(recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool) -> Figures:
     """The figures of a recipe: read if they were kept, otherwise trained and measured."""
     path = sources.keep / f"{sources.key(recipe)}.json"
-    if path.exists():
-        return _read(path)
+    if (known := kept.read(path)) is not None:
+        return Figures(**known)
     model = train_briefly(recipe, sources)
     found = measure(model, recipe, sources, exports=exports, graph=graph or not exports)
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(asdict(found)) + "\n")
+    kept.write(path, asdict(found))
     return found
 
 
@@ -87,7 +86,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
     master = load_teacher(recipe, sources.teacher)
     run = run_state.start(recipe, files, training, sources.init, master, _quiet, Ranks())
     if master is not None:
-        run.answers = Answers(master, recipe, sources.keep / "answers")
+        run.answers = Answers(master, recipe, sources.keep / "answers", training)
     schedule = Schedule.of(recipe, len(training))
     fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer = trainer.Observer()
@@ -126,13 +125,6 @@ def average_bits(model: Any) -> float:
 
 def _quiet(text: str) -> None:
     pass
-
-
-def _read(path: Path) -> Figures:
-    try:
-        return Figures(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"Kept figures must be one JSON object, not {str(path)!r}") from error
 
 
 @lru_cache(maxsize=2)

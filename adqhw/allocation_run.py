@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from . import kept
 from .ablation_run import Sources, measure, train_briefly
 from .cost_tables import Costs, Machine, costs_of, estimate_on, program_at, quantized_programs
 from .spec.errors import InputError
-from .spec.files import atomic_path
 
 if TYPE_CHECKING:
     from .adq.allocation import Allocation
@@ -168,8 +168,8 @@ def _one(plan: Plan, widths: dict[str, int], seed: int, costs: Costs) -> dict[st
     parts = [plan.sources.key(recipe), asdict(plan.machine), costs.arch.to_dict(), plan.epochs]
     text = json.dumps(parts, sort_keys=True, default=str)
     path = plan.sources.keep / f"alloc-{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
-    if path.exists():
-        return json.loads(path.read_text())
+    if (known := kept.read(path)) is not None:
+        return known
     program, top1 = _program(plan, recipe)
     test = _test(plan, recipe)
     result = estimate_on(program, test.images[:8], costs.arch, plan.machine)
@@ -181,8 +181,7 @@ def _one(plan: Plan, widths: dict[str, int], seed: int, costs: Costs) -> dict[st
         "energy_high_nj": energy.high / 1e3,
         "cycles": float(result.cycles + result.input_cycles),
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(record) + "\n")
+    kept.write(path, record)
     return record
 
 
