@@ -6,6 +6,8 @@ unpacks to more than its own size; a tensor that claims more values than it stor
 """
 
 import pickle
+import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,6 +51,7 @@ _BROKEN = (
     MemoryError,
     ImportError,
     NotImplementedError,
+    struct.error,
 )
 """What torch's reader raises on damaged files, beside UnpicklingError."""
 
@@ -112,7 +115,9 @@ def _check_archive(path: Path) -> None:
 def _torch_state(path: Path) -> dict[str, Tensor]:
     what = f"Torch file {str(path)!r}"
     try:
-        record = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of other protocols and layouts: refused below or read
+            warnings.simplefilter("ignore")
+            record = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{what} must hold tensors and plain values only (torch.save(model.state_dict(), "
@@ -127,10 +132,10 @@ def _torch_state(path: Path) -> dict[str, Tensor]:
 
 def _refused(text: str) -> str:
     """What torch's restricted reader stumbled on, without its advice to read the file unsafely."""
-    for mark in ("Unsupported global: ", "Unsupported operand ", "Unsupported class "):
-        if mark in text:
-            rest = text.split(mark, 1)[1].split(" was not", 1)[0]
-            return printable(mark[len("Unsupported ") :] + rest.splitlines()[0], 120)
+    mark = "Unsupported global: GLOBAL "
+    if mark in text:
+        name = text.split(mark, 1)[1].split()[0]
+        return f"the name {printable(name, 80)}, which could run code"
     last = text.split("WeightsUnpickler error:")[-1].strip().splitlines()
     return printable(last[0] if last else "a broken pickle", 120)
 

@@ -52,5 +52,5 @@ def forged(change) -> bytes:
     }
     change(header, tensors)
     header["digest"] = checkpoint._file_digest(header, tensors)
-    tensors = {name: t.contiguous() for name, t in tensors.items()}
+    tensors = {name: t.contiguous().clone() for name, t in tensors.items()}
     return save_safetensors(tensors, metadata={FORMAT: json.dumps(header, sort_keys=True)})
