@@ -1,35 +1,55 @@
 """A teacher's answers on disk, for the next run that asks the same questions.
 
 A batch is a pure function of (data, seed, epoch, step), so a deeper teacher, which costs as much as
-the student's own step, need be asked once for all runs of a comparison.
+the student's own step, need be asked once for all runs of a comparison. A file carries a digest of
+its logits and of all they depend on; one that does not fit is told and written anew.
 """
 
 import hashlib
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
+from .checkpoint import tensors_digest
 from .config import Recipe
+from .datasets import Dataset
 from .distill import Teacher
+from .image_folder import ImageFiles
+from .weights_file import read_tensors
 
-NAME = "logits"
+NAME, DIGEST = "logits", "digest"
+
+
+def _say(text: str) -> None:
+    print(f"adqhw: {text}", file=sys.stderr)
 
 
 class Answers:
     """Logits of one teacher for the batches of one recipe, an epoch to a file."""
 
-    def __init__(self, teacher: Teacher, recipe: Recipe, folder: str | Path | None) -> None:
-        self.teacher, self.amp = teacher, recipe.train.amp
-        self.size = recipe.train.batch_size
-        self.folder = None if folder is None else Path(folder) / _key(teacher, recipe)
+    def __init__(
+        self,
+        teacher: Teacher,
+        recipe: Recipe,
+        folder: str | Path | None,
+        training: Dataset,
+        tell: Callable[[str], None] = _say,
+    ) -> None:
+        self.teacher, self.amp, self.tell = teacher, recipe.train.amp, tell
+        self.size, self.shape = recipe.train.batch_size, (len(training), recipe.model.classes)
+        self.folder: Path | None = None
         self.epoch, self.known, self.heard = -1, None, []
+        if folder is not None:
+            self.key = _key(teacher, recipe, training)
+            self.folder = Path(folder) / self.key[:16]
 
     def __call__(self, epoch: int, index: int, images: Tensor, last: bool) -> Tensor:
         """Logits (N, classes) of the images of batch ``index``; ``last`` of its epoch or not."""
@@ -38,13 +58,7 @@ class Answers:
         if epoch != self.epoch:
             self.epoch, self.heard, self.known = epoch, [], self._read(epoch)
         if self.known is not None:
-            part = self.known[index * self.size : (index + 1) * self.size]
-            if len(part) != len(images):
-                raise InputError(
-                    f"Answers in {str(self._file(epoch))!r} must be of {len(images)} images in "
-                    f"batch {index}, not {len(part)}: delete the file"
-                )
-            return part.to(images.device)
+            return self.known[index * self.size : (index + 1) * self.size].to(images.device)
         logits = self.teacher.logits(images, self.amp)
         self.heard.append(logits.cpu())
         if last and len(self.heard) == index + 1:  # not after a resume inside the epoch
@@ -60,23 +74,48 @@ class Answers:
         if not path.exists():
             return None
         try:
-            return load_file(path)[NAME]
-        except (SafetensorError, KeyError, OSError) as error:
-            raise InputError(
-                f"Answers must be a file of a teacher's logits, not {str(path)!r}: {error}"
-            ) from None
+            tensors, metadata = read_tensors(path)
+        except InputError:
+            tensors, metadata = {}, {}
+        logits = tensors.get(NAME)
+        fits = logits is not None and tuple(logits.shape) == self.shape
+        if fits and metadata.get(DIGEST) == self._digest(epoch, logits):
+            return logits
+        self.tell(f"answers {str(path)!r} are damaged or of other questions: asked again")
+        return None
 
     def _write(self, epoch: int, logits: Tensor) -> None:
+        logits = logits.contiguous()
         with atomic_path(self._file(epoch)) as temporary:
-            temporary.write_bytes(save({NAME: logits.contiguous()}))
+            metadata = {DIGEST: self._digest(epoch, logits)}
+            temporary.write_bytes(save({NAME: logits}, metadata=metadata))
+
+    def _digest(self, epoch: int, logits: Tensor) -> str:
+        text = f"{self.key} {epoch} {tensors_digest({NAME: logits})}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _key(teacher: Teacher, recipe: Recipe) -> str:
+def _key(teacher: Teacher, recipe: Recipe, training: Dataset) -> str:
     """Digest of all that the answers depend on."""
     train = recipe.train
     parts = {
         "teacher": teacher.digest,
-        "data": asdict(recipe.data),
+        "data": {k: v for k, v in asdict(recipe.data).items() if k != "workers"},
+        "image": recipe.model.image,
+        "images": _images_digest(training),
         **{k: getattr(train, k) for k in ("batch_size", "seed", "threads", "device", "amp")},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _images_digest(data: Dataset) -> str:
+    """Digest of the pixels in their order; of image files, their names and sizes in bytes."""
+    digest = hashlib.sha256()
+    if isinstance(data.images, ImageFiles):
+        for path in data.images.paths:
+            name = f"{path.parent.name}/{path.name} {path.stat().st_size}\n"
+            digest.update(name.encode("utf-8", "surrogateescape"))
+    else:
+        digest.update(f"{data.images.shape}".encode())
+        digest.update(data.images.tobytes())
+    return digest.hexdigest()

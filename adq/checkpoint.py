@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
@@ -21,9 +20,14 @@ from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from .config import Recipe
 from .config_text import from_dict, to_dict
+from .fields import shown
+from .weights_file import read_tensors
 
 FORMAT = "adqhw-checkpoint"
 VERSION = 1
+GROUPS = ("model", "momentum", "extra")
+MAX_STEP = 1 << 40
+"""Of the counts of steps and epochs in a header."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -80,15 +84,25 @@ def load(path: str | Path) -> Checkpoint:
             f"{what} must be written by `adqhw train`, not a file without its header "
             "(plain weights are for --init)"
         ) from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{what} must have a JSON header, not one broken at {error}") from error
     _check_header(header, what)
+    stray = sorted(name for name in tensors if name.split(".")[0] not in GROUPS)
+    if stray:
+        raise InputError(f"{what} must have only tensors of {GROUPS}, not {shown(stray[0])}")
     stored = header.pop("digest")
-    actual = _file_digest(header, tensors)
+    try:
+        actual = _file_digest(header, tensors)
+    except RecursionError as error:
+        raise InputError(f"{what} must have a flat header, not one nested so deep") from error
     if actual != stored:
-        raise InputError(f"{what} must have digest {stored}, not {actual}: it is damaged")
+        raise InputError(f"{what} must have digest {shown(stored)}, not {actual}: it is damaged")
+    try:
+        recipe = from_dict(Recipe, header["recipe"])
+    except InputError as error:
+        raise InputError(f"{what} must have a usable recipe: {error}") from error
     return Checkpoint(
-        recipe=from_dict(Recipe, header["recipe"]),
+        recipe=recipe,
         step=header["step"],
         epoch=header["epoch"],
         model=_part(tensors, "model."),
@@ -98,25 +112,12 @@ def load(path: str | Path) -> Checkpoint:
     )
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return tensors and metadata of any safetensors file."""
-    if not Path(path).is_file():
-        raise InputError(f"File {str(path)!r} must exist, not be missing")
-    try:
-        with safe_open(path, framework="pt") as stream:
-            names = stream.keys()
-            return {n: stream.get_tensor(n) for n in names}, dict(stream.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"File {str(path)!r} must be a whole safetensors file, not one that fails with: {error}"
-        ) from error
-
-
 def tensors_digest(tensors: dict[str, Tensor]) -> str:
     """Return the SHA-256 of named tensors, independent of the order they come in."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        line = f"{name} {tensor.dtype} {tuple(tensor.shape)}\n"
+        digest.update(line.encode("utf-8", "surrogatepass"))
         digest.update(
             tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         )
@@ -130,18 +131,22 @@ def _file_digest(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
 
 def _check_header(header: object, what: str) -> None:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise InputError(f"{what} must have format {FORMAT!r}, not {header!r:.60}")
+        raise InputError(f"{what} must have format {FORMAT!r}, not {shown(header)}")
     if header.get("version") != VERSION:
-        raise InputError(f"{what} must have version {VERSION}, not {header.get('version')!r}")
+        version = shown(header.get("version"))
+        raise InputError(f"{what} must have version {VERSION}, not {version}")
     kinds = {"digest": str, "recipe": dict, "step": int, "epoch": int, "metrics": dict}
     for name, kind in kinds.items():
-        if not isinstance(header.get(name), kind):
+        value = header.get(name)
+        if type(value) is not kind:
             raise InputError(
-                f"{what} header field {name} must be {kind.__name__}, not {header.get(name)!r:.60}"
+                f"{what} header field {name} must be {kind.__name__}, not {shown(value)}"
             )
+        if type(value) is int and not 0 <= value <= MAX_STEP:
+            raise InputError(f"{what} header field {name} must be a count, not {shown(value)}")
     unknown = set(header) - {"format", "version", *kinds}
     if unknown:
-        raise InputError(f"{what} header must have only known fields, not {sorted(unknown)}")
+        raise InputError(f"{what} header must have only known fields, not {shown(sorted(unknown))}")
 
 
 def _flatten(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -20,6 +20,8 @@ from .datasets import Dataset
 
 FOLDER = "cifar-10-batches-py"
 CLASSES = 10
+MAX_BYTES = 64 << 20
+"""Of a batch file; the official ones have 31 million."""
 HELD_OUT = 5000
 """Validation images: the last ones of data_batch_5. Selection happens on them, never on test."""
 
@@ -71,6 +73,11 @@ def find_root(folder: str | Path) -> Path:
 def read_batch(path: Path, digest: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return images (N, 3, 32, 32) and labels (N,) of one batch file whose MD5 is `digest`."""
     try:
+        size = path.stat().st_size if path.is_file() else 0
+        if size > MAX_BYTES:
+            raise InputError(
+                f"CIFAR-10 batch {str(path)!r} must have at most {MAX_BYTES} bytes, not {size}"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise InputError(

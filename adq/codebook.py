@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from ..spec.errors import InputError
-from .codebook_init import INIT_RULES, bin_means, bin_sums, initial_values, split_dead
+from .codebook_init import bin_means, bin_sums, initial_values, split_dead
+from .quant_config import DEAD_RULES, EMA_FORMS, INIT_RULES
 from .weight_quantizer import Step, WeightQuantizer, assign
 
-EMA_FORMS = ("mean", "count", "off")
-DEAD_RULES = ("keep", "split")
 MIN_COUNT = 1e-3
 """Smoothed count below which the count form leaves a value alone."""
 

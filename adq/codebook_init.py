@@ -10,8 +10,6 @@ from torch import Tensor
 from .tensors import segment_sums
 from .weight_quantizer import assign, boundaries
 
-QUANTILE_RULES = ("mid", "edge", "tail")
-INIT_RULES = (*QUANTILE_RULES, "uniform", "kmeans", "random")
 KMEANS_LIMIT = 300
 """Lloyd iterations of the k-means start, unless it stands still before."""
 

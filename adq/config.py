@@ -7,10 +7,20 @@ changes fields with `--set quant.weight_width=3` and nothing else: there is no f
 
 from dataclasses import dataclass, field
 
-from .quant_config import AllocationConfig, QuantConfig, require
+from ..spec.text import printable
+from .fields import check_types, require, require_count
+from .quant_config import MAX_STEPS, AllocationConfig, QuantConfig
 
 CIFAR_RESNET = "cifar"
 ARCHITECTURES = (CIFAR_RESNET, "resnet18", "resnet34", "resnet50", "mobilenet-v2")
+MAX_DEPTH, MAX_WIDTH, MAX_CLASSES, MAX_SIDE = 1202, 4096, 100_000, 4096
+"""Of a network: the deepest CIFAR ResNet published, channels of its first convolution, classes,
+channels and pixels of an edge of its input. Its memory is checked before it is made."""
+MAX_RATE = 1e30
+"""Of learning rates and other factors that are single-precision numbers in torch."""
+STD_RANGE = (1e-3, 1e3)
+"""A pixel is a multiple of 1/255: no channel with any content has a smaller deviation."""
+MAX_THREADS = 512
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,13 +42,15 @@ class DataConfig:
     """Threads that decode image files; they change no pixel."""
 
     def __post_init__(self) -> None:
+        check_types(self, "data.")
         known = ("digits", "cifar10", "imagefolder")
         require(self.name in known, "data.name", "digits, cifar10 or imagefolder", self.name)
         every = not self.all_images or self.name == "cifar10"
         require(every, "data.all_images", "false but for cifar10", self.all_images)
-        require(self.workers > 0, "data.workers", "positive", self.workers)
+        require_count("data.workers", self.workers, MAX_THREADS)
         require(0 <= self.crop_padding <= 16, "data.crop_padding", "in 0..16", self.crop_padding)
-        require(self.limit is None or self.limit > 0, "data.limit", "positive", self.limit)
+        if self.limit is not None:
+            require_count("data.limit", self.limit, MAX_STEPS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,20 +75,27 @@ class ModelConfig:
     """Per-channel normalization of pixel / 255: x = (pixel / 255 - mean) / std."""
 
     def __post_init__(self) -> None:
+        check_types(self, "model.")
         require(self.arch in ARCHITECTURES, "model.arch", ", ".join(ARCHITECTURES), self.arch)
-        deep = self.depth >= 8 and (self.depth - 2) % 6 == 0
-        require(deep, "model.depth", "6 n + 2 (8, 20, 32, 44, 56)", self.depth)
-        require(
-            self.width % 4 == 0 and self.width > 0, "model.width", "a multiple of 4", self.width
-        )
+        deep = 8 <= self.depth <= MAX_DEPTH and (self.depth - 2) % 6 == 0
+        require(deep, "model.depth", f"6 n + 2 (8, 20, 32, .. {MAX_DEPTH})", self.depth)
+        wide = self.width % 4 == 0 and 0 < self.width <= MAX_WIDTH
+        require(wide, "model.width", f"a multiple of 4 in 4..{MAX_WIDTH}", self.width)
         require(self.shortcut in ("A", "B"), "model.shortcut", "A or B", self.shortcut)
-        require(self.classes > 1, "model.classes", "at least 2", self.classes)
-        shaped = len(self.image) == 3 and min(self.image, default=0) > 0
-        require(shaped, "model.image", "(channels, height, width)", self.image)
+        require_count("model.classes", self.classes, MAX_CLASSES, least=2)
+        self._check_image()
+
+    def _check_image(self) -> None:
+        """Refuse shapes and normalizations that no image has."""
+        sides = len(self.image) == 3 and all(0 < n <= MAX_SIDE for n in self.image)
+        wanted = f"(channels, height, width), each in 1..{MAX_SIDE}"
+        require(sides, "model.image", wanted, self.image)
         channels = self.image[0]
-        require(len(self.mean) == channels, "model.mean", f"{channels} numbers", self.mean)
-        good_std = len(self.std) == channels and min(self.std) > 0
-        require(good_std, "model.std", f"{channels} positive numbers", self.std)
+        good_mean = len(self.mean) == channels and all(0 <= m <= 1 for m in self.mean)
+        require(good_mean, "model.mean", f"{channels} numbers in 0..1", self.mean)
+        low, high = STD_RANGE
+        good_std = len(self.std) == channels and all(low <= v <= high for v in self.std)
+        require(good_std, "model.std", f"{channels} positive numbers in {low}..{high:g}", self.std)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,18 +120,17 @@ class OptimConfig:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        check_types(self, "optim.")
         kinds = ("sgd", "adam", "adamw")
         require(self.kind in kinds, "optim.kind", "sgd, adam or adamw", self.kind)
-        require(0 <= self.beta2 < 1, "optim.beta2", "in [0, 1)", self.beta2)
-        require(0 <= self.average < 1, "optim.average", "in [0, 1)", self.average)
         require(self.lr > 0, "optim.lr", "positive", self.lr)
-        require(0 <= self.momentum < 1, "optim.momentum", "in [0, 1)", self.momentum)
-        require(self.weight_decay >= 0, "optim.weight_decay", "0 or more", self.weight_decay)
-        require(self.warmup_steps >= 0, "optim.warmup_steps", "0 or more", self.warmup_steps)
-        factor = self.quantizer_lr_factor
-        require(factor >= 0, "optim.quantizer_lr_factor", "0 or more", factor)
-        smoothing = self.label_smoothing
-        require(0 <= smoothing < 1, "optim.label_smoothing", "in [0, 1)", smoothing)
+        require_count("optim.warmup_steps", self.warmup_steps, MAX_STEPS, least=0)
+        for name in ("lr", "weight_decay", "quantizer_lr_factor"):
+            value = getattr(self, name)
+            require(0 <= value <= MAX_RATE, f"optim.{name}", f"in 0..{MAX_RATE:g}", value)
+        for name in ("momentum", "beta2", "average", "label_smoothing"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"optim.{name}", "in [0, 1)", value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,12 +145,24 @@ class DistillConfig:
     """Softening T of both distributions (mode `kl`)."""
 
     def __post_init__(self) -> None:
+        check_types(self, "distill.")
         require(self.mode in ("off", "kl", "soft"), "distill.mode", "off, kl or soft", self.mode)
         require(0 <= self.weight <= 1, "distill.weight", "in [0, 1]", self.weight)
-        require(self.temperature > 0, "distill.temperature", "positive", self.temperature)
+        warm = 1e-3 <= self.temperature <= 1e3
+        require(warm, "distill.temperature", "in 0.001..1000", self.temperature)
 
 
-_COUNTS = ("epochs", "batch_size", "accumulate", "threads", "checkpoint_steps", "log_steps")
+_MOST = {
+    "epochs": 1_000_000,
+    "batch_size": 1_000_000,
+    "accumulate": 1_000_000,
+    "threads": MAX_THREADS,
+    "checkpoint_steps": MAX_STEPS,
+    "log_steps": MAX_STEPS,
+}
+"""Largest value of each count."""
+MAX_SEED = (1 << 63) - 1
+"""What torch's generators take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,12 +197,12 @@ class TrainConfig:
     """Steps between lines of metrics.jsonl inside an epoch."""
 
     def __post_init__(self) -> None:
-        for name in _COUNTS:
-            value = getattr(self, name)
-            require(value > 0, f"train.{name}", "positive", value)
+        check_types(self, "train.")
+        for name, most in _MOST.items():
+            require_count(f"train.{name}", getattr(self, name), most)
         parts = self.accumulate
         require(parts <= self.batch_size, "train.accumulate", "at most train.batch_size", parts)
-        require(self.seed >= 0, "train.seed", "0 or more", self.seed)
+        require_count("train.seed", self.seed, MAX_SEED, least=0)
         known = self.device in ("cpu", "cuda", "auto")
         require(known, "train.device", "cpu, cuda or auto", self.device)
 
@@ -191,5 +221,8 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
+        check_types(self, "")
+        named = 0 < len(self.name) <= 100 and self.name == printable(self.name)
+        require(named, "name", "1..100 printable characters", self.name)
         good = not self.train.compile or self.quant.mode == "float"
         require(good, "train.compile", "false in a quantized recipe", self.train.compile)

@@ -124,12 +124,20 @@ def for_recipe(recipe: "Recipe", split: str, folder: str | Path | None = None) -
 
     name, model = recipe.data.name, recipe.model
     if recipe.data.all_images and split == "train":
-        return cifar10.load(split, _cifar_folder(folder), held_out=0)
-    found = load(name, split, folder, model.image, recipe.data.workers)
+        found = cifar10.load(split, _cifar_folder(folder), held_out=0)
+    else:
+        found = load(name, split, folder, model.image, recipe.data.workers)
     if name == IMAGE_FOLDER and found.classes != model.classes:
         raise InputError(
             f"model.classes must be the {found.classes} class folders in {str(folder)!r}, "
             f"not {model.classes}: --set model.classes={found.classes}"
+        )
+    if found.images.shape[1:] != model.image:
+        shape = found.images.shape[1:]
+        raise InputError(f"model.image must be {shape}, that of {name}, not {model.image}")
+    if found.classes > model.classes:
+        raise InputError(
+            f"model.classes must be at least {found.classes}, as {name} has, not {model.classes}"
         )
     return found
 

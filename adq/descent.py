@@ -9,6 +9,7 @@ from torch import Tensor
 from .distill import distillation_loss
 from .run_state import Run
 from .schedule import Schedule
+from .tensors import NotANumberError
 
 
 class Part(NamedTuple):
@@ -74,7 +75,8 @@ def part_loss(run: Run, part: Part) -> Tensor | None:
     try:
         with torch.autocast(part.images.device.type, torch.bfloat16, enabled=recipe.train.amp):
             logits = run.forward(part.images).float()
-    except FloatingPointError:
+    except NotANumberError as error:
+        run.fault = str(error)
         return None
     smoothing = recipe.optim.label_smoothing
     return distillation_loss(logits, part.labels, part.taught, recipe.distill, smoothing)

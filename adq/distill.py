@@ -15,6 +15,8 @@ from torch import Tensor
 from ..spec.errors import InputError
 from . import checkpoint, preparation, pretrained
 from .config import DistillConfig, Recipe
+from .tensors import NotANumberError
+from .weights_file import read_tensors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -29,8 +31,14 @@ class Teacher:
 
     def logits(self, images: Tensor, amp: bool = False) -> Tensor:
         """Real-valued logits (N, classes) of uint8 images (N, C, H, W), without gradients."""
-        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
-            return self.model(images).float()
+        try:
+            with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
+                logits = self.model(images).float()
+        except NotANumberError as error:
+            raise InputError(f"Teacher must compute finite numbers: {error}") from error
+        if not torch.isfinite(logits).all():
+            raise InputError("Teacher must answer with finite logits, not NaN or infinite ones")
+        return logits
 
 
 def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher | None:
@@ -49,13 +57,15 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
         )
     if isinstance(path, Teacher):
         return path
-    tensors, metadata = checkpoint.read_tensors(path)
+    tensors, metadata = read_tensors(path)
+    what = f"--teacher {str(path)!r}"
     if checkpoint.FORMAT in metadata:
-        state = checkpoint.load(path)
-        model = preparation.build(state.recipe)
-        model.load_state_dict(state.model)
+        model = preparation.restored(checkpoint.load(path), what)
     else:
-        model = pretrained.load_pretrained(path)
+        try:
+            model = pretrained.load_pretrained(path)
+        except InputError as error:
+            raise InputError(f"{what} must be a network's weights: {error}") from error
     config = model.config
     check_fits((len(config.mean), config.image_size, config.classes), recipe, path)
     return Teacher(

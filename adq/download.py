@@ -5,14 +5,16 @@ anything is taken out of it, and of its members only the known batches are, by n
 archive is believed. Each batch is checked again when it is read (`cifar10`).
 """
 
+import gzip
 import hashlib
-import shutil
+import http.client
 import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
@@ -20,6 +22,8 @@ from .cifar10 import FOLDER, OFFICIAL_MD5
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
+MAX_ARCHIVE, MAX_MEMBER = 200 << 20, 64 << 20
+"""Bytes: the archive has 170,498,071, a batch 31,035,704."""
 TIMEOUT = 60
 """Seconds without an answer."""
 
@@ -43,12 +47,29 @@ def fetch_cifar10(folder: str | Path, url: str = URL, digest: str = ARCHIVE_MD5)
 def _receive(url: str, archive: BinaryIO) -> None:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-            shutil.copyfileobj(answer, archive)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+            _copy(answer, archive, MAX_ARCHIVE, url)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, OSError) as error:
         raise InputError(f"Archive {url} must be reachable: {error}") from error
 
 
+def _copy(source: IO[bytes], target: IO[bytes], limit: int, what: str) -> None:
+    """Copy a stream of at most ``limit`` bytes."""
+    left = limit
+    while part := source.read(1 << 20):
+        left -= len(part)
+        if left < 0:
+            raise InputError(f"{what} must have at most {limit} bytes: nothing was kept")
+        target.write(part)
+
+
 def _unpack(archive: BinaryIO, target: Path, url: str) -> None:
+    try:
+        _unpack_members(archive, target, url)
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"Archive {url} must be a whole .tar.gz, not: {error}") from error
+
+
+def _unpack_members(archive: BinaryIO, target: Path, url: str) -> None:
     with tarfile.open(fileobj=archive, mode="r:gz") as members:
         for name in OFFICIAL_MD5:
             try:
@@ -58,4 +79,4 @@ def _unpack(archive: BinaryIO, target: Path, url: str) -> None:
             if content is None:
                 raise InputError(f"Archive {url} must hold the file {FOLDER}/{name}, not lack it")
             with atomic_path(target / name) as temporary, temporary.open("wb") as file:
-                shutil.copyfileobj(content, file)
+                _copy(content, file, MAX_MEMBER, f"Member {name} of {url}")

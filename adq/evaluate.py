@@ -52,7 +52,7 @@ def model_runner(model: "nn.Module", mode: str) -> Runner:
     """
     import torch
 
-    from .tensors import Mode
+    from .tensors import Mode, NotANumberError
 
     def run(images: NDArray[np.uint8]) -> NDArray[Any]:
         was_training, was_mode = model.training, model.mode
@@ -61,10 +61,13 @@ def model_runner(model: "nn.Module", mode: str) -> Runner:
         try:
             with torch.inference_mode():
                 device = next(model.parameters()).device
-                return model(torch.from_numpy(images).to(device)).cpu().numpy()
+                logits = model(torch.from_numpy(images).to(device)).cpu().numpy()
         finally:
             model.set_mode(was_mode)
             model.train(was_training)
+        if not np.isfinite(logits).all():
+            raise NotANumberError("Logits must be finite, not NaN or infinite")
+        return logits
 
     return run
 

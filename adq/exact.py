@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..spec.formats import Int64Array, IntFormat
 from ..spec.requant import Requant
-from .folding import Affine, Float64Array, channel_bounds, fold_requant
+from .folding import Affine, Float64Array, channel_bounds, fold_requant, refuse_channel
 from .integer import exact_dtype
 from .low_bit import LowBitActivation
 from .stream import StreamQuantizer
@@ -64,8 +64,13 @@ def fold_batch_norm(conv: "QuantConv2d", levels: Int64Array, scale: float | Floa
     if conv.pixels is not None:
         zero, centre = (t.double().cpu().numpy() for t in conv.pixels)
         offset = scale * ((levels * (zero - centre)) - levels * zero).sum((1, 2, 3))
-    slope = weight / np.sqrt(var + bn.eps)
-    return Affine(slope=slope * scale, intercept=slope * (offset - mean) + bias)
+    refuse_channel(var < 0, var, conv.name, "batch norm's variance", "0 or more")
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = weight / np.sqrt(var + bn.eps)
+        affine = Affine(slope=slope * scale, intercept=slope * (offset - mean) + bias)
+    for values, what in ((affine.slope, "scale"), (affine.intercept, "offset")):
+        refuse_channel(~np.isfinite(values), values, conv.name, f"{what} of the sums", "finite")
+    return affine
 
 
 def conv_requant(
@@ -76,7 +81,6 @@ def conv_requant(
     *,
     residual: Residual | None,
     multiplier_width: int = 24,
-    name: str = "",
 ) -> Requant:
     """Requantization of a convolution whose sums have the real values ``affine``."""
     low, high = channel_bounds(levels, source)
@@ -87,7 +91,7 @@ def conv_requant(
         bounds=(int(low.min()), int(high.max())),
         skip=residual,
         multiplier_width=multiplier_width,
-        name=name,
+        name=conv.name,
     )
 
 

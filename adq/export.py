@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..spec.activation import Threshold
 from ..spec.codebook import Codebook as LevelTable
@@ -30,12 +31,13 @@ from .exact import (
     real_step,
     stream_format,
 )
-from .folding import Float64Array, channel_bounds, fold_thresholds
+from .folding import Float64Array, channel_bounds, fold_thresholds, refuse_channel
 from .graph import GraphNetwork
 from .layers import QuantConv2d, ReadActivation
 from .low_bit import LowBitActivation
 from .network import Network
 from .resnet import Block, ResNet
+from .state_check import check_numbers
 from .stream import StreamQuantizer
 from .weight_quantizer import WeightQuantizer
 
@@ -53,9 +55,7 @@ def export(
     """
     if not model.codebooks_frozen:
         raise InputError("Codebooks must be frozen before export: call freeze_codebooks()")
-    broken = [n for n, t in model.state_dict().items() if not torch.isfinite(t).all()]
-    if broken:
-        raise InputError(f"Network must be finite for export, not NaN or infinite in {broken[0]!r}")
+    check_numbers(model.state_dict(), "Network to be exported:")
     for name, module in model.named_modules():
         if isinstance(module, LowBitActivation) and module.refusal:
             raise InputError(f"Activation {name!r} must have {module.refusal}")
@@ -149,7 +149,6 @@ class Exporter:
                 source,
                 residual=residual,
                 multiplier_width=self.multiplier_width,
-                name=name,
             )
         return MacLayer(
             name=name,
@@ -176,6 +175,7 @@ class Exporter:
             name="pool",
         )
         levels, bias, self.logit_step = model.fc.quantized(model.pool.output.real_step)
+        check_logits(levels, bias.double(), stream_format(model.pool.output))
         return [
             PoolLayer(
                 name="pool",
@@ -199,6 +199,15 @@ class Exporter:
                 ),
             ),
         ]
+
+
+def check_logits(levels: Tensor, bias: Tensor, source: IntFormat) -> None:
+    """Refuse a bias (K,) with which a logit could leave its format: it would saturate unseen."""
+    low, high = channel_bounds(integer_levels(levels), source)
+    real = bias.cpu().numpy()
+    inside = (real + low >= LOGIT.min) & (real + high <= LOGIT.max)
+    what = f"bias (in steps of the sums {low.min()}..{high.max()})"
+    refuse_channel(~inside, real, "fc", what, f"within logits of {LOGIT.name}")
 
 
 def graph(model: GraphNetwork, exporter: Exporter) -> list[Layer]:

@@ -23,6 +23,10 @@ from ..spec.requant import (
 Float64Array = npt.NDArray[np.float64]
 
 
+class FoldError(InputError):
+    """A network's numbers have no integers that stand for them; names layer, number and channel."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Affine:
     """Real value of a sum, per channel: ``slope_c * acc + intercept_c``."""
@@ -78,34 +82,58 @@ def fold_requant(
     bounds: of the sums of all channels. skip: step and format of the residual's codes. The largest
     shift is taken with which every number and the total fit; numbers are rounded half to even.
     """
-    slope, intercept = affine.slope / step, affine.intercept / step
-    skip_scale = skip[0] / step if skip else 0.0
-    multiplier_format = IntFormat(width=multiplier_width, signed=True)
+    scale = (skip[0] if skip else 0.0) / step
+    scaled = Affine(slope=affine.slope / step, intercept=affine.intercept / step)
+    formats = _Formats(multiplier=IntFormat(width=multiplier_width, signed=True))
+    skip_range = (skip[1].min, skip[1].max) if skip else (0, 0)
     for shift in range(MAX_SHIFT, -1, -1):
-        multiplier, bias = np.rint(np.ldexp(slope, shift)), np.rint(np.ldexp(intercept, shift))
-        skip_multiplier = round(math.ldexp(skip_scale, shift))
-        fits = (
-            _fits(multiplier, multiplier_format)
-            and _fits(bias, BIAS_FORMAT)
-            and SKIP_MULTIPLIER_FORMAT.contains(skip_multiplier, skip_multiplier)
-        )
-        if not fits:
+        if formats.first_too_large(scaled, scale, shift) is not None:
             continue
         requant = Requant(
-            multiplier=multiplier.astype(np.int64),
-            bias=bias.astype(np.int64),
+            multiplier=np.rint(np.ldexp(scaled.slope, shift)).astype(np.int64),
+            bias=np.rint(np.ldexp(scaled.intercept, shift)).astype(np.int64),
             shift=shift,
             out=out,
-            skip_multiplier=skip_multiplier,
+            skip_multiplier=round(math.ldexp(scale, shift)),
         )
-        skip_range = (skip[1].min, skip[1].max) if skip else (0, 0)
         if TOTAL_FORMAT.contains(*requant.total_bounds(bounds, skip_range)):
             return requant
-    raise InputError(
-        f"Layer {name!r}: scale must fit a multiplier of {multiplier_width} bits, "
-        f"not reach {float(np.abs(slope).max()):.3g} output steps per unit of the sum"
-    )
+    cause = formats.first_too_large(scaled, scale, 0) or f"total must fit {TOTAL_FORMAT.name}"
+    raise FoldError(f"Layer {name!r}: {cause} (output step {step:.3g})")
 
 
-def _fits(values: Float64Array, fmt: IntFormat) -> bool:
-    return bool(np.isfinite(values).all()) and fmt.contains(int(values.min()), int(values.max()))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Formats:
+    """Where the numbers of a requantization must fit."""
+
+    multiplier: IntFormat
+
+    def first_too_large(self, affine: Affine, skip: float, shift: int) -> str | None:
+        """What does not fit at a shift: which number, of which channel, in output steps."""
+        for values, fmt, what, where in (
+            (affine.slope, self.multiplier, "scale", "a multiplier"),
+            (affine.intercept, BIAS_FORMAT, "offset (batch norm's bias and mean)", "a bias"),
+            (np.array([skip]), SKIP_MULTIPLIER_FORMAT, "scale of the residual", "a multiplier"),
+        ):
+            with np.errstate(over="ignore"):
+                rounded = np.rint(np.ldexp(values, shift))
+            # compared as a float, exactly, with powers of two: as an integer it could wrap
+            outside = ~((rounded >= fmt.min) & (rounded < fmt.max + 1))
+            if outside.any():
+                channel = int(np.argmax(outside))
+                return (
+                    f"{what} must fit {where} of {fmt.width} bits, not reach "
+                    f"{values[channel]:.3g} output steps in channel {channel}"
+                )
+        return None
+
+
+def refuse_channel(
+    bad: npt.NDArray[np.bool_], values: Float64Array, name: str, what: str, rule: str
+) -> None:
+    """Refuse the first channel of a layer whose number is ``bad``."""
+    if bad.any():
+        channel = int(np.argmax(bad))
+        raise FoldError(
+            f"Layer {name!r}: {what} in channel {channel} must be {rule}, not {values[channel]:g}"
+        )

@@ -83,6 +83,7 @@ class GraphNetwork(Network):
         for node in self.nodes:
             self._place(node.name, self._unit(node, channels[node.source]))
             channels[node.name] = node.channels
+        self.name_units()
 
     def forward(self, images: Tensor) -> Tensor:
         signals = {INPUT: Signal(images, format=PIXEL if self.exact else None)}

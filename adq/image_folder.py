@@ -3,10 +3,18 @@
 Pixels come from the files when they are asked for, by a few threads (Pillow leaves the interpreter
 lock while it decodes and resizes). A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is
 still at least the size wanted (`Image.draft`): most of the work of a full decode is not done.
-Classes are the sorted folder names. Selection happens on images held out of ``train``; ``val`` is
-the test split, as in all published figures.
+What an image is does not depend on its name but on its content, which must be one of `FORMATS`; no
+other decoder is asked. Its size is known, and refused, before a pixel is decoded. 16-bit samples
+keep their high byte, grey or colour; palettes become their colours; transparency is dropped; CMYK
+is converted by Pillow; of animations the first frame counts; EXIF rotation is not applied, as in
+torchvision. Classes are the sorted folder names. Selection happens on images held out of
+``train``; ``val`` is the test split, as in all published figures.
 """
 
+import math
+import struct
+import warnings
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,12 +26,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..spec.errors import InputError
+from ..spec.limits import demand
 from .datasets import Dataset
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MAX_PIXELS = 1 << 26
+"""Of an image: 67 million, more than any of ImageNet's."""
+PIXEL_BYTES = 8
+"""Of each decoded pixel: Pillow's four, twice where the mode is converted."""
+MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
+"""Of Pillow, with 8 bits; `convert` knows what each of them means."""
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, OverflowError)
+"""What Pillow raises on damaged files."""
 HELD_OUT = 50
 """Every so-manieth training image of a class is for validation (at least one per class)."""
 AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
@@ -91,6 +109,8 @@ class ImageFiles:
         )
 
     def _decode(self, jobs: list[tuple[Path, "NDArray[np.float64] | None", bool]]):
+        size = math.prod(self.shape[1:])
+        demand(len(jobs) * size, f"{len(jobs)} images of {self.config.size} pixels at once")
         out = np.empty((len(jobs), *self.shape[1:]), np.uint8)
         if not jobs:
             return out
@@ -99,24 +119,44 @@ class ImageFiles:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
+        from PIL.Image import DecompressionBombWarning
+
+        # what Pillow only warns of is beyond MAX_PIXELS already
+        warnings.filterwarnings("error", category=DecompressionBombWarning)
         return ThreadPoolExecutor(self.config.workers, thread_name_prefix="decode")
 
     def _one(
         self, out: NDArray[np.uint8], path: Path, draws: "NDArray[np.float64] | None", flip: bool
     ) -> None:
         """Decode one file into ``out`` (C, size, size)."""
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 width, height = image.size
+                self._check_size(path, width, height)
                 box = centre(width, height) if draws is None else random_box(width, height, draws)
                 pixels = self._pixels(image, box)
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"Image {str(path)!r} must be readable: {error}") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(f"Image {str(path)!r} must not be that large: {error}") from error
+        except InputError:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise InputError(
+                f"Image {str(path)!r} must have at most {MAX_PIXELS} pixels: {error}"
+            ) from error
+        except _BROKEN as error:
+            raise InputError(
+                f"Image {str(path)!r} must be readable as {', '.join(FORMATS)}: {error}"
+            ) from error
         out[:] = pixels[:, :, ::-1] if flip else pixels
+
+    def _check_size(self, path: Path, width: int, height: int) -> None:
+        """Refuse what the decoders of all threads could not hold, and images of no size."""
+        if not 0 < width * height <= MAX_PIXELS:
+            raise InputError(
+                f"Image {str(path)!r} must have 1..{MAX_PIXELS} pixels, not {width}x{height}"
+            )
+        need = PIXEL_BYTES * width * height * self.config.workers
+        demand(need, f"Image {str(path)!r} of {width}x{height} on data.workers threads")
 
     def _pixels(self, image: "Image", box: Box) -> NDArray[np.uint8]:
         from PIL.Image import Resampling
@@ -130,9 +170,21 @@ class ImageFiles:
         x, y = image.size[0] / width, image.size[1] / height
         right, bottom = min(box[2] * x, image.size[0]), min(box[3] * y, image.size[1])
         scaled = box[0] * x, box[1] * y, right, bottom
-        small = image.convert(mode).resize((size, size), Resampling.BILINEAR, box=scaled)
+        plain = image if image.mode == mode else _eight_bits(image).convert(mode)
+        small = plain.resize((size, size), Resampling.BILINEAR, box=scaled)
         pixels = np.asarray(small, np.uint8)
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _eight_bits(image: "Image") -> "Image":
+    """The image with samples of 8 bits, of 16-bit grey the high byte (`convert` would clip)."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode not in MODES:
+        raise ValueError(f"a pixel format of mode {image.mode!r}")
+    return image
 
 
 def centre(width: int, height: int) -> Box:

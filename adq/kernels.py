@@ -193,7 +193,9 @@ def count_reached(x: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.nda
     else:
         _count_in_cells(x, bounds, codes, reached, faults)
     if faults.any():
-        raise FloatingPointError("Activation must be finite, not NaN: training has diverged")
+        raise FloatingPointError(
+            f"values must be finite, not NaN ({int(faults.sum())} of {x.size})"
+        )
     return codes, reached
 
 

@@ -18,7 +18,7 @@ from . import exact
 from .low_bit import LowBitActivation
 from .ranks import shared_batch_norm
 from .stream import StreamQuantizer
-from .tensors import Mode, Signal
+from .tensors import Mode, NotANumberError, Signal
 from .uniform import UniformWeight
 from .weight_quantizer import Step, WeightQuantizer
 
@@ -34,6 +34,8 @@ class Unit(nn.Module, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.mode = Mode.FLOAT
+        self.name = ""
+        """The tensor it makes, set by the network; for messages."""
         self.prepared: IntegerLayer | None = None
         """The program's layer on torch integers, set by the network's ``load_program``."""
 
@@ -42,9 +44,11 @@ class Unit(nn.Module, ABC):
         if self.mode is Mode.INTEGER:
             assert self.prepared is not None  # the network changes the mode only with a program
             return Signal(self.prepared(x.data, None if skip is None else skip.data))
-        if x.format is not None and self.frozen:
-            return self.evaluate(x, skip)
-        return self.compute(x, skip)
+        made = self.evaluate if x.format is not None and self.frozen else self.compute
+        try:
+            return made(x, skip)
+        except FloatingPointError as error:
+            raise NotANumberError(f"Layer {self.name!r}: {error}") from error
 
     @property
     def frozen(self) -> bool:

@@ -7,13 +7,12 @@ from .activation import ThresholdActivation
 from .adaptive_step import AdaptiveStepActivation
 from .codebook import Codebook, CodebookConfig
 from .low_bit import LowBitActivation
+from .quant_config import ACTIVATION_RULES, WEIGHT_RULES
 from .rprelu import RPReLUThreshold
 from .scaled_grid import ApotWeight, GridWeight, N2uqWeight
 from .uniform_activation import LsqActivation, PactActivation
 from .weight_quantizer import WeightQuantizer
 
-WEIGHT_RULES = ("adq", "post", "pot", "apot", "lsq", "n2uq")
-ACTIVATION_RULES = ("n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base")
 _CHANNEL_RULES = ("post", "pot", "n2uq")
 """Rules whose papers scale per output channel."""
 

@@ -1,6 +1,7 @@
 """What every network of the trainer is to the loop, the allocation and the export."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from .integer import prepare
 from .layers import QuantConv2d, Unit
 from .low_bit import LowBitActivation
 from .stream import StreamQuantizer
-from .tensors import Mode, Signal
+from .tensors import Mode, NotANumberError, Signal
 from .weight_quantizer import WeightQuantizer
 
 
@@ -45,6 +46,11 @@ class Network(nn.Module):
         rounded = torch.is_autocast_enabled(self.fc.weight.device.type)
         still = not (self.training or torch.is_grad_enabled() or rounded)
         return still and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
+
+    def name_units(self) -> None:
+        """Tell every unit its name, for messages; at the end of a subclass's construction."""
+        for name, unit in self.units().items():
+            unit.name = name
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -103,13 +109,25 @@ class Network(nn.Module):
 
     def initialise_codebooks(self) -> None:
         """Start every codebook from the present weights."""
-        for conv in self.hidden().values():
-            conv.initialise_codebook()
+        with self._named_faults("weights"):
+            for conv in self.hidden().values():
+                conv.initialise_codebook()
 
     def update_codebooks(self) -> None:
         """One EMA step of every codebook; call after each optimizer step in fakequant mode."""
-        for conv in self.hidden().values():
-            conv.quantizer.update(conv.weight)
+        with self._named_faults("weights"):
+            for conv in self.hidden().values():
+                conv.quantizer.update(conv.weight)
+
+    @contextmanager
+    def _named_faults(self, what: str) -> Iterator[None]:
+        """Name the layer where a kernel met NaN outside a forward pass."""
+        try:
+            yield
+        except FloatingPointError as error:
+            broken = [n for n, c in self.hidden().items() if c.weight.isnan().any()]
+            place = f"Layer {broken[0]!r}: {what}" if broken else f"Codebooks of {what}"
+            raise NotANumberError(f"{place} must be finite: {error}") from error
 
     def freeze_codebooks(self) -> None:
         """Round all codebooks to integer levels and stop adapting them."""

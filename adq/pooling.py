@@ -68,7 +68,9 @@ class GlobalPool(Unit):
 
     def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
         window = x.data[0, 0].numel()
-        requant = exact.pool_requant(self.output, step=x.scale, source=x.format, window=window)
+        requant = exact.pool_requant(
+            self.output, step=x.scale, source=x.format, window=window, name=self.name
+        )
         acc = x.data.sum((2, 3), keepdim=True, dtype=torch.float64)
         return exact.requantized(self.output, acc, requant)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..spec.errors import InputError
+from ..spec.limits import demand
 from . import calibrate, checkpoint, pretrained
 from .allocation_report import Report, choose, has_budget
 from .augment import training_batch
@@ -18,11 +19,14 @@ from .codebook import CodebookConfig
 from .config import CIFAR_RESNET, Recipe
 from .config_text import to_dict
 from .datasets import Dataset
+from .demands import demand_network, smallest_map
 from .graph import GraphConfig, GraphNetwork
 from .methods import Method
 from .network import Network
 from .resnet import ResNet, ResNetConfig
-from .tensors import Mode
+from .state_check import check_codebooks, check_numbers, check_shapes
+from .tensors import Mode, NotANumberError
+from .weights_file import read_metadata, read_tensors
 
 CALIBRATION_BATCH = 128
 
@@ -55,6 +59,7 @@ def build(recipe: Recipe) -> Network:
     _, height, width = model.image
     if height != width:
         raise InputError(f"model.image must be square, not {height}x{width}")
+    demand_network(recipe)
     shared = {
         "classes": model.classes,
         "image_size": height,
@@ -120,8 +125,18 @@ def prepare(
             model = model.with_weight_widths(widths)
         stage("calibrating quantizers")
         learned = learned_quantizers(init)
-        calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
+        try:
+            calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
+        except NotANumberError as error:
+            raise InputError(f"{origin(init)} {error}") from error
     return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)
+
+
+def origin(init: str | Path | None) -> str:
+    """Beginning of a message about numbers that a network starts with."""
+    if init is None:
+        return "Network at the start:"
+    return f"--init {str(init)!r} must give finite numbers:"
 
 
 def load_init(model: Network, path: str | Path) -> str:
@@ -129,13 +144,14 @@ def load_init(model: Network, path: str | Path) -> str:
 
     Codebooks are not taken over, learned activations and streams are (`carry_quantizers`).
     """
-    tensors, metadata = checkpoint.read_tensors(path)
+    tensors, metadata = read_tensors(path)
     try:
         if checkpoint.FORMAT in metadata:
             state = checkpoint.load(path).model
+            check_numbers(state, "Checkpoint's")
             pretrained.load_state(model, {n: t for n, t in state.items() if _is_float_part(n)})
         else:
-            pretrained.load_state(model, pretrained.read_state(path))
+            pretrained.load_state(model, pretrained.our_state(tensors))
     except InputError as error:
         raise InputError(f"--init {str(path)!r} must fit the recipe: {error}") from error
     return checkpoint.tensors_digest(tensors)
@@ -143,13 +159,23 @@ def load_init(model: Network, path: str | Path) -> str:
 
 def learned_quantizers(path: str | Path) -> dict[str, Tensor]:
     """Parameters of activations and streams of a checkpoint trained with them; else none."""
-    _, metadata = checkpoint.read_tensors(path)
-    if checkpoint.FORMAT not in metadata:
+    if checkpoint.FORMAT not in read_metadata(path):
         return {}
     state = checkpoint.load(path)
     if state.recipe.quant.mode == "float":
         return {}
+    restored(state, f"--init {str(path)!r}")
     return {name: tensor for name, tensor in state.model.items() if ".output." in name}
+
+
+def restored(state: checkpoint.Checkpoint, what: str) -> Network:
+    """The network of a checkpoint, whose names, shapes and numbers are checked first."""
+    model = build(state.recipe)
+    check_shapes(model.state_dict(), state.model, what)
+    check_numbers(state.model, what)
+    check_codebooks(state.model, state.recipe.quant.level_width, what)
+    model.load_state_dict(state.model)
+    return model
 
 
 def _is_float_part(name: str) -> bool:
@@ -165,6 +191,10 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
     never comes to.
     """
     count = math.ceil(min(recipe.quant.calibration_images, len(training)) / CALIBRATION_BATCH)
+    alone = len(training) - (count - 1) * CALIBRATION_BATCH == 1
+    if count > 1 and alone and smallest_map(recipe)[1] == 1:
+        count -= 1  # a last image by itself has no variance in maps of one position
+    demand(count * CALIBRATION_BATCH * math.prod(recipe.model.image), "Calibration images")
     return [
         torch.from_numpy(
             training_batch(

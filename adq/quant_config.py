@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass, field
 
-from ..spec.errors import InputError
+from .fields import check_types, require, require_count, shown
 
-
-def require(condition: bool, thing: str, requirement: str, value: object) -> None:
-    """Refuse a value that breaks a rule of a configuration."""
-    if not condition:
-        raise InputError(f"{thing} must be {requirement}, not {value!r}")
+WEIGHT_RULES = ("adq", "post", "pot", "apot", "lsq", "n2uq")
+ACTIVATION_RULES = ("n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base")
+QUANTILE_RULES = ("mid", "edge", "tail")
+INIT_RULES = (*QUANTILE_RULES, "uniform", "kmeans", "random")
+EMA_FORMS = ("mean", "count", "off")
+DEAD_RULES = ("keep", "split")
+SENSITIVITIES = ("fisher", "hessian", "error")
+MAX_STEPS = 1_000_000_000
+"""Of any count of optimizer steps."""
+MAX_CALIBRATION = 1_000_000
+"""Images."""
+MAX_LLOYD = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +38,20 @@ class MethodConfig:
     """Codebook values without weights: keep or split."""
     tie_sign: bool = False
     """Mirror the codebook values."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "quant.method.")
+        known = {
+            "weights": WEIGHT_RULES,
+            "activations": ACTIVATION_RULES,
+            "init": INIT_RULES,
+            "ema": EMA_FORMS,
+            "dead": DEAD_RULES,
+        }
+        for name, rules in known.items():
+            value = getattr(self, name)
+            require(value in rules, f"quant.method.{name}", f"one of {', '.join(rules)}", value)
+        require_count("quant.method.ema_period", self.ema_period, MAX_STEPS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,22 +80,22 @@ class QuantConfig:
     """Images that set activation scales before training and batch-norm statistics after it."""
 
     def __post_init__(self) -> None:
+        check_types(self, "quant.")
         modes = ("float", "fakequant")
         require(self.mode in modes, "quant.mode", "float or fakequant", self.mode)
         require(2 <= self.weight_width <= 8, "quant.weight_width", "in 2..8", self.weight_width)
         require(1 <= self.act_width <= 6, "quant.act_width", "in 1..6", self.act_width)
         for layer, width in self.widths.items():
-            require(2 <= width <= 8, f"quant.widths of layer {layer!r}", "in 2..8", width)
+            require(2 <= width <= 8, f"quant.widths of layer {shown(layer)}", "in 2..8", width)
         budget = self.average_weight_bits
         in_range = budget is None or 2 <= budget <= 8
         require(in_range, "quant.average_weight_bits", "in 2..8", budget)
         require(4 <= self.level_width <= 16, "quant.level_width", "in 4..16", self.level_width)
         require(0 <= self.decay < 1, "quant.decay", "in [0, 1)", self.decay)
-        require(self.lloyd_steps >= 0, "quant.lloyd_steps", "0 or more", self.lloyd_steps)
+        require_count("quant.lloyd_steps", self.lloyd_steps, MAX_LLOYD, least=0)
         part = self.freeze_fraction
         require(0 <= part <= 1, "quant.freeze_fraction", "in [0, 1]", part)
-        images = self.calibration_images
-        require(images > 0, "quant.calibration_images", "positive", images)
+        require_count("quant.calibration_images", self.calibration_images, MAX_CALIBRATION)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,11 +117,12 @@ class AllocationConfig:
     """JSON file {"unit": ..., "costs": {layer: {bits: cost}}} of additive costs."""
 
     def __post_init__(self) -> None:
-        kinds = ("fisher", "hessian", "error")
+        check_types(self, "allocation.")
         kind = self.sensitivity
-        require(kind in kinds, "allocation.sensitivity", "fisher, hessian or error", kind)
+        require(kind in SENSITIVITIES, "allocation.sensitivity", "fisher, hessian or error", kind)
         good = bool(self.widths) and all(2 <= width <= 8 for width in self.widths)
-        require(good, "allocation.widths", "a list of bits in 2..8", self.widths)
+        good &= len(set(self.widths)) == len(self.widths)
+        require(good, "allocation.widths", "a list of different bits in 2..8", self.widths)
         size, cost = self.model_bytes, self.cost_budget
         require(size is None or size > 0, "allocation.model_bytes", "positive", size)
         require(cost is None or cost > 0, "allocation.cost_budget", "positive", cost)

@@ -151,6 +151,7 @@ class ResNet(Network):
             self.add_module(f"layer{stage + 1}", blocks)
         self.pool = GlobalPool()
         self.fc = QuantLinear(channels, config.classes)
+        self.name_units()
 
     @property
     def stages(self) -> list[nn.Sequential]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..spec.errors import InputError
-from . import checkpoint, preparation
+from . import checkpoint, preparation, resumed
 from .allocation_report import plot
 from .answers import Answers
 from .average import Average
@@ -21,6 +21,7 @@ from .network import Network
 from .optimizers import adam_state, make_optimizer, momentum, restore
 from .ranks import Ranks
 from .run_folder import RunFolder
+from .state_check import check_numbers
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,6 +40,8 @@ class Run:
     """What training steps call: the model, compiled or spread over ranks if the recipe says so."""
     average: Average | None = None
     board: Board | None = None
+    fault: str | None = None
+    """Where a quantizer met NaN, for the message of a diverged run."""
 
 
 def start(
@@ -68,6 +71,7 @@ def start(
         ranks=ranks,
     )
     prepare_steps(run, {})
+    check_numbers(run.model.state_dict(), preparation.origin(init))
     save(run, files)
     files.rewind_log(-1, finished=False)
     return run
@@ -107,6 +111,8 @@ def resume(
 ) -> Run:
     """Return the run of the folder's checkpoint, which must be a run of the same recipe."""
     state = checkpoint.load(files.checkpoint)
+    what = f"Checkpoint {str(files.checkpoint)!r}"
+    resumed.check_metrics(state, what)
     preparation.check_same_run(recipe, state.recipe, str(files.path))
     taught = state.metrics.get("teacher")
     if teacher is not None and teacher.digest != taught:
@@ -121,9 +127,8 @@ def resume(
             f"--resume must continue the run in {str(files.path)!r} in {processes} processes "
             f"(torchrun --nproc-per-node {processes}), not {ranks.count}"
         )
-    device = state.recipe.train.device
-    model = preparation.build(state.recipe).to(device)
-    model.load_state_dict(state.model)
+    model = preparation.restored(state, what).to(state.recipe.train.device)
+    resumed.check_buffers(state, model, what)
     optimizer = make_optimizer(model, state.recipe.optim)
     restore(optimizer, model, state.momentum, state.extra)
     files.rewind_log(state.step, state.finished)
@@ -147,9 +152,10 @@ def save(run: Run, files: RunFolder, path: Path | None = None) -> None:
     if run.board is not None:
         run.board.flush()
     state = run.model.state_dict()
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise InputError(diverged(files, f"{name} must be finite", run.step, None))
+    try:
+        check_numbers(state, "")
+    except InputError as error:
+        raise InputError(diverged(files, str(error).strip(), run.step, None)) from error
     extra = adam_state(run.optimizer, run.model)
     if run.average is not None:
         extra |= {f"average.{name}": tensor for name, tensor in run.average.tensors.items()}

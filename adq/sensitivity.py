@@ -5,6 +5,7 @@ papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2
 initialisation and 20 Lloyd iterations. Additive over layers, which the allocation needs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,9 +18,9 @@ from .hutchinson import hessian_traces
 from .layers import QuantConv2d
 from .methods import Method, weight_quantizer
 from .network import Network
+from .quant_config import SENSITIVITIES
 from .tensors import Mode, Signal
 
-KINDS = ("fisher", "hessian", "error")
 LLOYD_STEPS = 20
 BATCH = 64
 """Images at a time: bounds the memory of their separate gradients."""
@@ -119,8 +120,8 @@ def sensitivities(
     a negative trace counting as zero (HAWQ, 5.5); ``error`` ||dW||^2 / ||W||^2, which needs no
     images and is no loss: it only ranks.
     """
-    if kind not in KINDS:
-        raise InputError(f"Sensitivity must be one of {KINDS}, not {kind!r}")
+    if kind not in SENSITIVITIES:
+        raise InputError(f"Sensitivity must be one of {SENSITIVITIES}, not {kind!r}")
     per_weight: dict[str, Tensor] = {}
     if kind == "fisher":
         per_weight = {n: 0.5 * f for n, f in fisher(model, images, labels).items()}
@@ -137,4 +138,6 @@ def sensitivities(
             w: float((factor.to(weight.device) * error.square()).sum())
             for w, error in errors.items()
         }
+        if not all(math.isfinite(loss) for loss in result[name].values()):
+            raise InputError(f"Sensitivity of layer {name!r} must be finite, not {result[name]}")
     return result

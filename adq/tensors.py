@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..spec.errors import InputError
 from ..spec.formats import IntFormat
 
 
@@ -20,6 +21,10 @@ class Mode(Enum):
     """The graph the hardware computes, on integer-valued floats with gradients."""
     INTEGER = "integer"
     """The exported program, on integers only (after ``load_program``)."""
+
+
+class NotANumberError(InputError):
+    """A network computed NaN; the message names the layer."""
 
 
 class Signal(NamedTuple):

@@ -7,7 +7,7 @@ its sums alike as long as the number of threads is the same, which is why it is 
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,21 @@ import torch
 from torch import Tensor
 
 from ..spec.errors import DiskFullError, InputError
+from ..spec.locks import sole_owner
 from . import datasets, evaluate, preparation
 from .answers import Answers
 from .batches import batches
 from .board import Board
 from .config import Recipe
+from .demands import check_last_batch, demand_steps
 from .descent import descend, parts_of
 from .distill import Teacher, load_teacher
+from .folding import FoldError
 from .ranks import RankLostError, Ranks, joined
 from .run_folder import Existing, RunFolder
 from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
 from .schedule import Schedule, learning_rate, quantized
-from .tensors import reuse_heap
+from .tensors import NotANumberError, reuse_heap
 
 
 class Observer:
@@ -34,6 +37,9 @@ class Observer:
 
     def stage(self, text: str) -> None:
         """Hear that something of some length begins outside the loop."""
+
+    def note(self, text: str) -> None:
+        """Hear one line that people should see."""
 
     def begin(self, *, done: int, total: int) -> None:
         """Hear how many optimizer steps were done before (resume) and how many there are."""
@@ -64,11 +70,17 @@ def train(
     recipe = preparation.on_device(recipe)
     path = Path(folder)
     try:
-        with joined(recipe.train.device) as ranks:
+        with joined(recipe.train.device) as ranks, ExitStack() as held:
             files = RunFolder(path=path, writes=ranks.first)
             sources = {"data": data_folder, "init": init, "teacher": teacher, "answers": answers}
             shown = observer if observer is not None and ranks.first else Observer()
-            return _train(recipe, files, ranks, sources, existing, shown)
+
+            def prepare() -> bool:
+                held.enter_context(sole_owner(path))
+                files.prepare(existing)
+                return files.checkpoint.exists()
+
+            return _train(recipe, files, ranks, sources, ranks.decide(prepare), shown)
     except (DiskFullError, RankLostError) as error:
         raise InputError(f"{error}; {RunFolder(path=path).intact}") from error
 
@@ -78,44 +90,54 @@ def _train(
     files: RunFolder,
     ranks: Ranks,
     sources: dict[str, Any],
-    existing: Existing,
+    begun: bool,
     observer: Observer,
 ) -> dict[str, Any]:
-    """Do what `train` says; only the first rank has final metrics to return."""
-
-    def prepare() -> bool:
-        files.prepare(existing)
-        return files.checkpoint.exists()
-
-    begun = ranks.decide(prepare)
+    """Do what `train` says in a folder of its own; only the first rank has final metrics."""
     make_deterministic(recipe)
     reuse_heap()
     load = datasets.for_recipe
     data = {split: load(recipe, split, sources["data"]) for split in datasets.SPLITS}
     training = data["train"] = data["train"].take(recipe.data.limit)
     schedule = Schedule.of(recipe, len(training), ranks.count)
+    demand_steps(recipe, len(training), ranks.count)
+    check_last_batch(recipe, len(training), ranks.count)
     master = load_teacher(recipe, sources["teacher"])
     if begun:
         run = resume(recipe, files, master, ranks)
+        check_place(run, schedule, files)
     else:
         run = start(recipe, files, training, sources["init"], master, observer.stage, ranks)
     if master is not None:
-        run.answers = Answers(master, recipe, sources["answers"])
+        run.answers = Answers(master, recipe, sources["answers"], training, observer.note)
     if recipe.train.tensorboard and ranks.first:
         run.board = Board(files.board, run.step)
     fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer.begin(done=run.step, total=schedule.total)
-    while run.step < schedule.total:
-        train_step(run, files, fetch, schedule, observer)
-        if run.step % schedule.epoch == 0:
-            end_epoch(run, files, data["validation"], schedule, observer)
-        elif run.step % recipe.train.checkpoint_steps == 0:
-            save(run, files)
-    if ranks.first and not run.metrics["finished"]:
-        finish(run, files, data, observer)
+    try:
+        while run.step < schedule.total:
+            train_step(run, files, fetch, schedule, observer)
+            if run.step % schedule.epoch == 0:
+                end_epoch(run, files, data["validation"], schedule, observer)
+            elif run.step % recipe.train.checkpoint_steps == 0:
+                save(run, files)
+        if ranks.first and not run.metrics["finished"]:
+            finish(run, files, data, observer)
+    except (NotANumberError, FoldError) as error:  # of finite weights
+        raise InputError(diverged(files, str(error), run.step, None)) from error
     if run.board is not None:
         run.board.close()
     return run.metrics["final"] if ranks.first else {}
+
+
+def check_place(run: Run, schedule: Schedule, files: RunFolder) -> None:
+    """Refuse a checkpoint that lies outside the run it is of."""
+    ended = run.step == schedule.total
+    if run.step > schedule.total or (run.metrics["finished"] and not ended):
+        raise InputError(
+            f"Checkpoint {str(files.checkpoint)!r} must be of a step up to {schedule.total}, and "
+            f"finished at the last one only, not of step {run.step}"
+        )
 
 
 def train_step(
@@ -132,7 +154,8 @@ def train_step(
     lr = learning_rate(recipe.optim, run.step, schedule.total)
     loss = descend(run, parts_of(run, fetch(*divmod(run.step, schedule.epoch)), schedule), lr)
     if not math.isfinite(loss):
-        raise InputError(diverged(files, f"loss must be finite, not {loss}", run.step, lr))
+        what = run.fault or f"loss must be finite, not {loss}"
+        raise InputError(diverged(files, what, run.step, lr))
     if quantized(recipe):
         run.model.update_codebooks()  # an EMA step toward the new weights; none when frozen
     if run.average is not None:

@@ -96,7 +96,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
     master = load_teacher(recipe, sources.teacher)
     run = run_state.start(recipe, files, training, sources.init, master, _quiet, Ranks())
     if master is not None:
-        run.answers = Answers(master, recipe, sources.keep / "answers")
+        run.answers = Answers(master, recipe, sources.keep / "answers", training)
     schedule = Schedule.of(recipe, len(training))
     fetch = batches(training, recipe, torch.device(recipe.train.device))
     observer = trainer.Observer()

@@ -20,6 +20,7 @@ from .ablation_cases import CIFAR10, Case, cases
 from .ablation_page import BUDGETS, RECIPES, UNMEASURED, Budget, Row, check, describe, figure, write
 from .console import JSON_OPTION, emit, people, say, show_table
 from .spec.errors import InputError
+from .spec.locks import sole_owner
 
 
 def run(
@@ -50,7 +51,8 @@ def run(
 @contextmanager
 def _kept(folder: Path | None) -> Iterator[Path]:
     if folder is not None:
-        yield folder
+        with sole_owner(folder):
+            yield folder
         return
     with tempfile.TemporaryDirectory(prefix="adqhw-ablation-") as name:
         yield Path(name)

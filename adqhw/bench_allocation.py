@@ -13,6 +13,7 @@ from .allocation_run import AVERAGES, Plan, Row, run
 from .console import JSON_OPTION, emit, people, say, show_table
 from .cost_tables import Machine
 from .spec.errors import InputError
+from .spec.locks import sole_owner
 
 BEGIN, END = "<!-- allocation: begin -->", "<!-- allocation: end -->"
 
@@ -83,7 +84,8 @@ def command(
         epochs=epochs,
         machine=Machine(resident=resident),
     )
-    rows = run(plan, say)
+    with sole_owner(keep):
+        rows = run(plan, say)
     words = (
         f"Recipe `{recipe}` with `{' '.join(changes or ()) or 'no changes'}`, "
         + (f"{epochs} epochs" if epochs else "no training")

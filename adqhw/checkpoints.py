@@ -39,8 +39,7 @@ def evaluate_checkpoint(path: Path, data: Path | None, limit: int | None) -> dic
         from .adq import checkpoint, datasets, evaluate, preparation
     state = checkpoint.load(path)
     mode = state.recipe.quant.mode
-    model = preparation.build(state.recipe)
-    model.load_state_dict(state.model)
+    model = preparation.restored(state, f"Checkpoint {str(path)!r}")
     test = datasets.for_recipe(state.recipe, "test", data)
     chosen = test.take(None if limit is None else min(limit, len(test)))
     run = evaluate.model_runner(model, mode)

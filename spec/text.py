@@ -27,16 +27,6 @@ def printable(text: str, limit: int = 200) -> str:
     return shown if len(text) <= limit else shown[:limit] + "…"
 
 
-def shown(value: object) -> str:
-    """What a message says of a wrong value: its repr made printable; huge integers by their size.
-
-    `repr` of an integer of more than 4,300 digits raises: a message must not.
-    """
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"an integer of {value.bit_length()} bits"
-    return printable(repr(value))
-
-
 def csv_text(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula: an apostrophe in front of such a one."""
     return f"'{text}" if text.startswith(_FORMULA) else text

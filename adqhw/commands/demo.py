@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
+from ..spec.locks import sole_owner
 from .train import shown_training
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def command(
     with people.status("loading torch, numba, amaranth"):
         from .. import demo
     settings = demo.Settings(out=out, rows=rows, cols=cols, simulator=simulator, quick=quick)
-    demo.forget(out)
-    with shown_training() as observer:
+    with sole_owner(out), shown_training() as observer:
+        demo.forget(out)
         summary = demo.run(settings, _narrator(observer))
     if as_json:
         emit(summary)

@@ -63,8 +63,7 @@ def trained_model(state: "Checkpoint", path: Path) -> "ResNet":
             f"Checkpoint {str(path)!r} must be of an ADQ run, not of the float recipe "
             f"{state.recipe.name}: fine-tune it first with `adqhw train ... --init {path}`"
         )
-    model = preparation.build(state.recipe)
-    model.load_state_dict(state.model)
+    model = preparation.restored(state, f"Checkpoint {str(path)!r}")
     if not model.codebooks_frozen:
         raise InputError(
             f"Checkpoint {str(path)!r} must have frozen codebooks, not those of step {state.step} "

@@ -13,6 +13,7 @@ from ..console import JSON_OPTION, PlainColumn, emit, people, say
 from ..cost_tables import BUDGET_HELP, with_budget
 from ..program_teacher import teacher_of
 from ..spec.errors import InputError
+from ..spec.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -187,6 +188,10 @@ class ShownTraining:
     def stage(self, text: str) -> None:
         """Show what is being done outside the loop."""
         self._show(description=text)
+
+    def note(self, text: str) -> None:
+        """Show one line."""
+        say(printable(text))
 
     def begin(self, *, done: int, total: int) -> None:
         """Start the bar at the first step of this process."""

@@ -159,7 +159,7 @@ def test_all_images_may_be_trained_on_and_nothing_is_held_out_then(small, monkey
     )
     recipe = recipes.get("cifar10_resnet20_w4a4")
     seen = {}
-    monkeypatch.setattr(cifar10, "load", lambda *args, **options: seen.update(options) or args)
+    monkeypatch.setattr(cifar10, "load", lambda *_, **options: seen.update(options) or everything)
     datasets.for_recipe(override(recipe, ["data.all_images=true"]), "train", folder)
     assert seen == {"held_out": 0}
     with pytest.raises(InputError, match=r"data\.all_images must be false but for cifar10"):

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from tiny_runs import Stop, StopAt, contents, tiny
 
 from adqhw.adq import checkpoint, trainer
@@ -103,14 +105,39 @@ def test_answers_are_kept_for_the_next_run(tmp_path, teacher, monkeypatch):
     trainer.train(recipe, tmp_path / "kept", **sources, answers=tmp_path / "answers")
     files = sorted((tmp_path / "answers").rglob("*"))
     assert [f.name for f in files[1:]] == ["epoch0000.safetensors", "epoch0001.safetensors"]
-    monkeypatch.setattr(Teacher, "logits", None)  # asking again would fail
-    trainer.train(recipe, tmp_path / "read", **sources, answers=tmp_path / "answers")
+    whole = [f.read_bytes() for f in files[1:]]
+    with monkeypatch.context() as patch:
+        patch.setattr(Teacher, "logits", None)  # asking again would fail
+        trainer.train(recipe, tmp_path / "read", **sources, answers=tmp_path / "answers")
     assert (
         contents(tmp_path / "asked") == contents(tmp_path / "kept") == contents(tmp_path / "read")
     )
-    files[1].write_bytes(files[1].read_bytes()[:50])
-    with pytest.raises(InputError, match=r"Answers must be a file .* not '.*epoch0000"):
-        trainer.train(recipe, tmp_path / "broken", **sources, answers=tmp_path / "answers")
+    # cut short; one number changed in a file that is whole; another epoch's answers
+    tensors = load_file(files[2])
+    tensors["logits"][3, 1] += 1.0
+    spoilt = (whole[0][:50], _with_metadata(tensors, files[2]), whole[0])
+    for k, (path, content) in enumerate(zip((files[1], files[2], files[2]), spoilt, strict=True)):
+        path.write_bytes(content)
+        heard = Heard()
+        folder = tmp_path / f"again{k}"
+        options = {"answers": tmp_path / "answers", "observer": heard}
+        trainer.train(recipe, folder, **sources, **options)
+        assert contents(folder) == contents(tmp_path / "asked")
+        assert [path.name in line for line in heard.notes] == [True]
+        assert [f.read_bytes() for f in files[1:]] == whole  # and kept anew
+
+
+class Heard(trainer.Observer):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def _with_metadata(tensors, path):
+    with safe_open(path, "pt") as stream:
+        return save(tensors, metadata=stream.metadata())
 
 
 def test_answers_of_other_batches_are_not_taken(tmp_path, teacher):

@@ -1,5 +1,8 @@
 """Image folders: layout, decoding, crops as a function of (seed, epoch, step), clear refusals."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -149,3 +152,103 @@ def test_classes_must_be_the_recipes(tmp_path):
         datasets.for_recipe(recipe(1000), "train", tmp_path)
     with pytest.raises(InputError, match="pass --data DIR with"):
         datasets.for_recipe(recipe(), "train", None)
+
+
+def decoded(path, channels=3):
+    """What `ImageFiles` gives of one file of 32x32 pixels or more."""
+    return image_folder.ImageFiles([path], FolderConfig(size=32, channels=channels))[:][0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bit_grey_keeps_its_high_byte(tmp_path, channels):
+    ramp = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    Image.fromarray((ramp >> 8).astype(np.uint8)).save(tmp_path / "flat.png")
+    found, expected = (decoded(tmp_path / f"{name}.png", channels) for name in ("deep", "flat"))
+    np.testing.assert_array_equal(found, expected)
+    assert found.max() - found.min() > 150  # clipping would leave white
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "colour"),
+    [
+        ("1", "a.png", 1),
+        ("L", "a.png", 90),
+        ("P", "a.png", 3),
+        ("LA", "a.png", (90, 0)),
+        ("RGBA", "a.png", (10, 200, 30, 0)),
+        ("CMYK", "a.jpg", (20, 100, 30, 40)),
+        ("RGB", "a.webp", (200, 10, 30)),
+        ("RGB", "a.bmp", (200, 10, 30)),
+    ],
+)
+def test_every_other_pixel_format_is_what_pillow_converts(tmp_path, mode, name, colour):
+    image = Image.new(mode, (40, 40), colour)
+    if mode == "P":
+        image.putpalette([k % 256 for k in range(40, 40 + 768)])
+    image.save(tmp_path / name, **({"lossless": True} if name.endswith("webp") else {}))
+    with Image.open(tmp_path / name) as again:
+        expected = again.convert("RGB").getpixel((5, 5))
+    assert tuple(decoded(tmp_path / name)[:, 7, 7]) == expected
+    assert decoded(tmp_path / name, channels=1).shape == (1, 32, 32)
+
+
+def _rotated():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def test_exif_rotation_is_not_applied(tmp_path):
+    halves = np.zeros((64, 64, 3), np.uint8)
+    halves[:, 32:] = 255
+    Image.fromarray(halves).save(tmp_path / "r.jpg", exif=_rotated(), quality=95)
+    pixels = decoded(tmp_path / "r.jpg")
+    assert pixels[:, :, :8].mean() < 20
+    assert pixels[:, :, -8:].mean() > 235
+
+
+def test_only_the_named_decoders_are_asked(tmp_path, monkeypatch):
+    picture(0, 0).save(tmp_path / "a.png", format="EPS")
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program was run"))
+    for kind in ("EPS", "GIF", "TIFF", "PPM", "ICO"):
+        picture(0, 0).save(tmp_path / "a.png", format=kind)
+        with pytest.raises(InputError, match=r"a\.png' must be readable as JPEG, PNG, BMP, WEBP"):
+            decoded(tmp_path / "a.png")
+    picture(0, 0).save(tmp_path / "a.png", format="JPEG")  # as one of ImageNet's is
+    assert decoded(tmp_path / "a.png").shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("size", "rule"),
+    [
+        ((8193, 8192), "must have 1..67108864 pixels, not 8193x8192"),
+        ((10_000, 9_000), "must have at most 67108864 pixels"),
+        ((30_000, 30_000), "must have at most 67108864 pixels"),
+        ((8000, 8000), "on data.workers threads must fit 0.1 GiB"),
+    ],
+)
+def test_an_image_that_is_too_large_is_refused_before_it_is_decoded(
+    tmp_path, size, rule, monkeypatch
+):
+    header = struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    (tmp_path / "big.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    monkeypatch.setenv("ADQHW_MEMORY", "0.1")
+    monkeypatch.setattr(image_folder.ImageFiles, "_pixels", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(InputError, match=r"big\.png.*" + rule.replace("..", r"\.\.")):
+        decoded(tmp_path / "big.png")
+
+
+def test_damaged_images_are_refused(tmp_path):
+    for kind in ("PNG", "JPEG", "BMP", "WEBP"):
+        picture(0, 0).save(tmp_path / "a", format=kind)
+        whole = (tmp_path / "a").read_bytes()
+        for share in (0.0, 0.02, 0.3, 0.7):
+            (tmp_path / "a.png").write_bytes(whole[: int(len(whole) * share)])
+            with pytest.raises(InputError, match=r"a\.png' must be readable"):
+                decoded(tmp_path / "a.png")

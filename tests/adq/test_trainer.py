@@ -15,8 +15,10 @@ from adqhw.adq import (
     trainer,
 )
 from adqhw.adq.config import OptimConfig
+from adqhw.adq.demands import check_last_batch
 from adqhw.adq.schedule import learning_rate
 from adqhw.spec.errors import InputError
+from adqhw.spec.locks import sole_owner
 
 SMALL = ["data.limit=64", "train.batch_size=16", "train.epochs=2", "quant.calibration_images=64"]
 
@@ -222,3 +224,46 @@ def test_mixed_allocation_meets_its_budget_and_is_recorded(tmp_path, weights):
     sizes = {name: state.model[f"{name}.weight"].numel() for name in widths}
     average = sum(sizes[name] * widths[name] for name in widths) / sum(sizes.values())
     assert 2.5 < average <= 3.0
+
+
+def test_a_folder_that_another_run_owns_is_left_alone(tmp_path):
+    with (
+        sole_owner(tmp_path),
+        pytest.raises(InputError, match="must be used by one command at a time"),
+    ):
+        trainer.train(small("digits_resnet8_float"), tmp_path, existing="replace")
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("size", "changes", "refused"),
+    [
+        (32, ["train.batch_size=4"], True),  # 9 images: 4, 4, 1
+        (32, ["train.batch_size=3"], False),
+        (32, ["train.batch_size=3", "train.accumulate=2"], True),  # parts of 2 and 1
+        (32, ["train.batch_size=9", "train.accumulate=4"], False),  # 3, 2, 2, 2
+        (32, ["data.limit=1"], True),
+        (64, ["train.batch_size=4"], False),  # the last maps are 2x2
+    ],
+)
+def test_one_image_alone_in_maps_of_one_position_is_refused(size, changes, refused):
+    image = [f"model.image=[3,{size},{size}]", "model.arch=resnet18", "model.width=4"]
+    norm = ["model.mean=[0.5,0.5,0.5]", "model.std=[1,1,1]", "train.epochs=1"]
+    recipe = config_text.override(recipes.get("imagenet_resnet18_float"), [*image, *norm, *changes])
+    count = recipe.data.limit or 9
+    model = preparation.build(recipe).train()
+    parts = [
+        part
+        for start in range(0, count, recipe.train.batch_size)
+        for part in torch.zeros(
+            min(recipe.train.batch_size, count - start), 3, size, size, dtype=torch.uint8
+        ).tensor_split(min(recipe.train.accumulate, min(recipe.train.batch_size, count - start)))
+    ]
+    if refused:
+        with pytest.raises(InputError, match=r"one image alone where layer 'layer4\..*1x1"):
+            check_last_batch(recipe, count)
+        with pytest.raises(ValueError, match="more than 1 value per channel"):  # torch's own
+            [model(part) for part in parts]
+    else:
+        check_last_batch(recipe, count)
+        assert all(model(part).isfinite().all() for part in parts)

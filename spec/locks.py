@@ -1,0 +1,61 @@
+"""One owner of a folder at a time, for as long as its process lives."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+NAME = ".lock"
+"""Empty file in the folder; it stays there, the lock on it ends with the process."""
+_BUSY = (errno.EAGAIN, errno.EACCES)
+
+
+@contextmanager
+def sole_owner(folder: str | Path) -> Iterator[None]:
+    """Hold the folder (made if it is missing); another owner, alive, is an `InputError`.
+
+    The kernel's lock (flock) ends with its process, however that ends: nothing is left to remove.
+    Where a file system has no locks (some network file systems), one line says so and the block
+    runs without.
+    """
+    path = Path(folder) / NAME
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(
+            f"Output folder must be writable, not {str(folder)!r}: {error.strerror}"
+        ) from error
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: str | Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        _warn(folder, "this system has no flock")
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            raise InputError(
+                f"Output folder must be used by one command at a time, not {str(folder)!r}, which "
+                "another one works in: wait for it, end it, or choose another folder"
+            ) from error
+        _warn(folder, str(error.strerror))
+
+
+def _warn(folder: str | Path, why: str) -> None:
+    print(
+        f"adqhw: folder {str(folder)!r} cannot be locked ({why}): start no other command in it",
+        file=sys.stderr,
+    )
