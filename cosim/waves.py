@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..rtl.arch import Arch
 from ..spec.errors import InputError, SimulationError
+from ..spec.files import atomic_path, check_writable
 from .build_cache import build_folder, making
 from .network import Case, collect, write_jobs
 from .network_files import NETWORK_MODULE
@@ -52,7 +53,7 @@ def write_waves(
     sources, loaded = collect([one], arch, texts)
     binary = _build(sources, Path(build_dir).absolute(), kind)
     path = Path(target).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path)
     with tempfile.TemporaryDirectory(prefix="waves_", dir=build_dir) as name:
         write_jobs(arch, loaded, Path(name))
         made = Path(name) / f"waves.{kind}"
@@ -61,7 +62,8 @@ def write_waves(
         done = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False)
         if done.returncode or not made.is_file():
             raise SimulationError(f"Waves must be written, not fail: {_last(done)}")
-        shutil.move(made, path)
+        with atomic_path(path) as temporary:
+            shutil.copyfile(made, temporary)
     return path
 
 
