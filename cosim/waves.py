@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..rtl.arch import Arch
 from ..spec.errors import InputError, SimulationError
-from ..spec.files import atomic_path, check_writable
 from .build_cache import build_folder, making
 from .network import Case, collect, write_jobs
 from .network_files import NETWORK_MODULE
@@ -53,7 +52,7 @@ def write_waves(
     sources, loaded = collect([one], arch, texts)
     binary = _build(sources, Path(build_dir).absolute(), kind)
     path = Path(target).absolute()
-    check_writable(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="waves_", dir=build_dir) as name:
         write_jobs(arch, loaded, Path(name))
         made = Path(name) / f"waves.{kind}"
@@ -62,8 +61,7 @@ def write_waves(
         done = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False)
         if done.returncode or not made.is_file():
             raise SimulationError(f"Waves must be written, not fail: {_last(done)}")
-        with atomic_path(path) as temporary:
-            shutil.copyfile(made, temporary)
+        shutil.move(made, path)
     return path
 
 
