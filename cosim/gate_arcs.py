@@ -12,7 +12,8 @@ pins moved. The rules, for n pins that moved at once:
 For single changes, which is what a Liberty describes, this is exact.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +48,17 @@ def arc_uses(cell: Cell, pins: Sequence[str]) -> list[ArcUse]:
     values = state_values(cell, pins)
     before = {pin: v[:, None] for pin, v in values.items()}
     after = {pin: v[None, :] for pin, v in values.items()}
-    try:
+    with _known_signals(cell):
         if cell.ff is not None:
             return _flip_flop(cell, before, after)
         pairs = before, after, before, after
         return [use for pin in cell.pins for use in _pin_uses(cell, pin, *pairs)]
+
+
+@contextmanager
+def _known_signals(cell: Cell) -> Iterator[None]:
+    try:
+        yield
     except KeyError as error:
         raise InputError(
             f"Cell {cell.name!r}: conditions must be of its signal pins, not of {error}"
@@ -74,11 +81,12 @@ def _check_powers(cell: Cell) -> None:
 def leakage_nw(cell: Cell, pins: Sequence[str]) -> Floats:
     """(2^n,) leakage by state; a clock is half of the time high."""
     values = state_values(cell, pins)
-    if cell.ff is None:
-        return _leakage(cell, values, 1 << len(pins))
-    clock = clock_pin(cell)
-    high, low = (_leakage(cell, {**values, clock: level}, 1 << len(pins)) for level in (1, 0))
-    return (high + low) / 2
+    with _known_signals(cell):
+        if cell.ff is None:
+            return _leakage(cell, values, 1 << len(pins))
+        clock = clock_pin(cell)
+        high, low = (_leakage(cell, {**values, clock: level}, 1 << len(pins)) for level in (1, 0))
+        return (high + low) / 2
 
 
 def state_values(cell: Cell, pins: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:

@@ -1,5 +1,11 @@
-"""Mapping to gates: a component through yosys and abc to a Liberty, flat; kept on disk."""
+"""Mapping to gates: a component through yosys and abc to a Liberty, flat; kept on disk.
 
+Files are named by us and paths are the working folder's: all that a script takes from a user's
+file is names of cells, which are refused unless they are plain words (`liberty.parse_liberty`).
+"""
+
+import re
+import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -7,6 +13,7 @@ from pathlib import Path
 from amaranth.lib import wiring
 
 from ..rtl.verilog import convert
+from ..spec.errors import InputError
 from .build_cache import build_folder, making
 from .gate_netlist import Netlist, parse_netlist
 from .liberty import Library
@@ -38,12 +45,17 @@ def map_component(
     script = mapping_script(library, period_ns, flat=not parts)
     constraints = mapping_constraints(library)
     folder = build_folder(cache, "gates", [verilog, cells, script, constraints, _version()])
+    texts = {"design.v": verilog, "cells.lib": cells, "abc.constr": constraints}
     made = folder / "netlist.json"
-    if not made.is_file():
-        texts = {"design.v": verilog, "cells.lib": cells, "abc.constr": constraints}
-        with making(folder, texts) as unfinished:
-            run_tool("yosys", ["-q", "-p", script], unfinished)
-            (unfinished / "cells.lib").unlink()  # the library is its owner's
+    if made.is_file():
+        try:
+            return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
+        except (InputError, UnicodeDecodeError):
+            pass  # a damaged one is made again, and judged then
+    shutil.rmtree(folder, ignore_errors=True)
+    with making(folder, texts) as unfinished:
+        run_tool("yosys", ["-q", "-p", script], unfinished)
+        (unfinished / "cells.lib").unlink()  # the library is its owner's
     return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
 
 
@@ -52,7 +64,7 @@ def mapping_script(library: Library, period_ns: float | None = None, *, flat: bo
 
     flat: optimize across modules; otherwise each module alone, without hierarchy in the end.
     """
-    avoid = " ".join(f"-dont_use {name}" for name in library.unusable())
+    avoid = " ".join(f"-dont_use {_word(name)}" for name in library.unusable())
     constr = "-constr abc.constr" if mapping_constraints(library) else ""
     target = "" if period_ns is None else f"-D {round(1000 * period_ns)}"
     over, under = ("-flatten", "") if flat else ("", "flatten;")
@@ -80,7 +92,14 @@ def mapping_constraints(library: Library) -> str:
     if not buffers:
         return ""
     _, name, load = min(buffers)
-    return f"set_driving_cell {name}\nset_load {load:g} [all_outputs]\n"
+    return f"set_driving_cell {_word(name)}\nset_load {load:g} [all_outputs]\n"
+
+
+def _word(name: str) -> str:
+    """`name`, if no script can take it for more than a word."""
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise InputError(f"Cell must be named by letters, digits and '_', not {name!r}")
+    return name
 
 
 def _version() -> str:

@@ -78,18 +78,20 @@ def net_loads(netlist: Netlist, library: Library, wire_factor: float = 0.0) -> F
 
 def parse_netlist(text: str, top: str, library: Library) -> Netlist:
     """The netlist in yosys's JSON; every cell is checked against the library."""
+    numbers = _Numbers()
     try:
         module = json.loads(text)["modules"][top]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        gates = tuple(
+            _gate(name, entry, numbers, library) for name, entry in sorted(module["cells"].items())
+        )
+        ports = {
+            str(name): (port["direction"], tuple(numbers[bit] for bit in port["bits"]))
+            for name, port in module["ports"].items()
+        }
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"Netlist must be yosys JSON with a module {top!r}: {error}") from None
-    numbers = _Numbers()
-    gates = tuple(
-        _gate(name, entry, numbers, library) for name, entry in sorted(module["cells"].items())
-    )
-    ports = {
-        name: (port["direction"], tuple(numbers[bit] for bit in port["bits"]))
-        for name, port in module["ports"].items()
-    }
     clock = ports[CLOCK][1][0] if CLOCK in ports else None
     netlist = Netlist(
         gates=gates,

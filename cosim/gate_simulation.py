@@ -6,6 +6,7 @@ often each pair occurred is all that the energy needs, conditions included.
 """
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -92,7 +93,8 @@ def build_gates(netlist: Netlist, library: Library, simulator: Simulator, cache:
         _MAIN.name: _MAIN.read_text(encoding="utf-8"),
     }
     folder = build_folder(cache, "gate_model", [texts, simulator.version])
-    if not folder.is_dir():
+    if not (folder / _BINARY).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
         with making(folder, texts) as unfinished:
             _compile(simulator, unfinished)
     return GateModel(netlist=netlist, library=library, folder=folder)
@@ -107,20 +109,25 @@ def play(model: GateModel, stimulus: Stimulus, watch: Watch | None = None) -> Sw
         _layout(model, watch).tofile(folder / "layout")
         _stimulus_words(netlist, stimulus).tofile(folder / "stimulus")
         files = [str(folder / part) for part in ("layout", "stimulus", "counts", "records")]
-        done = subprocess.run(
-            [str(model.folder / _BINARY), *files], capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                [str(model.folder / _BINARY), *files], capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            raise SimulationError(
+                f"Gate model must run; remove {str(model.folder)!r} to compile it again: {error}"
+            ) from error
         if done.returncode:
             raise SimulationError(f"Gate simulation ended with {done.returncode}: {done.stderr}")
         return _switching(model, folder, _record_width(netlist, watch))
 
 
 def _compile(simulator: Simulator, folder: Path) -> None:
-    """Verilator on the files in `folder`."""
+    """Verilator on the files in `folder`, whose path make must not see: it may hold anything."""
     command = [
         str(simulator.executable), "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint",
         "-O3", "--x-assign", "fast", "-CFLAGS", "-O1", "--top-module", MODULE,
-        "--prefix", f"V{MODULE}", "--Mdir", str(folder), "-o", _BINARY, f"{MODULE}.v", _MAIN.name,
+        "--prefix", f"V{MODULE}", "--Mdir", ".", "-o", _BINARY, f"{MODULE}.v", _MAIN.name,
     ]  # fmt: skip
     with simulator.active():
         done = subprocess.run(

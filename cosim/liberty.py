@@ -14,6 +14,9 @@ from .liberty_cells import Cell, CellReader, TimingArc, Units, number
 from .liberty_text import Group, parse_text, read_text
 
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+_CELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+"""Names of cells become words of scripts and of Verilog: nothing there may need quoting."""
+_LIBRARY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,255}")
 _NEVER = ("dont_use", "dont_touch", "is_isolation_cell", "is_level_shifter", "always_on")
 """Marks of cells that synthesis must not choose by itself."""
 
@@ -64,7 +67,15 @@ def read_liberty(path: Path) -> Library:
 def parse_liberty(text: str, where: str) -> Library:
     """The library in a text; `where` names it in messages."""
     head = parse_text(text, where)
-    groups = {group.label: group for group in head.named("cell")}
+    if not _LIBRARY_NAME.fullmatch(head.label):
+        raise InputError(
+            f"Liberty {where!r}: library must be named by letters, digits, '_', '.', '+', '-', "
+            f"not {head.label[:80]!r}"
+        )
+    groups: dict[str, Group] = {}
+    for group in head.named("cell"):
+        _check_cell(group, where, groups)
+        groups[group.label] = group
     if not groups:
         raise InputError(f"Liberty {where!r} must have cells, not none")
     names = ("power_lut_template", "lu_table_template")
@@ -77,6 +88,16 @@ def parse_liberty(text: str, where: str) -> Library:
         groups=groups,
         templates=templates,
     )
+
+
+def _check_cell(group: Group, where: str, known: Mapping[str, Group]) -> None:
+    what = f"Liberty {where!r}: cell of line {group.line}"
+    if not _CELL_NAME.fullmatch(group.label):
+        raise InputError(
+            f"{what} must be named by letters, digits and '_', not {group.label[:80]!r}"
+        )
+    if group.label in known:
+        raise InputError(f"{what} must have a name of its own, not {group.label!r} again")
 
 
 def _voltage(head: Group, where: str) -> float:

@@ -1,16 +1,20 @@
 """Cells of a Liberty: what a pin drives, what an edge costs, what a cell leaks; their reader."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..spec.errors import InputError
 from .liberty_function import Function, parse_function
-from .liberty_table import Table, read_table
+from .liberty_table import LARGEST, Table, read_table
 from .liberty_text import Group
 
 _DELAYS = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
 _DELAY_ARCS = ("combinational", "rising_edge", "falling_edge")
+_SENSES = ("positive_unate", "negative_unate", "non_unate")
+_PIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
+"""Names of pins become ports in Verilog and words of scripts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,13 +108,14 @@ class CellReader:
     def cell(self) -> Cell:
         area = self.group.values.get("area")
         pins = {g.label: self._pin(g) for g in self.group.named("pin")}
+        ff, leakage = self._flip_flop(), self._leakage()
         return Cell(
             name=self.group.label,
-            area=number(area, f"{self.where}: area"),
+            area=number(area, f"{self.where}: area", least=0.0),
             pins=pins,
-            ff=self._flip_flop(),
-            leakage=self._leakage(),
-            refusal=self._refusal(),
+            ff=ff,
+            leakage=leakage,
+            refusal=self._refusal() or _names_refused(pins, ff),
         )
 
     def timings(self, pin: str) -> tuple[TimingArc, ...]:
@@ -122,11 +127,16 @@ class CellReader:
             if kind not in _DELAY_ARCS:
                 continue
             where = f"{self.where}, pin {pin!r}, timing"
+            sense = group.values.get("timing_sense", "non_unate")
+            if sense not in _SENSES:
+                raise InputError(
+                    f"{where}: timing_sense must be one of {', '.join(_SENSES)}, not {sense!r}"
+                )
             arcs.append(
                 TimingArc(
                     related=tuple(group.values.get("related_pin", "").split()),
                     kind=kind,
-                    sense=group.values.get("timing_sense", "non_unate"),
+                    sense=sense,
                     tables={
                         name: self._table(table, where, self.units.time_ns)
                         for name in _DELAYS
@@ -144,7 +154,7 @@ class CellReader:
         capacitance = group.values.get("capacitance")
         load = None
         if capacitance is not None:
-            load = number(capacitance, f"{where}: capacitance") * self.units.load_ff
+            load = number(capacitance, f"{where}: capacitance", least=0.0) * self.units.load_ff
         return Pin(
             name=group.label,
             direction=direction,
@@ -223,12 +233,32 @@ class CellReader:
 _EDGES = {"rise_power": ("rise",), "fall_power": ("fall",), "power": ("rise", "fall")}
 
 
-def number(text: str | None, what: str, *, positive: bool = False) -> float:
-    """A finite number."""
+def number(
+    text: str | None, what: str, *, positive: bool = False, least: float = -math.inf
+) -> float:
+    """A finite number, at least `least`."""
     try:
         found = float(text) if text is not None else math.nan
     except ValueError:
         found = math.nan
-    if not math.isfinite(found) or (positive and found <= 0):
-        raise InputError(f"{what} must be a {'positive ' * positive}number, not {text!r}")
+    if not abs(found) <= LARGEST or (positive and found <= 0):
+        shown = text if text is None or len(text) <= 40 else f"{text[:40]}…"
+        raise InputError(f"{what} must be a {'positive ' * positive}number, not {shown!r}")
+    if found < least:
+        raise InputError(f"{what} must be at least {least:g}, not {found:g}")
     return found
+
+
+def _names_refused(pins: Mapping[str, Pin], ff: FlipFlop | None) -> str:
+    """Why the names of a cell's pins cannot be used, or empty."""
+    for name in pins:
+        if not _PIN_NAME.fullmatch(name):
+            return f"its pin {name[:80]!r} is not named by letters, digits and '_'"
+    known = {name for name, pin in pins.items() if pin.direction == "input"}
+    known |= {ff.state, ff.inverse} if ff else set()
+    functions = [pin.function for pin in pins.values()]
+    functions += [ff.clocked_on, ff.next_state] if ff else []
+    for name in (name for function in functions if function for name in function.pins):
+        if name not in known:
+            return f"it has no input {name[:80]!r}, which it depends on"
+    return ""

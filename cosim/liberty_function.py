@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from ..spec.errors import InputError
 
-_TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w.\[\]]*)|([01])(?!\w)|([!'^&*+|()]))")
+_TOKEN = re.compile(r"\s*(?:([A-Za-z_][\w.\[\]]*)|([01])(?!\w)|([!'^&*+|()]))", re.ASCII)
+MAX_TOKENS, MAX_DEPTH = 400, 50
+"""Of one expression, and of its brackets and negations: real ones have 90 and 5. Trees are walked
+recursively, one call per level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class _Reader:
     def __init__(self, text: str, where: str) -> None:
         self.text, self.where, self.at = text.strip(), where, 0
         self.token: tuple[str, str] | None = None
+        self.tokens, self.depth = 0, 0
         self.next()
 
     def next(self) -> None:
@@ -52,8 +56,10 @@ class _Reader:
         found = _TOKEN.match(self.text, self.at)
         if found is None:
             self.refuse()
-            return
         self.at = found.end()
+        self.tokens += 1
+        if self.tokens > MAX_TOKENS:
+            raise InputError(f"{self.where} must have at most {MAX_TOKENS} names and signs")
         name, constant, sign = found.groups()
         self.token = ("pin", name) if name else ("const", constant) if constant else ("sign", sign)
 
@@ -80,9 +86,16 @@ class _Reader:
         return tree
 
     def operand(self) -> tuple[Any, ...]:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise InputError(f"{self.where} must have at most {MAX_DEPTH} brackets in each other")
+        tree = self._operand_inside()
+        self.depth -= 1
+        return tree
+
+    def _operand_inside(self) -> tuple[Any, ...]:
         if self.token is None:
             self.refuse()
-        assert self.token is not None
         kind, text = self.token
         if kind == "sign" and text == "!":
             self.next()
@@ -112,8 +125,9 @@ class _Reader:
     def _operand(self) -> bool:
         return self.token is not None and (self.token[0] != "sign" or self.token[1] in "!(")
 
-    def refuse(self) -> None:
-        raise InputError(f"{self.where} must be a Boolean expression of pins, not {self.text!r}")
+    def refuse(self) -> NoReturn:
+        shown = self.text if len(self.text) <= 80 else f"{self.text[:80]}…"
+        raise InputError(f"{self.where} must be a Boolean expression of pins, not {shown!r}")
 
 
 def _pins(tree: tuple[Any, ...]) -> list[str]:

@@ -12,6 +12,9 @@ from .liberty_text import Group
 
 Floats = npt.NDArray[np.float64]
 
+LARGEST = 1e30
+"""Of any number of a library, in its own unit: products of several stay finite."""
+
 SLEW, LOAD = "slew", "load"
 VARIABLES = {
     "input_transition_time": SLEW,
@@ -98,6 +101,6 @@ def _numbers(texts: tuple[str, ...] | None, what: str) -> Floats:
         numbers = np.array([float(word) for word in words])
     except ValueError as error:
         raise InputError(f"{what} must be numbers, not {error}") from None
-    if not numbers.size or not np.all(np.isfinite(numbers)):
+    if not numbers.size or not np.all(np.abs(numbers) <= LARGEST):
         raise InputError(f"{what} must be finite numbers, not {' '.join(words)[:40]!r}")
     return numbers

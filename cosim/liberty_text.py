@@ -1,20 +1,33 @@
-"""Liberty's syntax: groups of attributes and groups. Nothing here knows what a name means."""
+"""Liberty's syntax: groups of attributes and groups. Nothing here knows what a name means.
+
+Bounded before anything is built: size after unpacking, depth of groups, number of entries. Real
+libraries of delay and power tables have some 13 MB, 6 levels and 150,000 entries.
+"""
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..spec.errors import InputError
+from ..spec.limits import MAX_TEXT_BYTES
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+MAX_DEPTH = 20
+"""Groups within groups."""
+MAX_ENTRIES = 2_000_000
+"""Groups, attributes and arguments of a library together: about 1 GB when read."""
+MAX_LIST = 1 << 20
+"""Characters of one list of arguments; a table of 7 x 7 numbers has some 500."""
+
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _SPACE = re.compile(r"[\s;]*")
-_NAME = re.compile(r"[A-Za-z_][\w.\[\]]*")
+_NAME = re.compile(r"[A-Za-z_][\w.\[\]]*", re.ASCII)
 _COLON = re.compile(r"\s*:\s*")
 _OPEN = re.compile(r"\s*\(")
 _VALUE = re.compile(r'"([^"]*)"|([^;\n}]*)')
-_ARGUMENTS = re.compile(r'((?:[^()"]|"[^"]*")*)\)')
+_ARGUMENTS = re.compile(r'((?:[^()"]|"[^"]*")*+)\)')
 _BRACE = re.compile(r"\s*\{")
 _ITEM = re.compile(r'"([^"]*)"|([^\s,"]+)')
 
@@ -49,16 +62,23 @@ def read_text(path: Path) -> str:
     if not path.is_file():
         raise InputError(f"Liberty must be a file, not {str(path)!r}")
     try:
-        raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            raw = stream.read(MAX_TEXT_BYTES + 1)
+        text = raw.decode("utf-8")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"Liberty must be readable text, not {str(path)!r}: {error}") from None
+    if len(raw) > MAX_TEXT_BYTES:
+        raise InputError(
+            f"Liberty must be at most {MAX_TEXT_BYTES >> 20} MiB of text, not more: {str(path)!r}"
+        )
+    if "\0" in text:
+        raise InputError(f"Liberty must be readable text, not with zero bytes: {str(path)!r}")
+    return text
 
 
 def parse_text(text: str, where: str) -> Group:
     """The `library` group of a Liberty text; `where` names it in messages."""
-    # Lines stay lines: messages name them.
-    plain = _COMMENT.sub(lambda m: "\n" * m[0].count("\n"), text).replace("\\\n", " \n")
+    plain = _without_comments(text, where).replace("\\\n", " \n")
     reader = _Reader(plain, where)
     reader.skip()
     group = reader.statement(None)
@@ -67,11 +87,24 @@ def parse_text(text: str, where: str) -> Group:
     return group
 
 
+def _without_comments(text: str, where: str) -> str:
+    """Lines stay lines: messages name them."""
+
+    def lines(found: re.Match[str]) -> str:
+        if len(found[0]) < 4 or not found[0].endswith("*/"):
+            line = text.count("\n", 0, found.start()) + 1
+            raise InputError(f"Liberty {where!r} must close the comment of line {line}")
+        return "\n" * found[0].count("\n")
+
+    return _COMMENT.sub(lines, text)
+
+
 class _Reader:
     """A recursive descent over one text."""
 
     def __init__(self, text: str, where: str) -> None:
         self.text, self.where, self.at = text, where, 0
+        self.depth, self.entries = 0, 0
         self._line, self._counted = 1, 0  # lines up to a position: counted once, going forward
 
     def skip(self) -> None:
@@ -82,6 +115,7 @@ class _Reader:
     def statement(self, parent: Group | None) -> Group | None:
         """One attribute, put into `parent`, or one group, returned."""
         name = self._need(_NAME, "a name")[0]
+        self._count(1)
         if self._have(_COLON):
             value = self._need(_VALUE, "a value")
             if parent is None:
@@ -91,8 +125,7 @@ class _Reader:
             return None
         line = self._line_here()
         self._need(_OPEN, "':' or '('")
-        inside = self._need(_ARGUMENTS, "')'")[1]
-        arguments = tuple(a if a or not b else b for a, b in _ITEM.findall(inside))
+        arguments = self._arguments()
         if not self._have(_BRACE):
             if parent is None:
                 self._refuse("'{'")
@@ -100,8 +133,25 @@ class _Reader:
                 parent.lists[name] = arguments
             return None
         group = Group(name=name, arguments=arguments, line=line)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self._refuse(f"at most {MAX_DEPTH} groups within each other")
         self._body(group)
+        self.depth -= 1
         return group
+
+    def _arguments(self) -> tuple[str, ...]:
+        inside = self._need(_ARGUMENTS, "')'")[1]
+        if len(inside) > MAX_LIST:
+            self._refuse(f"at most {MAX_LIST} characters of arguments")
+        found = tuple(a if a or not b else b for a, b in _ITEM.findall(inside))
+        self._count(len(found))
+        return found
+
+    def _count(self, entries: int) -> None:
+        self.entries += entries
+        if self.entries > MAX_ENTRIES:
+            self._refuse(f"at most {MAX_ENTRIES} groups, attributes and arguments")
 
     def _body(self, group: Group) -> None:
         while True:

@@ -1,8 +1,10 @@
 """docs/synthesis.md: the table of `adqhw bench synth` and what it does not say."""
 
+import re
 from dataclasses import asdict
 from typing import Any
 
+from ..spec.text import printable
 from .synthesis import ECP5, LANE, LARGE, PLACED, Synthesis
 
 COLUMNS = ("design", "target", "LUTs", "FFs", "DSPs", "BRAMs", "fmax MHz", "cells", "area")
@@ -37,12 +39,21 @@ def page(record: dict[str, Any]) -> str:
     )
     lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- " + "| ---: " * 7 + "|"]
     lines += [
-        "| " + " | ".join("-" if cell is None else str(cell) for cell in row) + " |"
+        "| " + " | ".join("-" if cell is None else _plain(str(cell)) for cell in row) + " |"
         for row in table(record["rows"])
     ]
-    notes = [f"- {row.design}, {row.target}: {row.note}" for row in record["rows"] if row.note]
+    notes = [
+        f"- {row.design}, {_plain(row.target)}: {_plain(row.note)}"
+        for row in record["rows"]
+        if row.note
+    ]
     tail = ["", "Where a tool failed:", "", *notes] if notes else []
     return head + "\n".join([*lines, *tail]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """A Liberty's file name and what a tool said, without what Markdown or a terminal obeys."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", printable(text))
 
 
 def table(rows: list[Synthesis]) -> list[tuple[Any, ...]]:

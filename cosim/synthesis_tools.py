@@ -3,17 +3,21 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..spec.errors import InputError
 
+YOSYS = "yosys"
+PLACERS = ("nextpnr-ice40", "nextpnr-ecp5")
 
-def versions() -> dict[str, str]:
-    """Of the tools, as they say it."""
+
+def versions(tools: Sequence[str]) -> dict[str, str]:
+    """Of the tools that a command runs, as they say it; an absent one is refused."""
     found = {}
-    for tool in ("yosys", "nextpnr-ice40", "nextpnr-ecp5"):
+    for tool in tools:
         done = subprocess.run(
-            [_tool(tool), "--version"], capture_output=True, text=True, check=False
+            [find_tool(tool), "--version"], capture_output=True, text=True, check=False
         )
         text = (done.stdout + done.stderr).strip().splitlines()
         found[tool] = text[-1].strip() if text else "unknown"
@@ -23,7 +27,7 @@ def versions() -> dict[str, str]:
 def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
     """Run a tool in `folder`; what it says."""
     done = subprocess.run(
-        [_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [find_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     output = done.stdout + done.stderr
     if done.returncode:
@@ -32,7 +36,7 @@ def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
     return output
 
 
-def _tool(name: str) -> str:
+def find_tool(name: str) -> str:
     """The pinned PyPI build beside this Python, else what PATH has."""
     beside = Path(sys.executable).parent / f"yowasp-{name}"
     found = (

@@ -70,12 +70,13 @@ def command(
     for path in liberty:
         if not path.is_file():
             raise InputError(f"Liberty must be a file, not {str(path)!r}")
-    from ..cosim import gate_bench, glitch_bench, open_sta_bench, technology
+    from ..cosim import gate_bench, glitch_bench, open_sta_bench, synthesis_tools, technology
     from ..cosim.estimate import estimate, measure
     from ..cosim.toolchain import find_simulator
     from ..spec import golden
     from ..spec.program import INPUT
 
+    synthesis_tools.find_tool(synthesis_tools.YOSYS)
     if opensta:
         open_sta_bench.check(wire_factor)
     loaded = load(program)

@@ -146,7 +146,8 @@ def synth(
         if not path.is_file():
             raise InputError(f"Liberty must be a file, not {str(path)!r}")
     found: list[Any] = []
-    record: dict[str, Any] = {"versions": synthesis_tools.versions(), "rows": found}
+    tools = [synthesis_tools.YOSYS, *(synthesis_tools.PLACERS if fmax else ())]
+    record: dict[str, Any] = {"versions": synthesis_tools.versions(tools), "rows": found}
     for design in synthesis.designs(lanes, engines):
         targets: list[tuple[str, dict[str, Any]]] = [
             (target, {"fmax": fmax}) for target in (synthesis.ICE40, synthesis.ECP5)

@@ -57,7 +57,7 @@ def command(
         raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
     from ..cosim import characterization_file
     from ..cosim.characterize import Plan, characterize
-    from ..cosim.synthesis_tools import versions
+    from ..cosim.synthesis_tools import YOSYS, versions
     from ..rtl.arch import Micro
     from ..rtl.fit import covering
     from ..spec import golden
@@ -87,7 +87,7 @@ def command(
         "program": loaded.digest,
         "also": [other.digest for other in others],
         "adqhw": __version__,
-        "yosys": versions()["yosys"],
+        "yosys": versions([YOSYS])[YOSYS],
     }
     if output_stage:
         content = _outputs(loaded, others, tensors, liberty, plan, build, provenance, out)

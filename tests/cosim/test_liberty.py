@@ -1,8 +1,11 @@
 """The Liberty reader on a made-up library: units, functions, tables, and what it refuses."""
 
+import functools
 import gzip
 import itertools
+import tracemalloc
 
+import liberty_mutants
 import numpy as np
 import pytest
 from tiny_liberty import TINY, tiny
@@ -10,6 +13,7 @@ from tiny_liberty import TINY, tiny
 from adqhw.cosim.liberty import parse_liberty, read_liberty
 from adqhw.cosim.liberty_function import parse_function
 from adqhw.spec import InputError
+from adqhw.spec.limits import MAX_TEXT_BYTES
 
 
 def test_cells_have_their_pins_areas_and_leakage():
@@ -113,3 +117,126 @@ def test_a_missing_cell_and_a_missing_file_are_refused(tmp_path):
         tiny().cell("AND9")
     with pytest.raises(InputError, match="Liberty must be a file"):
         read_liberty(tmp_path / "none.lib")
+
+
+UNPLAIN = (
+    "A;B",
+    "A B",
+    "A\nB",
+    "A -exec",
+    "$x",
+    "`id`",
+    "../A",
+    "A#",
+    "é",
+    "",
+    "[exec]",
+    "A\\",
+    "\u202e",
+)
+
+
+@pytest.mark.parametrize("name", UNPLAIN)
+def test_names_that_a_script_would_obey_are_refused(name):
+    """Cells' names become words of yosys's script; a library's ends in messages and tables."""
+    for old in ("cell (INV)", "library (tiny)"):
+        changed = TINY.replace(old, old.split()[0] + f' ("{name}")', 1)
+        if (old, name) == ("library (tiny)", "A\\"):
+            continue  # a quoted backslash before a quote is read as it stands
+        with pytest.raises(InputError, match="must be named by letters") as refused:
+            parse_liberty(changed, "tiny.lib")
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [n for n in UNPLAIN if n] + ["A[0]"])
+def test_a_cell_whose_pin_no_script_may_name_is_not_used(name):
+    old = "pin (A) { direction : input; capacitance : 2.0; }"
+    library = tiny((old, old + f' pin ("{name}") {{ direction : input; }}'))
+    assert "INV" in library.unusable()
+    assert "is not named by letters" in library.cell("INV").refusal
+
+
+def test_a_function_of_what_the_cell_has_not_is_not_used():
+    library = tiny(('"!A"', '"!A ^ Z"'))
+    assert library.cell("INV").refusal == "it has no input 'Z', which it depends on"
+    assert "INV" in library.unusable()
+
+
+HOSTILE = {
+    "depth": ("cell (INV) {", "cell (INV) {" + "x () {" * 100, "at most 20 groups"),
+    "arguments": ('values ("6")', f'values ({"6," * 600_000})', "characters of arguments"),
+    "comment": ("cell (LATCH) {", "/* cell (LATCH) {", "must close the comment of line"),
+    "brackets": ('"!A"', f'"{"(" * 5000}A"', "at most 50 brackets"),
+    "negations": ('"!A"', f'"{"!" * 5000}A"', "at most 50 brackets"),
+    "product": ('"!A"', f'"{"A " * 5000}"', "at most 400 names"),
+    "sense": ("timing_sense : negative_unate", "timing_sense : x", "must be one of positive_unate"),
+    "twice": ("cell (NAND2) {", "cell (INV) {", "must have a name of its own"),
+    "huge": ("area : 1.0;", "area : 1e300;", "area must be a number"),
+    "digits": ("area : 1.0;", f"area : {'9' * 5000};", "area must be a number"),
+    "negative": ("area : 1.0;", "area : -1.0;", "area must be at least 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_library_is_refused_in_one_short_line(case):
+    old, new, message = HOSTILE[case]
+    assert old in TINY
+    with pytest.raises(InputError) as refused:
+        liberty_mutants.use(parse_liberty(TINY.replace(old, new, 1), "tiny.lib"))
+    assert message in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+def test_entries_are_bounded(monkeypatch):
+    monkeypatch.setattr("adqhw.cosim.liberty_text.MAX_ENTRIES", 100)
+    with pytest.raises(InputError, match="at most 100 groups, attributes and arguments in line"):
+        tiny()
+
+
+def test_a_packed_bomb_is_refused_while_it_is_unpacked(tmp_path):
+    path = tmp_path / "bomb.lib.gz"
+    with gzip.open(path, "wb", 1) as stream:
+        for _ in range(300):
+            stream.write(b" " * (1 << 20))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="at most 64 MiB of text"):
+        read_liberty(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * MAX_TEXT_BYTES
+
+
+def test_a_text_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "x.lib"
+    for data in (b"\xff\xfe", b"library (a) {\0}", b""):
+        path.write_bytes(data)
+        with pytest.raises(InputError):
+            read_liberty(path)
+
+
+def fuzz(folder, seed, count):
+    """Mutants of a text and of its gzip file: read whole, or refused in one line; no third way."""
+    path, read, messages = folder / "m.lib.gz", 0, []
+    readers = [functools.partial(parse_liberty, text, "m.lib")
+               for text in liberty_mutants.texts(TINY, seed, count)]  # fmt: skip
+    readers += [
+        lambda data=data: (path.write_bytes(data), read_liberty(path))[1]
+        for data in liberty_mutants.packed(TINY.encode(), seed, count)
+    ]
+    for reader in readers:
+        try:
+            liberty_mutants.use(reader())
+            read += 1
+        except InputError as error:
+            messages.append(str(error))
+    assert not [text for text in messages if "\n" in text]
+    assert 0 < read < count  # both ways were gone
+
+
+def test_mutants_are_read_or_refused(tmp_path):
+    fuzz(tmp_path, 1, 400)
+
+
+@pytest.mark.slow
+def test_many_mutants_are_read_or_refused(tmp_path):
+    fuzz(tmp_path, 2, 15_000)

@@ -1,0 +1,71 @@
+"""Temporary files beside their target: told from leftovers by a lock that ends with their maker.
+
+A name says that a file is ours; an exclusive `flock` on it says that its maker lives. Locks end
+with the process, however it ends, so no process number has to be trusted.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import tempfile
+from pathlib import Path
+
+_MARK = ".adqhw-"
+_NAME = re.compile(r"\..*\.adqhw-[a-z0-9_]{8}(\.[^.]*)?", re.DOTALL)
+_LONGEST = 120
+"""Characters of the target's name that are kept: a file system allows 255 bytes in all."""
+_LOOKED: set[Path] = set()
+"""Folders whose leftovers are gone: a process looks once, however many files it writes there."""
+
+
+def reserve(target: Path) -> tuple[int, Path]:
+    """An open, locked handle and the path of a new file beside `target`, with its suffix."""
+    while True:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{_short(target.name)}{_MARK}",
+            suffix=_short(target.suffix, 40),
+            dir=target.parent,
+        )
+        _lock(handle, wait=True)
+        # Between its making and its lock another process may have taken it for a leftover.
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what killed writers left in `folder`; files of living ones stay."""
+    folder = folder.absolute()
+    if folder in _LOOKED:
+        return
+    _LOOKED.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for name in [entry.name for entry in entries if _NAME.fullmatch(entry.name)]:
+            _remove_if_left(folder / name)
+
+
+def _remove_if_left(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if _lock(handle, wait=False):
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, *, wait: bool) -> bool:
+    """Whether the lock is ours; a file system without locks gives none, and nothing is removed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if wait and error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS):
+            raise
+        return False
+    return True
+
+
+def _short(text: str, longest: int = _LONGEST) -> str:
+    return text.encode("utf-8", "surrogateescape")[:longest].decode("utf-8", "ignore")
