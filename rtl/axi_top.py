@@ -84,13 +84,17 @@ def axi_members(arch: Arch) -> dict[str, wiring.Member]:
         "araddr": In(ADDRESS_WIDTH), "arprot": In(3), "arvalid": In(1), "arready": Out(1),
         "rdata": Out(WORD), "rresp": Out(2), "rvalid": Out(1), "rready": In(1),
     }  # fmt: skip
-    image = {"tdata": In(unsigned(8 * code_bytes)), "tvalid": In(1), "tready": Out(1)}
-    result = {"tdata": Out(signed(RESULT_WIDTH)), "tvalid": Out(1), "tready": In(1)}
+    image = {
+        "tdata": In(unsigned(8 * code_bytes)), "tlast": In(1), "tvalid": In(1), "tready": Out(1),
+    }  # fmt: skip
+    result = {
+        "tdata": Out(signed(RESULT_WIDTH)), "tlast": Out(1), "tuser": Out(1), "tvalid": Out(1),
+        "tready": In(1),
+    }  # fmt: skip
     return {
         **{f"s_axil_{name}": member for name, member in lite.items()},
         **{f"s_axis_{name}": member for name, member in image.items()},
         **{f"m_axis_{name}": member for name, member in result.items()},
-        "m_axis_tlast": Out(1),
     }
 
 

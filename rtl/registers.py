@@ -1,0 +1,296 @@
+"""Registers of the host port: the one table that decoder, manifest, page and C header are made of."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from .accelerator_ports import TARGET_WIDTH, memory_name, row_widths, target_rows
+from .arch import Arch
+from .sequencer import COUNTER_WIDTH, EVENTS
+
+WORD = 32
+ADDRESS_WIDTH = 12
+"""4 KiB, the least that AXI interconnects tell apart: no address of ours is another's alias."""
+ALL_PASSES = (1 << WORD) - 1
+MAGIC = int.from_bytes(b"ADQ", "big")
+MAP_VERSION = 1
+WHOLE = "VALUE"
+"""Name of a register's only field."""
+OKAY, SLVERR = 0, 2
+"""Responses: done; refused, without effect."""
+
+
+class Access(StrEnum):
+    """What a register takes. The other direction is refused."""
+
+    READ_ONLY = "RO"
+    WRITE_ONLY = "WO"
+    READ_WRITE = "RW"
+    WRITE_1_CLEARS = "W1C"
+    """Read; every 1 that is written clears its bit."""
+
+    @property
+    def reads(self) -> bool:
+        return self is not Access.WRITE_ONLY
+
+    @property
+    def writes(self) -> bool:
+        return self is not Access.READ_ONLY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """Bits low .. low + width - 1 of a register."""
+
+    name: str
+    low: int = 0
+    width: int = 1
+    reset: int = 0
+    meaning: str
+
+    @property
+    def mask(self) -> int:
+        return (1 << self.width) - 1 << self.low
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Register:
+    """A word. Bits that no field names read 0 and are not looked at when written."""
+
+    name: str
+    offset: int
+    """In bytes."""
+    access: Access
+    meaning: str
+    fields: tuple[Field, ...]
+
+    @property
+    def reset(self) -> int:
+        return sum(entry.reset << entry.low for entry in self.fields)
+
+    def field(self, name: str) -> Field:
+        """The field called `name`."""
+        return next(entry for entry in self.fields if entry.name == name)
+
+
+def _word(meaning: str, *, width: int = WORD, reset: int = 0) -> tuple[Field, ...]:
+    return (Field(name=WHOLE, width=width, reset=reset, meaning=meaning),)
+
+
+def _bits(*fields: tuple[str, str]) -> tuple[Field, ...]:
+    """One bit each, from bit 0 on."""
+    return tuple(Field(name=n, low=low, meaning=text) for low, (n, text) in enumerate(fields))
+
+
+ERRORS = (
+    ("ACCESS", "a write to an address that is none, unaligned or read-only, with some strobes "
+     "but not all, of PASS with a number that is no pass, or of START and ABORT together"),
+    ("BUSY", "START, TARGET, ROW or DATA was written during a run"),
+    ("ROW", "TARGET was written with a number that is no memory, or DATA for a row that it has "
+     "not"),
+    ("NOT_LOADED", "START without a whole program in the descriptor memory"),
+    ("IMAGE_SHORT", "s_axis_tlast came before the image's last code: the run has ended, the image "
+     "is dropped"),
+    ("IMAGE_LONG", "the image's last code came without s_axis_tlast: the run has ended, the image "
+     "is dropped up to its s_axis_tlast"),
+    ("WATCHDOG", "nothing moved for WATCHDOG cycles: the run has ended"),
+)  # fmt: skip
+"""Causes, from bit 0 on: (name, what happened)."""
+
+
+def _counters() -> list[Register]:
+    """Cycles and events, one register each."""
+    texts = {
+        "cycles": "cycles in which the accelerator was busy",
+        "beats": "beats taken by the array",
+        "drain_stalls": "cycles in which the array waits for the drain",
+        "input_stalls": "cycles in which the input pass waits for the image",
+        "output_stalls": "cycles in which the engine waits for the taker of results",
+    }
+    return [
+        Register(
+            name=name.upper(),
+            offset=0x40 + 4 * number,
+            access=Access.READ_ONLY,
+            meaning="Counter since START, as PASS says; refused when PASS has not ended.",
+            fields=_word(f"{texts[name]}, modulo 2^{COUNTER_WIDTH}", width=COUNTER_WIDTH),
+        )
+        for number, name in enumerate(("cycles", *EVENTS))
+    ]
+
+
+REGISTERS: tuple[Register, ...] = (
+    Register(
+        name="CONTROL",
+        offset=0x00,
+        access=Access.WRITE_ONLY,
+        meaning="What to do now; 0 does nothing.",
+        fields=_bits(
+            ("START", "run all passes on one image; refused during a run and without a program"),
+            (
+                "ABORT",
+                "end the run: DONE and the counters become 0, the rest of an image that has "
+                "begun is dropped, results that have begun are closed; all memories stay loaded",
+            ),
+            ("REALIGN", "stop dropping: the next transfer of s_axis is the first of an image"),
+        ),  # fmt: skip
+    ),
+    Register(
+        name="STATUS",
+        offset=0x04,
+        access=Access.READ_ONLY,
+        meaning="What is going on.",
+        fields=_bits(
+            ("BUSY", "a run is under way"),
+            ("DONE", "the last run has come to its end; until the next START or ABORT"),
+            ("LOADED", "descriptors 0 to n were written in this order, n with its final bit"),
+            ("DROPPING", "transfers of s_axis are taken and dropped, up to one with tlast"),
+            ("WAITING", "a transfer of m_axis waits for its taker"),
+            ("ERROR", "a bit of ERROR is set"),
+        ),
+    ),
+    Register(
+        name="ERROR",
+        offset=0x08,
+        access=Access.WRITE_1_CLEARS,
+        meaning="What went wrong since reset; a bit stays until it is cleared.",
+        fields=_bits(*ERRORS),
+    ),
+    Register(
+        name="WATCHDOG",
+        offset=0x0C,
+        access=Access.READ_WRITE,
+        meaning="Ends a run in which nothing moves: no code, beat, word or result.",
+        fields=_word("cycles without progress that end a run; 0: never"),
+    ),
+    Register(
+        name="TARGET",
+        offset=0x10,
+        access=Access.READ_WRITE,
+        meaning="Memory that DATA loads; writing it forgets the words of an unfinished row.",
+        fields=_word("its number; weight bank i is WEIGHTS + i", width=TARGET_WIDTH),
+    ),
+    Register(
+        name="ROW",
+        offset=0x14,
+        access=Access.READ_WRITE,
+        meaning="Row that DATA loads; writing it forgets the words of an unfinished row.",
+        fields=_word("its number; one more after every row that was loaded"),
+    ),
+    Register(
+        name="DATA",
+        offset=0x18,
+        access=Access.WRITE_ONLY,
+        meaning="Words of the row, least significant first; the last one loads it.",
+        fields=_word("the next word; bits beyond the row's width are not looked at"),
+    ),
+    Register(
+        name="PASS",
+        offset=0x1C,
+        access=Access.READ_WRITE,
+        meaning="What the counters show.",
+        fields=_word("the totals at the end of this pass; all ones: now", reset=ALL_PASSES),
+    ),
+    Register(
+        name="ENDED",
+        offset=0x20,
+        access=Access.READ_ONLY,
+        meaning="How far the last run has come.",
+        fields=_word("passes that have ended since START"),
+    ),
+    Register(
+        name="ID",
+        offset=0x24,
+        access=Access.READ_ONLY,
+        meaning="What this is.",
+        fields=(
+            Field(name="VERSION", width=8, reset=MAP_VERSION, meaning="of this map"),
+            Field(name="MAGIC", low=8, width=24, reset=MAGIC, meaning="the letters ADQ"),
+        ),
+    ),
+    *_counters(),
+)
+
+
+def register(name: str) -> Register:
+    """The register called `name`."""
+    return next(entry for entry in REGISTERS if entry.name == name)
+
+
+def offset(name: str) -> int:
+    """Byte address of the register called `name`."""
+    return register(name).offset
+
+
+def mask(name: str, field: str) -> int:
+    """The bits of a field of a register."""
+    return register(name).field(field).mask
+
+
+def register_table() -> list[dict[str, Any]]:
+    """The registers as plain data, for manifests."""
+    return [
+        {
+            "name": entry.name,
+            "offset": entry.offset,
+            "access": entry.access.value,
+            "reset": entry.reset,
+            "meaning": entry.meaning,
+            "fields": [
+                {
+                    "name": f.name, "low": f.low, "width": f.width, "reset": f.reset,
+                    "meaning": f.meaning,
+                }
+                for f in entry.fields
+            ],
+        }
+        for entry in REGISTERS
+    ]  # fmt: skip
+
+
+def load_words(arch: Arch) -> dict[int, int]:
+    """DATA words of a row of every load target."""
+    return {target: -(-width // WORD) for target, width in row_widths(arch).items()}
+
+
+def c_header(arch: Arch, prefix: str = "adqhw") -> str:
+    """The map and the memories of `arch` as a C header; its macros begin with PREFIX_."""
+    name = prefix.upper()
+    lines = [
+        f"/* Registers of {prefix}_top: AXI4-Lite, 32-bit words, offsets in bytes.",
+        "   What is refused answers SLVERR and changes nothing. Generated; docs/registers.md. */",
+        f"#ifndef {name}_REGS_H",
+        f"#define {name}_REGS_H",
+        "",
+    ]
+    for entry in REGISTERS:
+        lines += _c_register(name, entry)
+    lines += _c_memories(name, arch)
+    return "\n".join([*lines, "#endif", ""])
+
+
+def _c_register(name: str, entry: Register) -> list[str]:
+    """The offset of a register; masks and places of its fields."""
+    lines = [f"/* {entry.access}. {entry.meaning} */"]
+    lines.append(f"#define {name}_{entry.name} 0x{entry.offset:02x}u")
+    for f in entry.fields:
+        at = f"{name}_{entry.name}" + ("" if f.name == WHOLE else f"_{f.name}")
+        lines.append(f"/* {f.meaning} */")
+        if f.name != WHOLE:
+            lines.append(f"#define {at} 0x{f.mask:08x}u")
+            lines.append(f"#define {at}_SHIFT {f.low}")
+        if f.reset:
+            lines.append(f"#define {at}_RESET 0x{f.reset:x}u")
+    return [*lines, ""]
+
+
+def _c_memories(name: str, arch: Arch) -> list[str]:
+    """What TARGET takes, how many words a row has and how many rows there are."""
+    lines = ["/* Memories: number for TARGET, DATA words of a row, rows. */"]
+    words = load_words(arch)
+    for target, rows in target_rows(arch).items():
+        at = f"{name}_MEMORY_{memory_name(target).upper()}"
+        lines.append(f"#define {at} {target}u")
+        lines.append(f"#define {at}_WORDS {words[target]}u")
+        lines.append(f"#define {at}_ROWS {rows}u")
+    return [*lines, ""]
