@@ -1,11 +1,12 @@
-"""Registers of the host port: the one table that decoder, manifest, page and C header are made of."""
+"""Registers of the host port: the one table behind decoder, manifest, page and C header.
+
+`register_texts` writes what is read by others.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from .accelerator_ports import TARGET_WIDTH, memory_name, row_widths, target_rows
-from .arch import Arch
+from .accelerator_ports import TARGET_WIDTH
 from .sequencer import COUNTER_WIDTH, EVENTS
 
 WORD = 32
@@ -77,25 +78,24 @@ def _word(meaning: str, *, width: int = WORD, reset: int = 0) -> tuple[Field, ..
     return (Field(name=WHOLE, width=width, reset=reset, meaning=meaning),)
 
 
-def _bits(*fields: tuple[str, str]) -> tuple[Field, ...]:
+def _bits(meanings: dict[str, str]) -> tuple[Field, ...]:
     """One bit each, from bit 0 on."""
-    return tuple(Field(name=n, low=low, meaning=text) for low, (n, text) in enumerate(fields))
+    names = enumerate(meanings.items())
+    return tuple(Field(name=name, low=low, meaning=text) for low, (name, text) in names)
 
 
-ERRORS = (
-    ("ACCESS", "a write to an address that is none, unaligned or read-only, with some strobes "
-     "but not all, of PASS with a number that is no pass, or of START and ABORT together"),
-    ("BUSY", "START, TARGET, ROW or DATA was written during a run"),
-    ("ROW", "TARGET was written with a number that is no memory, or DATA for a row that it has "
-     "not"),
-    ("NOT_LOADED", "START without a whole program in the descriptor memory"),
-    ("IMAGE_SHORT", "s_axis_tlast came before the image's last code: the run has ended, the image "
-     "is dropped"),
-    ("IMAGE_LONG", "the image's last code came without s_axis_tlast: the run has ended, the image "
-     "is dropped up to its s_axis_tlast"),
-    ("WATCHDOG", "nothing moved for WATCHDOG cycles: the run has ended"),
-)  # fmt: skip
-"""Causes, from bit 0 on: (name, what happened)."""
+ERRORS = {
+    "ACCESS": "a write to no register, a read-only one or an unaligned address, with some strobes "
+    "but not all, of a PASS that does not exist, or of START and ABORT together",
+    "BUSY": "START, TARGET, ROW or DATA was written during a run",
+    "ROW": "TARGET was written with a number that is no memory, or DATA for a row beyond it",
+    "NOT_LOADED": "START without a whole program in the descriptor memory",
+    "IMAGE_SHORT": "s_axis_tlast came before the last code of the image: the run has ended",
+    "IMAGE_LONG": "the last code of the image came without s_axis_tlast: the run has ended, what "
+    "follows is dropped up to s_axis_tlast",
+    "WATCHDOG": "nothing moved for WATCHDOG cycles: the run has ended",
+}
+"""Causes, from bit 0 on, and what happened."""
 
 
 def _counters() -> list[Register]:
@@ -126,14 +126,13 @@ REGISTERS: tuple[Register, ...] = (
         access=Access.WRITE_ONLY,
         meaning="What to do now; 0 does nothing.",
         fields=_bits(
-            ("START", "run all passes on one image; refused during a run and without a program"),
-            (
-                "ABORT",
-                "end the run: DONE and the counters become 0, the rest of an image that has "
-                "begun is dropped, results that have begun are closed; all memories stay loaded",
-            ),
-            ("REALIGN", "stop dropping: the next transfer of s_axis is the first of an image"),
-        ),  # fmt: skip
+            {
+                "START": "run all passes on one image; refused during a run and without a program",
+                "ABORT": "end the run: DONE and the counters become 0, the rest of an image that "
+                "has begun is dropped, results that have begun are closed; memories stay loaded",
+                "REALIGN": "stop dropping: the next transfer of s_axis begins an image",
+            }
+        ),
     ),
     Register(
         name="STATUS",
@@ -141,12 +140,14 @@ REGISTERS: tuple[Register, ...] = (
         access=Access.READ_ONLY,
         meaning="What is going on.",
         fields=_bits(
-            ("BUSY", "a run is under way"),
-            ("DONE", "the last run has come to its end; until the next START or ABORT"),
-            ("LOADED", "descriptors 0 to n were written in this order, n with its final bit"),
-            ("DROPPING", "transfers of s_axis are taken and dropped, up to one with tlast"),
-            ("WAITING", "a transfer of m_axis waits for its taker"),
-            ("ERROR", "a bit of ERROR is set"),
+            {
+                "BUSY": "a run is under way",
+                "DONE": "the last run has come to its end; until the next START or ABORT",
+                "LOADED": "descriptors 0 to n were written in this order, n with its final bit",
+                "DROPPING": "transfers of s_axis are taken and dropped, up to one with tlast",
+                "WAITING": "a transfer of m_axis waits for its taker",
+                "ERROR": "a bit of ERROR is set",
+            }
         ),
     ),
     Register(
@@ -154,7 +155,7 @@ REGISTERS: tuple[Register, ...] = (
         offset=0x08,
         access=Access.WRITE_1_CLEARS,
         meaning="What went wrong since reset; a bit stays until it is cleared.",
-        fields=_bits(*ERRORS),
+        fields=_bits(ERRORS),
     ),
     Register(
         name="WATCHDOG",
@@ -225,72 +226,3 @@ def offset(name: str) -> int:
 def mask(name: str, field: str) -> int:
     """The bits of a field of a register."""
     return register(name).field(field).mask
-
-
-def register_table() -> list[dict[str, Any]]:
-    """The registers as plain data, for manifests."""
-    return [
-        {
-            "name": entry.name,
-            "offset": entry.offset,
-            "access": entry.access.value,
-            "reset": entry.reset,
-            "meaning": entry.meaning,
-            "fields": [
-                {
-                    "name": f.name, "low": f.low, "width": f.width, "reset": f.reset,
-                    "meaning": f.meaning,
-                }
-                for f in entry.fields
-            ],
-        }
-        for entry in REGISTERS
-    ]  # fmt: skip
-
-
-def load_words(arch: Arch) -> dict[int, int]:
-    """DATA words of a row of every load target."""
-    return {target: -(-width // WORD) for target, width in row_widths(arch).items()}
-
-
-def c_header(arch: Arch, prefix: str = "adqhw") -> str:
-    """The map and the memories of `arch` as a C header; its macros begin with PREFIX_."""
-    name = prefix.upper()
-    lines = [
-        f"/* Registers of {prefix}_top: AXI4-Lite, 32-bit words, offsets in bytes.",
-        "   What is refused answers SLVERR and changes nothing. Generated; docs/registers.md. */",
-        f"#ifndef {name}_REGS_H",
-        f"#define {name}_REGS_H",
-        "",
-    ]
-    for entry in REGISTERS:
-        lines += _c_register(name, entry)
-    lines += _c_memories(name, arch)
-    return "\n".join([*lines, "#endif", ""])
-
-
-def _c_register(name: str, entry: Register) -> list[str]:
-    """The offset of a register; masks and places of its fields."""
-    lines = [f"/* {entry.access}. {entry.meaning} */"]
-    lines.append(f"#define {name}_{entry.name} 0x{entry.offset:02x}u")
-    for f in entry.fields:
-        at = f"{name}_{entry.name}" + ("" if f.name == WHOLE else f"_{f.name}")
-        lines.append(f"/* {f.meaning} */")
-        if f.name != WHOLE:
-            lines.append(f"#define {at} 0x{f.mask:08x}u")
-            lines.append(f"#define {at}_SHIFT {f.low}")
-        if f.reset:
-            lines.append(f"#define {at}_RESET 0x{f.reset:x}u")
-    return [*lines, ""]
-
-
-def _c_memories(name: str, arch: Arch) -> list[str]:
-    """What TARGET takes, how many words a row has and how many rows there are."""
-    lines = ["/* Memories: number for TARGET, DATA words of a row, rows. */"]
-    words = load_words(arch)
-    for target, rows in target_rows(arch).items():
-        at = f"{name}_MEMORY_{memory_name(target).upper()}"
-        lines.append(f"#define {at} {target}u")
-        lines.append(f"#define {at}_WORDS {words[target]}u")
-        lines.append(f"#define {at}_ROWS {rows}u")
-    return [*lines, ""]
