@@ -104,9 +104,11 @@ def accelerator_members(arch: Arch) -> dict[str, Member]:
         "busy": Out(1),
         "done": Out(1),
         "image": In(stream.Signature(unsigned(arch.storage.code_width))),
+        "image_last": Out(1),
         "result": Out(stream.Signature(result_layout(arch))),
         "counters": Out(counters_layout()),
         "record": Out(1),
         "ended": Out(address_width(arch.storage.passes)),
         "write": Out(write_layout(arch)),
+        "progress": Out(1),
     }

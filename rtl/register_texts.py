@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from .accelerator_ports import memory_name, row_widths, target_rows
+from .accelerator_ports import memory_name, target_rows
 from .arch import Arch
-from .registers import REGISTERS, WHOLE, WORD, Register
+from .registers import REGISTERS, WHOLE, Register, load_words
 
 
 def register_table() -> list[dict[str, Any]]:
@@ -26,11 +26,6 @@ def register_table() -> list[dict[str, Any]]:
         }
         for entry in REGISTERS
     ]  # fmt: skip
-
-
-def load_words(arch: Arch) -> dict[int, int]:
-    """DATA words of a row of every load target."""
-    return {target: -(-width // WORD) for target, width in row_widths(arch).items()}
 
 
 def c_header(arch: Arch, prefix: str = "adqhw") -> str:

@@ -6,7 +6,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .accelerator_ports import TARGET_WIDTH
+from .accelerator_ports import TARGET_WIDTH, row_widths
+from .arch import Arch
 from .sequencer import COUNTER_WIDTH, EVENTS
 
 WORD = 32
@@ -226,3 +227,8 @@ def offset(name: str) -> int:
 def mask(name: str, field: str) -> int:
     """The bits of a field of a register."""
     return register(name).field(field).mask
+
+
+def load_words(arch: Arch) -> dict[int, int]:
+    """DATA words of a row of every load target."""
+    return {target: -(-width // WORD) for target, width in row_widths(arch).items()}
