@@ -41,7 +41,6 @@ def emit_accelerator(
     The same input gives the same bytes. The manifest is written last: a folder that has one is
     complete. source: where the images are from, for the manifest.
     """
-    arch.check_program(program)
     plan = check_storage(arch, program)
     batch = check_images(program, images)
     if not len(batch):

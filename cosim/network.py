@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..rtl.arch import Arch
@@ -31,13 +30,15 @@ from .toolchain import Simulator
 class Case:
     """A program, its images (N, C, H, W) and how the streams are held back.
 
-    change: what to do to the memory image before it is loaded (a fault to be found).
+    change: what to do to the memory image before it is loaded (a fault to be found). plan: of the
+    program on the array, when it was made before.
     """
 
     program: Program
     images: npt.NDArray[Any] = field(repr=False)
     pressure: Pressure = field(default_factory=Pressure)
     change: Callable[[list[Row]], list[Row]] = lambda rows: rows
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +106,7 @@ def prepare(
     *,
     texts: dict[str, str] | None = None,
 ) -> tuple[Build, list[Loaded]]:
-    """A build that is large enough for all cases, and their memory images."""
+    """A build of `arch`, the same for all programs, and the memory images of the cases."""
     sources, loaded = collect(cases, arch, texts)
     made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
     if simulator.name == "verilator":
@@ -120,18 +121,15 @@ def prepare(
 def collect(
     cases: Sequence[Case], arch: Arch, texts: dict[str, str] | None = None
 ) -> tuple[dict[str, str], list[Loaded]]:
-    """Verilog of the accelerator (`texts`, or emitted now) and of a harness for all cases."""
+    """Verilog of the accelerator (`texts`, or emitted now) and its harness; the cases loaded."""
     loaded = [_load(arch, case) for case in cases]
-    loads = max(len(entry.rows) for entry in loaded)
-    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
-    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch, loads, codes)}
+    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
     return {**(accelerator_texts(arch) if texts is None else texts), **harness}, loaded
 
 
 def _load(arch: Arch, case: Case) -> Loaded:
     """The memory image of a case, and the cycles after which it is stopped."""
-    arch.check_program(case.program)
-    plan = check_storage(arch, case.program)
+    plan = case.plan or check_storage(arch, case.program)
     slow = max(case.pressure.beat_idle, case.pressure.output_pause)
     free = sum(entry.cycles for entry in network_cycles(arch, case.program))
     return Loaded(

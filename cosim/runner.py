@@ -26,7 +26,6 @@ from .harness import (
     read_layer,
     write_layer,
 )
-from .icarus import with_first_event
 from .layer_streams import LayerStream
 from .toolchain import Simulator
 
@@ -82,8 +81,6 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    elif simulator.name == "icarus":
-        texts = with_first_event(texts)
     arguments = _arguments(simulator, public=public)
     key = [texts, simulator.name, simulator.version, arguments, metadata.version("cocotb")]
     folder = build_folder(cache, simulator.name, key)
