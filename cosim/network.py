@@ -1,7 +1,5 @@
 """Whole networks through the emitted accelerator: load, start, wait, read everything back."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +22,7 @@ from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_im
 from .network_trace import LayerTrace, layer_traces
 from .runner import Build, build_texts, simulate
 from .toolchain import Simulator
+from .workshop import scratch, workshop
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,10 +91,8 @@ def play(
     finished: Callable[[int], None] = lambda number: None,
 ) -> list[list[dict[str, LayerTrace]]]:
     """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
-    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
-    traces = _simulate(arch, loaded, made, folder, finished=finished)
-    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
-    return traces
+    with scratch(workshop(build_dir), "network") as folder:
+        return _simulate(arch, loaded, made, folder, finished=finished)
 
 
 def prepare(
