@@ -10,7 +10,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink, AxiStreamSource
 
-from ..rtl.host_port import WORD, Register
+from ..rtl.registers import ALL_PASSES, WORD, mask, offset
 from ..rtl.sequencer import EVENTS
 
 LIMIT_MS = 5
@@ -44,18 +44,18 @@ async def _load(host, rows):
     at = None
     for target, row, words in rows:
         if at != (target, row):
-            await host.write_dword(Register.TARGET, target)
-            await host.write_dword(Register.ROW, row)
+            await host.write_dword(offset("TARGET"), target)
+            await host.write_dword(offset("ROW"), row)
         for word in words:
-            await host.write_dword(Register.DATA, word)
+            await host.write_dword(offset("DATA"), word)
         at = target, row + 1
 
 
 async def _image(host, source, sink, codes, passes):
-    await host.write_dword(Register.CONTROL, 1)
+    await host.write_dword(offset("CONTROL"), mask("CONTROL", "START"))
     await source.send(bytes(codes))
     frame = await sink.recv()
-    while not await host.read_dword(Register.CONTROL) & 2:
+    while await host.read_dword(offset("STATUS")) & mask("STATUS", "BUSY"):
         await Timer(100, unit="ns")
     data = bytes(frame.tdata)
     size = WORD // 8
@@ -63,8 +63,8 @@ async def _image(host, source, sink, codes, passes):
         int.from_bytes(data[i : i + size], "little", signed=True) for i in range(0, len(data), size)
     ]
     counters = []
-    for number in (*range(passes), (1 << WORD) - 1):
-        await host.write_dword(Register.PASS, number)
-        addresses = [Register.COUNTERS + 4 * word for word in range(1 + len(EVENTS))]
+    for number in (*range(passes), ALL_PASSES):
+        await host.write_dword(offset("PASS"), number)
+        addresses = [offset(name.upper()) for name in ("cycles", *EVENTS)]
         counters.append([await host.read_dword(address) for address in addresses])
     return {"results": results, "counters": counters}

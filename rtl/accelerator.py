@@ -24,9 +24,11 @@ class Accelerator(wiring.Component):
     Members
     -------
     load : `load_layout`, always ready; only while not busy. start, busy, done : one image.
-    image : codes of the input, pixel by pixel, channels innermost. result : `result_layout`, in the
-    order of the last layer's output stage; not taken, it freezes the whole engine.
-    counters, record, ended : of the sequencer. write : `write_layout`, for benches.
+    image : codes of the input, pixel by pixel, channels innermost. image_last : the code that is
+    waited for is the last one. result : `result_layout`, in the order of the last layer's output
+    stage; not taken, it freezes the whole engine.
+    counters, record, ended : of the sequencer. write : `write_layout`, for benches. progress :
+    something moves in this cycle: a level, beat, word, code or result.
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:
@@ -67,6 +69,14 @@ class Accelerator(wiring.Component):
         self._feed(m, descriptor)
         self._read(m, descriptor)
         self._write(m, descriptor)
+        moving = Cat(
+            sequencer.codebook.valid,
+            sequencer.setup,
+            self.feeder.enable,
+            self.reader.enable,
+            self.writer.step,
+        )
+        m.d.comb += self.progress.eq(moving.any())
         return m
 
     def _loads(self, m):
@@ -156,6 +166,7 @@ class Accelerator(wiring.Component):
             writer.walk.eq(descriptor.write),
             writer.setup.eq(self.sequencer.setup),
             self.image.ready.eq(storing & writer.active),
+            self.image_last.eq(storing & writer.last),
             self.result.valid.eq(engine.output.valid & to_result),
             self.result.payload.code.eq(engine.output.payload),
             self.result.payload.last.eq(descriptor.final & writer.last_inside),

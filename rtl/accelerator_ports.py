@@ -47,6 +47,27 @@ def row_widths(arch: Arch) -> dict[int, int]:
     return {int(target): width for target, width in widths.items()}
 
 
+def target_rows(arch: Arch) -> dict[int, int]:
+    """Rows of every load target."""
+    storage = arch.storage
+    rows = {
+        Target.PASSES: storage.passes,
+        Target.CODEBOOKS: storage.codebook_rows,
+        Target.THRESHOLDS: storage.threshold_rows,
+        Target.REQUANTS: storage.requant_rows,
+    }
+    rows |= {Target.ACTIVATIONS + bank: storage.activation_words for bank in range(BANKS)}
+    rows |= {Target.WEIGHTS + bank: storage.weight_rows for bank in range(arch.plane_banks)}
+    return {int(target): count for target, count in rows.items()}
+
+
+def memory_name(target: int) -> str:
+    """Name of a load target; banks are numbered: `weights_2`."""
+    base = max(entry for entry in Target if entry <= target)
+    banked = base in (Target.ACTIVATIONS, Target.WEIGHTS)
+    return base.name.lower() + (f"_{target - base}" if banked else "")
+
+
 def load_layout(arch: Arch) -> data.StructLayout:
     """A row of one memory, in the low bits of data."""
     return data.StructLayout(
@@ -83,9 +104,11 @@ def accelerator_members(arch: Arch) -> dict[str, Member]:
         "busy": Out(1),
         "done": Out(1),
         "image": In(stream.Signature(unsigned(arch.storage.code_width))),
+        "image_last": Out(1),
         "result": Out(stream.Signature(result_layout(arch))),
         "counters": Out(counters_layout()),
         "record": Out(1),
         "ended": Out(address_width(arch.storage.passes)),
         "write": Out(write_layout(arch)),
+        "progress": Out(1),
     }

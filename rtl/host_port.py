@@ -1,148 +1,161 @@
-"""Host port: AXI4-Lite registers that load the memories, start a network and read its counters."""
+"""Host port: the registers behind AXI4-Lite."""
 
-from enum import IntEnum
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import memory, stream, wiring
-from amaranth.lib.wiring import In, Out
-
-from .accelerator_ports import ROW_WIDTH, TARGET_WIDTH, load_layout, row_widths
+from .accelerator_ports import load_layout
 from .arch import Arch
-from .sequencer import COUNTER_WIDTH, counters_layout
-from .storage import address_width, memory_depth
+from .lite_port import LitePort
+from .loader import Loader
+from .pass_log import PassLog
+from .registers import ALL_PASSES, ERRORS, OKAY, REGISTERS, SLVERR, WHOLE, WORD, Register, register
+from .sequencer import EVENTS, counters_layout
+from .storage import address_width
 
-WORD = 32
-ADDRESS_WIDTH = 8
-
-
-class Register(IntEnum):
-    """Byte addresses of the 32-bit registers."""
-
-    CONTROL = 0x00
-    """Write 1: start. Read: bit 0 busy, bit 1 done."""
-    TARGET = 0x04
-    """Memory to load (`accelerator_ports.Target`)."""
-    ROW = 0x08
-    """Its next row; one more after every row that was written."""
-    DATA = 0x0C
-    """A word of the row, least significant first; the row is written with its last word."""
-    PASS = 0x10
-    """Pass whose record the counters below show; all ones: the totals."""
-    COUNTERS = 0x20
-    """Cycles, then `sequencer.EVENTS`, one word each."""
+ACCIDENTS = ("image_short", "image_long", "watchdog")
+"""Errors that end a run; no write causes them. The last ones of `ERRORS`."""
+CHANNELS = ("aw", "w", "b", "ar", "r")
+LOGGED = ("counters", "record", "ended")
+COUNTERS = tuple(name.upper() for name in ("cycles", *EVENTS))
 
 
 class HostPort(wiring.Component):
-    """AXI4-Lite subordinate without wait for data: one write or read at a time.
+    """Decodes `REGISTERS`: what is refused answers SLVERR and changes nothing but ERROR.
 
-    Latency: 1 cycle from the accepted address and data to the response, 2 for a read.
-    Throughput: a write every 2 cycles. Every address answers OKAY; unknown ones read 0.
+    Latency and throughput: those of `LitePort`.
 
     Members
     -------
-    aw, w, b, ar, r : the channels; strobes are not looked at, words are written whole.
-    load, start : of the accelerator. busy, done, counters, record, ended : of its sequencer.
+    lite : its channels (aw, w, b, ar, r). load : of the accelerator. start, abort, realign : for 1
+    cycle. limit : of the watchdog. busy, done, counters, record, ended : of the sequencer.
+    dropping, waiting : of the gates. image_short, image_long, watchdog : 1 cycle each.
     """
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
-        self.passes = arch.storage.passes
+        self.lite, self.loader, self.log = LitePort(), Loader(arch), PassLog(arch)
+        inputs = ("busy", "done", "dropping", "waiting", *ACCIDENTS, "record")
         super().__init__(
             {
-                "aw": In(stream.Signature(unsigned(ADDRESS_WIDTH))),
-                "w": In(stream.Signature(unsigned(WORD))),
-                "b": Out(stream.Signature(unsigned(2))),
-                "ar": In(stream.Signature(unsigned(ADDRESS_WIDTH))),
-                "r": Out(stream.Signature(unsigned(WORD))),
+                **{name: self.lite.signature.members[name] for name in CHANNELS},
                 "load": Out(stream.Signature(load_layout(arch), always_ready=True)),
-                "start": Out(1),
-                "busy": In(1),
-                "done": In(1),
+                **{name: Out(1) for name in ("start", "abort", "realign")},
+                "limit": Out(WORD),
+                **{name: In(1) for name in inputs},
                 "counters": In(counters_layout()),
-                "record": In(1),
-                "ended": In(address_width(self.passes)),
+                "ended": In(address_width(arch.storage.passes)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        self.target, self.row = Signal(TARGET_WIDTH), Signal(ROW_WIDTH)
-        self.chosen = Signal(WORD, init=(1 << WORD) - 1)
-        write = Signal()
+        lite, loader, log = self.lite, self.loader, self.log
+        m.submodules.lite, m.submodules.loader, m.submodules.log = lite, loader, log
+        self.chosen = Signal(WORD, init=ALL_PASSES)
+        for name in CHANNELS:
+            connect(m, flipped(getattr(self, name)), getattr(lite, name))
+        connect(m, loader.load, flipped(self.load))
         m.d.comb += [
-            write.eq(self.aw.valid & self.w.valid & (~self.b.valid | self.b.ready)),
-            self.aw.ready.eq(write),
-            self.w.ready.eq(write),
-            self.b.payload.eq(0),
+            log.start.eq(self.start),
+            log.chosen.eq(self.chosen),
+            *(getattr(log, name).eq(getattr(self, name)) for name in LOGGED),
+            loader.value.eq(lite.value),
         ]
-        with m.If(write):
-            m.d.sync += self.b.valid.eq(1)
-        with m.Elif(self.b.ready):
-            m.d.sync += self.b.valid.eq(0)
-        self._write(m, write)
+        self._write(m)
         self._read(m)
         return m
 
-    def _write(self, m, write):
-        """Registers and the row in the making: words shift in from the top."""
-        words = {target: -(-width // WORD) for target, width in row_widths(self.arch).items()}
-        longest = max(words.values())
-        data = Signal(longest * WORD)
-        count, needed = Signal(range(longest + 1)), Signal(range(longest + 1))
-        complete, row = Signal(), Signal(longest * WORD)
-        value = self.w.payload
-        m.d.sync += [self.start.eq(0), complete.eq(0)]
-        with m.Switch(self.target):
-            for target, number in words.items():
-                with m.Case(target):
-                    m.d.comb += [needed.eq(number), row.eq(data[(longest - number) * WORD :])]
-        with m.If(write), m.Switch(self.aw.payload):
-            with m.Case(Register.CONTROL):
-                m.d.sync += self.start.eq(value[0])
-            with m.Case(Register.TARGET):
-                m.d.sync += [self.target.eq(value), count.eq(0)]
-            with m.Case(Register.ROW):
-                m.d.sync += [self.row.eq(value), count.eq(0)]
-            with m.Case(Register.PASS):
-                m.d.sync += self.chosen.eq(value)
-            with m.Case(Register.DATA):
-                m.d.sync += [data.eq(Cat(data[WORD:], value)), count.eq(count + 1)]
-                with m.If(count + 1 == needed):
-                    m.d.sync += [count.eq(0), complete.eq(1)]
-        with m.If(complete):
-            m.d.sync += self.row.eq(self.row + 1)
+    def _write(self, m):
+        """What a write does, unless it causes an error."""
+        lite, loader, value = self.lite, self.loader, self.lite.value
+        whole = lite.strobes.all()
+        asked = {entry.name: whole & (lite.address == entry.offset) for entry in REGISTERS}
+        causes, effect = Signal(len(ERRORS) - len(ACCIDENTS)), Signal()
         m.d.comb += [
-            self.load.valid.eq(complete),
-            self.load.payload.eq(Cat(self.target, self.row, row)),
+            causes.eq(self._causes(asked)),
+            lite.refused.eq(causes.any()),
+            effect.eq(lite.write & ~lite.refused),
         ]
+        does = {name: effect & found for name, found in asked.items()}
+        control = {bit: does["CONTROL"] & value[bit.low] for bit in register("CONTROL").fields}
+        m.d.sync += [getattr(self, bit.name.lower()).eq(now) for bit, now in control.items()]
+        m.d.comb += [
+            loader.set_target.eq(does["TARGET"]),
+            loader.set_row.eq(does["ROW"]),
+            loader.set_data.eq(does["DATA"]),
+        ]
+        for name, kept in (("WATCHDOG", self.limit), ("PASS", self.chosen)):
+            with m.If(does[name]):
+                m.d.sync += kept.eq(value)
+        self.errors = Signal(len(ERRORS))
+        new = Cat(Mux(lite.write, causes, 0), *(getattr(self, name) for name in ACCIDENTS))
+        m.d.sync += self.errors.eq(self.errors & ~Mux(does["ERROR"], value, 0) | new)
+
+    def _causes(self, asked):
+        """Why the write in hand is refused: bits of `ERRORS`. asked: all strobes, by register."""
+        lite, loader, value = self.lite, self.loader, self.lite.value
+        writable = [lite.address == entry.offset for entry in REGISTERS if entry.access.writes]
+        partial = lite.strobes.any() & ~lite.strobes.all()
+        start, abort = (value[register("CONTROL").field(n).low] for n in ("START", "ABORT"))
+        started = asked["CONTROL"] & start & ~abort
+        loading = asked["TARGET"] | asked["ROW"] | asked["DATA"]
+        running = self.busy | self.start
+        wrong_pass = (value != ALL_PASSES) & (value >= self.arch.storage.passes)
+        causes = {
+            "ACCESS": ~Cat(writable).any()
+            | partial
+            | (asked["PASS"] & wrong_pass)
+            | (asked["CONTROL"] & start & abort),
+            "BUSY": running & (loading | started),
+            "ROW": ~running & ((asked["TARGET"] & ~loader.known) | (asked["DATA"] & loader.beyond)),
+            "NOT_LOADED": ~running & started & ~loader.loaded,
+        }
+        return Cat(causes[name] for name in list(ERRORS)[: len(causes)])
 
     def _read(self, m):
-        """Status, and the counters: totals, or as they stood at the end of the chosen pass."""
-        log = memory.Memory(shape=counters_layout(), depth=memory_depth(self.passes), init=[])
-        m.submodules.log = log
-        record, recorded = log.write_port(), log.read_port()
-        m.d.comb += [
-            record.en.eq(self.record),
-            record.addr.eq(self.ended),
-            record.data.eq(self.counters),
-            recorded.addr.eq(self.chosen),
-        ]
-        totals = self.chosen.all()
-        shown = Signal(counters_layout())
-        m.d.comb += shown.eq(Mux(totals, self.counters, recorded.data))
-        m.d.comb += self.ar.ready.eq(~self.r.valid | self.r.ready)
-        with m.If(self.ar.ready):
-            m.d.sync += [self.r.valid.eq(self.ar.valid), self.r.payload.eq(0)]
-            with m.Switch(self.ar.payload):
-                with m.Case(Register.CONTROL):
-                    m.d.sync += self.r.payload.eq(Cat(self.busy, self.done))
-                with m.Case(Register.TARGET):
-                    m.d.sync += self.r.payload.eq(self.target)
-                with m.Case(Register.ROW):
-                    m.d.sync += self.r.payload.eq(self.row)
-                with m.Case(Register.PASS):
-                    m.d.sync += self.r.payload.eq(self.chosen)
-                for word in range(counters_layout().size // COUNTER_WIDTH):
-                    with m.Case(Register.COUNTERS + 4 * word):
-                        field = shown.as_value().word_select(word, COUNTER_WIDTH)
-                        m.d.sync += self.r.payload.eq(field)
+        """Every register that can be read, from its fields."""
+        lite = self.lite
+        values = self._values()
+        m.d.comb += lite.answer.response.eq(SLVERR)
+        with m.Switch(lite.read_address):
+            for entry in REGISTERS:
+                if not entry.access.reads:
+                    continue
+                with m.Case(entry.offset):
+                    good = self.log.known if entry.name in COUNTERS else 1
+                    word = _word(entry, values)
+                    m.d.comb += [
+                        lite.answer.data.eq(Mux(good, word, 0)),
+                        lite.answer.response.eq(Mux(good, OKAY, SLVERR)),
+                    ]
+
+    def _values(self) -> dict[str, dict[str, Value]]:
+        """Fields by register; a field that is not here is constant."""
+        shown = self.log.shown
+        return {
+            "STATUS": {
+                "BUSY": self.busy | self.start,
+                "DONE": self.done,
+                "LOADED": self.loader.loaded,
+                "DROPPING": self.dropping,
+                "WAITING": self.waiting,
+                "ERROR": self.errors.any(),
+            },
+            "ERROR": {name: self.errors[bit] for bit, name in enumerate(ERRORS)},
+            "WATCHDOG": {WHOLE: self.limit},
+            "TARGET": {WHOLE: self.loader.target},
+            "ROW": {WHOLE: self.loader.row},
+            "PASS": {WHOLE: self.chosen},
+            "ENDED": {WHOLE: self.log.count},
+            **{name: {WHOLE: getattr(shown, name.lower())} for name in COUNTERS},
+        }
+
+
+def _word(entry: Register, values: dict[str, dict[str, Value]]) -> Value:
+    """A register's word; fields without a value are constant (ID)."""
+    fields = values.get(entry.name, {f.name: Const(f.reset, f.width) for f in entry.fields})
+    word: Value = Const(0, WORD)
+    for f in entry.fields:
+        word = word | (Value.cast(fields[f.name])[: f.width] << f.low)
+    return word[:WORD]

@@ -45,12 +45,14 @@ def port_table(component: wiring.Component) -> list[dict[str, Any]]:
     return table
 
 
-def instance_of(component: wiring.Component, module: str) -> Instance:
+def instance_of(component: wiring.Component, module: str, reset: Value | None = None) -> Instance:
     """An instance of the emitted `module`, wired to the members of `component`.
 
-    The component only lends its interface: it must not be a submodule itself.
+    The component only lends its interface: it must not be a submodule itself. reset: default: the
+    clock domain's.
     """
-    wires: dict[str, Any] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+    wires: dict[str, Any] = {"i_clk": ClockSignal()}
+    wires["i_rst"] = ResetSignal() if reset is None else reset
     for name, (signal, direction) in flat_ports(component).items():
         wires[f"{'i' if direction is PortDirection.Input else 'o'}_{name}"] = signal
     return Instance(module, **wires)

@@ -1,0 +1,459 @@
+"""`adqhw_top` under a bus model of our own (Icarus): what a host may do wrong, and AXI's rules."""
+
+import numpy as np
+import pytest
+from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, build
+from programs import Builder
+
+from adqhw.cosim.network_cycles import network_cycles
+from adqhw.rtl.accelerator_ports import Target, target_rows
+from adqhw.rtl.arch import Micro
+from adqhw.rtl.registers import ALL_PASSES, ERRORS, REGISTERS, mask, offset, register
+from adqhw.rtl.sequencer import EVENTS
+
+pytestmark = pytest.mark.simulator
+
+COUNTERS = tuple(name.upper() for name in ("cycles", *EVENTS))
+
+
+BEGUN = 12
+"""Cycles from START within which the first code of an image that is offered is taken."""
+
+
+def two_layers(micro: Micro = Micro.DECODE):
+    """24 codes, two passes after the input, 8 results, 147 cycles; 3 descriptors."""
+    b = Builder(np.random.default_rng(3), (2, 3, 4), shifts=micro is Micro.SHIFT_ADD)
+    b.mac(3, 2, weight_width=2, act_width=3)
+    b.mac(4, 2, stage="requant", weight_width=2, uniform=True, out="s32")
+    return b.build()
+
+
+@pytest.fixture(scope="module")
+def chip(tmp_path_factory) -> Chip:
+    return build(two_layers(), tmp_path_factory.mktemp("axi_bus"))
+
+
+def error(*names: str) -> int:
+    return sum(mask("ERROR", name) for name in names)
+
+
+def values(log, name: str) -> list[int]:
+    """What reads of a register gave; all of them answered OKAY."""
+    found = [(value, response) for at, value, response in log.reads if at == offset(name)]
+    assert {response for _, response in found} <= {OKAY}
+    return [value for value, _ in found]
+
+
+def finished(script: Script) -> Script:
+    """Wait until the last result was taken too, then ask what went wrong, and clear it."""
+    script.until("STATUS", "WAITING", False).read("ERROR").write("ERROR", (1 << len(ERRORS)) - 1)
+    return script.read("ERROR")
+
+
+def test_images_one_after_the_other(chip):
+    """Streams held back, any order of address and data, answers that wait; X before reset."""
+    script = Script().add("d", 3)
+    script.lines += chip.loaded().lines
+    patterns = [(0xFFFF, 0xFFFF), (0x5A31, 0xFFFF), (0xFFFF, 0x1248), (0x0180, 0x8001)]
+    for number, (source, sink) in enumerate(patterns):
+        chip.run(script.add("p", source, sink), number % 3)
+        script.read("CYCLES", "INPUT_STALLS", "OUTPUT_STALLS", "STATUS", delay=number)
+        script.write("WATCHDOG", 0, order=number % 3, delay=number)
+    log = chip.play(finished(script))
+    assert log.broken == []
+    assert set(log.responses) == {OKAY}
+    assert log.frames() == [chip.expected[i] for i in (0, 1, 2, 0)]
+    assert values(log, "ERROR") == [0, 0]
+
+
+def test_the_next_run_may_begin_before_the_results_are_taken(chip):
+    """The engine waits in the next run instead; no result is lost or mixed up."""
+    script = chip.loaded().add("p", 0xFFFF, 0)
+    chip.send(chip.send(script, 1).control("START"), 2).add("d", 300)
+    script.read("STATUS").add("p", 0xFFFF, 0xFFFF).until("STATUS", "BUSY", False)
+    script.control("START").until("STATUS", "BUSY", False)
+    log = chip.play(finished(script))
+    assert values(log, "STATUS") == [sum(mask("STATUS", n) for n in ("BUSY", "LOADED", "WAITING"))]
+    assert values(log, "ERROR") == [0, 0]
+    assert log.frames() == [chip.expected[1], chip.expected[2]]
+    assert log.broken == []
+
+
+def test_every_address_and_alignment(chip):
+    """Reads and writes: only what the map has, only whole words."""
+    script = Script().add("x", 4)
+    words = [*range(0, 0x100, 4), *(1 << bit for bit in range(8, 12)), 0xFFC, 0x104, 0x408]
+    spots = [at + low for at in words for low in ((0,) if at > 0x20 else range(4))]
+    for at in spots:
+        script.add("w", at, 0, 15, 0).add("r", at)
+    log = chip.play(script.read("ERROR"))
+    by_offset = {entry.offset: entry for entry in REGISTERS}
+    for at, response in log.writes:
+        entry = by_offset.get(at)
+        # with no row loaded yet ROW 0 of TARGET 0 exists: DATA is taken
+        assert (response == OKAY) == (entry is not None and entry.access.writes), hex(at)
+    for at, value, response in log.reads:
+        entry = by_offset.get(at)
+        good = entry is not None and entry.access.reads and (entry.name not in COUNTERS or at)
+        known = at < 0x40 or entry is None  # counters of pass 0: it has not ended
+        assert (response == OKAY) == bool(good and known), hex(at)
+        assert response == OKAY or value == 0
+    assert values(log, "ERROR")[-1] == error("ACCESS")
+    assert log.broken == []
+
+
+def test_reset_values_are_those_of_the_map(chip):
+    names = [entry.name for entry in REGISTERS if entry.access.reads]
+    log = chip.play(Script().add("x", 4).read(*names))
+    assert log.reads == [(offset(name), register(name).reset, OKAY) for name in names]
+
+
+def test_strobes(chip):
+    """All 16: a whole word is written, none does nothing, the others are refused."""
+    script = chip.loaded()
+    for strobes in range(16):
+        script.write("WATCHDOG", 0xA0 + strobes, strobes=strobes, order=strobes % 3)
+        script.read("WATCHDOG")
+    script.write("WATCHDOG", 0).write("ERROR", 0xFF, strobes=1).read("ERROR").write("ERROR", 0xFF)
+    for strobes in range(15):
+        script.write("CONTROL", mask("CONTROL", "START"), strobes=strobes).read("STATUS")
+    for strobes in (0, 3):
+        script.write("ROW", 1).write("DATA", 7, strobes=strobes).write("TARGET", 3, strobes=strobes)
+    log = chip.play(finished(chip.run(script.read("TARGET"), 1)))
+    partial = [SLVERR if 0 < strobes < 15 else OKAY for strobes in range(16)]
+    at = len(chip.loaded().lines) - 1
+    assert log.responses[at : at + 16] == partial
+    assert values(log, "WATCHDOG") == [0] * 15 + [0xAF]
+    assert log.responses[at + 17] == SLVERR
+    assert log.responses[at + 19 : at + 34] == partial[:15]
+    loaded = mask("STATUS", "LOADED")
+    assert values(log, "STATUS") == [loaded] + [loaded | mask("STATUS", "ERROR")] * 14
+    assert log.frames() == [chip.expected[1]]
+    assert log.broken == []
+
+
+def loads(chip: Chip, script: Script) -> Script:
+    """Try to load a row of ones everywhere, and to start."""
+    for target, rows in target_rows(chip.arch).items():
+        for row in (0, rows - 1):
+            script.write("TARGET", target).write("ROW", row)
+            for _ in range(20):
+                script.write("DATA", 0xFFFFFFFF)
+    return script.control("START")
+
+
+def test_loads_during_a_run_are_refused(chip):
+    """Before the image, in its middle, and while the results wait: nothing changes."""
+    script = chip.loaded().read("TARGET", "ROW").control("START")
+    chip.send(loads(chip, script), 1, count=10, last=False)
+    chip.send(loads(chip, script).add("p", 0xFFFF, 0).read("ERROR"), 1, first=10)
+    loads(chip, script.add("d", 200)).read("STATUS", "TARGET", "ROW").add("p", 0xFFFF, 0xFFFF)
+    script.until("STATUS", "BUSY", False)
+    log = chip.play(finished(chip.run(finished(script), 2)))
+    start = len([line for line in chip.loaded().lines if line[0] == "w"])
+    tried = 3 * (1 + 22 * 2 * len(target_rows(chip.arch)))
+    assert log.responses[: start + 1] == [OKAY] * (start + 1)
+    assert log.responses[start + 1 :][:tried] == [SLVERR] * tried
+    for name in ("TARGET", "ROW"):
+        assert len(set(values(log, name))) == 1
+    assert values(log, "ERROR") == [error("BUSY")] * 2 + [0] * 3
+    assert log.frames() == [chip.expected[1], chip.expected[2]]
+    assert log.broken == []
+
+
+def test_rows_and_memories_that_do_not_exist(chip):
+    """Row after the last one, far beyond, aliases; numbers of no memory: nothing is written."""
+    script, expected = chip.loaded(), []
+    known = target_rows(chip.arch)
+    for target in (*range(64), 1 << 8, 1 << 31):
+        script.write("TARGET", target)
+        expected.append(OKAY if target in known else SLVERR)
+    script.read("TARGET")
+    for target, rows in known.items():
+        for row in (rows, rows + 1, 2 * rows, 1 << (rows - 1).bit_length(), 1 << 24, 0xFFFFFFFF):
+            script.write("TARGET", target).write("ROW", row)
+            for _ in range(20):
+                script.write("DATA", 0xFFFFFFFF)
+            expected += [OKAY] * 2 + [SLVERR] * 20
+    log = chip.play(finished(chip.run(script.read("ROW"), 0)))
+    start = len([line for line in chip.loaded().lines if line[0] == "w"])
+    assert log.responses[start : start + len(expected)] == expected
+    assert values(log, "TARGET") == [max(known)]
+    assert values(log, "ROW") == [0xFFFFFFFF]
+    assert values(log, "ERROR") == [error("ROW"), 0]
+    assert log.frames() == [chip.expected[0]]
+    assert log.broken == []
+
+
+def test_start_needs_a_whole_program(chip):
+    """Descriptors in order, the last one final: nothing less; again after a reset."""
+    passes = [row for row in chip.rows if row[0] == Target.PASSES]
+    others = [row for row in chip.rows if row[0] != Target.PASSES]
+    script = Script().add("x", 4).control("START").load(others, chip.arch).control("START")
+    for some in (passes[:-1], passes[-1:], [*passes[:1], *passes[2:]], passes[::-1]):
+        script.load(some, chip.arch).control("START").read("STATUS")
+        script.add("x", 2).load(others, chip.arch)
+    script.read("ERROR").load(passes[:2], chip.arch).control("START").read("ERROR")
+    finished(chip.run(script.load(passes[2:], chip.arch), 2))
+    # another program begins: what is left of the first one is no part of it
+    script.load(passes[:1], chip.arch).control("START").load(passes[1:], chip.arch)
+    finished(chip.run(script.read("ERROR"), 0))
+    # the last descriptor written again, without its final bit and with it
+    target, row, data = passes[-1]
+    script.load([(target, row, data & ~(1 << 14))], chip.arch).control("START")
+    finished(chip.run(script.load(passes[-1:], chip.arch), 1)).add("x", 4).control("START")
+    log = chip.play(script.read("ERROR"))
+    starts = [response for at, response in log.writes if at == 0]
+    assert starts == [SLVERR] * 7 + [OKAY, SLVERR, OKAY, SLVERR, OKAY, SLVERR]
+    assert set(values(log, "STATUS")) == {mask("STATUS", "ERROR")}
+    missing = error("NOT_LOADED")
+    assert values(log, "ERROR") == [
+        0,
+        missing,
+        missing,
+        0,
+        missing,
+        missing,
+        0,
+        missing,
+        0,
+        missing,
+    ]
+    assert log.frames() == [chip.expected[i] for i in (2, 0, 1)]
+    assert log.broken == []
+
+
+def test_images_that_are_too_short(chip):
+    """Every length: the run ends with its tlast, and the next image is whole."""
+    script = chip.loaded()
+    for count in (1, 2, 3, 11, chip.size - 2, chip.size - 1):
+        chip.send(script.control("START"), 0, count=count).until("STATUS", "BUSY", False)
+        chip.run(finished(script).read("STATUS", "ENDED", "CYCLES"), 1)
+        finished(script)
+    log = chip.play(script)
+    assert values(log, "ERROR") == [error("IMAGE_SHORT"), 0, 0, 0] * 6
+    assert values(log, "STATUS") == [mask("STATUS", "LOADED")] * 6
+    assert values(log, "ENDED") == values(log, "CYCLES") == [0] * 6
+    assert log.frames() == [chip.expected[1]] * 6
+    assert log.broken == []
+
+
+def test_images_that_are_too_long(chip):
+    """By one code and more, also by whole images: dropped up to tlast, the next one is whole."""
+    script, extra = chip.loaded(), (1, 2, chip.size - 1, chip.size, chip.size + 1)
+    for count in extra:
+        chip.send(script.control("START"), 0, count=chip.size + count)
+        chip.send(script, 2).until("STATUS", "BUSY", False).read("ERROR").control("START")
+        finished(script.until("STATUS", "BUSY", False))
+    # the end does not come for a while: the run that was started waits for it
+    chip.send(script.control("START"), 0, count=chip.size + 5, last=False).add("d", 100)
+    script.read("STATUS").control("START").add("d", 100).read("STATUS")
+    chip.send(chip.send(script, 0, first=5), 1).until("STATUS", "BUSY", False)
+    log = chip.play(finished(script))
+    long = error("IMAGE_LONG")
+    assert values(log, "ERROR") == [long, long, 0] * 5 + [long, 0]
+    flags = mask("STATUS", "LOADED") | mask("STATUS", "DROPPING") | mask("STATUS", "ERROR")
+    assert values(log, "STATUS") == [flags, flags | mask("STATUS", "BUSY")]
+    assert log.frames() == [chip.expected[2]] * 5 + [chip.expected[1]]
+    assert log.broken == []
+
+
+def aborted(chip: Chip, script: Script, cycles: int, *, sink=0xFFFF) -> Script:
+    """A run of image 0 that is aborted after some cycles, then a run of image 1."""
+    script.add("p", 0xFFFF, sink).control("START")
+    if cycles > BEGUN:  # an image that has not begun would stay
+        chip.send(script, 0)
+    script.add("d", cycles).control("ABORT").read("STATUS", "CYCLES")
+    script.add("p", 0xFFFF, 0xFFFF).read("ERROR")
+    return finished(chip.run(script, 1))
+
+
+def check_aborts(chip: Chip, log, count: int) -> None:
+    """After every abort the chip was idle, its memories right, and its frames were closed."""
+    assert log.broken == []
+    assert set(log.responses) == {OKAY}
+    assert set(values(log, "ERROR")) == {0}
+    assert values(log, "CYCLES") == [0] * count
+    idle = ("BUSY", "DONE", "ERROR")
+    assert not any(value & mask("STATUS", name) for value in values(log, "STATUS") for name in idle)
+    whole = [frame for frame in log.frames() if frame[-1] is not None]
+    assert [frame for frame in whole if frame != chip.expected[0]] == [chip.expected[1]] * count
+    for frame in log.frames():
+        if frame[-1] is None:  # results that came before the abort are those of its image
+            assert 1 < len(frame) <= len(chip.expected[0])
+            assert frame[:-1] == chip.expected[0][: len(frame) - 1]
+
+
+@pytest.mark.parametrize("sink", [0xFFFF, 0x1111])
+def test_an_abort_ends_a_run_anywhere(chip, sink):
+    script, moments = chip.loaded(), range(0, 200, 19)
+    for cycles in moments:
+        aborted(chip, script, cycles, sink=sink)
+    log = chip.play(script)
+    check_aborts(chip, log, len(moments))
+    assert any(frame[-1] is None for frame in log.frames())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sink", [0xFFFF, 0x1111, 0x8000])
+def test_an_abort_in_every_cycle(chip, sink):
+    script, moments = chip.loaded(), range(0, 420, 1)
+    for cycles in moments:
+        aborted(chip, script, cycles, sink=sink)
+    check_aborts(chip, chip.play(script), len(moments))
+
+
+def test_an_abort_in_the_middle_of_an_image(chip):
+    """The rest of the image is dropped when it comes; REALIGN says that it never will."""
+    script = chip.loaded()
+    for bits in (["ABORT"], ["ABORT", "REALIGN"]):
+        script.add("k").control("START")
+        chip.send(script, 0, count=7, last=False).add("n", 7).control(*bits).read("STATUS")
+        if "REALIGN" not in bits:
+            chip.send(script, 0, first=7)
+        finished(chip.run(script, 2))
+    script.add("k").control("START")
+    chip.send(script, 0, count=7, last=False).add("n", 7).control("ABORT").read("STATUS")
+    chip.run(script.control("REALIGN").read("STATUS"), 2)
+    # an image of which nothing was taken stays
+    chip.send(script, 1).control("ABORT").control("START").until("STATUS", "BUSY", False)
+    log = chip.play(finished(script.control("START", "ABORT").read("STATUS")))
+    loaded, dropping = mask("STATUS", "LOADED"), mask("STATUS", "DROPPING")
+    done = mask("STATUS", "DONE") | mask("STATUS", "ERROR")
+    flags = [loaded | dropping, loaded, loaded | dropping, loaded, loaded | done]
+    assert [value & ~mask("STATUS", "WAITING") for value in values(log, "STATUS")] == flags
+    assert values(log, "ERROR") == [0] * 4 + [error("ACCESS"), 0]
+    assert log.frames() == [chip.expected[2]] * 3 + [chip.expected[1]]
+    assert log.broken == []
+
+
+def test_the_watchdog_ends_a_run_that_waits(chip):
+    """No image, half an image, results that nobody takes; not a run that moves, however slowly."""
+    script, limit = chip.loaded(), 64
+    script.write("WATCHDOG", limit)
+    script.control("START").until("STATUS", "BUSY", False).read("ERROR", "STATUS", "ENDED")
+    chip.send(finished(chip.run(script, 1)).control("START"), 0, count=9, last=False)
+    script.until("STATUS", "BUSY", False).read("ERROR", "STATUS")
+    chip.send(script, 0, first=9)
+    chip.send(finished(script).add("p", 0xFFFF, 0).control("START"), 0)
+    script.until("STATUS", "BUSY", False).read("ERROR", "ENDED").add("p", 0xFFFF, 0xFFFF)
+    finished(chip.run(script, 2))
+    finished(chip.run(script.add("p", 1, 1), 1))
+    script.write("WATCHDOG", 0).control("START").add("d", 3000).read("STATUS")
+    finished(chip.send(script, 2).until("STATUS", "BUSY", False))
+    log = chip.play(script)
+    dog, loaded = error("WATCHDOG"), mask("STATUS", "LOADED")
+    assert values(log, "ERROR") == [dog, dog, 0, dog, dog, 0, dog, dog, 0, 0, 0, 0, 0]
+    failed = loaded | mask("STATUS", "ERROR")
+    waits = loaded | mask("STATUS", "BUSY")
+    assert values(log, "STATUS") == [failed, failed | mask("STATUS", "DROPPING"), waits]
+    assert values(log, "ENDED") == [0, 2]
+    frames = log.frames()
+    assert frames[1] == [chip.expected[0][0], None]
+    assert [*frames[:1], *frames[2:]] == [chip.expected[i] for i in (1, 2, 1, 2)]
+    assert log.broken == []
+
+
+def test_a_write_offered_in_reset_is_answered_after_it(chip):
+    """And whatever a reset cuts off leaves nothing behind."""
+    script = Script().add("x", 3).add("y", 5, offset("WATCHDOG"), 77).read("WATCHDOG")
+    script.add("a", offset("WATCHDOG")).add("x", 3).write("WATCHDOG", 5).read("WATCHDOG")
+    script.add("v", 0, 9, 15).add("x", 1).write("WATCHDOG", 6, order=ADDRESS_FIRST)
+    script.read("WATCHDOG").add("f", offset("ID")).add("x", 3).read("WATCHDOG", "STATUS")
+    script.load(chip.rows, chip.arch).control("START")
+    chip.send(script, 0, count=9, last=False).add("d", 40).add("x", 1).control("START")
+    finished(chip.run(script.load(chip.rows, chip.arch), 1))
+    log = chip.play(script)
+    assert values(log, "WATCHDOG") == [77, 5, 6, 0]
+    assert [r for at, r in log.writes if at == 0] == [OKAY, SLVERR, OKAY]
+    assert values(log, "ERROR") == [error("NOT_LOADED"), 0]
+    assert log.frames() == [chip.expected[1]]
+    assert log.broken == []
+
+
+def test_counters_of_passes(chip):
+    """Of a pass that has ended in this run, or the totals; nothing else."""
+    script, passes = chip.loaded(), len(network_cycles(chip.arch, chip.program))
+    for name, value in (("PASS", 0), ("PASS", passes), ("PASS", 1 << 16), ("PASS", 1 << 31)):
+        script.write(name, value).read("CYCLES")
+    script.control("START").add("d", 20).read("CYCLES", "ENDED")
+    chip.send(script, 0).until("STATUS", "BUSY", False)
+    for number in (*range(passes), ALL_PASSES):
+        script.write("PASS", number).read("CYCLES", "INPUT_STALLS")
+    # a write and a read of the same cycle: the read shows the one or the other pass
+    script.add("b", offset("PASS"), 1, offset("CYCLES")).read("ENDED")
+    log = chip.play(script)
+    assert [r for at, r in log.writes if at == offset("PASS")][:4] == [OKAY] + [SLVERR] * 3
+    cycles = [(value, response) for at, value, response in log.reads if at == offset("CYCLES")]
+    assert cycles[:5] == [(0, SLVERR)] * 5
+    stalls = values(log, "INPUT_STALLS")
+    model = np.cumsum([entry.cycles for entry in network_cycles(chip.arch, chip.program)])
+    shown = [value for value, _ in cycles[5:-1]]
+    assert shown == [*(model + stalls[0]), model[-1] + stalls[0]]
+    assert cycles[-1] in ((shown[-1], OKAY), (shown[1], OKAY))
+    assert values(log, "ENDED") == [0, passes]
+    assert log.broken == []
+
+
+def test_errors_stay_until_they_are_cleared(chip):
+    """Each by its own bit; reads and starts clear nothing."""
+    script = chip.loaded().write("ID", 0).write("TARGET", 6).read("ERROR", "ERROR")
+    finished(chip.run(script.write("ERROR", error("ACCESS", "BUSY")).read("ERROR"), 0))
+    log = chip.play(script)
+    both, row = error("ACCESS", "ROW"), error("ROW")
+    assert values(log, "ERROR") == [both, both, row, row, 0]
+    assert log.broken == []
+
+
+def accident(chip: Chip, rng, script: Script, image: int) -> list[tuple[int, bool]]:
+    """A run of `image` in which the host does something wrong: (image, always there) to come."""
+    match rng.integers(5):
+        case 0:
+            chip.send(script.control("START"), image, count=int(rng.integers(1, chip.size)))
+            return []
+        case 1:
+            count = int(rng.integers(1, 2 * chip.size))
+            chip.send(script.control("START"), 0, count=chip.size + count)
+            return []
+        case 2:
+            chip.send(script.add("k").control("START"), image)
+            script.add("n", int(rng.integers(1, chip.size + 1))).add("d", int(rng.integers(250)))
+            script.control("ABORT")
+            return [(image, False)]
+        case 3:
+            chip.send(loads(chip, script.control("START")), image)
+            return [(image, True)]
+        case _:
+            chip.send(script.write("CONTROL", 1, strobes=7).control("START"), image)
+            return [(image, True)]
+
+
+def check_disturbed(chip: Chip, seed: int) -> None:
+    """Twelve runs with accidents, each followed by one without: its results are right."""
+    rng = np.random.default_rng(seed)
+    script, coming = chip.loaded(), []
+    for _ in range(12):
+        wrong, right = rng.permutation(len(chip.images))[:2].tolist()
+        script.add("p", int(rng.integers(1, 1 << 16)), int(rng.integers(1, 1 << 16)))
+        coming += accident(chip, rng, script, wrong)
+        chip.run(script.until("STATUS", "BUSY", False), right)
+        coming.append((right, True))
+    log = chip.play(script.until("STATUS", "WAITING", False))
+    assert log.broken == []
+    frames = [frame for frame in log.frames() if frame[-1] is not None]
+    for image, always in coming:
+        if always or (frames and frames[0] == chip.expected[image]):
+            assert frames.pop(0) == chip.expected[image], (seed, image)
+    assert frames == []
+
+
+def test_accidents_at_random(chip):
+    check_disturbed(chip, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", list(Micro))
+def test_many_accidents_on_every_micro_architecture(micro, tmp_path):
+    made = build(two_layers(micro), tmp_path, micro=micro, rows=3)
+    for seed in range(100, 130):
+        check_disturbed(made, seed)
