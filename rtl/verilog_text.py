@@ -7,7 +7,6 @@ from ..spec.errors import InputError
 PREFIX = "adqhw"
 """What the name of every module, and of every file of an emitted folder, begins with by default."""
 _MODULES = ("column", "engine", "accelerator", "top")
-_NAME = re.compile(rf"\b{PREFIX}_(?=(?:{'|'.join(_MODULES)})\b)")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _MAX_PREFIX = 40
 
@@ -21,6 +20,10 @@ _ZEROS = re.compile(
 # zero. Icarus 11 initializes before any process waits: there is no event, and what depends only on
 # registers that keep their initial value stays X (seen: a codebook whose levels are all 0).
 _FLAG = re.compile(r"^ *reg (\\\$auto\$verilog_backend\S*dump_module\S* ) *= 0;\n", re.MULTILINE)
+_QUIET = re.compile(r"\\\S+|//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|/\*.*?\*/", re.DOTALL)
+"""Escaped names, comments, strings."""
+_ORDERS = re.compile(r"\$[A-Za-z_]\w*|`\w*|\b(?:import|export|bind|program|include)\b")
+_ALLOWED = {"$signed", "$unsigned", "`ifdef", "`else", "`endif"}
 _FIRST_EVENT = r"""`ifdef __ICARUS__
   reg \1; initial \1 <= 0;
 `else
@@ -41,8 +44,27 @@ def check_prefix(prefix: str) -> str:
 
 def finished(text: str, prefix: str = PREFIX) -> str:
     """Yosys's Verilog as it is emitted: modules named by `prefix`, right in every simulator."""
-    text = _FLAG.sub(_FIRST_EVENT, _ZEROS.sub("", text))
-    return text if prefix == PREFIX else _NAME.sub(f"{prefix}_", text)
+    return renamed(_FLAG.sub(_FIRST_EVENT, _ZEROS.sub("", text)), PREFIX, prefix)
+
+
+def renamed(text: str, old: str, new: str) -> str:
+    """Emitted Verilog whose modules are called `new_...` instead of `old_...`."""
+    if old == new:
+        return text
+    return re.sub(rf"\b{old}_(?=(?:{'|'.join(_MODULES)})\b)", f"{new}_", text)
+
+
+def check_plain(text: str, what: str) -> str:
+    """Emitted Verilog from a file, if it does nothing but describe hardware.
+
+    A simulator obeys system tasks (`$system` runs a command) and directives (`include` reads a
+    file); no emitted text has any but those allowed here.
+    """
+    bare = _QUIET.sub(" ", text)
+    found = next((word for word in _ORDERS.findall(bare) if word not in _ALLOWED), None)
+    if found is not None:
+        raise InputError(f"{what} must only describe hardware, not use {found!r}")
+    return text
 
 
 def module_name(module: str, prefix: str) -> str:

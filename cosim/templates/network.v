@@ -60,6 +60,8 @@ module adqhw_network (
       .image_valid(image_valid),
       .image_ready(image_ready),
       .image_payload(code),
+      .image_last(),
+      .progress(),
       .result_valid(result_valid),
       .result_ready(result_ready),
       .result_payload(result),
