@@ -31,6 +31,8 @@ class LitePort(wiring.Component):
     """
 
     def __init__(self) -> None:
+        # For proofs too.
+        self.registers = {name: Signal(name=f"{name}_full") for name in ("aw", "w", "ar")}
         super().__init__(
             {
                 "aw": In(stream.Signature(unsigned(ADDRESS_WIDTH))),
@@ -51,7 +53,6 @@ class LitePort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        self.registers = {}  # for proofs
         address_full, address = self._held(m, "aw", self.write)
         data_full, written = self._held(m, "w", self.write)
         read_full, read_address = self._held(m, "ar", self.read)
@@ -77,8 +78,7 @@ class LitePort(wiring.Component):
     def _held(self, m, name, done):
         """A place for one transfer of a channel."""
         port = getattr(self, name)
-        full, kept = Signal(name=f"{name}_full"), Signal.like(port.payload, name=f"{name}_kept")
-        self.registers[name] = full
+        full, kept = self.registers[name], Signal.like(port.payload, name=f"{name}_kept")
         m.d.comb += port.ready.eq(~full)
         with m.If(port.valid & port.ready):
             m.d.sync += [full.eq(1), kept.eq(port.payload)]

@@ -4,7 +4,7 @@ from typing import Any
 
 from .accelerator_ports import memory_name, target_rows
 from .arch import Arch
-from .registers import REGISTERS, WHOLE, Register, load_words
+from .registers import REGISTERS, WHOLE, Field, Register, load_words
 
 
 def register_table() -> list[dict[str, Any]]:
@@ -69,3 +69,31 @@ def _c_memories(name: str, arch: Arch) -> list[str]:
         lines.append(f"#define {at}_WORDS {words[target]}u")
         lines.append(f"#define {at}_ROWS {rows}u")
     return [*lines, ""]
+
+
+def register_rows() -> str:
+    """The tables of docs/registers.md: every register, and every field."""
+    registers = [
+        f"| 0x{r.offset:02X} | {r.name} | {r.access} | {_reset(r)} | {r.meaning} |"
+        for r in REGISTERS
+    ]
+    fields = [
+        f"| {r.name} | {_bits(f)} | {f.name} | {f.meaning} |" for r in REGISTERS for f in r.fields
+    ]
+    return "\n".join(
+        [
+            *("| offset | register | access | reset | what |", "| --- | --- | --- | --- | --- |"),
+            *registers,
+            *("", "| register | bits | field | what |", "| --- | --- | --- | --- |"),
+            *fields,
+            "",
+        ]
+    )
+
+
+def _reset(entry: Register) -> str:
+    return f"0x{entry.reset:X}" if entry.access.reads else ""
+
+
+def _bits(entry: Field) -> str:
+    return str(entry.low) if entry.width == 1 else f"{entry.low + entry.width - 1}:{entry.low}"

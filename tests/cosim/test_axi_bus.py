@@ -457,3 +457,20 @@ def test_many_accidents_on_every_micro_architecture(micro, tmp_path):
     made = build(two_layers(micro), tmp_path, micro=micro, rows=3)
     for seed in range(100, 130):
         check_disturbed(made, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", list(Micro))
+def test_a_watchdog_of_300_cycles_is_silent_while_streams_do_not_wait(micro, tmp_path):
+    """The widest codes and levels: a beat of `binned` takes 255 cycles, of the others up to 64."""
+    b = Builder(np.random.default_rng(4), (2, 3, 3), shifts=micro is Micro.SHIFT_ADD)
+    b.mac(3, 2, weight_width=8 if micro is not Micro.SHIFT_ADD else 4, act_width=8)
+    b.mac(2, 2, stage="requant", weight_width=8, uniform=True, out="s32")
+    made = build(b.build(), tmp_path, micro=micro)
+    script = made.loaded().write("WATCHDOG", 300)
+    for image in (0, 1):
+        made.run(script, image)
+    log = made.play(finished(script))
+    assert values(log, "ERROR") == [0, 0]
+    assert log.frames() == made.expected[:2]
+    assert log.broken == []

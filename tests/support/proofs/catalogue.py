@@ -260,7 +260,17 @@ def _streams() -> list[Proof]:
                 (
                     "host port",
                     streams.host_port,
-                    bug("a response is overwritten", "host_port", "not", "pos"),
+                    bug("a write without its data", "lite_port", "and", "or"),
+                ),
+                (
+                    "image gate",
+                    streams.image_gate,
+                    bug("the rest of an image is handed on", "image_gate", "not", "pos"),
+                ),
+                (
+                    "result gate",
+                    streams.result_gate,
+                    bug("a result is overwritten", "result_gate", "not", "pos"),
                 ),
                 (
                     "engine",

@@ -51,9 +51,13 @@ seeded into one configuration of each component and must be refuted by a counter
   thresholds the count is the unit's own adder tree; for 3 and 15 it is a chain.
 * **Streams**: an offered payload stays until taken; what came in minus what left is what is
   inside, modulo 256. Lane array: one sum per beat that is `last`, and (decode, uniform) each beat's
-  control reaches the columns with it; while `hold` sums are not offered and not lost. Assumed: beat
-  feeder: no beat is taken while `hold`; engine: no new configuration while an output is offered;
-  max pool: a window begins with `first`, the signedness is constant.
+  control reaches the columns with it; while `hold` sums are not offered and not lost. Host port: a
+  response for each address with data and for each read, no other. Image gate: what is handed on
+  after an end of a run or a reset begins with the first code of an image. Result gate: results
+  leave as they came, and each frame that has begun ends with one `last`, whenever runs end.
+  Assumed: beat feeder: no beat is taken while `hold`; engine: no new configuration while an output
+  is offered; max pool: a window begins with `first`, the signedness is constant; image gate: a run
+  ends when the image is too short or too long.
 
 Not proven: the walkers' addresses, the sequencer and the placement (simulation, whole networks).
 """

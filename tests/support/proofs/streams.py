@@ -8,8 +8,10 @@ from adqhw.rtl.code_reader import CodeReader
 from adqhw.rtl.drain import Drain
 from adqhw.rtl.engine import Engine
 from adqhw.rtl.host_port import HostPort
+from adqhw.rtl.image_gate import ImageGate
 from adqhw.rtl.lane_array import LaneArray
 from adqhw.rtl.max_pool import MaxPool
+from adqhw.rtl.result_gate import ResultGate
 from adqhw.rtl.schedule import SINGLE_CYCLE
 from adqhw.rtl.storage import Storage
 
@@ -163,15 +165,81 @@ def max_pool() -> Design:
 
 
 def host_port() -> Design:
-    """AXI4-Lite: one response per write and per read, each held until taken."""
+    """AXI4-Lite: one response per address with data and per read, each held until taken."""
     unit = HostPort(arch(rows=1, cols=1))
     m = unit.elaborate(None)
+    full = unit.lite.registers
     offered_stays(m, unit.b)
     offered_stays(m, unit.r)
-    m.d.comb += Assert((unit.aw.valid & unit.aw.ready) == (unit.w.valid & unit.w.ready))
-    as_many(m, unit.aw.valid & unit.aw.ready, unit.b.valid & unit.b.ready, [unit.b.valid])
-    as_many(m, unit.ar.valid & unit.ar.ready, unit.r.valid & unit.r.ready, [unit.r.valid])
+    for name in ("aw", "w"):
+        port = getattr(unit, name)
+        answered = unit.b.valid & unit.b.ready
+        as_many(m, port.valid & port.ready, answered, [unit.b.valid, full[name]])
+    answered = unit.r.valid & unit.r.ready
+    as_many(m, unit.ar.valid & unit.ar.ready, answered, [unit.r.valid, full["ar"]])
     return Design(module=m, ports=inputs(unit), shown=[unit.b.valid, unit.r.valid])
+
+
+def image_gate() -> Design:
+    """What is handed on after an end or a reset begins with the first code of an image.
+
+    Assumed: a run ends when the gate says so (the top level sees to it).
+    """
+    unit = ImageGate(arch())
+    m = unit.elaborate(None)
+    image, codes = unit.image, unit.codes
+    m.d.comb += Assume(unit.stop | ~(unit.short | unit.long))
+    came, went = image.valid & image.ready, codes.valid & codes.ready
+    between = Signal(init=1, name="between")  # the code that comes next begins an image
+    fresh = Signal(init=1, name="fresh")  # nothing was handed on since the last end
+    with m.If(came):
+        m.d.sync += between.eq(image.payload.last)
+    with m.If(unit.realign):
+        m.d.sync += between.eq(1)
+    with m.If(unit.stop):
+        m.d.sync += fresh.eq(1)
+    with m.Elif(went):  # a whole image was handed on: its run has what it wants
+        m.d.sync += fresh.eq(image.payload.last & unit.due)
+    m.d.comb += [
+        Assert(~(went & fresh) | between | unit.realign),
+        Assert(~went | came),
+        Assert(unit.registers["begun"] == ~between),
+        Assert(~unit.dropping | ~between),
+        Assert(~(fresh & ~between) | unit.dropping | unit.short | unit.long | unit.stop),
+        Cover(unit.dropping & came & image.payload.last),
+        Cover(unit.short),
+        Cover(unit.long),
+    ]
+    return Design(module=m, ports=inputs(unit), shown=[between, fresh])
+
+
+def result_gate() -> Design:
+    """Results come out as they went in; every frame that is begun ends with one `last`."""
+    unit = ResultGate(arch())
+    m = unit.elaborate(None)
+    results, frames = unit.results, unit.frames
+    came, went = results.valid & results.ready, frames.valid & frames.ready
+    begun, closing = unit.registers["begun"], unit.registers["closing"]
+    cut = frames.payload.cut
+    offered_stays(m, frames)
+    as_many(m, came, went & ~cut, [frames.valid & ~cut])
+    open_in, open_out = Signal(name="open_in"), Signal(name="open_out")
+    with m.If(came):
+        m.d.sync += open_in.eq(~results.payload.last)
+    with m.Elif(unit.stop):
+        m.d.sync += open_in.eq(0)
+    with m.If(went):
+        m.d.sync += open_out.eq(~frames.payload.last)
+    waiting = frames.valid & ~frames.payload.last
+    m.d.comb += [
+        Assert(begun == open_in),
+        Assert(~frames.valid | ~cut | frames.payload.last),
+        # open outside: its frame goes on, or what closes it is here or on its way
+        Assert((waiting | (open_out & ~frames.valid)) == (begun | closing)),
+        Assert(~(begun & closing)),
+        Cover(went & cut),
+    ]
+    return Design(module=m, ports=inputs(unit), shown=[frames.valid, open_in, open_out])
 
 
 def engine() -> Design:
