@@ -182,7 +182,7 @@ def test_the_bus_testbench_finds_a_wrong_result_and_a_wrong_response(file, copie
 def test_two_accelerators_are_parts_of_one_design(folder, tmp_path):
     """Other programs, other lanes, one simulator process: each testbench passes."""
     usable("icarus")
-    other = emitted(tmp_path / "other", Micro.UNIFORM, rows=1, cols=1, prefix="second_0")
+    other = emitted(tmp_path / "other", Micro.UNIFORM, rows=2, cols=4, prefix="second_0")
     pair = f"""
     module pair;
       reg clk = 0, rst = 1;
