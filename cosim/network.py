@@ -12,11 +12,11 @@ from ..rtl.arch import Arch
 from ..rtl.image import Row, image_lines, memory_image
 from ..rtl.passes import Plan
 from ..rtl.storage_fit import check_storage
-from ..rtl.verilog import accelerator_texts
 from ..spec.errors import SimulationError
 from ..spec.program import Program
 from .cpp_main import build_player
 from .harness import Pressure, is_finished
+from .kept_texts import kept_texts
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
@@ -104,7 +104,7 @@ def prepare(
     texts: dict[str, str] | None = None,
 ) -> tuple[Build, list[Loaded]]:
     """A build of `arch`, the same for all programs, and the memory images of the cases."""
-    sources, loaded = collect(cases, arch, texts)
+    sources, loaded = collect(cases, arch, build_dir, texts)
     made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
     if simulator.name == "verilator":
         # a clock driven by cocotb would cost three quarters of the model
@@ -116,12 +116,12 @@ def prepare(
 
 
 def collect(
-    cases: Sequence[Case], arch: Arch, texts: dict[str, str] | None = None
+    cases: Sequence[Case], arch: Arch, build_dir: str | Path, texts: dict[str, str] | None = None
 ) -> tuple[dict[str, str], list[Loaded]]:
     """Verilog of the accelerator (`texts`, or emitted now) and its harness; the cases loaded."""
     loaded = [_load(arch, case) for case in cases]
     harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
-    return {**(accelerator_texts(arch) if texts is None else texts), **harness}, loaded
+    return {**(kept_texts(arch, build_dir) if texts is None else texts), **harness}, loaded
 
 
 def _load(arch: Arch, case: Case) -> Loaded:

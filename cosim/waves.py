@@ -49,7 +49,7 @@ def write_waves(
     """
     check_waves(kind, window)
     one = replace(case, images=case.images[image : image + 1])
-    sources, loaded = collect([one], arch, texts)
+    sources, loaded = collect([one], arch, build_dir, texts)
     binary = _build(sources, Path(build_dir), kind)
     path = Path(target).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)

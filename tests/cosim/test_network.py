@@ -195,9 +195,9 @@ def test_codes_of_any_format_are_stored_and_read_back(builds):
     assert report.passed
 
 
-def test_uniform_lanes_take_any_codebook_on_one_build(builds):
-    """They store levels. Two programs on one Arch: the second is not compiled again."""
-    simulator = usable("icarus")
+def test_uniform_lanes_take_any_codebook_on_one_build(builds, monkeypatch):
+    """They store levels. Two programs on one Arch: nothing is emitted or compiled again."""
+    usable("icarus")
     programs = []
     for width in (3, 6):
         b = Builder(np.random.default_rng(width), (3, 4, 4))
@@ -207,6 +207,8 @@ def test_uniform_lanes_take_any_codebook_on_one_build(builds):
     arch = covering(programs, rows=2, cols=2, micro="uniform")
     arch = dataclasses.replace(arch, weight_width=2)
     for number, program in enumerate(programs):
+        if number:
+            monkeypatch.delattr("adqhw.cosim.kept_texts.accelerator_texts")
         for layers in (None, ["mac0"]):
             images = random_images(program, 1 + number)
             report = (
@@ -216,7 +218,6 @@ def test_uniform_lanes_take_any_codebook_on_one_build(builds):
             )
             assert report.passed
             assert (report.build_seconds == 0.0) == (number == 1)
-    assert simulator.name == "icarus"
 
 
 def test_an_undefined_code_is_refused_and_an_unused_lane_is_not():

@@ -175,6 +175,8 @@ def test_cosim_runs_in_a_folder_of_any_name(cache, tmp_path):
     )
     assert report.passed
     assert [path.name for path in build.iterdir()] == [ELSEWHERE]
+    kinds = {path.name.split("_")[0] for path in workshop(build).iterdir() if path.is_dir()}
+    assert kinds == {"verilog", quickest()}  # and nothing half-made
 
 
 @pytest.mark.slow
