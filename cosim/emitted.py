@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ from ..rtl.arch import Arch
 from ..rtl.image import Row
 from ..rtl.lane_array import COLUMN_MODULE
 from ..rtl.verilog import ACCELERATOR_MODULE, MANIFEST
+from ..rtl.verilog_text import PREFIX, check_plain, check_prefix, module_name, renamed
 from ..spec.errors import InputError
 from ..spec.program import Program
+from ..spec.text import printable
 from .emission import MANIFEST_VERSION, MEMORY
 
-_VERILOG = (f"{COLUMN_MODULE}.v", f"{ACCELERATOR_MODULE}.v")
+_VERILOG = (COLUMN_MODULE, ACCELERATOR_MODULE)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Emitted:
-    """An accelerator that was written before: its Arch, Verilog by file name, memory rows."""
+    """An accelerator that was written before: its Arch, Verilog by file name, memory rows.
+
+    Its modules have their default names again, so that equal Verilog is compiled once.
+    """
 
     arch: Arch
     texts: dict[str, str] = field(repr=False)
@@ -36,9 +42,14 @@ def read_emitted(directory: str | Path, program: Program) -> Emitted:
             f"Emitted accelerator must be of program {program.digest[:12]}, not of "
             f"{str(manifest['program_digest'])[:12]} ({folder}): run adqhw verilog again"
         )
-    texts = {name: _text(folder, name, manifest["files"]) for name in (*_VERILOG, MEMORY)}
+    prefix, files = check_prefix(manifest["prefix"]), manifest["files"]
+    texts = {}
+    for module in _VERILOG:
+        name = f"{module_name(module, prefix)}.v"
+        text = check_plain(_text(folder, name, files), f"Emitted file {str(folder / name)!r}")
+        texts[f"{module}.v"] = renamed(text, prefix, PREFIX)
     arch = Arch.from_dict(manifest["arch"], f"Manifest {str(folder / MANIFEST)!r} arch")
-    rows = _rows(arch, texts.pop(MEMORY))
+    rows = _rows(arch, _text(folder, MEMORY, files))
     return Emitted(arch=arch, texts=texts, rows=rows)
 
 
@@ -55,7 +66,9 @@ def _manifest(path: Path) -> dict[str, Any]:
             f"Manifest version must be {MANIFEST_VERSION}, not {version!r} ({path}): "
             "run adqhw verilog again"
         )
-    for name, kind in (("program_digest", str), ("arch", dict), ("files", dict)):
+    for name, kind in (
+        ("program_digest", str), ("prefix", str), ("arch", dict), ("files", dict),
+    ):  # fmt: skip
         if not isinstance(manifest.get(name), kind):
             raise InputError(f"Manifest must have {name!r} as a {kind.__name__} ({path})")
     return manifest
@@ -71,14 +84,25 @@ def _text(folder: Path, name: str, digests: dict[str, str]) -> str:
         raise InputError(
             f"Emitted file {str(folder / name)!r} must be as its manifest says, not changed since"
         )
-    return content.decode()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"Emitted file {str(folder / name)!r} must be text: {error}") from None
 
 
 def _rows(arch: Arch, text: str) -> list[Row]:
     """`image_lines` read back."""
     layout = load_layout(arch)
     row_at, data_at = layout["row"].offset, layout["data"].offset
-    words = [int(line, 16) for line in text.split()]
+    digits = -(-layout.size // 4)
+    lines, row = text.split(), re.compile(rf"[0-9a-f]{{1,{digits}}}")
+    wrong = next((line for line in lines if not row.fullmatch(line)), None)
+    if wrong is not None:
+        raise InputError(
+            f"Emitted {MEMORY} must hold rows of at most {digits} hex digits, not "
+            f"{printable(wrong, 40)!r}"
+        )
+    words = [int(line, 16) for line in lines]
     return [
         (
             word & ((1 << row_at) - 1),

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rtl.arch import Arch, Micro
+from ..rtl.arch import Arch
 from ..rtl.schedule import Schedule, layer_schedule, schedule_word
+from ..rtl.tables import uses_codebook
 from ..rtl.words import Word, codebook_words, config_word, requant_words, threshold_words
 from ..spec.activation import Threshold
 from ..spec.layers import MacLayer, PoolLayer, ThresholdLayer
@@ -142,7 +143,10 @@ def _mac(arch: Arch, layer: MacLayer, source: Codes, skip: Codes | None) -> Laye
     if skip is not None:
         skips = np.where(positions >= 0, skip.ravel()[positions], 0)
     assert per_in * parts == len(source)
-    codebook = [] if layer.codebook is None else codebook_words(arch, layer.codebook)
+    codebook: list[Word] = []
+    if uses_codebook(arch, layer):
+        assert layer.codebook is not None
+        codebook = codebook_words(arch, layer.codebook)
     return LayerStream(
         name=layer.name,
         config=config_word(layer.output, bypass=layer.codebook is None, skip=skip is not None),
@@ -159,7 +163,7 @@ def _mac(arch: Arch, layer: MacLayer, source: Codes, skip: Codes | None) -> Laye
 
 def _fields(arch: Arch, layer: MacLayer) -> Codes:
     """Weight fields (Cout, Cin/groups, kh, kw) as the lanes take them: codes or levels."""
-    if layer.codebook is None or arch.micro is Micro.UNIFORM:
+    if not uses_codebook(arch, layer):
         return layer.levels & ((1 << arch.level_width) - 1)
     return np.asarray(layer.weights, dtype=np.int64)
 

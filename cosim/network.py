@@ -1,43 +1,43 @@
 """Whole networks through the emitted accelerator: load, start, wait, read everything back."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..rtl.arch import Arch
 from ..rtl.image import Row, image_lines, memory_image
 from ..rtl.passes import Plan
 from ..rtl.storage_fit import check_storage
-from ..rtl.verilog import accelerator_texts
 from ..spec.errors import SimulationError
 from ..spec.program import Program
 from .cpp_main import build_player
 from .harness import Pressure, is_finished
+from .kept_texts import kept_texts
 from .network_cycles import network_cycles
 from .network_files import NETWORK_MODULE, network_verilog, read_trace, write_image
 from .network_trace import LayerTrace, layer_traces
 from .runner import Build, build_texts, simulate
 from .toolchain import Simulator
+from .workshop import scratch, workshop
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
     """A program, its images (N, C, H, W) and how the streams are held back.
 
-    change: what to do to the memory image before it is loaded (a fault to be found).
+    change: what to do to the memory image before it is loaded (a fault to be found). plan: of the
+    program on the array, when it was made before.
     """
 
     program: Program
     images: npt.NDArray[Any] = field(repr=False)
     pressure: Pressure = field(default_factory=Pressure)
     change: Callable[[list[Row]], list[Row]] = lambda rows: rows
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,10 +91,8 @@ def play(
     finished: Callable[[int], None] = lambda number: None,
 ) -> list[list[dict[str, LayerTrace]]]:
     """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
-    folder = Path(tempfile.mkdtemp(prefix="network_", dir=build_dir)).absolute()
-    traces = _simulate(arch, loaded, made, folder, finished=finished)
-    shutil.rmtree(folder)  # kept when the simulation fails: the message names its log
-    return traces
+    with scratch(workshop(build_dir), "network") as folder:
+        return _simulate(arch, loaded, made, folder, finished=finished)
 
 
 def prepare(
@@ -105,8 +103,8 @@ def prepare(
     *,
     texts: dict[str, str] | None = None,
 ) -> tuple[Build, list[Loaded]]:
-    """A build that is large enough for all cases, and their memory images."""
-    sources, loaded = collect(cases, arch, texts)
+    """A build of `arch`, the same for all programs, and the memory images of the cases."""
+    sources, loaded = collect(cases, arch, build_dir, texts)
     made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
     if simulator.name == "verilator":
         # a clock driven by cocotb would cost three quarters of the model
@@ -118,20 +116,17 @@ def prepare(
 
 
 def collect(
-    cases: Sequence[Case], arch: Arch, texts: dict[str, str] | None = None
+    cases: Sequence[Case], arch: Arch, build_dir: str | Path, texts: dict[str, str] | None = None
 ) -> tuple[dict[str, str], list[Loaded]]:
-    """Verilog of the accelerator (`texts`, or emitted now) and of a harness for all cases."""
+    """Verilog of the accelerator (`texts`, or emitted now) and its harness; the cases loaded."""
     loaded = [_load(arch, case) for case in cases]
-    loads = max(len(entry.rows) for entry in loaded)
-    codes = max(int(np.prod(case.program.input_shape)) for case in cases)
-    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch, loads, codes)}
-    return {**(accelerator_texts(arch) if texts is None else texts), **harness}, loaded
+    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
+    return {**(kept_texts(arch, build_dir) if texts is None else texts), **harness}, loaded
 
 
 def _load(arch: Arch, case: Case) -> Loaded:
     """The memory image of a case, and the cycles after which it is stopped."""
-    arch.check_program(case.program)
-    plan = check_storage(arch, case.program)
+    plan = case.plan or check_storage(arch, case.program)
     slow = max(case.pressure.beat_idle, case.pressure.output_pause)
     free = sum(entry.cycles for entry in network_cycles(arch, case.program))
     return Loaded(

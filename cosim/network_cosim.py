@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..rtl.arch import Arch
+from ..rtl.storage_fit import check_storage
 from ..spec import golden
 from ..spec.engines import Engine, check_images
 from ..spec.errors import InputError
@@ -42,11 +43,12 @@ def cosimulate_network(
     batch = check_images(program, images)
     if not len(batch):
         raise InputError("Co-simulation must have at least one image, not 0")
+    plan = check_storage(arch, program)
     progress("golden", 0, 1)
     tensors = {INPUT: batch, **reference(program, batch, keep="all").tensors}
     progress("build", 0, 1)
     made = run_network(
-        [network_case(program, batch, emitted)],
+        [replace(network_case(program, batch, emitted), plan=plan)],
         arch,
         found,
         build_dir,

@@ -23,16 +23,14 @@ _CYCLE_WIDTH = 32
 _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 
 
-def network_verilog(arch: Arch, loads: int, codes: int) -> str:
-    """`templates/network.v` for an Arch, `loads` load words and images of `codes` codes."""
+def network_verilog(arch: Arch) -> str:
+    """`templates/network.v` for an Arch; it plays whatever program the memories hold."""
     arch = with_row_numbers(arch)
     write = write_layout(arch)
     values = {
         "TOP": ACCELERATOR_MODULE,
         "LOAD_WIDTH": load_layout(arch).size,
-        "LOADS": _power(loads),
         "CODE_WIDTH": arch.storage.code_width,
-        "CODES": _power(codes),
         "RESULT_WIDTH": result_layout(arch).size,
         "OUT_WIDTH": arch.out_width,
         "COUNTERS_WIDTH": counters_layout().size,
@@ -73,11 +71,13 @@ class Trace:
     """What the harness recorded of one image.
 
     writes: (n, 5) layer, address, lane, code as stored, cycle of every code that is written to the
-    activation memory. results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `EVENTS`
-    of each pass alone.
+    activation memory. undefined: (k, 4) layer, address, lane, cycle of those that are undefined (a
+    lane that holds no code of a tensor may be). results: (m, 2) code, cycle. totals: (passes, 1 +
+    events) cycles and `EVENTS` of each pass alone.
     """
 
     writes: npt.NDArray[np.int64]
+    undefined: npt.NDArray[np.int64]
     results: npt.NDArray[np.int64]
     totals: npt.NDArray[np.int64]
     finished: bool
@@ -85,27 +85,19 @@ class Trace:
 
 
 def read_trace(arch: Arch, path: Path) -> Trace:
-    """The recording of one image; refuses an undefined value."""
+    """The recording of one image; refuses an undefined value outside the words written."""
     lines = Lines.of(path.read_bytes())
     try:
-        layer, address, enabled, word, at = lines.hexes("w", _write_widths(arch))
+        writes = _writes(arch, lines, "w")
+        undefined = _writes(arch, lines, "u")
         code, when = lines.hexes("r", [arch.out_width, _CYCLE_WIDTH])
         passes, ((finished, cycles),) = lines.decimals("p"), lines.decimals("e")
     except SimulationError as error:
         raise SimulationError(f"{error}; see {path}") from None
-    line, lane = lanes_set(enabled, arch.rows)
     totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
     return Trace(
-        writes=np.stack(
-            [
-                number(layer)[line],
-                number(address)[line],
-                lane,
-                fields(word, arch.storage.code_width, line, lane),
-                number(at)[line],
-            ],
-            axis=1,
-        ),
+        writes=writes,
+        undefined=np.delete(undefined[undefined[:, 3] != 0], 3, axis=1),
         results=np.stack([twos_complement(number(code), arch.out_width), number(when)], axis=1),
         totals=np.diff(totals, axis=0, prepend=0),
         finished=finished == 1,
@@ -113,11 +105,16 @@ def read_trace(arch: Arch, path: Path) -> Trace:
     )
 
 
+def _writes(arch: Arch, lines: Lines, kind: str) -> npt.NDArray[np.int64]:
+    """(n, 5) layer, address, lane, its bits, cycle of every lane written in lines of `kind`."""
+    layer, address, enabled, word, at = lines.hexes(kind, _write_widths(arch))
+    line, lane = lanes_set(enabled, arch.rows)
+    bits = fields(word, arch.storage.code_width, line, lane)
+    where = [number(layer)[line], number(address)[line], lane]
+    return np.stack([*where, bits, number(at)[line]], axis=1)
+
+
 def _write_widths(arch: Arch) -> list[int]:
-    """Bits of the fields of a `w` line: layer, address, lanes, word, cycle."""
+    """Bits of the fields of a `w` or `u` line: layer, address, lanes, word, cycle."""
     write = write_layout(with_row_numbers(arch))
     return [LAYER_WIDTH, write["address"].width, arch.rows, write["word"].width, _CYCLE_WIDTH]
-
-
-def _power(size: int) -> int:
-    return 1 << max(4, (size - 1).bit_length())

@@ -44,6 +44,7 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
         if number == len(names) - 1:
             codes, at_cycle = _results(plan, trace)
         else:
+            _refuse_undefined(arch, plan, trace, number, name)
             mine = order[bounds[number] : bounds[number + 1]]
             codes, at_cycle = _stored(arch, plan, trace, name, mine)
         found[name] = LayerTrace(
@@ -74,6 +75,20 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
         values.reshape(height, width, -1)[:, :, :channels].transpose(2, 0, 1)
         for values in (codes, at_cycle)
     )
+
+
+def _refuse_undefined(arch: Arch, plan: Plan, trace: Trace, number: int, name: str) -> None:
+    """A code of the tensor that no simulator knows; lanes behind its last channel do not count."""
+    region, (channels, _, _) = plan.placement.tensors[name], plan.program.tensor_shape(name)
+    _, address, lane, cycle = trace.undefined[trace.undefined[:, 0] == number].T
+    block = (address - region.base) % -(-channels // arch.rows)
+    wrong = np.flatnonzero(block * arch.rows + lane < channels)
+    if len(wrong):
+        at = wrong[0]
+        raise SimulationError(
+            f"Layer {name!r} must write defined codes, not x in lane {lane[at]} of address "
+            f"{address[at]} in cycle {cycle[at]}"
+        )
 
 
 def _results(plan: Plan, trace: Trace) -> tuple[Codes, Codes]:

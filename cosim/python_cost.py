@@ -1,9 +1,7 @@
 """What Python costs in co-simulation: the same compiled model in `cosim`, cocotb and a C++ main."""
 
 import resource
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,6 +16,7 @@ from .cpp_main import build_cpp_main
 from .network import Case, play, prepare, write_jobs
 from .runner import Build, simulate
 from .toolchain import find_simulator
+from .workshop import scratch, workshop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,26 +93,21 @@ def measure(
     made, loaded = prepare([case], arch, simulator, build_dir)
     build_cpu = _cpu() - before
     main = build_cpp_main(made)
-    folders = {
-        name: Path(tempfile.mkdtemp(prefix=f"{name}_", dir=build_dir)).absolute()
-        for name in ("cocotb", "cpp")
-    }
-    for folder in folders.values():
-        write_jobs(arch, loaded, folder)
-    jobs = len(images)
-    work: dict[str, Callable[[], object]] = {
-        "cosim": lambda: play(arch, loaded, made, build_dir),
-        "cocotb": lambda: _played(made, jobs, folders["cocotb"]),
-        "cpp": lambda: _run_main(main, jobs, folders["cpp"]),
-    }
-    runs: dict[str, list[Run]] = {name: [] for name in work}
-    for number in range(rounds):
-        for name, once in work.items():
-            tick(f"{name}, round {number + 1} of {rounds}")
-            runs[name].append(_timed(once))
-    same, cycles = _compared(folders["cocotb"], folders["cpp"], jobs)
-    for folder in folders.values():
-        shutil.rmtree(folder)
+    jobs, place = len(images), workshop(build_dir)
+    with scratch(place, "network") as ours, scratch(place, "network") as bare:
+        for folder in (ours, bare):
+            write_jobs(arch, loaded, folder)
+        work: dict[str, Callable[[], object]] = {
+            "cosim": lambda: play(arch, loaded, made, build_dir),
+            "cocotb": lambda: _played(made, jobs, ours),
+            "cpp": lambda: _run_main(main, jobs, bare),
+        }
+        runs: dict[str, list[Run]] = {name: [] for name in work}
+        for number in range(rounds):
+            for name, once in work.items():
+                tick(f"{name}, round {number + 1} of {rounds}")
+                runs[name].append(_timed(once))
+        same, cycles = _compared(ours, bare, jobs)
     return PythonCost(
         images=jobs,
         cycles=cycles,

@@ -18,6 +18,7 @@ from .layer_streams import layer_stream
 from .network_cosim import cosimulate_network
 from .runner import build, run
 from .toolchain import find_simulator
+from .workshop import scratch, workshop
 
 
 def rerun(folder: str | Path) -> list[str]:
@@ -45,7 +46,8 @@ def rerun(folder: str | Path) -> list[str]:
     stream = layer_stream(arch, program, name, tensors)
     made = build(arch, find_simulator(simulator), Capacity.holding([stream]), root / "build")
     limit = 4 * layer_cycles(arch, program, name).cycles + 1000
-    (recording,) = run(made, [stream], [limit], root / "simulation")
+    with scratch(workshop(root / "build"), "simulation") as work:
+        (recording,) = run(made, [stream], [limit], work)
     actual = stream.collect(recording.codes, expected.shape)
     return [
         f"layer {name!r} index {tuple(map(int, i))}: expected {expected[tuple(i)]}, "

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,9 +26,9 @@ from .harness import (
     read_layer,
     write_layer,
 )
-from .icarus import with_first_event
 from .layer_streams import LayerStream
 from .toolchain import Simulator
+from .workshop import alone
 
 if TYPE_CHECKING:
     from cocotb_tools.runner import Runner
@@ -77,23 +77,26 @@ def build_texts(
     public: every signal can be driven and read from Python (slower); else only what the Verilog
     names.
 
-    A build's folder is named by the digest of its Verilog and of the tools' versions.
+    A build's folder is named by the digest of its Verilog and of the tools' versions: equal
+    Verilog is compiled once, whatever program it will run.
     """
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    elif simulator.name == "icarus":
-        texts = with_first_event(texts)
     arguments = _arguments(simulator, public=public)
     key = [texts, simulator.name, simulator.version, arguments, metadata.version("cocotb")]
     folder = build_folder(cache, simulator.name, key)
+    there = Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
     if folder.is_dir():
-        return Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
-    with making(folder, texts, keep_refused=True) as unfinished:
-        _compile(simulator, unfinished, sorted(texts), top, arguments)
-        (unfinished / "arch.json").write_text(json.dumps(arch.to_dict()))
+        return there
+    with alone(folder):
+        if folder.is_dir():  # made while this process waited
+            return there
+        with making(folder, texts, keep_refused=True) as unfinished:
+            _compile(simulator, unfinished, sorted(texts), top, arguments)
+            (unfinished / "arch.json").write_text(json.dumps(arch.to_dict()))
     seconds = time.perf_counter() - start
-    return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
+    return replace(there, seconds=seconds)
 
 
 def run(

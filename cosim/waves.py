@@ -5,7 +5,6 @@ cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main plays t
 
 import shutil
 import subprocess
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from .build_cache import build_folder, making
 from .network import Case, collect, write_jobs
 from .network_files import NETWORK_MODULE
 from .toolchain import find_simulator
+from .workshop import alone, scratch, workshop
 
 KINDS = ("vcd", "fst")
 LEAD = 2
@@ -49,16 +49,16 @@ def write_waves(
     """
     check_waves(kind, window)
     one = replace(case, images=case.images[image : image + 1])
-    sources, loaded = collect([one], arch, texts)
-    binary = _build(sources, Path(build_dir).absolute(), kind)
+    sources, loaded = collect([one], arch, build_dir, texts)
+    binary = _build(sources, Path(build_dir), kind)
     path = Path(target).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="waves_", dir=build_dir) as name:
-        write_jobs(arch, loaded, Path(name))
-        made = Path(name) / f"waves.{kind}"
+    with scratch(workshop(build_dir), "waves") as work:
+        write_jobs(arch, loaded, work)
+        made = work / f"waves.{kind}"
         lead = LEAD + len(loaded[0].rows)
         command = [binary, made, *map(str, (*window, lead))]
-        done = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if done.returncode or not made.is_file():
             raise SimulationError(f"Waves must be written, not fail: {_last(done)}")
         shutil.move(made, path)
@@ -73,16 +73,18 @@ def _build(texts: dict[str, str], cache: Path, kind: str) -> Path:
     binary = folder / "waves"
     if binary.is_file():
         return binary
-    with making(folder, texts) as unfinished:
+    with alone(folder), making(folder, {**texts, _MAIN.name: main}) as unfinished:
         options = ["--trace-fst", "-CFLAGS", "-DADQHW_FST"] if kind == "fst" else ["--trace"]
         command = [
             simulator.executable, "--cc", "--exe", "--build", "--prefix", "Vtop", "-Wno-fatal",
             "--top-module", NETWORK_MODULE, "--x-assign", "fast", "-CFLAGS", "-O1", *options,
-            "-Mdir", unfinished, "-o", "waves",
-            *(unfinished / name for name in sorted(texts)), _MAIN,
+            "-Mdir", ".", "-o", "waves",
+            *sorted(texts), _MAIN.name,
         ]  # fmt: skip
         with simulator.active():
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, cwd=unfinished, capture_output=True, text=True, check=False
+            )
         if done.returncode:
             hint = ""
             if kind == "fst" and ("lz4.h" in done.stderr or "zlib.h" in done.stderr):

@@ -1,7 +1,7 @@
 """Which `Arch` a program needs: every demand with the layer that makes it."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..spec.activation import Threshold
 from ..spec.codebook import shift_factor
@@ -10,7 +10,7 @@ from ..spec.formats import IntFormat
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
-from .arch import Arch, Micro, RequantWidths
+from .arch import RANGES, Arch, Micro, RequantWidths
 from .storage_fit import with_memories
 from .tiling import layer_tiles
 
@@ -18,11 +18,15 @@ _REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 
 
 class Need(NamedTuple):
-    """Layer `layer` runs only if the Arch's `parameter` is at least `value`."""
+    """Layer `layer` runs only if the Arch's `parameter` is at least `value`; `why` names the cause.
+
+    why: the tensor or field that needs it, for messages.
+    """
 
     parameter: str
     value: int
     layer: str
+    why: str = ""
 
 
 def needs(program: Program) -> Iterator[Need]:
@@ -32,10 +36,9 @@ def needs(program: Program) -> Iterator[Need]:
             if layer is program.layers[-1]:  # its codes pass the output stage to become results
                 width = max(2, program.acc_width(layer.name))
                 for parameter in ("acc_width", "out_width"):
-                    yield Need(parameter, width, layer.name)
+                    yield Need(parameter, width, layer.name, _of(program, layer.name))
             continue  # works on codes, outside the array
-        for parameter, value in _layer_needs(program, layer):
-            yield Need(parameter, value, layer.name)
+        yield from _layer_needs(program, layer)
 
 
 def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
@@ -51,7 +54,27 @@ def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
         )
         tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
         depth = max(tile.input_blocks for tile in tiles) * taps
-        yield Need("bin_width", (depth * source.max).bit_length(), layer.name)
+        why = f"sums of {depth} codes of {_of(program, layer.input)}"
+        yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
+
+
+def demands(micro: Micro, program: Program, *, rows: int, cols: int) -> list[Need]:
+    """All that an array of this micro-architecture must have; refuse what none can have.
+
+    `uniform` stores levels: it has no codebook, whatever its width.
+    """
+    if micro is Micro.SHIFT_ADD:
+        check_codebooks(program)
+    bins = bin_needs(program, rows=rows, cols=cols) if micro is Micro.BINNED else ()
+    found = [*needs(program), *bins]
+    for need in found:
+        most = RANGES[need.parameter][1]
+        if need.value > most:
+            raise InputError(
+                f"Layer {need.layer!r} must have {need.parameter} at most {most} to run on "
+                f"{micro} lanes, not {need.value} ({need.why})"
+            )
+    return found
 
 
 def check_codebooks(program: Program) -> None:
@@ -78,10 +101,8 @@ def narrowest(program: Program, *, rows: int, cols: int, micro: str, memories: b
     least |= {"channels": 1}
     if micro == Micro.BINNED:
         least["bin_width"] = 1
-    if micro == Micro.SHIFT_ADD:
-        check_codebooks(program)
-    bins = bin_needs(program, rows=rows, cols=cols) if micro == Micro.BINNED else ()
-    for need in (*needs(program), *bins):
+    size = Arch(rows=rows, cols=cols, micro=cast(Micro, micro))  # refuses a size or name
+    for need in demands(size.micro, program, rows=rows, cols=cols):
         least[need.parameter] = max(least[need.parameter], need.value)
     nested = {name: least.pop(name) for name in sorted(_REQUANT_FIELDS)}
     values: dict[str, Any] = {**least, "micro": micro}
@@ -107,39 +128,48 @@ def _larger(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def check(arch: Arch, program: Program) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
-    if arch.micro is Micro.SHIFT_ADD:
-        check_codebooks(program)
-    binned = arch.micro is Micro.BINNED
-    bins = bin_needs(program, rows=arch.rows, cols=arch.cols) if binned else ()
-    for parameter, value, layer in (*needs(program), *bins):
-        owner = arch.requant if parameter in _REQUANT_FIELDS else arch
-        available = getattr(owner, parameter)
-        if available < value:
+    for need in demands(arch.micro, program, rows=arch.rows, cols=arch.cols):
+        if need.parameter == "weight_width" and arch.micro is Micro.UNIFORM:
+            continue  # levels are stored: no lane ever sees a code
+        owner = arch.requant if need.parameter in _REQUANT_FIELDS else arch
+        available = getattr(owner, need.parameter)
+        if available < need.value:
             raise InputError(
-                f"Arch {parameter} must be at least {value} for layer {layer!r}, not {available}"
+                f"Arch {need.parameter} must be at least {need.value} for layer {need.layer!r}, "
+                f"not {available} ({need.why})"
             )
 
 
-def _layer_needs(program: Program, layer: Layer) -> Iterator[tuple[str, int]]:
+def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
+    name = layer.name
     assert layer.output is not None
-    yield "acc_width", program.acc_width(layer.name)
+    low, high = program.acc_bounds(name)
+    yield Need("acc_width", program.acc_width(name), name, f"sums in {low}..{high}")
     direct = layer.kind is LayerKind.THRESHOLD  # its codes go straight to the threshold unit
     if not direct:
         source = program.tensor_format(layer.input)
         if source.signed:
             raise InputError(
-                f"Layer {layer.name!r} must read unsigned codes to run on the array, "
-                f"not {source.name}"
+                f"Layer {name!r} must read unsigned codes to run on the array, not tensor "
+                f"{layer.input!r} of {source.name}"
             )
-        yield "act_width", source.width
-    yield "channels", layer.output.channels if direct else program.tensor_shape(layer.name)[0]
+        yield Need("act_width", source.width, name, _of(program, layer.input))
+    channels = layer.output.channels if direct else program.tensor_shape(name)[0]
+    yield Need("channels", channels, name, f"{channels} channels")
     if isinstance(layer, MacLayer):
-        yield "level_width", max(2, layer.level_width)
+        yield Need("level_width", max(2, layer.level_width), name, "its levels")
         if layer.codebook is not None:
-            yield "weight_width", layer.weight_width
+            yield Need("weight_width", layer.weight_width, name, "its codebook")
         if layer.skip is not None:
-            yield "skip_width", _signed_width(program.tensor_format(layer.skip.tensor))
-    yield from _output_needs(layer.output)
+            width = _signed_width(program.tensor_format(layer.skip.tensor))
+            yield Need("skip_width", width, name, _of(program, layer.skip.tensor))
+    for parameter, value in _output_needs(layer.output):
+        yield Need(parameter, value, name, "its output stage")
+
+
+def _of(program: Program, tensor: str) -> str:
+    """A tensor with its format, for messages."""
+    return f"tensor {tensor!r} is {program.tensor_format(tensor).name}"
 
 
 def _output_needs(output: Threshold | Requant) -> Iterator[tuple[str, int]]:

@@ -18,7 +18,11 @@ def hex_lines(fields: Fields) -> str:
     big = np.ascontiguousarray(little[:, ::-1])
     if not big.size:
         return ""
-    return big.tobytes().hex("\n", big.shape[1]) + "\n"
+    text = big.tobytes().hex("\n", big.shape[1]) + "\n"
+    if -(-bits.shape[1] // 4) % 2 == 0:
+        return text
+    # The first digit of a line is above the word: simulators warn of it.
+    return text[1:].replace("\n0", "\n")
 
 
 def write_hex(path: Path, fields: Fields) -> None:

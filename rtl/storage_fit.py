@@ -41,7 +41,12 @@ def with_memories(arch: Arch, program: Program) -> Arch:
 
 
 def check_storage(arch: Arch, program: Program) -> Plan:
-    """The plan of `program`; refuse memories that are too small, by name and by how much."""
+    """The plan of `program`; refuse whatever the accelerator cannot do, before anything is built.
+
+    Lanes and output stage (`fit.check`), geometry (`passes.plan`), then memories that are too
+    small, by name and by how much.
+    """
+    arch.check_program(program)
     made = plan(arch, program)
     storage = needed(arch, made)
     for name, (what, unit) in NAMES.items():

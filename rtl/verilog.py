@@ -20,6 +20,7 @@ from .lane_array import COLUMN_MODULE
 from .lookup_mac import column_for
 from .ports import flat_ports, port_table
 from .timing import latencies
+from .verilog_text import PREFIX, check_prefix, finished, module_name
 
 if TYPE_CHECKING:
     from ..spec.program import Program
@@ -27,28 +28,30 @@ if TYPE_CHECKING:
 TOP_MODULE = "adqhw_engine"
 AXI_MODULE = "adqhw_top"
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 
 def emit_verilog(
-    arch: Arch, directory: str | Path, program: "Program | None" = None
+    arch: Arch, directory: str | Path, program: "Program | None" = None, prefix: str = PREFIX
 ) -> dict[str, Any]:
     """Write the engine's Verilog and `manifest.json` into `directory`; return the manifest.
 
     The same Arch gives the same bytes. With a program, refuse an Arch it does not fit and record
-    its digest. The manifest is written last: a folder that has one is complete.
+    its digest. The manifest is written last: a folder that has one is complete. prefix: of the
+    modules' names.
     """
+    check_prefix(prefix)
     if program is not None:
         arch.check_program(program)
     folder = Path(directory)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
     engine = Engine(arch, instances=True)
-    texts = _texts(arch, engine)
+    texts = _texts(arch, engine, prefix)
     manifest = {
         "manifest_version": MANIFEST_VERSION,
         "generator": {name: metadata.version(name) for name in ("adqhw", "amaranth")},
-        "top": TOP_MODULE,
+        "top": module_name(TOP_MODULE, prefix),
         "arch": arch.to_dict(),
         "arch_digest": arch.digest,
         "program_digest": program.digest if program is not None else None,
@@ -63,31 +66,34 @@ def emit_verilog(
     return manifest
 
 
-def verilog_texts(arch: Arch) -> dict[str, str]:
+def verilog_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     """Verilog by file name: the column, then the engine that instantiates it."""
-    return _texts(arch, Engine(arch, instances=True))
+    return _texts(arch, Engine(arch, instances=True), prefix)
 
 
-def accelerator_texts(arch: Arch) -> dict[str, str]:
+def accelerator_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     """Verilog by file name: the column, then the whole-network accelerator."""
-    return {
-        f"{COLUMN_MODULE}.v": convert(column_for(arch), COLUMN_MODULE),
-        f"{ACCELERATOR_MODULE}.v": convert(Accelerator(arch, instances=True), ACCELERATOR_MODULE),
-    }
+    return _finished(
+        {COLUMN_MODULE: column_for(arch), ACCELERATOR_MODULE: Accelerator(arch, instances=True)},
+        prefix,
+    )
 
 
-def axi_texts(arch: Arch) -> dict[str, str]:
+def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     """Verilog by file name: the accelerator's, then its AXI ports, which instantiate it."""
-    return {
-        **accelerator_texts(arch),
-        f"{AXI_MODULE}.v": convert(AxiTop(arch, instances=True), AXI_MODULE),
-    }
+    top = _finished({AXI_MODULE: AxiTop(arch, instances=True)}, prefix)
+    return accelerator_texts(arch, prefix) | top
 
 
-def _texts(arch: Arch, engine: Engine) -> dict[str, str]:
+def _texts(arch: Arch, engine: Engine, prefix: str) -> dict[str, str]:
+    return _finished({COLUMN_MODULE: column_for(arch), TOP_MODULE: engine}, prefix)
+
+
+def _finished(components: dict[str, wiring.Component], prefix: str) -> dict[str, str]:
+    """Verilog by file name, of components by the default names of their modules."""
     return {
-        f"{COLUMN_MODULE}.v": convert(column_for(arch), COLUMN_MODULE),
-        f"{TOP_MODULE}.v": convert(engine, TOP_MODULE),
+        f"{module_name(module, prefix)}.v": finished(convert(component, module), prefix)
+        for module, component in components.items()
     }
 
 

@@ -30,38 +30,45 @@ def command(
     images: Annotated[int, typer.Option(help="Images of the testbench.")] = 1,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            help="Beginning of every module's and file's name, for several accelerators in one "
+            "design."
+        ),
+    ] = "adqhw",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Write Verilog, memory images and a self-checking testbench; the same input, the same bytes.
 
     From a program: the whole-network accelerator (behind AXI ports: adqhw_top), as narrow as the
-    program allows; run its testbench with `make -C DIR` (Verilator) or `make -C DIR icarus`. Its
-    images are random without --data or --input. A program that does not fit a given array is
-    refused with what is too small, and by how much. From a TOML file: the lane array alone.
+    program allows; run its testbenches with `make -C DIR` (Verilator) or `make -C DIR icarus`.
+    Their images are random without --data or --input. A program that does not fit a given array
+    is refused with what is too small, and by how much. From a TOML file: the lane array alone.
 
     Example: adqhw verilog program.safetensors --rows 16 --cols 16 -o verilog
     """
     if source.suffix == ".toml":
-        manifest, array = _lane_array(source, out)
+        manifest, array = _lane_array(source, out, prefix)
     else:
         program = load(source)
         array = choose_arch(program, arch, rows, cols, micro)
         batch, origin = _images(program, images, data, input_file)
         from ..cosim.emission import emit_accelerator
 
-        manifest = emit_accelerator(array, program, batch, out, origin)
+        manifest = emit_accelerator(array, program, batch, out, origin, prefix)
     if as_json:
         emit({"out": str(out), **manifest})
         return
     say(f"{array.micro} {array.rows}x{array.cols}: wrote {', '.join(manifest['files'])} to {out}")
 
 
-def _lane_array(source: Path, out: Path) -> tuple[dict[str, Any], Any]:
+def _lane_array(source: Path, out: Path, prefix: str) -> tuple[dict[str, Any], Any]:
     from ..rtl.arch import Arch
     from ..rtl.verilog import emit_verilog
 
     array = Arch.from_toml(source)
-    return emit_verilog(array, out), array
+    return emit_verilog(array, out, prefix=prefix), array
 
 
 def _images(

@@ -1,10 +1,12 @@
 // Harness of the accelerator: loads its memories, plays one image, records what it does.
 //
 // cocotb sets `job` and `start`, and waits for `done`: no Python runs per cycle. Files, in the
-// simulator's working folder (written and read by network.py):
+// simulator's working folder (written and read by network.py; loads and codes word by word, so that
+// one model plays every program that its accelerator holds):
 //   <program>_loads.hex  words for the load port, when it changes   <job>_header.hex  counts, rates
 //   <job>_codes.hex    codes of the image stream           <job>_outputs.txt    written here:
 //     w layer address lanes word cycle   a write to the activation memory (hex, full width)
+//     u layer address lanes bits cycle   before it: bits of its word that are undefined, here 0
 //     r code cycle                       a taken result (hex, full width)
 //     p pass cycles beats drain_stalls input_stalls output_stalls   totals at the end of a pass
 //     end finished cycles                decimal, as the totals
@@ -20,15 +22,15 @@ module adqhw_network (
   localparam IDLE = 0, LOADING = 1, STARTING = 2, RUNNING = 3, FINISHED = 4;
 
   reg [31:0] header[0:15];
-  reg [@LOAD_WIDTH@-1:0] loads[0:@LOADS@-1];
-  reg [@CODE_WIDTH@-1:0] codes[0:@CODES@-1];
+  reg [@LOAD_WIDTH@-1:0] load, next_load;
+  reg [@CODE_WIDTH@-1:0] code, next_code;
 
   reg [2:0] state;
   reg [31:0] load_count, code_count, limit, image_idle, result_pause;
   reg [31:0] load_at, code_at, cycle, noise;
   reg [31:0] program_number, loaded;
   reg image_gate, result_gate;
-  integer file;
+  integer file, load_file, code_file, items, bit_at;
   string prefix;
 
   wire running = state == RUNNING;
@@ -45,18 +47,21 @@ module adqhw_network (
   wire [@ADDRESS_WIDTH@-1:0] write_address = write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@];
   wire [@ROWS@-1:0] write_lanes = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:@ROWS@];
   wire [@WORD_WIDTH@-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+@ROWS@+:@WORD_WIDTH@];
+  reg [@WORD_WIDTH@-1:0] undefined;
 
   @TOP@ accelerator (
       .clk(clk),
       .rst(rst),
       .load_valid(state == LOADING && load_at < load_count),
-      .load_payload(loads[load_at]),
+      .load_payload(load),
       .start(state == STARTING),
       .busy(busy),
       .done(finished),
       .image_valid(image_valid),
       .image_ready(image_ready),
-      .image_payload(codes[code_at]),
+      .image_payload(code),
+      .image_last(),
+      .progress(),
       .result_valid(result_valid),
       .result_ready(result_ready),
       .result_payload(result),
@@ -77,10 +82,30 @@ module adqhw_network (
       result_pause = header[4];
       noise <= header[5];
       program_number = header[6];
-      if (loaded != program_number)
-        $readmemh({$sformatf("%0d_", program_number), "loads.hex"}, loads);
-      $readmemh({prefix, "codes.hex"}, codes);
+      if (loaded != program_number) begin
+        load_file = $fopen({$sformatf("%0d_", program_number), "loads.hex"}, "r");
+        items = $fscanf(load_file, "%h", next_load);
+        load <= next_load;
+      end
+      code_file = $fopen({prefix, "codes.hex"}, "r");
+      items = $fscanf(code_file, "%h", next_code);
+      code <= next_code;
       file = $fopen({prefix, "outputs.txt"}, "w");
+    end
+  endtask
+
+  // Lanes that hold no code of a tensor are never loaded: a maximum over them is undefined.
+  task record_write;
+    begin
+      undefined = 0;
+      if (^write_word === 1'bx) begin
+        for (bit_at = 0; bit_at < @WORD_WIDTH@; bit_at = bit_at + 1)
+          undefined[bit_at] = write_word[bit_at] === 1'bx;
+        $fwrite(file, "u %h %h %h %h %h\n", write_layer, write_address, write_lanes, undefined,
+                cycle);
+      end
+      $fwrite(file, "w %h %h %h %h %h\n", write_layer, write_address, write_lanes,
+              write_word & ~undefined, cycle);
     end
   endtask
 
@@ -98,7 +123,12 @@ module adqhw_network (
     end else if (state == LOADING) begin
       load_at <= load_at + 1;
       loaded  <= program_number;
-      if (load_at + 1 >= load_count) state <= STARTING;
+      items = $fscanf(load_file, "%h", next_load);
+      load <= next_load;
+      if (load_at + 1 >= load_count) begin
+        $fclose(load_file);
+        state <= STARTING;
+      end
     end else if (state == STARTING) begin
       state <= RUNNING;
       code_at <= 0;
@@ -111,10 +141,12 @@ module adqhw_network (
       // The gate changes only while nothing is offered or it is taken: valid never drops.
       if (!image_valid || image_taken) image_gate <= noise[7:0] >= image_idle;
       result_gate <= noise[23:16] >= result_pause;
-      if (image_taken) code_at <= code_at + 1;
-      if (write_lanes != 0)
-        $fwrite(file, "w %h %h %h %h %h\n", write_layer, write_address, write_lanes, write_word,
-                cycle);
+      if (image_taken) begin
+        code_at <= code_at + 1;
+        items = $fscanf(code_file, "%h", next_code);
+        code <= next_code;
+      end
+      if (write_lanes != 0) record_write;
       if (result_taken) $fwrite(file, "r %h %h\n", result[@OUT_WIDTH@-1:0], cycle);
       if (record)
         $fwrite(file, "p %0d %0d %0d %0d %0d %0d\n", ended, counters[0+:32], counters[32+:32],
@@ -122,6 +154,7 @@ module adqhw_network (
       if (finished || cycle == limit) begin
         $fwrite(file, "end %0d %0d\n", finished, cycle);
         $fclose(file);
+        $fclose(code_file);
         state <= FINISHED;
         done  <= 1;
       end

@@ -24,7 +24,7 @@ def test_a_build_appears_when_it_is_complete(tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_the_build_that_is_there_first_stays(tmp_path):
+def test_the_build_that_is_there_first_stays(tmp_path):  # two builders of one design at once
     folder = build_folder(tmp_path, "kind", "key")
     with making(folder, {"who": "second"}), making(folder, {"who": "first"}):
         pass

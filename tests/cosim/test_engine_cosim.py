@@ -114,7 +114,7 @@ def test_grouped_convolutions_and_odd_shapes(builds):
     assert report.mismatches == 0
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 7, 9])  # 1: levels all 0 (cosim/icarus.py)
+@pytest.mark.parametrize("seed", [0, 1, 2, 7, 9])  # 1: levels all 0 (rtl/verilog_text.py)
 def test_random_programs_on_random_arrays(seed, tmp_path):
     simulator = quickest()
     program, rng = random_program(seed, shifts=True), np.random.default_rng(seed)

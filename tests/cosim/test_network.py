@@ -12,15 +12,20 @@ from simulators import usable
 from whole_networks import differences
 
 from adqhw.cosim import network_cosim, rtl_engine
+from adqhw.cosim.cosimulate import cosimulate
 from adqhw.cosim.harness import Pressure
 from adqhw.cosim.network import Case, run_network
 from adqhw.cosim.network_cosim import cosimulate_network
+from adqhw.cosim.network_files import Trace
+from adqhw.cosim.network_trace import layer_traces
 from adqhw.rtl.accelerator_ports import Target
 from adqhw.rtl.arch import Arch, Micro
 from adqhw.rtl.fit import covering
 from adqhw.rtl.schedule import SINGLE_CYCLE
+from adqhw.rtl.sequencer import EVENTS
 from adqhw.rtl.storage_fit import check_storage
-from adqhw.spec import InputError, LayerKind, Program, golden
+from adqhw.spec import InputError, LayerKind, Program, Skip, golden
+from adqhw.spec.errors import SimulationError
 
 pytestmark = pytest.mark.simulator
 
@@ -149,6 +154,9 @@ def one_layer(kind: str) -> Program:
     b = Builder(np.random.default_rng(5), (3, 4, 4))
     if kind == "max_pool":
         b.pool(LayerKind.MAX_POOL, 2, 2)
+    elif kind == "max_pool5":
+        b.mac(5, padding=1)
+        b.pool(LayerKind.MAX_POOL, 2, 2)
     elif kind == "read":
         b.read(3)
     else:
@@ -156,7 +164,7 @@ def one_layer(kind: str) -> Program:
     return b.build()
 
 
-@pytest.mark.parametrize("last", ["max_pool", "read", "grouped"])
+@pytest.mark.parametrize("last", ["max_pool", "max_pool5", "read", "grouped"])
 def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
     usable("icarus")
     program = one_layer(last)
@@ -166,6 +174,74 @@ def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
         program, images, "all", rows=2, cols=2, simulator="icarus", build_dir=builds
     )
     assert_identical(expected, result, program, images, "rtl")
+
+
+def test_codes_of_any_format_are_stored_and_read_back(builds):
+    """A residual stream of s20: as golden has it, to the last bit."""
+    b = Builder(np.random.default_rng(3), (3, 4, 4))
+    stream = b.mac(4, stage="requant", weight_width=6, uniform=True, padding=1, out="s20")
+    b.read(3)
+    b.mac(
+        4, weight_width=3, act_width=3, padding=1, stage="requant", out="s20",
+        skip=Skip(tensor=stream),
+    )  # fmt: skip
+    program = b.build()
+    arch = Arch.for_program(program, rows=3, cols=2)
+    assert arch.storage.code_width == 20
+    usable("icarus")
+    report = cosimulate_network(
+        program, random_images(program, 2), arch, "icarus", build_dir=builds
+    )
+    assert report.passed
+
+
+def test_uniform_lanes_take_any_codebook_on_one_build(builds, monkeypatch):
+    """They store levels. Two programs on one Arch: nothing is emitted or compiled again."""
+    usable("icarus")
+    programs = []
+    for width in (3, 6):
+        b = Builder(np.random.default_rng(width), (3, 4, 4))
+        b.mac(4, weight_width=width, padding=1)
+        b.mac(2, 4, stage="requant", weight_width=width, out="s32")
+        programs.append(b.build())
+    arch = covering(programs, rows=2, cols=2, micro="uniform")
+    arch = dataclasses.replace(arch, weight_width=2)
+    for number, program in enumerate(programs):
+        if number:
+            monkeypatch.delattr("adqhw.cosim.kept_texts.accelerator_texts")
+        for layers in (None, ["mac0"]):
+            images = random_images(program, 1 + number)
+            report = (
+                cosimulate(program, images, arch, "icarus", layers, build_dir=builds)
+                if layers
+                else cosimulate_network(program, images, arch, "icarus", build_dir=builds)
+            )
+            assert report.passed
+            assert (report.build_seconds == 0.0) == (number == 1)
+
+
+def test_an_undefined_code_is_refused_and_an_unused_lane_is_not():
+    """5 channels on 3 lanes: lane 2 of every second word holds no code."""
+    program = one_layer("max_pool5")
+    arch = Arch.for_program(program, rows=3, cols=2)
+    plan = check_storage(arch, program)
+    base = plan.placement.tensors["mac0"].base
+    writes, results = np.zeros((0, 5), np.int64), np.zeros((0, 2), np.int64)
+    totals = np.zeros((0, 1 + len(EVENTS)), np.int64)
+
+    def traced(address, lane):
+        undefined = np.array([[1, base + address, lane, 77]])
+        return layer_traces(
+            arch, plan,
+            Trace(writes=writes, undefined=undefined, results=results, totals=totals,
+                  finished=True, cycles=0),
+        )  # fmt: skip
+
+    traced(1, 2)
+    for address, lane in ((1, 1), (0, 2)):
+        message = f"Layer 'mac0' must write defined codes, not x in lane {lane} of address"
+        with pytest.raises(SimulationError, match=message):
+            traced(address, lane)
 
 
 def test_idle_input_is_counted_as_input_stalls(builds):

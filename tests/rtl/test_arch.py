@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
-from programs import every_kind
+from programs import Builder, every_kind
 
 from adqhw.rtl.arch import RANGES, Arch, Micro, RequantWidths
-from adqhw.rtl.fit import bin_needs, needs
+from adqhw.rtl.fit import bin_needs, narrowest, needs
+from adqhw.rtl.storage_fit import check_storage
 from adqhw.spec import InputError
 
 TOML = """
@@ -92,9 +94,38 @@ def test_a_fitted_arch_is_enough_and_not_more(micro: Micro):
         low = RANGES[parameter][0]
         if value <= low or (parameter == "out_width" and value - 1 <= arch.threshold_width):
             continue
+        smaller = replaced(arch, parameter, value - 1)
+        if parameter == "weight_width" and micro is Micro.UNIFORM:
+            smaller.check_program(program)  # it stores levels, and no codebook
+            continue
         message = f"{parameter} must be at least {value} for layer '{layer}', not {value - 1}"
         with pytest.raises(InputError, match=message):
-            replaced(arch, parameter, value - 1).check_program(program)
+            smaller.check_program(program)
+
+
+WIDER = [
+    ("u20", r"have act_width at most 16 to run on decode lanes, not 20 \(tensor 'mac0' is u20\)"),
+    ("s9", "read unsigned codes to run on the array, not tensor 'mac0' of s9"),
+]
+
+
+@pytest.mark.parametrize(("out", "message"), WIDER)
+def test_what_no_array_can_do_is_refused_with_layer_tensor_and_value(out, message):
+    b = Builder(np.random.default_rng(0), (2, 4, 4))
+    b.mac(3, stage="requant", weight_width=2, uniform=True, out=out)
+    b.mac(3, 1, stage="requant", weight_width=2, uniform=True, out="s32")
+    with pytest.raises(InputError, match=f"Layer 'mac1' must {message}"):
+        Arch.for_program(b.build(), rows=2, cols=2)
+    with pytest.raises(InputError, match=f"Layer 'mac1' must {message}"):
+        check_storage(Arch(rows=2, cols=2), b.build())
+
+
+def test_geometry_beyond_the_descriptors_is_refused_with_the_tensor():
+    b = Builder(np.random.default_rng(0), (1, 1, 1024))
+    b.mac(1, 1, stage="requant", weight_width=2, uniform=True, out="s32")
+    arch = narrowest(b.build(), rows=2, cols=2, micro="decode", memories=False)
+    with pytest.raises(InputError, match=r"Tensor 'input' width must be below 1024 .*, not 1024"):
+        check_storage(arch, b.build())
 
 
 def test_shift_add_takes_only_codebooks_of_the_shift_form():

@@ -17,7 +17,9 @@ def test_random_words_of_odd_widths(width: int):
     values = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (20, 5))
     mask = (1 << width) - 1
     expected = [sum((int(v) & mask) << (i * width) for i, v in enumerate(word)) for word in values]
-    assert [int(line, 16) for line in hex_lines([(values, width)]).split()] == expected
+    lines = hex_lines([(values, width)]).split()
+    assert [int(line, 16) for line in lines] == expected
+    assert {len(line) for line in lines} == {-(-5 * width // 4)}  # a digit more is a warning
 
 
 def test_a_value_too_large_for_its_field_is_not_cut():

@@ -8,7 +8,6 @@ import numpy as np
 from programs import random_images
 from simulators import usable
 
-from adqhw.cosim.icarus import with_first_event
 from adqhw.cosim.network_trace import result_positions
 from adqhw.rtl.arch import Arch
 from adqhw.rtl.image import memory_image
@@ -128,7 +127,7 @@ def build(program: Program, folder: Path, *, rows=2, cols=2, micro="decode", ima
     arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
     plan = check_storage(arch, program)
     batch = random_images(program, images)
-    texts = with_first_event(axi_texts(arch))
+    texts = axi_texts(arch)
     width = -(-arch.storage.code_width // 8)
     texts["axi_bus.v"] = BUS.read_text().replace("@BYTES@", str(width))
     for name, text in texts.items():

@@ -1,11 +1,16 @@
-// Clock and reset of the testbench, for simulators that need no other language (Icarus).
+// Clock and reset of a testbench, for simulators that need no other language (Icarus).
+// AXI_BENCH: of the one that drives the top level.
 `timescale 1ns / 1ps
 
-module adqhw_clock;
+module @PREFIX@_clock;
   reg clk = 0, rst = 1;
   wire done, failed;
 
-  adqhw_testbench testbench (
+`ifdef AXI_BENCH
+  @PREFIX@_axi_testbench testbench (
+`else
+  @PREFIX@_testbench testbench (
+`endif
       .clk(clk),
       .rst(rst),
       .done(done),

@@ -1,12 +1,14 @@
 // Self-checking testbench of an emitted accelerator: plain Verilog, no Python.
 //
-// Loads memory.hex through the load port, plays the images of codes.hex, one start each, and checks
+// Prints when a layer ends, and that it goes on. Loads memory.hex through the load port, plays the images of codes.hex, one start each, and checks
 // every code written to the activation memory (expected.hex, by layer and address), every result
 // (results.hex) and the cycle in which every layer ends (cycles.hex). The clock comes from outside:
-// adqhw_clock.v (any simulator) or main.cpp (Verilator).
+// @PREFIX@_clock.v (any simulator) or main.cpp (Verilator).
 `default_nettype none
 
-module adqhw_testbench (
+module @PREFIX@_testbench #(
+    parameter FOLDER = "./"  // of the .hex files
+) (
     input  wire clk,
     input  wire rst,
     output reg  done,
@@ -20,7 +22,9 @@ module adqhw_testbench (
   localparam RESULTS = @RESULTS@;  // results of an image
   localparam PASSES = @PASSES@;
   localparam LAYERS = @LAYERS@;
+  localparam TOTAL = @TOTAL@;  // cycles of an image
   localparam LIMIT = @LIMIT@;  // cycles after which an image is given up
+  localparam PROGRESS = @PROGRESS@;  // cycles between two signs of life
   localparam ROWS = @ROWS@;
   localparam WIDTH = @CODE_WIDTH@;  // of a stored code
   localparam OUT = @OUT_WIDTH@;
@@ -35,7 +39,7 @@ module adqhw_testbench (
   reg [31:0] offsets[0:LAYERS-1];  // of a layer in expected.hex, less its base address
 
   reg [2:0] state;
-  reg [31:0] load_at, code_at, result_at, seen, cycle, image, errors, checked;
+  reg [31:0] load_at, code_at, result_at, seen, cycle, image, errors, checked, layers;
   reg [31:0] at;
   integer lane;
 
@@ -51,7 +55,7 @@ module adqhw_testbench (
   wire [ROWS-1:0] write_lanes = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:ROWS];
   wire [ROWS*WIDTH-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+ROWS+:ROWS*WIDTH];
 
-  @TOP@ accelerator (
+  @PREFIX@_accelerator accelerator (
       .clk(clk),
       .rst(rst),
       .load_valid(state == LOADING),
@@ -62,6 +66,8 @@ module adqhw_testbench (
       .image_valid(image_valid),
       .image_ready(image_ready),
       .image_payload(codes[image*CODES+code_at]),
+      .image_last(),
+      .progress(),
       .result_valid(result_valid),
       .result_ready(running),
       .result_payload(result),
@@ -72,12 +78,12 @@ module adqhw_testbench (
   );
 
   initial begin
-    $readmemh("memory.hex", memory);
-    $readmemh("codes.hex", codes);
-    $readmemh("expected.hex", expected);
-    $readmemh("results.hex", results);
-    $readmemh("cycles.hex", cycles);
-    $readmemh("offsets.hex", offsets);
+    $readmemh({FOLDER, "memory.hex"}, memory);
+    $readmemh({FOLDER, "codes.hex"}, codes);
+    $readmemh({FOLDER, "expected.hex"}, expected);
+    $readmemh({FOLDER, "results.hex"}, results);
+    $readmemh({FOLDER, "cycles.hex"}, cycles);
+    $readmemh({FOLDER, "offsets.hex"}, offsets);
   end
 
   task differ;
@@ -127,6 +133,12 @@ module adqhw_testbench (
           $display("image %0d pass %0d: must end in cycle %0d, not %0d", image, ended,
                    cycles[ended], counters[31:0]);
       end
+      if (cycles[ended] != 32'hffffffff) begin
+        layers = layers + 1;
+        $display("image %0d of %0d: layer %0d of %0d ends in cycle %0d", image + 1, IMAGES, layers,
+                 LAYERS, counters[31:0]);
+        $fflush;
+      end
     end
   endtask
 
@@ -160,8 +172,13 @@ module adqhw_testbench (
       cycle   <= 0;
       result_at = 0;
       seen = 0;
+      layers = 0;
     end else if (state == RUNNING) begin
       cycle <= cycle + 1;
+      if (cycle % PROGRESS == PROGRESS - 1) begin
+        $display("image %0d of %0d: cycle %0d of %0d", image + 1, IMAGES, cycle + 1, TOTAL);
+        $fflush;
+      end
       if (image_valid && image_ready) code_at <= code_at + 1;
       if (write_lanes != 0) check_write;
       if (result_valid) check_result;

@@ -1,0 +1,72 @@
+"""What emitted Verilog needs beyond what Yosys writes: names, no zeros, a first event."""
+
+import re
+
+from ..spec.errors import InputError
+
+PREFIX = "adqhw"
+"""What the name of every module, and of every file of an emitted folder, begins with by default."""
+_MODULES = ("column", "engine", "accelerator", "top")
+_PREFIX = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_MAX_PREFIX = 40
+
+# One line per row, all 0: no memory is read before it is loaded.
+_ZEROS = re.compile(
+    r"^ *initial begin\n *(\S+ ?)\[0\] = \d+'h0+;\n(?: *\1\[\d+\] = \d+'h0+;\n)* *end\n",
+    re.MULTILINE,
+)
+
+# Yosys writes `reg FLAG = 0;` and reads FLAG in each `always @*`, so that the process runs at time
+# zero. Icarus 11 initializes before any process waits: there is no event, and what depends only on
+# registers that keep their initial value stays X (seen: a codebook whose levels are all 0).
+_FLAG = re.compile(r"^ *reg (\\\$auto\$verilog_backend\S*dump_module\S* ) *= 0;\n", re.MULTILINE)
+_QUIET = re.compile(r"\\\S+|//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|/\*.*?\*/", re.DOTALL)
+"""Escaped names, comments, strings."""
+_ORDERS = re.compile(r"\$[A-Za-z_]\w*|`\w*|\b(?:import|export|bind|program|include)\b")
+_ALLOWED = {"$signed", "$unsigned", "`ifdef", "`else", "`endif"}
+_FIRST_EVENT = r"""`ifdef __ICARUS__
+  reg \1; initial \1 <= 0;
+`else
+  reg \1 = 0;
+`endif
+"""
+
+
+def check_prefix(prefix: str) -> str:
+    """`prefix` if Verilog, C, file systems and FuseSoC all take it as the beginning of names."""
+    if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix):
+        raise InputError(
+            "Prefix must be lower-case letters, digits and single '_' between them, a letter "
+            f"first, at most {_MAX_PREFIX} characters, not {prefix!r}"
+        )
+    return prefix
+
+
+def finished(text: str, prefix: str = PREFIX) -> str:
+    """Yosys's Verilog as it is emitted: modules named by `prefix`, right in every simulator."""
+    return renamed(_FLAG.sub(_FIRST_EVENT, _ZEROS.sub("", text)), PREFIX, prefix)
+
+
+def renamed(text: str, old: str, new: str) -> str:
+    """Emitted Verilog whose modules are called `new_...` instead of `old_...`."""
+    if old == new:
+        return text
+    return re.sub(rf"\b{old}_(?=(?:{'|'.join(_MODULES)})\b)", f"{new}_", text)
+
+
+def check_plain(text: str, what: str) -> str:
+    """Emitted Verilog from a file, if it does nothing but describe hardware.
+
+    A simulator obeys system tasks (`$system` runs a command) and directives (`include` reads a
+    file); no emitted text has any but those allowed here.
+    """
+    bare = _QUIET.sub(" ", text)
+    found = next((word for word in _ORDERS.findall(bare) if word not in _ALLOWED), None)
+    if found is not None:
+        raise InputError(f"{what} must only describe hardware, not use {found!r}")
+    return text
+
+
+def module_name(module: str, prefix: str) -> str:
+    """The name under `prefix` of a module that is called `adqhw_...` by default."""
+    return f"{prefix}_{module.removeprefix(f'{PREFIX}_')}"
