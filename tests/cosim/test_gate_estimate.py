@@ -1,5 +1,6 @@
 """The lane array by a characterization: standing and moving energy, bars, refusals, the command."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,21 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.cosim import characterization_file
 from adqhw.cosim.characterization_file import WIDTHS, Fit
-from adqhw.cosim.gate_estimate import array_estimate, fitting, golden_tensors, layer_toggles
+from adqhw.cosim.gate_estimate import (
+    array_estimate,
+    fitting,
+    golden_tensors,
+    layer_toggles,
+    most_beats_of,
+    stream_bytes,
+    untested,
+)
 from adqhw.cosim.gate_fit import terms_of
+from adqhw.cosim.gate_streams import recorded
 from adqhw.cosim.network_cycles import network_cycles
-from adqhw.cosim.stream_toggles import STRUCTURE, TOGGLES
+from adqhw.cosim.stream_toggles import STRUCTURE, TOGGLES, stream_toggles
 from adqhw.rtl.arch import Arch
+from adqhw.rtl.schedule import layer_schedule
 from adqhw.spec import InputError
 from adqhw.spec.program_file import save
 
@@ -76,6 +87,39 @@ def test_a_program_runs_on_a_wider_array_but_not_on_a_narrower_one():
     arch, fit = fitting(ARCH, {"decode": fit_of(replace(ARCH, acc_width=ARCH.acc_width - 1))})
     with pytest.raises(InputError, match="acc_width must be at least"):
         estimated(arch, fit)
+
+
+@pytest.mark.parametrize("micro", ["decode", "product_table"])
+@pytest.mark.parametrize("size", [(4, 2), (64, 64), (16, 1)])
+def test_memory_is_asked_for_from_above(micro, size):
+    """What NumPy takes while a layer is followed is below what was asked for, by three at most."""
+    arch = Arch.for_program(PROGRAM, rows=size[0], cols=size[1], micro=micro)
+    tensors, name = golden_tensors(PROGRAM, IMAGES), "mac2"
+    most = most_beats_of(arch, layer_schedule(arch, PROGRAM, PROGRAM.layer(name)).beat_cycles)
+    tracemalloc.start()
+    stream_toggles(arch, recorded(arch, PROGRAM, name, tensors, most_beats=most))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    asked = stream_bytes(arch, PROGRAM, name, most)
+    assert asked / 3 < taken < asked + 100_000  # Python's own objects
+
+
+def test_beats_are_fewer_only_on_arrays_of_many_lanes():
+    sizes = [(16, 16), (32, 32), (64, 64), (256, 256)]
+    archs = [Arch.for_program(PROGRAM, rows=r, cols=c) for r, c in sizes]
+    assert [most_beats_of(arch, 1) for arch in archs] == [10_000, 10_000, 2_500, 156]
+
+
+def test_a_bar_holds_between_the_sizes_that_were_measured():
+    fit = fit_of(ARCH)
+    for rows, cols, reason in (
+        (4, 2, None), (8, 8, None), (6, 3, None), (3, 2, "4 to 8 rows, not 3"),
+        (4, 9, "2 to 8 cols, not 9"),
+    ):  # fmt: skip
+        arch = Arch.for_program(PROGRAM, rows=rows, cols=cols)
+        found = untested(arch, fit)
+        assert found is None if reason is None else found.endswith(reason)
+    assert untested(ARCH, replace(fit, sizes=())).endswith("names no sizes of measured arrays")
 
 
 def test_another_micro_architecture_is_refused():
