@@ -70,7 +70,7 @@ def test_bars_of_other_commands_take_names_too(capsys):
 
 
 def test_only_the_console_makes_rich_text():
-    """Markup comes back only where strings become rich objects: `PlainConsole` and `PlainColumn`."""
+    """Markup comes back only where strings become rich objects: in `PlainConsole`."""
     makers = re.compile(r"TextColumn\(|from_markup|\bConsole\(|rich\.print|import print\b|\.markup")
     rooms = ("spec", "adq", "sim", "rtl", "cosim", "adqhw")
     found = [
