@@ -18,7 +18,7 @@ from ..spec.text import file_part, printable, warn
 from . import events, front_plot, plots
 from .energy import ABSENT
 from .estimate import NOT_A_MEASUREMENT
-from .explore import Design, Grid, Workload, sweep
+from .explore import Design
 from .report import (
     CosimRecord,
     area_text,
@@ -38,27 +38,11 @@ MOST_DETAILS = 40
 Tell = Callable[[str], None]
 
 
-def explore_and_report(
-    folder: str | Path,
-    workloads: Sequence[Workload],
-    grid: Grid,
-    *,
-    cosim: Mapping[str, CosimRecord] | None = None,
-    title: str = TITLE,
-    advance: Callable[[int], None] = lambda count: None,
-) -> list[Design]:
-    """Cost every workload on every point of the grid and write the whole report into `folder`."""
-    designs = sweep(workloads, grid, advance)
-    write_report(folder, designs, cosim=cosim, title=title)
-    return designs
-
-
 def write_report(
     folder: str | Path,
     designs: Sequence[Design],
     *,
     cosim: Mapping[str, CosimRecord] | None = None,
-    title: str = TITLE,
     tell: Tell = warn,
 ) -> list[Path]:
     """Write the tables, then what is drawn from them; the files that are there afterwards.
@@ -67,7 +51,7 @@ def write_report(
     tell: hears of every picture that cannot be drawn.
     """
     tables = write_tables(folder, designs, cosim=cosim)
-    return tables + write_pictures(folder, designs, cosim=cosim, title=title, tell=tell)
+    return tables + write_pictures(folder, designs, cosim=cosim, tell=tell)
 
 
 def write_pictures(

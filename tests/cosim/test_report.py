@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from adqhw.commands import estimate as estimate_command
 from adqhw.console import guarded
 from adqhw.cosim.estimate import measure
-from adqhw.cosim.explore import Grid, Workload
+from adqhw.cosim.explore import Grid, Workload, sweep
 from adqhw.cosim.network_cycles import network_cycles
-from adqhw.cosim.page import explore_and_report, write_report
+from adqhw.cosim.page import write_report
 from adqhw.cosim.plots import energy_unit
 from adqhw.cosim.report import energy_text, layer_rows, ratio_text, verdict
 from adqhw.cosim.technology import ENTRIES, Band, load
@@ -50,7 +50,8 @@ def written(tmp_path_factory):
         Workload(name="two", program=small_net(weight_width=2)),
     ]  # fmt: skip
     grid = Grid(arrays=((4, 4),), technologies=(load("literature45"), load("unit")))
-    designs = explore_and_report(folder, workloads, grid, cosim={"four": cosim_record()})
+    designs = sweep(workloads, grid)
+    write_report(folder, designs, cosim={"four": cosim_record()})
     return folder, designs
 
 
