@@ -1,6 +1,7 @@
 """The choice of bits per layer: made for a recipe, read back, written as JSON and as a plot."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
+from ..spec.limits import demand
 from ..spec.pictures import canvas, drawn, png_of, shown
 from . import allocation, sensitivity
 from .allocation import Allocation, Table
@@ -105,15 +107,18 @@ def read_costs(config: AllocationConfig) -> tuple[Table, str]:
     if path is None:
         raise InputError("allocation.cost_table must name a JSON file for a cost budget, not none")
     try:
+        demand(Path(path).stat().st_size * 16, f"Cost table {path!r}")
         record = json.loads(Path(path).read_text())
         costs = {
             name: {int(width): float(cost) for width, cost in row.items()}
             for name, row in record["costs"].items()
         }
+        if not all(math.isfinite(cost) for row in costs.values() for cost in row.values()):
+            raise ValueError("a cost that is no finite number")
         return costs, str(record["unit"])
     except OSError as error:
         raise InputError(f"Cost table {path!r} must be readable: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f'Cost table {path!r} must be {{"unit": TEXT, "costs": {{LAYER: {{BITS: NUMBER}}}}}}, '
             f"not a file that fails with {error!r}"

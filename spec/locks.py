@@ -10,7 +10,7 @@ from pathlib import Path
 from .errors import InputError
 
 NAME = ".lock"
-"""Empty file in the folder; it stays there, the lock on it ends with the process."""
+"""Empty file in the folder, removed at the end; the lock on it ends with the process."""
 _BUSY = (errno.EAGAIN, errno.EACCES)
 
 
@@ -23,18 +23,36 @@ def sole_owner(folder: str | Path) -> Iterator[None]:
     runs without.
     """
     path = Path(folder) / NAME
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise InputError(
-            f"Output folder must be writable, not {str(folder)!r}: {error.strerror}"
-        ) from error
+    handle = _open(path)
     try:
         _lock(handle, folder)
-        yield
+        while not _is_file_at(handle, path):  # its owner removed it between opening and locking
+            os.close(handle)
+            handle = _open(path)
+            _lock(handle, folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while the lock is held: nobody else's file
     finally:
         os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(
+            f"Output folder must be writable, not {str(path.parent)!r}: {error.strerror}"
+        ) from error
+
+
+def _is_file_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(handle: int, folder: str | Path) -> None:
