@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from .caches import ensure_cache_home
 from .spec.errors import InputError, SimulationError
 
 WIDTH_WITHOUT_TERMINAL = 120
@@ -45,6 +46,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
+            ensure_cache_home()
             command(*args, **kwargs)
         except BrokenPipeError:
             raise  # nobody reads any more: not an error of ours
