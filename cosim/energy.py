@@ -1,8 +1,8 @@
 """Energy and area: events and components times a technology, with a bar on every number.
 
 `price` multiplies events by entries and sorts the result into parts; every part belongs to one of
-the splits datapath, memory, dram. Corners add: `low` of a total is the sum of the lows. Nothing
-here knows leakage, clock tree or wires; `ABSENT` is printed with every result.
+the splits datapath, memory, dram. Corners add: `low` of a total is the sum of the lows. What no
+number contains, `ABSENT`, is printed with every result.
 """
 
 import itertools
@@ -15,7 +15,13 @@ from .family_area import lane_area
 from .memories import Memories
 from .technology import BAND_KEYS, ZERO, Band, Technology
 
-ABSENT = ("leakage", "clock tree", "wires", "sequencer and address generators", "place and route")
+ABSENT = (
+    "leakage of memories",
+    "clock tree",
+    "wires",
+    "sequencer and address generators",
+    "place and route",
+)
 """What no number of this model contains."""
 
 PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}

@@ -24,7 +24,11 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#000000", "#999999"
 SPLIT_COLOURS = dict(zip(SPLITS, (BLUE, ORANGE, GREEN), strict=True))
 PART_COLOURS = dict(
-    zip(PARTS, (BLUE, RED, SKY, "#7F9FBF", BLACK, ORANGE, YELLOW, PURPLE, GREEN), strict=True)
+    zip(
+        PARTS,
+        (BLUE, RED, SKY, "#7F9FBF", BLACK, GREY, ORANGE, YELLOW, PURPLE, GREEN),
+        strict=True,
+    )
 )
 MICRO_STYLE = {
     Micro.DECODE: ("o", BLUE),

@@ -143,14 +143,17 @@ BY_HAND = {
     "drain_register_bit": 4 * 11,  # a load and a shift of 2 columns
     "requant_multiply_bit2": 2 * 2 * 11,  # multiplier 1: 2 bits
     "requant_add_bit": 2 * 2 * (2 + 11),
+    # 23 cycles, and 7 of the image; flip-flops: 4 lanes of 21, 2 columns of 22, 3 levels of 8, 14
+    # of control, 25 of the drain, 18 of the threshold and 101 of the requant unit
+    "clock_bit": 30 * (4 * 21 + 2 * 22 + 24 + 14 + 25 + 18 + 101),
     "weight_read_bit": 4 * 2,  # one beat of 4 codes
-    "weight_load_bit": 4 * 2 + 4 * 8 + 4,  # codes, codebook, one shared requant row
+    "weight_load_bit": 4 * 2 + 4 * 8,  # codes and codebook
     "activation_read_bit": 2 * 2,
-    "activation_write_bit": 2 * 2 + 2 * 32,  # the image in, the logits out
-    "table_read_bit": 4 * 8 + 4,
+    "activation_write_bit": 2 * 2,  # the image in; the logits leave at once
+    "table_read_bit": 4 * 8,
     "codebook_register_bit": 4 * 8,
-    "parameter_write_bit": 2 * 4,  # a row of 2 + 2 bits per channel
-    "parameter_read_bit": 2 * 4,
+    "parameter_write_bit": 4,  # one shared row of 2 + 2 bits
+    "parameter_read_bit": 4,
     "dram_weight_bit": 4 * 2 + 4 * 8 + 4,
     "dram_map_bit": 2 * 2 + 2 * 32,
 }

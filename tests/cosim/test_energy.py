@@ -13,6 +13,7 @@ from adqhw.cosim.cycles import layer_cycles
 from adqhw.cosim.energy import Energy, area, ratio
 from adqhw.cosim.estimate import ASSUMED, estimate, measure, uniform_baseline
 from adqhw.cosim.events import PARTS, SPLITS
+from adqhw.cosim.flip_flops import flip_flops
 from adqhw.cosim.memories import memories
 from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.technology import BAND_KEYS, ZERO, Band, Technology, load
@@ -77,7 +78,8 @@ def test_low_is_below_expected_is_below_high():
 
 
 def test_energy_is_linear_in_the_technology():
-    energies = ("multiply", "multiply_zero_act", "add", "compare", "mux", "register", "sram")
+    energies = ("multiply", "multiply_zero_act", "add", "compare", "mux", "select", "register")
+    energies = (*energies, "clock", "sram")
     twice = cost(technology=scaled(LITERATURE, 2.0, (*energies, "dram")))
     assert twice.energy.total.expected == pytest.approx(2 * cost().energy.total.expected)
 
@@ -207,6 +209,8 @@ def test_max_pooling_counts_its_words_and_comparisons():
     arch = Arch.for_program(program, rows=2, cols=2)
     pool = estimate(program, arch, load("unit")).layers[0]
     counts = {name: count for name, count in pool.events.counts.items() if count}
+    clocked = pool.events.cycles + network_cycles(arch, program)[0].cycles
+    assert counts.pop("clock_bit") == clocked * sum(flip_flops(arch).values())
     assert counts == {
         "activation_read_bit": 4 * 4 * 2 * 8,
         "compare_bit": 2 * 4 * 4 * 8,
