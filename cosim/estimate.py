@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 ASSUMED = "assumed: no activation is 0 (weights' own code histogram)"
 NOT_A_MEASUREMENT = (
-    "An estimate: counted events times table entries. No place and route, no wires, no clock "
-    "tree, no leakage; the table holds literature corners (unit: plain counts), not measured "
-    "silicon."
+    "An estimate: counted events times table entries (unit: plain counts), not measured silicon: "
+    "no place and route, no wires, no clock tree. A bar is what the table's sources disagree "
+    "about, supply (0.9 to 1.1 V) among it, not all error. For the datapath the gates rule "
+    "(`estimate --gates`): docs/results/event-bars.md holds literature45's bars against them."
 )
 
 

@@ -18,7 +18,7 @@ counters say the same, layer by layer (`tests/cosim/test_event_counters.py`). Pe
 | bin_register_bit, bin_mux_bit | the same, and once more as the bin leaves | multiply |
 | combine_add_bit, combine_register_bit | shift_add: sums x acc_width | accumulate |
 | word_mux_bit | product_table: the word that a row's digit selects, per row and cycle | lookup |
-| product_mux_bit | product_table: a product out of the row's word, per ungated MAC and cycle | lookup |
+| product_mux_bit | product_table: a product of the row's word, per ungated MAC, cycle | lookup |
 | table_build_add_bit, table_build_register_bit | words x codes x product, in every pass | lookup |
 | tree_add_bit | per beat, r - 1 adders for the r lanes of a column that have a weight | add |
 | accumulate_bit | used column-beats x acc_width (one addition) | accumulate |
@@ -29,16 +29,19 @@ counters say the same, layer by layer (`tests/cosim/test_event_counters.py`). Pe
 | requant_add_bit | outputs x (2, with a skip 3) x (multiplier_width + acc_width) | output |
 | clock_bit | cycles of all passes x flip-flops of array, drain and both output units | clock |
 | | first layer: the cycles in which the image comes in too | |
-| weight_read_bit | beats x rows x cols x stored width: idle and gated lanes are read too | weights |
+| weight_read_bit | beats x rows x cols x stored width: idle, gated lanes are read too | weights |
 | weight_load_bit | words and codebooks written once per load of the network | weights |
-| activation_read_bit | words read x rows x input width: one per beat, residual, direct code | activations |
-| activation_write_bit | outputs x output width x banks; first layer: the image too | activations |
+| activation_read_bit | words x rows x input width: per beat, residual, direct code | activations |
+| activation_write_bit | outputs x output width x banks; first: the image too | activations |
 | table_read_bit | the codebook, once before the layer | tables |
 | codebook_register_bit | the codebook written into the array's registers | tables |
 | parameter_write_bit | one row per channel, once per load of the network | tables |
 | parameter_read_bit | a row per drained sum (idle columns too) or code; shared: once | tables |
 | dram_weight_bit | packed weights and tables once per load of the network (`Options`) | dram |
 | dram_map_bit | first layer: the image in; last layer: the logits out | dram |
+
+level_width and acc_width are the array's: what is narrower is extended with its sign, which moves
+in all bits. The output units' are the layer's.
 
 An output-stationary array keeps sums in place and **reads every weight again for every output
 pixel**: weight_read_bit dominates, and it is where a narrow code pays. MACs of padding positions
@@ -58,7 +61,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..rtl.arch import Arch
-from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
+from ..spec.layers import Layer, MacLayer, PoolLayer
 from ..spec.program import Program
 from .elementwise import real
 from .family_events import table_build

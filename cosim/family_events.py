@@ -98,16 +98,14 @@ def _bit_serial(load: LaneLoad) -> dict[str, Any]:
 
 
 def _product_table(arch: Arch, load: LaneLoad) -> dict[str, Any]:
-    """A row's digit selects its word of all products, a lane one of the word's with its code; only
-    the multiplexers move whose select bits the layer's activations and codes have."""
-    codes, width = 1 << arch.weight_width, product_width(arch)
-    cycles = load.work.beat_cycles
-    digits = (1 << min(table_slice(arch), load.act_width)) - 1
-    choices = (1 << (load.codes or arch.weight_width)) - 1
+    """A row's digit selects its word of the layer's products, a lane one of the word's with its
+    code."""
+    codes, words = 1 << (load.codes or arch.weight_width), 1 << table_slice(arch)
+    cycles, width = load.work.beat_cycles, product_width(arch)
     shifts = load.column_beats * cycles * _stages(cycles) * load.acc_width
     return {
-        "word_mux_bit": real(load.beats * arch.rows * cycles * digits * codes * width),
-        "product_mux_bit": load.ungated * cycles * choices * width,
+        "word_mux_bit": real(load.beats * arch.rows * cycles * (words - 1) * codes * width),
+        "product_mux_bit": load.ungated * cycles * (codes - 1) * width,
         "shift_mux_bit": real(shifts),
     }
 

@@ -56,7 +56,7 @@ def lane_events(
 def _tree_bits(program: Program, layer: MacLayer | PoolLayer, arch: Arch, width: Any) -> Any:
     """Adder bits of all beats of the used columns, each over the lanes that have a weight."""
     channels = program.tensor_shape(layer.input)[0]
-    acc_width, beats = program.acc_width(layer.name), _pixels(program, layer.name) * _taps(layer)
+    acc_width, beats = arch.acc_width, _pixels(program, layer.name) * _taps(layer)
     if isinstance(layer, MacLayer) and layer.groups == 1:
         full, rest = divmod(channels, arch.rows)
         one = full * tree_add_bits(arch.rows, width, acc_width)
@@ -78,10 +78,11 @@ def _lane_load(
     program: Program, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
     ungated: float, active: float,
 ) -> LaneLoad:  # fmt: skip
-    """A stored level is 2 bits wide in an average pool, of which one is 1; times 1 is one partial
-    product, and no bit more than the activation has."""
+    """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
+    moves in all bits; the bits above a narrower activation are 0 and stand still. In an average
+    pool the level is 1: one partial product, no bit more than the activation has, no sign."""
     coded, pool = uses_codebook(arch, layer), isinstance(layer, PoolLayer)
-    level_width = (1 if arch.micro in SINGLE_CYCLE else 2) if pool else layer.level_width
+    level_width = (1 if arch.micro in SINGLE_CYCLE else 2) if pool else arch.level_width
     channels = 1 if pool else int(layer.weights.shape[1])
     set_bits = ungated
     if not pool and not coded and arch.micro in (Micro.BINNED, Micro.SHIFT_ADD):
@@ -90,7 +91,7 @@ def _lane_load(
         work=layer_schedule(arch, program, layer),
         act_width=program.tensor_format(layer.input).width,
         level_width=level_width,
-        acc_width=program.acc_width(layer.name),
+        acc_width=arch.acc_width,
         codes=layer.weight_width if coded else None,
         ungated=ungated,
         active=active,

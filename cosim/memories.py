@@ -103,8 +103,8 @@ def codebook_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
 
 
 def table_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
-    """Packed bits of a layer's codebook and output-stage parameters, each in its own width: what the
-    program's file holds of them."""
+    """Packed bits of a layer's codebook and output-stage parameters, each in its own width: what
+    the program's file holds of them."""
     bits = codebook_bits(layer, micro)
     match layer.output:
         case Threshold() as output:

@@ -22,7 +22,6 @@ from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
 from .elementwise import least, most
 
-
 SUMMED = (
     "cycles", "beats", "drain_stalls", "passes", "groups", "drained", "column_beats",
     "column_blocks",
@@ -148,7 +147,6 @@ def _one_by_one(points: Any, program: Program, layer: MacLayer | PoolLayer) -> T
     """Vectors of `cosim.points`, where the number of tiles itself depends on the array."""
     each = [_sums(arch, program, layer) for arch in points.arrays]
     vectors = {
-        name: np.array([getattr(found, name) for found in each], np.int64)
-        for name in SUMMED
+        name: np.array([getattr(found, name) for found in each], np.int64) for name in SUMMED
     }
     return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)

@@ -60,9 +60,8 @@ def memory_events(
     }
     if has_sums(layer):
         assert isinstance(layer, MacLayer | PoolLayer)
-        acc_width = program.acc_width(layer.name)
         counts["weight_read_bit"] = real(timing.beats * word_bits(layer, arch))
-        counts["drain_register_bit"] = real(timing.groups * arch.cols**2 * acc_width)
+        counts["drain_register_bit"] = real(timing.groups * arch.cols**2 * arch.acc_width)
     if has_rows(program, layer):
         reads = parameter_reads(layer, arch, timing, outputs)
         counts["parameter_read_bit"] = real(reads * row_bits(layer, arch))

@@ -50,7 +50,7 @@ def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: 
 
 
 def block_pairs(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> int:
-    """Column blocks times the input blocks that each of them reads: beats of one kernel position."""
+    """Column blocks times the input blocks that each of them reads: beats of a kernel position."""
     if groups == 1:
         return -(-outputs // cols) * -(-inputs // rows)
     return _grouped_pairs(outputs, inputs, groups, rows, cols)

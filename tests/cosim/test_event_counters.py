@@ -12,10 +12,7 @@ import pytest
 from programs import Builder, random_images
 from rtl_counters import counted
 
-from adqhw.cosim.elementwise import real
 from adqhw.cosim.estimate import estimate, measure
-from adqhw.cosim.memories import weight_words
-from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.technology import load
 from adqhw.rtl.accelerator_ports import Target
 from adqhw.rtl.arch import Arch, Micro
@@ -25,7 +22,7 @@ from adqhw.rtl.product_table import product_width
 from adqhw.rtl.schedule import layer_schedule
 from adqhw.rtl.shift_add import entry_layout
 from adqhw.rtl.storage_fit import check_storage
-from adqhw.rtl.tables import stored_width, uses_codebook
+from adqhw.rtl.tables import uses_codebook
 from adqhw.spec import LayerKind, Program, Requant, Skip, Threshold
 from adqhw.spec.layers import MacLayer, PoolLayer
 from adqhw.spec.program import INPUT
@@ -51,7 +48,9 @@ def every_layer(*, shifts: bool = False, ungated: bool = False) -> Program:
     if not ungated:
         return program
     layers = [
-        replace(x, weights=np.where(np.asarray(x.weights) == 0, 1, x.weights).astype(x.weights.dtype))
+        replace(
+            x, weights=np.where(np.asarray(x.weights) == 0, 1, x.weights).astype(x.weights.dtype)
+        )
         if isinstance(x, MacLayer)
         else x
         for x in program.layers
@@ -74,7 +73,7 @@ def by_counters(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
         "codebook_register_bit": 0,
         **output_events(program, layer, t["outputs"]),
     }
-    found["drain_register_bit"] *= program.acc_width(layer.name)
+    found["drain_register_bit"] *= arch.acc_width
     if t["codebook"]:
         found["codebook_register_bit"] = t["codebook"] * layer.level_width
     found["table_read_bit"] = found["codebook_register_bit"]
@@ -133,10 +132,10 @@ def tree_bits(lanes: int, width: int, acc: int) -> int:
 
 def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> dict[str, float]:
     t = sum(passes, Counter())
-    act, acc = program.tensor_format(layer.input).width, program.acc_width(layer.name)
+    act, acc = program.tensor_format(layer.input).width, arch.acc_width
     pool, coded = isinstance(layer, PoolLayer), uses_codebook(arch, layer)
     single = arch.micro in (Micro.DECODE, Micro.UNIFORM)
-    level = (1 if single else 2) if pool else layer.level_width
+    level = (1 if single else 2) if pool else arch.level_width
     work = layer_schedule(arch, program, layer)
     added = sum(p["added"] * p["outputs"] / p["groups"] for p in passes)  # of used columns
     active = t["live"] if pool else t["active"]
@@ -159,11 +158,10 @@ def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
             found["and_bit"] = t["live"] * level
             found["shift_mux_bit"] = added * stages(act) * acc
         case Micro.PRODUCT_TABLE:
-            term, codes = product_width(arch), 1 << arch.weight_width
-            digits = (1 << min(4, arch.act_width, act)) - 1
-            choices = (1 << (layer.weight_width if coded else arch.weight_width)) - 1
-            found["word_mux_bit"] = t["working"] * arch.rows * digits * codes * term
-            found["product_mux_bit"] = t["live"] * choices * term
+            term, words = product_width(arch), 1 << min(4, arch.act_width)
+            codes = 1 << (layer.weight_width if coded else arch.weight_width)
+            found["word_mux_bit"] = t["working"] * arch.rows * (words - 1) * codes * term
+            found["product_mux_bit"] = t["live"] * (codes - 1) * term
             found["shift_mux_bit"] = added * stages(work.beat_cycles) * acc
         case Micro.BINNED:
             term, lanes = arch.bin_width, min(arch.rows, 1 if pool else layer.weights.shape[1])

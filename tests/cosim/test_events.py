@@ -76,8 +76,8 @@ def counted(program: Program, name: str, micro: str = "decode", **options):
 # Column blocks ceil(3/2) = 2, so 8 groups of 1 beat. A lane product has 4 + 3 = 7 bits.
 # Cycles: 5 of the pass, 4 levels, 2 to the first beat, 1 beat, 7 groups 2 columns apart, 4 + 1 + 3
 # through array, drain and threshold unit, 1 for the second column: 35.
-# Flip-flops: 4 lanes of a level (3), an operand (4), a flag and a product (7): 60; 2 columns of tree
-# sum and accumulator: 28; 3 levels that are not 0: 9; control: 3 of the operand stage, 2 valid, 2
+# Flip-flops: 4 lanes of a level (3), operand (4), flag and product (7): 60; 2 columns of tree sum
+# and accumulator: 28; 3 levels that are not 0: 9; control: 3 of the operand stage, 2 valid, 2
 # first, 2 last, 1 done, 4 channels of 2 bits: 18; drain: 2 sums, channel, 2 bits of a count: 18;
 # threshold unit: held channel 3, sum 7, 1 reached, code 1, valid 3: 15; requant unit: held channel
 # 3, sum 7, residual 2, products 9 and 4, bias 2, total and shifted 11 each, code 2, valid 5: 56.
@@ -263,15 +263,16 @@ def test_read_activation():
 
 
 def test_linear():
-    """2 MACs of 1 x 2 bits in one beat; sums -1..1 take 2 bits; multiplier 1 is s2, bias 0 s1."""
+    """2 MACs of 1 x 2 bits in one beat; sums -1..1 take 2 bits, the array has the pool's 7;
+    multiplier 1 is s2, bias 0 s1."""
     events, counts = counted(chain_program(), "fc")
     assert counts.pop("clock_bit") > 0
     assert counts == {
         "multiply_bit2": 2 * 1 * 2,
-        "tree_add_bit": 2,
-        "accumulate_bit": 2,
-        "accumulator_register_bit": 2,
-        "drain_register_bit": 1 * 2 * 2 * 2,
+        "tree_add_bit": 1 + 2 + 1,
+        "accumulate_bit": 7,
+        "accumulator_register_bit": 7,
+        "drain_register_bit": 1 * 2 * 2 * 7,
         "requant_multiply_bit2": 2 * 2,
         "requant_add_bit": 2 * (2 + 2),
         "weight_read_bit": 1 * 4 * 2,

@@ -52,4 +52,7 @@ def characterized() -> list:
 def test_closed_form_is_what_synthesis_left(micro, table, rows, cols):
     widths = {name: int(table[name]) for name in WIDTHS}
     bits = flip_flops(Arch(rows=rows, cols=cols, micro=micro, **widths))
-    assert table["flip_flops"] == sum(bits[part] for part in ARRAY)
+    built = sum(bits[part] for part in ARRAY)
+    # products of code 0 are 0, and a bin counter's top bit may be: synthesis drops what is constant
+    dropped = {"product_table": 16 * 12, "binned": 1}.get(micro, 0)
+    assert table["flip_flops"] == built - dropped

@@ -60,9 +60,7 @@ class Probe:
             lanes = [
                 (live & operand.any() & level.any())
                 for each in array.columns
-                for live, operand, level in zip(
-                    each.live, each.operands, each.levels, strict=True
-                )
+                for live, operand, level in zip(each.live, each.operands, each.levels, strict=True)
             ]
             self.signals["active"] = Cat(*lanes)
         else:
