@@ -190,3 +190,19 @@ def test_twice_the_price_is_twice_the_energy_of_that_part_only():
     assert dearer.parts["multiply"] == plain.parts["multiply"]
     assert dearer.parts["weights"] == plain.parts["weights"]
     assert dearer.parts["accumulate"].expected > plain.parts["accumulate"].expected
+
+
+def test_a_bare_depthwise_layer_has_the_schedule_of_a_program():
+    """64 channels, 3 x 3, 12 x 12 outputs on 16 x 16: 4 tiles of 9 positions, 144 pixels."""
+    size = LayerSize(
+        name="dw", height=14, width=14, filter_height=3, filter_width=3, channels=1, filters=1,
+        stride=1, repeat=64,
+    )  # fmt: skip
+    program = program_of(size)
+    arch = program.arch(16, 16)
+    model = network_cycles(arch, program)[1]
+    assert (model.beats, model.passes, model.column_beats) == (4 * 9 * 144, 4, 64 * 9 * 144)
+    counts = estimate(program, arch, load("unit")).layers[0].events.counts
+    assert counts["weight_read_bit"] == 5184 * 256 * 4
+    assert counts["weight_load_bit"] == 36 * 256 * 4 + 16 * 8
+    assert counts["tree_add_bit"] == 0

@@ -219,3 +219,17 @@ def test_max_pooling_counts_its_words_and_comparisons():
     }
     assert pool.events.cycles == network_cycles(arch, program)[1].cycles
     assert (pool.events.macs, pool.events.idle_lanes) == (0, 0)
+
+
+def test_a_ratio_lets_the_clock_err_apart_from_the_logic():
+    """Logic 1 (1 to 3) and clock 2 (1 to 4), against the same clock and logic 2 (2 to 6)."""
+
+    def energy(logic: Band) -> Energy:
+        clock = Band(low=1.0, expected=2.0, high=4.0)
+        return Energy(parts=dict.fromkeys(PARTS, ZERO) | {"multiply": logic, "clock": clock})
+
+    one = energy(Band(low=1.0, expected=1.0, high=3.0))
+    two = energy(Band(low=2.0, expected=2.0, high=6.0))
+    found = ratio(one, two, ("datapath",))
+    assert (found.low, found.expected, found.high) == (4 / 7, 3 / 4, 5 / 6)
+    assert ratio(one, two, ("memory",)) is None
