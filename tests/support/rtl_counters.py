@@ -17,7 +17,7 @@ from adqhw.rtl.descriptor import PassKind
 from adqhw.rtl.image import memory_image
 from adqhw.rtl.schedule import SINGLE_CYCLE
 from adqhw.rtl.storage_fit import check_storage
-from adqhw.spec import Program
+from adqhw.spec import Program, golden
 from adqhw.spec.program import INPUT
 
 LIMIT = 200_000
@@ -37,6 +37,7 @@ class Probe:
             "busy": dut.busy,
             "image": dut.image.valid & dut.image.ready,
             "result": dut.result.valid & dut.result.ready,
+            "result_code": dut.result.payload.code,
             "beat": engine.beat.valid & engine.beat.ready,
             "weight_planes": _ones(feeder.weights.reading),
             "feed": memory.feed_enable,
@@ -131,9 +132,15 @@ def sampled(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[i
 
 
 def counted(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[Counter]]:
-    """By tensor (the input's too), for each of its passes how often each thing happened."""
+    """By tensor (the input's too), for each of its passes how often each thing happened.
+
+    The results must be the golden ones: the program ends in a map of one pixel.
+    """
     names = [INPUT, *(layer.name for layer in program.layers)]
     samples = sampled(program, image, arch)
+    codes = zip(samples["result"], samples["result_code"], strict=True)
+    wanted = golden.run(program, image[None]).logits
+    assert [code for taken, code in codes if taken] == wanted.ravel().tolist()
     totals: dict[str, list[Counter]] = {name: [] for name in names}
     waiting = Counter()  # what a pass does before its descriptor's walks begin
     for values in zip(*samples.values(), strict=True):
