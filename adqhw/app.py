@@ -5,6 +5,7 @@ import typer
 from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
 from .commands import (
     bench,
+    bench_bars,
     bench_budgets,
     bench_gates,
     bench_model,
@@ -63,6 +64,7 @@ benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
+benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))

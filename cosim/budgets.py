@@ -5,7 +5,6 @@ table, both of whole images; what either leaves out is said on the page. A progr
 that the characterization was made for, so all rows of a library have the same widths.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,6 +29,7 @@ from .gate_estimate import (
 )
 from .gate_library import GateLibrary
 from .memories import memories
+from .network_cycles import network_cycles
 from .output_estimate import output_estimate
 from .technology import Band, Technology
 
@@ -159,6 +159,7 @@ def _layer_costs(
     program: Program, arch: Arch, gates: ArrayEstimate, events: Estimate
 ) -> tuple[LayerCost, ...]:
     read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
+    models = {model.name: model for model in network_cycles(arch, program)}
     found = []
     for array in gates.layers:
         layer = program.layer(array.name)
@@ -167,7 +168,7 @@ def _layer_costs(
             LayerCost(
                 name=array.name,
                 code_bits=None if layer.codebook is None else layer.weight_width,
-                depth=math.prod(layer.kernel) * -(-int(layer.weights.shape[1]) // arch.rows),
+                depth=-(-models[array.name].beats // models[array.name].groups),
                 array_pj=array.energy_pj,
                 weight_bits_read=float(read[array.name]),
             )

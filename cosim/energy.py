@@ -1,8 +1,8 @@
 """Energy and area: events and components times a technology, with a bar on every number.
 
 `price` multiplies events by entries and sorts the result into parts; every part belongs to one of
-the splits datapath, memory, dram. Corners add: `low` of a total is the sum of the lows. Nothing
-here knows leakage, clock tree or wires; `ABSENT` is printed with every result.
+the splits datapath, memory, dram. Corners add: `low` of a total is the sum of the lows. What no
+number contains, `ABSENT`, is printed with every result.
 """
 
 import itertools
@@ -15,7 +15,13 @@ from .family_area import lane_area
 from .memories import Memories
 from .technology import BAND_KEYS, ZERO, Band, Technology
 
-ABSENT = ("leakage", "clock tree", "wires", "sequencer and address generators", "place and route")
+ABSENT = (
+    "leakage of memories",
+    "clock tree",
+    "wires",
+    "sequencer and address generators",
+    "place and route",
+)
 """What no number of this model contains."""
 
 PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}
@@ -58,21 +64,35 @@ def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
 
 
 def ratio(ours: Energy, theirs: Energy, splits: tuple[str, ...] = SPLITS) -> Band | None:
-    """`ours / theirs` in one technology; its bar takes each split at any of its three corners.
+    """`ours / theirs` in one technology; its bar takes each source of error at any of its corners.
 
-    Both sides stand in the same corner of a split, but datapath, memory and DRAM need not err in
-    the same direction. None where `theirs` is 0. `splits` narrows the ratio to a part of the total.
+    Both sides stand in the same corner of a source, but clock, logic, memory and DRAM need not err
+    in the same direction. None where `theirs` is 0. `splits` narrows the ratio to a part of the
+    total.
     """
-    mine, other = ours.split, theirs.split
-    if not any(other[s].expected for s in splits):
+    mine, other = (_sources(energy, splits) for energy in (ours, theirs))
+    if not any(band.expected for band in other.values()):
         return None
     values = [
-        sum(getattr(mine[s], k) for s, k in zip(splits, corner, strict=True))
-        / sum(getattr(other[s], k) for s, k in zip(splits, corner, strict=True))
-        for corner in itertools.product(BAND_KEYS, repeat=len(splits))
+        sum(getattr(mine[s], k) for s, k in zip(mine, corner, strict=True))
+        / sum(getattr(other[s], k) for s, k in zip(mine, corner, strict=True))
+        for corner in itertools.product(BAND_KEYS, repeat=len(mine))
     ]
-    expected = sum(mine[s].expected for s in splits) / sum(other[s].expected for s in splits)
+    expected = sum(b.expected for b in mine.values()) / sum(b.expected for b in other.values())
     return Band(low=min(values), expected=expected, high=max(values))
+
+
+CLOCK = "clock"
+"""The part of the datapath whose price errs for itself: what stands still costs it too."""
+
+
+def _sources(energy: Energy, splits: tuple[str, ...]) -> dict[str, Band]:
+    """The energy of `splits` by what errs together: the clock, and the rest of each split."""
+    found = dict.fromkeys((*([CLOCK] if PART_SPLIT[CLOCK] in splits else ()), *splits), ZERO)
+    for part, band in energy.parts.items():
+        if PART_SPLIT[part] in splits:
+            found[CLOCK if part == CLOCK else PART_SPLIT[part]] += band
+    return found
 
 
 def event_energy(name: str, technology: Technology, capacity: Memories) -> Band:

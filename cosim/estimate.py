@@ -11,25 +11,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..rtl.arch import Arch, Micro
+from ..rtl.tables import stored_width
 from ..spec.formats import IntArray
 from ..spec.layers import LayerKind, MacLayer
 from ..spec.program import INPUT, Program
-from .cycles import layer_cycles
 from .energy import ABSENT, Energy, area, event_prices, price
 from .events import LayerEvents, layer_events
-from .memories import memories, stored_width, table_bits, weight_words, word_bits
+from .memories import memories, parameter_bits, stored_bits
 from .network_cycles import TensorCycles, network_cycles
 from .technology import ZERO, Band, Technology
-from .traffic import OffArray, Options, Timing
+from .traffic import Options
 
 if TYPE_CHECKING:
     from ..sim.activity import LayerActivity
 
 ASSUMED = "assumed: no activation is 0 (weights' own code histogram)"
 NOT_A_MEASUREMENT = (
-    "An estimate: counted events times table entries. No place and route, no wires, no clock "
-    "tree, no leakage; the table holds literature corners (unit: plain counts), not measured "
-    "silicon."
+    "An estimate: counted events times table entries (unit: plain counts), not measured silicon: "
+    "no place and route, no wires, no clock tree. A bar is what the table's sources disagree "
+    "about, supply (0.9 to 1.1 V) among it, not all error. For the datapath the gates rule "
+    "(`estimate --gates`): docs/results/event-bars.md holds literature45's bars against them."
 )
 
 
@@ -171,25 +172,19 @@ def program_events(
     models: `network_cycles` by name; the cycles are the accelerator's, passes included.
     """
     found = []
-    for layer in program.layers:
+    for number, layer in enumerate(program.layers):
         measured = activity[layer.name] if activity is not None else None
-        cycles = models[layer.name].cycles
         events = layer_events(
             program,
             layer,
             arch,
-            _timing(program, layer, arch, cycles),
+            models[layer.name],
+            before=None if number else models[INPUT],
             active_macs=measured.active_macs / measured.images if measured else None,
             options=options,
         )
-        found.append(replace(events, cycles=cycles))
+        found.append(events)
     return found
-
-
-def _timing(program: Program, layer: Any, arch: Any, cycles: Any) -> Timing:
-    if layer.kind is LayerKind.MAX_POOL:
-        return OffArray(cycles=cycles)
-    return layer_cycles(arch, program, layer.name)
 
 
 def uniform_baseline(result: Estimate, program: Program, **measured: Any) -> Estimate:
@@ -214,13 +209,12 @@ def _layer_estimate(
     prices: Mapping[str, Band],
 ) -> LayerEstimate:
     weighted = isinstance(layer, MacLayer)
-    held = table_bits(layer, arch.micro)
-    held += weight_words(layer, arch) * word_bits(layer, arch) if weighted else 0
+    held = stored_bits(program, layer, arch) + parameter_bits(program, layer, arch)
     return LayerEstimate(
         name=layer.name,
         kind=layer.kind,
         weight_width=layer.weight_width if weighted else None,
-        stored_width=stored_width(layer, arch.micro) if weighted else None,
+        stored_width=stored_width(arch, layer) if weighted else None,
         act_width=program.tensor_format(layer.input).width,
         events=events,
         energy=price(events, prices),

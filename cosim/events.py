@@ -1,7 +1,8 @@
-"""Events: what happens how often while one layer processes one image on the array.
+"""Events: what happens how often while one layer processes one image on the accelerator.
 
-Counts come from the closed forms of the output-stationary array (beats B, groups G from the cycle
-model) and, for the one thing that depends on data, from measured activity. Per layer and image:
+Cycles and counts come from one schedule, the accelerator's (`network_cycles`: passes, beats, groups
+of sums), and, for the one thing that depends on data, from measured activity. The RTL's own
+counters say the same, layer by layer (`tests/cosim/test_event_counters.py`). Per layer and image:
 
 | event | count | part |
 | --- | --- | --- |
@@ -16,34 +17,42 @@ model) and, for the one thing that depends on data, from measured activity. Per 
 | bin_add_bit | binned: active additions into a bin x bin_width | multiply |
 | bin_register_bit, bin_mux_bit | the same, and once more as the bin leaves | multiply |
 | combine_add_bit, combine_register_bit | shift_add: sums x acc_width | accumulate |
-| product_mux_bit | product_table: a row's word per cycle, a product per MAC and cycle | lookup |
-| table_build_add_bit, table_build_register_bit | words x codes x product, per pass | lookup |
-| tree_add_bit | r - 1 adders for a column's r used lanes, each as wide as its stage | add |
+| word_mux_bit | product_table: the word that a row's digit selects, per row and cycle | lookup |
+| product_mux_bit | product_table: a product of the row's word, per ungated MAC, cycle | lookup |
+| table_build_add_bit, table_build_register_bit | words x codes x product, in every pass | lookup |
+| tree_add_bit | per beat, r - 1 adders for the r lanes of a column that have a weight | add |
 | accumulate_bit | used column-beats x acc_width (one addition) | accumulate |
 | accumulator_register_bit | used column-beats x acc_width | accumulate |
-| drain_register_bit | G x cols^2 x acc_width: a load and cols shifts | accumulate |
+| drain_register_bit | groups x cols^2 x acc_width: a load and cols shifts | accumulate |
 | compare_bit | outputs x (2^act_width - 1) x acc_width | output |
 | requant_multiply_bit2 | outputs x (multiplier_width x acc_width + skip term) | output |
 | requant_add_bit | outputs x (2, with a skip 3) x (multiplier_width + acc_width) | output |
-| weight_read_bit | B x rows x cols x stored width: idle and gated lanes are read too | weights |
-| weight_load_bit | packed weights and tables written once per load of the network | weights |
-| activation_read_bit | B x rows x input width; residual and direct codes | activations |
-| activation_write_bit | outputs x output width; first layer: the image too | activations |
-| table_read_bit | packed codebook, thresholds, requants, fetched before the layer | tables |
+| clock_bit | cycles of all passes x flip-flops of array, drain and both output units | clock |
+| | first layer: the cycles in which the image comes in too | |
+| weight_read_bit | beats x rows x cols x stored width: idle, gated lanes are read too | weights |
+| weight_load_bit | words and codebooks written once per load of the network | weights |
+| activation_read_bit | words x rows x input width: per beat, residual, direct code | activations |
+| activation_write_bit | outputs x output width x banks; first: the image too | activations |
+| table_read_bit | the codebook, once before the layer | tables |
 | codebook_register_bit | the codebook written into the array's registers | tables |
-| parameter_write_bit | one row per channel into the output unit's memory | tables |
+| parameter_write_bit | one row per channel, once per load of the network | tables |
 | parameter_read_bit | a row per drained sum (idle columns too) or code; shared: once | tables |
 | dram_weight_bit | packed weights and tables once per load of the network (`Options`) | dram |
 | dram_map_bit | first layer: the image in; last layer: the logits out | dram |
 
+level_width and acc_width are the array's: what is narrower is extended with its sign, which moves
+in all bits. The output units' are the layer's.
+
 An output-stationary array keeps sums in place and **reads every weight again for every output
 pixel**: weight_read_bit dominates, and it is where a narrow code pays. MACs of padding positions
 count, the hardware feeds them. A gated lane (stored field 0) still passes its 0 through the adders.
-An average pool is a sum in column 0 with level 1. Max pooling stands beside the array: `rows` codes
-are read and compared (input width) per window position, padding included.
-Not counted, because the technology has no number for them: leakage, clock tree, wires, the
-sequencer, address generators, and idle cycles. Pipeline registers of the lanes are inside the
-technology's `datapath_overhead`.
+Grouped layers and average pools run tile by tile: a column block reads the input blocks that hold
+its outputs' channels, once per tile. Max pooling stands beside the array: `rows` codes are read and
+compared (input width) per window position, padding included.
+**No clock is gated**: a lane that stands still, a column without a channel and a row without an
+input are clocked in every cycle, in read activations and pools as well.
+Not counted, because the technology has no number for them: clock tree, wires, leakage of memories,
+the sequencer, address generators and their registers, the output registers of memories.
 """
 
 import math
@@ -52,11 +61,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..rtl.arch import Arch
-from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ..spec.layers import Layer, MacLayer, PoolLayer
 from ..spec.program import Program
-from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events, pool_events
-from .memories import map_bits
-from .traffic import Options, Timing, memory_events, network_events, on_array
+from .elementwise import real
+from .family_events import table_build
+from .flip_flops import flip_flops
+from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events
+from .memories import has_sums
+from .network_cycles import TensorCycles
+from .traffic import Options, memory_events, network_events
 
 
 class EventKind(NamedTuple):
@@ -80,6 +93,7 @@ EVENTS: dict[str, EventKind] = {
     "bin_add_bit": EventKind("add", "datapath", "multiply", overhead=True),
     "bin_register_bit": EventKind("register", "datapath", "multiply"),
     "bin_mux_bit": EventKind("mux", "datapath", "multiply"),
+    "word_mux_bit": EventKind("select", "datapath", "lookup"),
     "product_mux_bit": EventKind("mux", "datapath", "lookup"),
     "table_build_add_bit": EventKind("add", "datapath", "lookup", overhead=True),
     "table_build_register_bit": EventKind("register", "datapath", "lookup"),
@@ -92,6 +106,7 @@ EVENTS: dict[str, EventKind] = {
     "compare_bit": EventKind("compare", "datapath", "output", overhead=True),
     "requant_multiply_bit2": EventKind("multiply", "datapath", "output", overhead=True),
     "requant_add_bit": EventKind("add", "datapath", "output", overhead=True),
+    "clock_bit": EventKind("clock", "datapath", "clock"),
     "weight_read_bit": EventKind("sram", "memory", "weights", "weight_bits"),
     "weight_load_bit": EventKind("sram", "memory", "weights", "weight_bits"),
     "activation_read_bit": EventKind("sram", "memory", "activations", "activation_bits"),
@@ -129,45 +144,59 @@ def layer_events(
     program: Program,
     layer: Layer,
     arch: Arch,
-    timing: Timing,
+    timing: TensorCycles,
     *,
+    before: TensorCycles | None = None,
     active_macs: float | None = None,
     options: Options | None = None,
 ) -> LayerEvents:
     """Events of `layer` for one image.
 
-    active_macs: measured mean per image; None assumes that no activation code is 0.
+    timing: of the layer, by `network_cycles`. before: that of the image's way in, whose clock and
+    pass the layer pays for (the first one). active_macs: measured mean per image; None assumes that
+    no activation code is 0.
     """
     outputs = math.prod(program.tensor_shape(layer.name))
-    macs = busy = float(program.macs(layer.name))
-    gated = active = 0.0
+    macs, gated, active = _macs(program, layer, arch, active_macs)
     counts = dict.fromkeys(EVENTS, 0.0)
-    match layer:
-        case MacLayer():
-            gated = gated_macs(program, layer, arch)
-            active = nonzero_level_macs(program, layer) if active_macs is None else active_macs
-            counts |= lane_events(program, layer, arch, timing.beats, macs - gated, active)
-        case PoolLayer(kind=LayerKind.MAX_POOL):
-            busy = 0.0
-            width = program.tensor_format(layer.input).width
-            counts["compare_bit"] = float(outputs * layer.kernel**2 * width)
-        case PoolLayer():
+    busy = macs
+    if has_sums(layer):
+        assert isinstance(layer, MacLayer | PoolLayer)
+        if isinstance(layer, PoolLayer):
             busy = float(outputs * layer.kernel**2)
-            counts |= pool_events(program, layer, arch, timing.beats, busy)
-        case ThresholdLayer():
-            pass
+        ungated = macs - gated if isinstance(layer, MacLayer) else busy
+        moving = active if isinstance(layer, MacLayer) else busy
+        counts |= lane_events(program, layer, arch, timing, ungated=ungated, active=moving)
+    elif isinstance(layer, PoolLayer):
+        width = program.tensor_format(layer.input).width
+        counts["compare_bit"] = float(outputs * layer.kernel**2 * width)
     counts |= output_events(program, layer, outputs)
     counts |= memory_events(program, layer, arch, timing, outputs)
     counts |= network_events(program, layer, arch, options or Options())
-    counts["activation_write_bit"] += map_bits(program, layer.name)
+    passes, cycles = (timing.passes, timing.cycles)
+    if before is not None:
+        passes, cycles = passes + before.passes, cycles + before.cycles
+    counts |= table_build(arch, passes)
+    counts["clock_bit"] = real(cycles * sum(flip_flops(arch).values()))
     return LayerEvents(
         name=layer.name,
         macs=macs,
         gated_macs=gated,
         active_macs=active,
-        idle_lanes=timing.beats * arch.rows * arch.cols - busy if on_array(layer) else 0.0,
+        idle_lanes=timing.beats * arch.rows * arch.cols - busy if has_sums(layer) else 0.0,
         beats=timing.beats,
         cycles=timing.cycles,
         outputs=outputs,
         counts=counts,
     )
+
+
+def _macs(
+    program: Program, layer: Layer, arch: Arch, measured: float | None
+) -> tuple[float, float, float]:
+    """MACs of a layer with weights: all, gated, active."""
+    macs = float(program.macs(layer.name))
+    if not isinstance(layer, MacLayer):
+        return macs, 0.0, 0.0
+    active = nonzero_level_macs(program, layer) if measured is None else measured
+    return macs, gated_macs(program, layer, arch), active

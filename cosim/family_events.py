@@ -5,7 +5,7 @@ from typing import Any
 
 from ..rtl.arch import Arch, Micro
 from ..rtl.product_table import product_width
-from ..rtl.schedule import Schedule, bin_count, table_slice
+from ..rtl.schedule import Schedule, bin_count, table_build_cycles, table_slice
 from ..rtl.shift_add import entry_layout
 from .elementwise import bit_length, most, real
 
@@ -27,7 +27,6 @@ class LaneLoad:
     set_bits: float
     """Additions of the ungated MACs where levels are taken bit by bit; else the same as ungated."""
     beats: Any
-    passes: Any
     sums: int
     """Results of used columns."""
     column_beats: Any
@@ -99,18 +98,26 @@ def _bit_serial(load: LaneLoad) -> dict[str, Any]:
 
 
 def _product_table(arch: Arch, load: LaneLoad) -> dict[str, Any]:
-    """A lane selects among 2^weight_width products, its row before among the table's words."""
-    codes, words, width = 1 << arch.weight_width, 1 << table_slice(arch), product_width(arch)
-    cycles = load.work.beat_cycles
-    by_row = load.beats * arch.rows * cycles * (words - 1) * codes * width
-    by_lane = load.ungated * cycles * (codes - 1) * width
-    built = load.passes * (words - 1) * codes * width
+    """A row's digit selects its word of the layer's products, a lane one of the word's with its
+    code."""
+    codes, words = 1 << (load.codes or arch.weight_width), 1 << table_slice(arch)
+    cycles, width = load.work.beat_cycles, product_width(arch)
     shifts = load.column_beats * cycles * _stages(cycles) * load.acc_width
     return {
-        "product_mux_bit": by_row + by_lane,
-        "table_build_add_bit": real(built),
-        "table_build_register_bit": 2.0 * built,  # the word, and the newest one
+        "word_mux_bit": real(load.beats * arch.rows * cycles * (words - 1) * codes * width),
+        "product_mux_bit": load.ungated * cycles * (codes - 1) * width,
         "shift_mux_bit": real(shifts),
+    }
+
+
+def table_build(arch: Arch, passes: Any) -> dict[str, Any]:
+    """`product_table` builds its table in every pass, also in those that do not use it."""
+    if arch.micro is not Micro.PRODUCT_TABLE:
+        return {}
+    built = real(passes * table_build_cycles(arch) * product_width(arch)) * (1 << arch.weight_width)
+    return {
+        "table_build_add_bit": built,
+        "table_build_register_bit": 2.0 * built,  # the word, and the newest one
     }
 
 

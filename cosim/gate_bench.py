@@ -14,6 +14,7 @@ from .array_gates import array_component, array_parts, play_stream
 from .energy import event_prices
 from .estimate import Estimate
 from .events import EVENTS, LayerEvents
+from .flip_flops import ARRAY, flip_flops
 from .gate_energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
 from .gate_lanes import LaneModel, lane_model
 from .gate_mapping import map_component
@@ -23,7 +24,7 @@ from .gate_streams import OperandStream, random_twin, recorded
 from .gate_timing import critical_path
 from .liberty import Library, read_liberty
 from .memories import memories
-from .technology import ZERO, Band
+from .technology import Band
 from .toolchain import Simulator
 
 ARRAY_PARTS = ("multiply", "lookup", "add", "accumulate")
@@ -185,11 +186,15 @@ def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     """pJ per MAC that the event model gives to the lane array alone."""
     prices = event_prices(result.technology, memories(program, result.arch))
     (events,) = (layer.events for layer in result.layers if layer.name == name)
-    return _array_energy(events, prices) * (1 / events.macs)
+    return array_events_pj(events, result.arch, prices) * (1 / events.macs)
 
 
-def _array_energy(events: LayerEvents, prices: Mapping[str, Band]) -> Band:
-    return sum((prices[e] * events.counts[e] for e in ARRAY_EVENTS), start=ZERO)
+def array_events_pj(events: LayerEvents, arch: Arch, prices: Mapping[str, Band]) -> Band:
+    """pJ of a layer in the lane array alone, by events: its own flip-flops' clock among them."""
+    bits = flip_flops(arch)
+    clocked = events.cycles * sum(bits[part] for part in ARRAY)
+    moved = (prices[e] * events.counts[e] for e in ARRAY_EVENTS)
+    return sum(moved, start=prices["clock_bit"] * clocked)
 
 
 def _flip_flops(netlist: Netlist, library: Any) -> int:

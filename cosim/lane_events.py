@@ -1,19 +1,19 @@
 """Events of the lanes, adder trees and output units: the datapath rows of the table in `events`."""
 
 import math
-from functools import lru_cache
 from typing import Any
 
 from ..rtl.arch import Arch, Micro
 from ..rtl.schedule import SINGLE_CYCLE, layer_schedule
 from ..rtl.tables import uses_codebook
-from ..rtl.tiling import tiles
+from ..rtl.tiling import used_lanes
 from ..spec.activation import Threshold
 from ..spec.layers import Layer, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
 from .elementwise import elementwise, least, real, tree_add_bits
 from .family_events import LaneLoad, adders, lane_counts
+from .network_cycles import TensorCycles
 from .weight_facts import requant_widths, weight_facts
 
 
@@ -34,104 +34,74 @@ def nonzero_level_macs(program: Program, layer: MacLayer) -> float:
 
 
 def lane_events(
-    program: Program, layer: MacLayer, arch: Arch, beats: Any, ungated: float, active: float
-) -> dict[str, Any]:
-    """Lanes, adder tree and accumulators."""
-    load = _lane_load(program, layer, arch, beats, ungated, active)
-    full, rest = divmod(int(layer.weights.shape[1]), arch.rows)
-    taps = layer.kernel[0] * layer.kernel[1]
-    return lane_counts(arch, load) | _adder_events(arch, load, full * taps, rest, taps)
-
-
-def _adder_events(arch: Arch, load: LaneLoad, full: Any, rest: Any, taps: int) -> dict[str, Any]:
-    """Trees and accumulators of sums with `full` beats of all lanes and `taps` of `rest` lanes."""
+    program: Program, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
+    *, ungated: float, active: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Lanes, adder trees and accumulators of a layer with sums."""
+    load = _lane_load(program, layer, arch, timing, ungated, active)
     shape = adders(arch, load)
     if shape.tree_cycles:
-        tree = full * tree_add_bits(arch.rows, shape.width, load.acc_width)
-        tree += taps * tree_add_bits(rest, shape.width, load.acc_width)
-        tree *= shape.tree_cycles
+        tree = _tree_bits(program, layer, arch, shape.width) * shape.tree_cycles
         steps = load.column_beats * shape.tree_cycles
     else:  # the bins of a finished sum
-        tree = load.work.final_cycles * tree_add_bits(load.lanes, shape.width, load.acc_width)
         steps = load.sums * load.work.final_cycles
-    return {
-        "tree_add_bit": real(load.sums * tree * shape.trees),
+        tree = steps * tree_add_bits(load.lanes, shape.width, load.acc_width)
+    return lane_counts(arch, load) | {
+        "tree_add_bit": real(tree * shape.trees),
         "accumulate_bit": real(steps * load.acc_width * shape.trees),
         "accumulator_register_bit": real(steps * load.acc_width * shape.trees),
     }
 
 
+def _tree_bits(program: Program, layer: MacLayer | PoolLayer, arch: Arch, width: Any) -> Any:
+    """Adder bits of all beats of the used columns, each over the lanes that have a weight."""
+    channels = program.tensor_shape(layer.input)[0]
+    acc_width, beats = arch.acc_width, _pixels(program, layer.name) * _taps(layer)
+    if isinstance(layer, MacLayer) and layer.groups == 1:
+        full, rest = divmod(channels, arch.rows)
+        one = full * tree_add_bits(arch.rows, width, acc_width)
+        return beats * layer.out_channels * (one + tree_add_bits(rest, width, acc_width))
+
+    def of_blocks(rows: int, term: int) -> int:
+        lanes = used_lanes(layer, channels, rows=rows)
+        return sum(blocks * tree_add_bits(n, term, acc_width) for n, blocks in lanes.items())
+
+    return beats * elementwise(of_blocks, arch.rows, width)
+
+
+def _taps(layer: MacLayer | PoolLayer) -> int:
+    """Positions of the window."""
+    return layer.kernel**2 if isinstance(layer, PoolLayer) else layer.kernel[0] * layer.kernel[1]
+
+
 def _lane_load(
-    program: Program, layer: MacLayer, arch: Arch, beats: Any, ungated: float, active: float
-) -> LaneLoad:
-    channels = int(layer.weights.shape[1])
-    sums = _pixels(program, layer.name) * layer.out_channels
-    coded = uses_codebook(arch, layer)
+    program: Program, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
+    ungated: float, active: float,
+) -> LaneLoad:  # fmt: skip
+    """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
+    moves in all bits; the bits above a narrower activation are 0 and stand still. In an average
+    pool the level is 1: one partial product, no bit more than the activation has, no sign."""
+    coded, pool = uses_codebook(arch, layer), isinstance(layer, PoolLayer)
+    level_width = (1 if arch.micro in SINGLE_CYCLE else 2) if pool else arch.level_width
+    channels = 1 if pool else int(layer.weights.shape[1])
     set_bits = ungated
-    if not coded and arch.micro in (Micro.BINNED, Micro.SHIFT_ADD):
+    if not pool and not coded and arch.micro in (Micro.BINNED, Micro.SHIFT_ADD):
         set_bits = float(weight_facts(layer).level_ones * _pixels(program, layer.name))
-    blocks = -(-channels // arch.rows)
     return LaneLoad(
         work=layer_schedule(arch, program, layer),
         act_width=program.tensor_format(layer.input).width,
-        level_width=layer.level_width,
-        acc_width=program.acc_width(layer.name),
+        level_width=level_width,
+        acc_width=arch.acc_width,
         codes=layer.weight_width if coded else None,
         ungated=ungated,
         active=active,
         set_bits=set_bits,
-        beats=beats,
-        passes=_passes(layer, arch),
-        sums=sums,
-        column_beats=sums * layer.kernel[0] * layer.kernel[1] * blocks,
+        beats=timing.beats,
+        sums=math.prod(program.tensor_shape(layer.name)),
+        column_beats=timing.column_beats,
         lanes=least(channels, arch.rows),
         factor=weight_facts(layer).factor if coded else 1,
     )
-
-
-def _passes(layer: MacLayer, arch: Arch) -> Any:
-    """Tiles of the layer; one where every output reads every input."""
-    if layer.groups == 1:
-        return 1
-    sizes = layer.out_channels, layer.in_channels, layer.groups
-    return elementwise(lambda rows, cols: _tile_count(*sizes, rows, cols), arch.rows, arch.cols)
-
-
-@lru_cache(maxsize=65536)
-def _tile_count(outputs: int, inputs: int, groups: int, rows: int, cols: int) -> int:
-    return len(tiles(outputs, inputs, groups, rows=rows, cols=cols))
-
-
-def pool_events(
-    program: Program, layer: PoolLayer, arch: Arch, beats: Any, terms: float
-) -> dict[str, Any]:
-    """An average pool is a sum in column 0 with level 1, stored in 2 bits, of which one is 1."""
-    sums = math.prod(program.tensor_shape(layer.name))
-    full, rest = divmod(layer.kernel**2, arch.rows)
-    # times level 1 is one partial product, and no bit more than the activation has
-    single = arch.micro in SINGLE_CYCLE
-    load = LaneLoad(
-        work=layer_schedule(arch, program, layer),
-        act_width=program.tensor_format(layer.input).width,
-        level_width=1 if single else 2,
-        acc_width=program.acc_width(layer.name),
-        codes=None,
-        ungated=terms,
-        active=terms,
-        set_bits=terms,
-        beats=beats,
-        passes=1,
-        sums=sums,
-        column_beats=sums * (full + (rest > 0)),
-        lanes=least(layer.kernel**2, arch.rows),
-    )
-    counts = lane_counts(arch, load) | _adder_events(arch, load, full, rest, 1)
-    if single:
-        width = load.act_width
-        tree = full * tree_add_bits(arch.rows, width, load.acc_width)
-        tree += tree_add_bits(rest, width, load.acc_width)
-        counts["tree_add_bit"] = real(sums * tree)
-    return counts
 
 
 def output_events(program: Program, layer: Layer, outputs: int) -> dict[str, float]:

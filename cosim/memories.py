@@ -2,11 +2,12 @@
 
 Three memories, each one bank, each as large as this program needs and no larger:
 
-* weights: for every layer with weights, one word of `rows * cols` fields per beat of a pixel group
-  (padded lanes are stored as code 0), and the packed tables (codebook, thresholds, requants) of all
-  layers;
+* weights: of every layer with sums, one word of `rows * cols` fields per beat of a pixel group
+  (lanes without a weight are stored as code 0; average pooling stores its 1 once per block), and
+  the levels of all codebooks;
 * activations: the largest sum of maps alive at once (input map, output map, residual stream);
-* parameters: the memories of threshold and requant unit, as the RTL builds them.
+* parameters: a row per channel of every layer (one when all share it) of the threshold and of the
+  requant unit, as wide as the RTL builds them.
 """
 
 import math
@@ -15,10 +16,13 @@ from itertools import accumulate
 from typing import Any
 
 from ..rtl.arch import Arch, Micro
+from ..rtl.tables import has_rows, output_of, stored_width
+from ..rtl.tiling import block_pairs
 from ..spec.activation import Threshold
-from ..spec.layers import Layer, MacLayer
+from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
+from .elementwise import elementwise
 from .weight_facts import requant_widths
 
 
@@ -33,37 +37,63 @@ class Memories:
 
 def memories(program: Program, arch: Arch) -> Memories:
     """Capacities of the three memories for `program` on `arch`."""
-    weights = 0
-    for layer in program.layers:
-        weights += table_bits(layer, arch.micro)
-        if isinstance(layer, MacLayer):
-            weights += weight_words(layer, arch) * word_bits(layer, arch)
-    rows = 1 << arch.channel_width
     return Memories(
-        weight_bits=weights,
+        weight_bits=sum(stored_bits(program, layer, arch) for layer in program.layers),
         activation_bits=peak_live_bits(program),
-        parameter_bits=rows * (threshold_row_bits(arch) + requant_row_bits(arch)),
+        parameter_bits=sum(parameter_bits(program, layer, arch) for layer in program.layers),
     )
 
 
-def stored_width(layer: MacLayer, micro: Micro) -> int:
-    """Bits of one stored weight: the code for `decode`, the level itself for `uniform`."""
-    if micro is Micro.UNIFORM and layer.codebook is not None:
-        return layer.level_width
-    return layer.weight_width
-
-
-def word_bits(layer: MacLayer, arch: Arch) -> Any:
+def word_bits(layer: MacLayer | PoolLayer, arch: Arch) -> Any:
     """Bits of the weight word of one beat."""
-    return arch.rows * arch.cols * stored_width(layer, arch.micro)
+    return arch.rows * arch.cols * stored_width(arch, layer)
 
 
-def weight_words(layer: MacLayer, arch: Arch) -> Any:
-    """Words of a layer: kernel positions x channel blocks x column blocks, per group."""
-    kernel_h, kernel_w = layer.kernel
-    channel_blocks = -(-int(layer.weights.shape[1]) // arch.rows)
-    column_blocks = -(-(layer.out_channels // layer.groups) // arch.cols)
-    return kernel_h * kernel_w * channel_blocks * column_blocks * layer.groups
+def weight_words(program: Program, layer: Layer, arch: Arch) -> Any:
+    """Words of a layer in the weight memory: what its passes store (`rtl.passes`)."""
+    if not has_sums(layer):
+        return 0
+    channels = program.tensor_shape(layer.input)[0]
+    if isinstance(layer, PoolLayer):  # every position of the window reads the same word
+        return _pairs(channels, channels, channels, arch)
+    positions = layer.kernel[0] * layer.kernel[1]
+    return positions * _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)
+
+
+def _pairs(outputs: int, inputs: int, groups: int, arch: Arch) -> Any:
+    return elementwise(
+        lambda rows, cols: block_pairs(outputs, inputs, groups, rows=rows, cols=cols),
+        arch.rows,
+        arch.cols,
+    )
+
+
+def has_sums(layer: Layer) -> bool:
+    """True when the layer's sums are made by the lanes and leave through the drain."""
+    return isinstance(layer, MacLayer) or layer.kind is LayerKind.AVG_POOL
+
+
+def stored_bits(program: Program, layer: Layer, arch: Arch) -> Any:
+    """Bits of a layer in the weight memory: its words and the levels of its codebook."""
+    if not has_sums(layer):
+        return 0
+    assert isinstance(layer, MacLayer | PoolLayer)
+    words = weight_words(program, layer, arch)
+    return words * word_bits(layer, arch) + codebook_bits(layer, arch.micro)
+
+
+def parameter_bits(program: Program, layer: Layer, arch: Arch) -> int:
+    """Bits of a layer's rows in the memory of its output unit."""
+    if not has_rows(program, layer):
+        return 0
+    return int(output_of(layer).channels * row_bits(layer, arch))
+
+
+def row_bits(layer: Layer, arch: Arch) -> int:
+    """One row of the memory of the layer's output unit: it is read whole."""
+    if isinstance(layer.output, Threshold):
+        return threshold_row_bits(arch)
+    return requant_row_bits(arch)
 
 
 def codebook_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
@@ -74,7 +104,8 @@ def codebook_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
 
 
 def table_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
-    """Packed bits of a layer's codebook and output-stage parameters, each in its own width."""
+    """Packed bits of a layer's codebook and output-stage parameters, each in its own width: what
+    the program's file holds of them."""
     bits = codebook_bits(layer, micro)
     match layer.output:
         case Threshold() as output:

@@ -20,21 +20,39 @@ from ..rtl.timing import (
 from ..spec.layers import LayerKind, MacLayer, PoolLayer
 from ..spec.program import INPUT, Program
 from ..spec.requant import Requant
-from .elementwise import most
+from .elementwise import least, most
+
+SUMMED = (
+    "cycles", "beats", "drain_stalls", "passes", "groups", "drained", "column_beats",
+    "column_blocks",
+)  # fmt: skip
+"""What a layer's tiles add up to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TensorCycles:
-    """Time of all passes of one layer (or of the input), from fetch to last code.
-
-    drain_stalls: cycles in which the array waits for the drain. beats: accepted by the array.
+    """Time of all passes of one layer (or of the input), from fetch to last code, and what is done
+    in it: the schedule that events are counted from.
     """
 
     name: str
     kind: str
     cycles: int
     beats: int = 0
+    """Accepted by the array."""
     drain_stalls: int = 0
+    """Cycles in which the array waits for the drain."""
+    passes: int = 1
+    groups: int = 0
+    """How often the columns finish a sum, all of them at once."""
+    drained: int = 0
+    """Sums that pass the drain, those of idle columns too."""
+    column_beats: int = 0
+    """Beats, summed over the columns whose sums belong to an output channel."""
+    column_blocks: int = 0
+    """Blocks of `cols` output channels."""
+    words: int = 0
+    """That a max pool reads."""
 
 
 def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
@@ -77,10 +95,13 @@ def _direct(arch: Arch, program: Program, name: str, *, requant: bool) -> int:
 def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
     channels, height, width = program.tensor_shape(layer.name)
     words = -(-channels // arch.rows) * height * width * layer.kernel**2
-    cycles = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY
+    cycles, passes = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY, 1
     if layer is program.layers[-1]:  # the result leaves in a pass of its own
         cycles += _direct(arch, program, layer.name, requant=True)
-    return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
+        passes = 2
+    return TensorCycles(
+        name=layer.name, kind=str(layer.kind), cycles=cycles, passes=passes, words=words
+    )
 
 
 def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
@@ -93,8 +114,10 @@ def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCy
     work = layer_schedule(arch, program, layer)
     latency = array_latency(arch, requant=isinstance(layer.output, Requant), work=work)
     cycles = 0 if pool or not uses_codebook(arch, layer) else len(layer.codebook.levels)
-    beats = stalls = 0
-    for tile in _tiles(layer, channels, arch):
+    found = _tiles(layer, channels, arch)
+    outputs = channels if pool else layer.out_channels
+    beats = stalls = sums = column_beats = 0
+    for tile in found:
         depth, groups = kernel * tile.input_blocks, tile.blocks * height * width
         busy = work.group_cycles(depth)
         cycles += PASS_OVERHEAD + OPERAND_LATENCY + build_stall(arch)
@@ -102,9 +125,14 @@ def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCy
         cycles += latency + arch.cols - 1
         beats += groups * depth
         stalls += (groups - 1) * most(0, arch.cols - busy)
+        sums += groups
+        columns = least(outputs - tile.first, tile.blocks * arch.cols)
+        column_beats += columns * height * width * depth
     return TensorCycles(
-        name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls
-    )
+        name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls,
+        passes=len(found), groups=sums, drained=sums * arch.cols, column_beats=column_beats,
+        column_blocks=sums // (height * width),
+    )  # fmt: skip
 
 
 def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]:
@@ -119,7 +147,6 @@ def _one_by_one(points: Any, program: Program, layer: MacLayer | PoolLayer) -> T
     """Vectors of `cosim.points`, where the number of tiles itself depends on the array."""
     each = [_sums(arch, program, layer) for arch in points.arrays]
     vectors = {
-        name: np.array([getattr(found, name) for found in each], np.int64)
-        for name in ("cycles", "beats", "drain_stalls")
+        name: np.array([getattr(found, name) for found in each], np.int64) for name in SUMMED
     }
     return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)

@@ -27,7 +27,9 @@ ENTRIES = {
     "add": "pJ/bit",
     "compare": "pJ/bit",
     "mux": "pJ/bit",
+    "select": "pJ/bit",
     "register": "pJ/bit",
+    "clock": "pJ/bit",
     "datapath_overhead": "1",
     "sram": "pJ/bit",
     "sram_floor": "KiB",
@@ -40,7 +42,9 @@ ENTRIES = {
     "area_overhead": "1",
     "sram_area": "um2/bit",
 }
-"""Entry -> unit. bit^2: product of two operand widths. sram: one bit of a 1 KiB memory."""
+"""Entry -> unit. bit^2: product of two operand widths. sram: one bit of a 1 KiB memory. register: a
+bit that is written; clock: a flip-flop's bit in every cycle, written or not. mux: a bit of a 2:1
+multiplexer whose data and select are new; select: one whose data stands still."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 """Of a technology: it stands in tables, on pages and in names of files."""

@@ -70,7 +70,7 @@ class BeatFeeder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.walker = walker = BeatWalker(self.arch)
-        m.submodules.weights = weights = WeightMemory(self.arch)
+        m.submodules.weights = self.weights = weights = WeightMemory(self.arch)
         wiring.connect(m, wiring.flipped(self.load), weights.load)
         advance = Signal()
         m.d.comb += [

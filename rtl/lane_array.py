@@ -95,6 +95,7 @@ class LaneArray(wiring.Component):
         self.registers = {"control": control}  # for proofs
         if self.arch.micro not in SINGLE_CYCLE:
             self.registers["steps"] = steps
+        self.columns = []  # those that are submodules, for benches
         inputs |= {"load": control.load} | self._tail(m, control, waiting)
         for col in range(self.arch.cols):
             self._column(m, f"column_{col}", inputs | {"weights": beat.weights[col]}, sums.acc[col])
@@ -152,5 +153,6 @@ class LaneArray(wiring.Component):
             m.submodules[name] = Instance(COLUMN_MODULE, **ports, **clocks, o_acc=acc)
             return
         column = m.submodules[name] = column_for(self.arch)
+        self.columns.append(column)
         m.d.comb += [getattr(column, port).eq(signal) for port, signal in inputs.items()]
         m.d.comb += acc.eq(column.acc)

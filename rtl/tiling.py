@@ -1,6 +1,8 @@
 """Tiling: how a layer with sums is cut into column blocks, each reading a range of input blocks."""
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
@@ -45,6 +47,43 @@ def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: 
     if isinstance(layer, PoolLayer):
         return tiles(channels, channels, channels, rows=rows, cols=cols)
     return tiles(layer.out_channels, layer.in_channels, layer.groups, rows=rows, cols=cols)
+
+
+def block_pairs(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> int:
+    """Column blocks times the input blocks that each of them reads: beats of a kernel position."""
+    if groups == 1:
+        return -(-outputs // cols) * -(-inputs // rows)
+    return _grouped_pairs(outputs, inputs, groups, rows, cols)
+
+
+@lru_cache(maxsize=65536)
+def _grouped_pairs(outputs: int, inputs: int, groups: int, rows: int, cols: int) -> int:
+    found = tiles(outputs, inputs, groups, rows=rows, cols=cols)
+    return sum(tile.blocks * tile.input_blocks for tile in found)
+
+
+def used_lanes(layer: MacLayer | PoolLayer, channels: int, *, rows: int) -> dict[int, int]:
+    """How many of the input blocks of all outputs have so many lanes with a weight.
+
+    A group's channels need not begin at a block's first lane; 16 channels on 4 rows beginning at
+    lane 2 lie in five blocks: 2, 4, 4, 4 and 2 lanes.
+    """
+    if isinstance(layer, PoolLayer):
+        return {1: channels}
+    groups, per_in = layer.groups, layer.in_channels // layer.groups
+    return _used_lanes(layer.out_channels // groups, per_in, groups, rows)
+
+
+@lru_cache(maxsize=65536)
+def _used_lanes(per_out: int, per_in: int, groups: int, rows: int) -> dict[int, int]:
+    found: Counter[int] = Counter()
+    for group in range(groups):
+        first = min(per_in, rows - group * per_in % rows)
+        full, rest = divmod(per_in - first, rows)
+        found.update({first: per_out})
+        found.update({rows: full * per_out})
+        found.update({rest: per_out if rest else 0})
+    return {lanes: blocks for lanes, blocks in found.items() if blocks}
 
 
 def tile_fields(tile: Tile, fields: Int64Array, groups: int, *, rows: int, cols: int) -> Int64Array:

@@ -23,9 +23,10 @@ def plane_row_layout(arch: Arch) -> data.StructLayout:
 class WeightMemory(wiring.Component):
     """Bit planes: a beat of b-bit fields lies in b consecutive planes, plane p in bank p mod B.
 
-    All B banks are read at once, the banks before the first plane one row further, and rotated;
-    so every width 1..B is packed without padding and read at one beat per cycle. Planes above b
-    read as 0, or as copies of plane b - 1 when `extend` (signed levels).
+    The b banks of a beat are read at once, those before the first plane one row further, and
+    rotated; so every width 1..B is packed without padding and read at one beat per cycle. The other
+    banks stand still (all of them at width 0, in passes without weights). Planes above b read as 0,
+    or as copies of plane b - 1 when `extend` (signed levels).
 
     Latency: 1 cycle. Throughput: a beat per cycle.
 
@@ -67,21 +68,25 @@ class WeightMemory(wiring.Component):
         rotation = Signal(max(1, bank_bits))
         with m.If(self.enable):
             m.d.sync += rotation.eq(first)
-        outputs = []
+        outputs, self.reading = [], []  # a flag per bank, for benches
         for bank in range(banks):
             store = memory.Memory(
                 shape=unsigned(lanes), depth=memory_depth(arch.storage.weight_rows), init=[]
             )
             m.submodules[f"bank_{bank}"] = store
             write, read = store.write_port(), store.read_port()
+            plane, reading = Signal(range(banks), name=f"plane_of_{bank}"), Signal()
             m.d.comb += [
+                plane.eq(bank - first),
+                reading.eq(self.enable & (plane < self.width)),
                 write.addr.eq(self.load.payload.row),
                 write.data.eq(self.load.payload.bits),
                 write.en.eq(self.load.valid & (self.load.payload.bank == bank)),
                 read.addr.eq(row + (bank < first)),
-                read.en.eq(self.enable),
+                read.en.eq(reading),
             ]
             outputs.append(read.data)
+            self.reading.append(reading)
         planes = self._rotate(m, outputs, rotation, bank_bits)
         self._select(m, planes, lanes)
         return m

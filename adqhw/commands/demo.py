@@ -74,6 +74,8 @@ def _passed(summary: dict[str, Any]) -> bool:
 
 def _show(summary: dict[str, Any]) -> None:
     accuracy = summary["accuracy"]
+    from ..cosim.estimate import NOT_A_MEASUREMENT
+
     show_table(
         f"top-1 in % (float network {accuracy['float']:.2f})",
         ("allocation", "average weight bits", "fake-quantized", "integer program"),
@@ -99,3 +101,4 @@ def _show(summary: dict[str, Any]) -> None:
             for x in summary["layers"]
         ],
     )
+    say(NOT_A_MEASUREMENT)

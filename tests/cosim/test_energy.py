@@ -13,6 +13,7 @@ from adqhw.cosim.cycles import layer_cycles
 from adqhw.cosim.energy import Energy, area, ratio
 from adqhw.cosim.estimate import ASSUMED, estimate, measure, uniform_baseline
 from adqhw.cosim.events import PARTS, SPLITS
+from adqhw.cosim.flip_flops import flip_flops
 from adqhw.cosim.memories import memories
 from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.technology import BAND_KEYS, ZERO, Band, Technology, load
@@ -77,7 +78,8 @@ def test_low_is_below_expected_is_below_high():
 
 
 def test_energy_is_linear_in_the_technology():
-    energies = ("multiply", "multiply_zero_act", "add", "compare", "mux", "register", "sram")
+    energies = ("multiply", "multiply_zero_act", "add", "compare", "mux", "select", "register")
+    energies = (*energies, "clock", "sram")
     twice = cost(technology=scaled(LITERATURE, 2.0, (*energies, "dram")))
     assert twice.energy.total.expected == pytest.approx(2 * cost().energy.total.expected)
 
@@ -207,6 +209,8 @@ def test_max_pooling_counts_its_words_and_comparisons():
     arch = Arch.for_program(program, rows=2, cols=2)
     pool = estimate(program, arch, load("unit")).layers[0]
     counts = {name: count for name, count in pool.events.counts.items() if count}
+    clocked = pool.events.cycles + network_cycles(arch, program)[0].cycles
+    assert counts.pop("clock_bit") == clocked * sum(flip_flops(arch).values())
     assert counts == {
         "activation_read_bit": 4 * 4 * 2 * 8,
         "compare_bit": 2 * 4 * 4 * 8,
@@ -215,3 +219,17 @@ def test_max_pooling_counts_its_words_and_comparisons():
     }
     assert pool.events.cycles == network_cycles(arch, program)[1].cycles
     assert (pool.events.macs, pool.events.idle_lanes) == (0, 0)
+
+
+def test_a_ratio_lets_the_clock_err_apart_from_the_logic():
+    """Logic 1 (1 to 3) and clock 2 (1 to 4), against the same clock and logic 2 (2 to 6)."""
+
+    def energy(logic: Band) -> Energy:
+        clock = Band(low=1.0, expected=2.0, high=4.0)
+        return Energy(parts=dict.fromkeys(PARTS, ZERO) | {"multiply": logic, "clock": clock})
+
+    one = energy(Band(low=1.0, expected=1.0, high=3.0))
+    two = energy(Band(low=2.0, expected=2.0, high=6.0))
+    found = ratio(one, two, ("datapath",))
+    assert (found.low, found.expected, found.high) == (4 / 7, 3 / 4, 5 / 6)
+    assert ratio(one, two, ("memory",)) is None

@@ -1,18 +1,23 @@
 """Event counts of layers small enough to count by hand; the derivations are the comments."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from programs import Builder
 
-from adqhw.cosim.cycles import layer_cycles
 from adqhw.cosim.elementwise import tree_add_bits
 from adqhw.cosim.energy import event_prices, price
 from adqhw.cosim.events import EVENTS, layer_events
-from adqhw.cosim.memories import memories, peak_live_bits
+from adqhw.cosim.memories import memories, peak_live_bits, weight_words
+from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.technology import load
 from adqhw.cosim.traffic import Options
 from adqhw.cosim.weight_facts import requant_widths
 from adqhw.rtl.arch import Arch
+from adqhw.rtl.passes import plan
+from adqhw.rtl.tables import stored_width
+from adqhw.rtl.tiling import layer_tiles, tile_fields, used_lanes
 from adqhw.spec import (
     Codebook,
     InputError,
@@ -61,14 +66,22 @@ def chain_program() -> Program:
 def counted(program: Program, name: str, micro: str = "decode", **options):
     """Non-zero events of one layer on a 2 x 2 array."""
     arch = Arch.for_program(program, rows=2, cols=2, micro=micro)
-    layer, timing = program.layer(name), layer_cycles(arch, program, name)
-    events = layer_events(program, layer, arch, timing, **options)
+    timing = next(model for model in network_cycles(arch, program) if model.name == name)
+    events = layer_events(program, program.layer(name), arch, timing, **options)
     assert set(events.counts) == set(EVENTS)
     return events, {k: v for k, v in events.counts.items() if v}
 
 
 # 3 outputs x 2 inputs x 4 pixels = 24 MACs, 8 behind code 0. Sums reach -45..45: 7 bits.
 # Column blocks ceil(3/2) = 2, so 8 groups of 1 beat. A lane product has 4 + 3 = 7 bits.
+# Cycles: 5 of the pass, 4 levels, 2 to the first beat, 1 beat, 7 groups 2 columns apart, 4 + 1 + 3
+# through array, drain and threshold unit, 1 for the second column: 35.
+# Flip-flops: 4 lanes of a level (3), operand (4), flag and product (7): 60; 2 columns of tree sum
+# and accumulator: 28; 3 levels that are not 0: 9; control: 3 of the operand stage, 2 valid, 2
+# first, 2 last, 1 done, 4 channels of 2 bits: 18; drain: 2 sums, channel, 2 bits of a count: 18;
+# threshold unit: held channel 3, sum 7, 1 reached, code 1, valid 3: 15; requant unit: held channel
+# 3, sum 7, residual 2, products 9 and 4, bias 2, total and shifted 11 each, code 2, valid 5: 56.
+FLIP_FLOPS = 60 + 28 + 9 + 18 + 18 + 15 + 56
 CONV = {
     "multiply_bit2": 16 * 4 * 3,
     "lookup_mux_bit": 16 * 3 * 3,  # 4-entry table: 3 two-way muxes of 3 bits
@@ -77,15 +90,16 @@ CONV = {
     "accumulator_register_bit": 12 * 7,
     "drain_register_bit": 8 * 2 * 2 * 7,
     "compare_bit": 12 * 1 * 7,
+    "clock_bit": 35 * FLIP_FLOPS,
     "weight_read_bit": 8 * (2 * 2) * 2,
-    "weight_load_bit": 36,  # 6 weights x 2 bits + tables 24
+    "weight_load_bit": 2 * (2 * 2) * 2 + 12,  # 2 words of 4 lanes, and the codebook
     "activation_read_bit": 8 * 2 * 4,
-    "activation_write_bit": 12 * 1 + 8 * 4,  # outputs, and the image: this is the first layer
-    "table_read_bit": 12 + 3 * (3 + 1),  # 4 levels x 3 bits; 3 x (tau in 3 bits + sign)
+    "activation_write_bit": 8 * 4,  # the image; the outputs leave: it is the last layer
+    "table_read_bit": 12,  # 4 levels x 3 bits
     "codebook_register_bit": 12,
     "parameter_write_bit": 3 * 9,  # a row: one tau of 7 + 1 bits and the sign
     "parameter_read_bit": 8 * 2 * 9,
-    "dram_weight_bit": 36,
+    "dram_weight_bit": 36,  # 6 weights x 2 bits, codebook 12, 3 x (tau in 3 bits + sign)
     "dram_map_bit": 8 * 4 + 12,  # image in, and the result out: it is the last layer too
 }
 
@@ -100,11 +114,12 @@ def test_convolution_on_decode():
 def test_convolution_on_uniform_stores_levels_and_looks_nothing_up():
     expected = CONV | {
         "weight_read_bit": 8 * 4 * 3,
-        "weight_load_bit": 12 + 6 * 3,
+        "weight_load_bit": 2 * 4 * 3,
         "dram_weight_bit": 12 + 6 * 3,
-        "table_read_bit": 12,
+        "clock_bit": 31 * FLIP_FLOPS,  # no cycles for 4 levels; the registers stand there
     }
-    del expected["lookup_mux_bit"], expected["codebook_register_bit"]
+    for name in ("lookup_mux_bit", "codebook_register_bit", "table_read_bit"):
+        del expected[name]
     assert counted(conv_program(), "conv", "uniform")[1] == expected
 
 
@@ -121,7 +136,8 @@ FAMILY = {
     },
     # 15 words of 4 products of 3 + 4 bits; 8 beats on 2 rows; one activation digit
     "product_table": {
-        "product_mux_bit": 8 * 2 * 15 * 28 + 16 * 3 * 7,
+        "word_mux_bit": 8 * 2 * 15 * 28,
+        "product_mux_bit": 16 * 3 * 7,
         "table_build_add_bit": 15 * 28,
         "table_build_register_bit": 2 * 15 * 28,
         "tree_add_bit": 12 * 7,
@@ -155,8 +171,11 @@ FAMILY = {
 @pytest.mark.parametrize("micro", FAMILY)
 def test_convolution_on_the_family(micro):
     """What stands where decode multiplies; everything around the lanes is the same."""
-    around = {k: v for k, v in CONV.items() if k not in (*SUMS, "multiply_bit2", "lookup_mux_bit")}
-    assert counted(conv_program(), "conv", micro)[1] == around | FAMILY[micro]
+    own = (*SUMS, "multiply_bit2", "lookup_mux_bit", "clock_bit")
+    around = {k: v for k, v in CONV.items() if k not in own}
+    counts = counted(conv_program(), "conv", micro)[1]
+    assert counts.pop("clock_bit") > 35 * 60  # `test_flip_flops` counts them
+    assert counts == around | FAMILY[micro]
 
 
 @pytest.mark.parametrize("micro", ["binned", "shift_add"])
@@ -179,23 +198,25 @@ def test_measured_activity_moves_products_to_the_cheaper_event():
 
 
 def test_unit_technology_prices_the_sum_of_the_counts():
-    """192+144+84+(84+84+224)+84 = 896; 64+36+64+44+24+12+27+144 = 415; 36+44 = 80."""
+    """192+144+84+(84+84+224)+84+7140 = 8036; 64+28+64+32+12+12+27+144 = 383; 36+44 = 80."""
     program = conv_program()
     arch = Arch.for_program(program, rows=2, cols=2)
     energy = price(counted(program, "conv")[0], event_prices(load("unit"), memories(program, arch)))
     split = {name: band.expected for name, band in energy.split.items()}
-    assert split == {"datapath": 896, "memory": 415, "dram": 80}
-    assert energy.total.low == energy.total.high == 1391
+    assert split == {"datapath": 8036, "memory": 383, "dram": 80}
+    assert energy.parts["clock"].expected == 7140
+    assert energy.total.low == energy.total.high == 8499
 
 
 def test_batch_and_residence_share_the_load_of_the_network():
-    for options, load_bits in (
-        (Options(batch=4), 9),
+    for options, share in (
+        (Options(batch=4), 1 / 4),
         (Options(weights_from_dram=False), 0),
-        (Options(), 36),
+        (Options(), 1),
     ):
         events, _ = counted(conv_program(), "conv", options=options)
-        assert events.counts["dram_weight_bit"] == events.counts["weight_load_bit"] == load_bits
+        names = "dram_weight_bit", "weight_load_bit", "parameter_write_bit"
+        assert [events.counts[name] for name in names] == [36 * share, 28 * share, 27 * share]
 
 
 @pytest.mark.parametrize("batch", [0, -1, 1.5, True])
@@ -205,21 +226,23 @@ def test_batch_must_be_a_count(batch):
 
 
 def test_average_pool():
-    """4 terms on 2 rows: 2 beats for each of 2 sums. Sums reach 60: 7 bits. Multiplier 64: s8."""
-    assert counted(chain_program(), "pool")[1] == {
+    """2 channels in the 2 columns of one tile, 4 positions: 4 beats of one group, one lane of each
+    column with a weight. Sums reach 60: 7 bits. Multiplier 64: s8."""
+    counts = counted(chain_program(), "pool")[1]
+    assert counts.pop("clock_bit") > 0
+    assert counts == {
         "multiply_bit2": 8 * 4,  # times level 1
-        "tree_add_bit": 4 * 5,  # one 4 + 1 bit adder per beat
-        "accumulate_bit": 4 * 7,
-        "accumulator_register_bit": 4 * 7,
-        "drain_register_bit": 2 * 2 * 2 * 7,
+        "accumulate_bit": 8 * 7,
+        "accumulator_register_bit": 8 * 7,
+        "drain_register_bit": 1 * 2 * 2 * 7,
         "requant_multiply_bit2": 2 * 8 * 7,
         "requant_add_bit": 2 * 2 * (8 + 7),
-        "weight_load_bit": 8 + 1,
+        "weight_read_bit": 4 * 4 * 2,
+        "weight_load_bit": 4 * 2,  # one word for all positions
         "activation_read_bit": 4 * 2 * 4,
         "activation_write_bit": 2 * 4 + 32,
-        "table_read_bit": 8 + 1,
-        "parameter_write_bit": 2 * 10,  # a row: the Arch's multiplier 8, bias at least 2 bits
-        "parameter_read_bit": 2 * 2 * 10,
+        "parameter_write_bit": 10,  # one row for all: the Arch's multiplier 8, bias at least 2 bits
+        "parameter_read_bit": 10,  # it is held
         "dram_weight_bit": 8 + 1,
         "dram_map_bit": 32,
     }
@@ -227,40 +250,95 @@ def test_average_pool():
 
 def test_read_activation():
     """2 codes of 4 bits against one shared threshold; 0..15 takes a signed accumulator of 5."""
-    assert counted(chain_program(), "act")[1] == {
+    counts = counted(chain_program(), "act")[1]
+    assert counts.pop("clock_bit") > 0
+    assert counts == {
         "compare_bit": 2 * 1 * 5,
-        "weight_load_bit": 5 + 1,  # tau 8 is s5, and the sign
-        "activation_read_bit": 2 * 4,
+        "activation_read_bit": 2 * 2 * 4,  # a word of 2 rows for each code
         "activation_write_bit": 2 * 1,
-        "table_read_bit": 5 + 1,
         "parameter_write_bit": 1 * 9,
         "parameter_read_bit": 1 * 9,  # the shared row is held
-        "dram_weight_bit": 5 + 1,
+        "dram_weight_bit": 5 + 1,  # tau 8 is s5, and the sign
     }
 
 
 def test_linear():
-    """2 MACs of 1 x 2 bits in one beat; sums -1..1 take 2 bits; multiplier 1 is s2, bias 0 s1."""
+    """2 MACs of 1 x 2 bits in one beat; sums -1..1 take 2 bits, the array has the pool's 7;
+    multiplier 1 is s2, bias 0 s1."""
     events, counts = counted(chain_program(), "fc")
+    assert counts.pop("clock_bit") > 0
     assert counts == {
         "multiply_bit2": 2 * 1 * 2,
-        "tree_add_bit": 2,
-        "accumulate_bit": 2,
-        "accumulator_register_bit": 2,
-        "drain_register_bit": 1 * 2 * 2 * 2,
+        "tree_add_bit": 1 + 2 + 1,
+        "accumulate_bit": 7,
+        "accumulator_register_bit": 7,
+        "drain_register_bit": 1 * 2 * 2 * 7,
         "requant_multiply_bit2": 2 * 2,
         "requant_add_bit": 2 * (2 + 2),
         "weight_read_bit": 1 * 4 * 2,
-        "weight_load_bit": 2 * 2 + 2 + 1,
+        "weight_load_bit": 1 * 4 * 2,
         "activation_read_bit": 1 * 2 * 1,
-        "activation_write_bit": 8,
-        "table_read_bit": 2 + 1,
-        "parameter_write_bit": 1 * 10,
-        "parameter_read_bit": 2 * 10,
+        "parameter_write_bit": 10,
+        "parameter_read_bit": 10,
         "dram_weight_bit": 2 * 2 + 2 + 1,
         "dram_map_bit": 8,
     }
     assert events.idle_lanes == 2  # the second column
+
+
+def depthwise(channels: int, size: int) -> Program:
+    b = Builder(np.random.default_rng(0), (channels, size, size))
+    b.mac(channels, 3, weight_width=4, uniform=True, padding=1, groups=channels, stage="requant")
+    return b.build()
+
+
+def test_a_depthwise_layer_reads_the_words_of_its_tiles():
+    """64 channels on 16 x 16: 4 tiles of one block, 9 positions each, 144 pixels: 36 words, 5,184
+    beats; a group of 9 beats waits for 16 columns: 4 x (7 + 9 + 143 x 16 + 10 + 15) + 16 levels."""
+    program = depthwise(64, 12)
+    arch = Arch.for_program(program, rows=16, cols=16)
+    model, layer = network_cycles(arch, program)[1], program.layers[0]
+    levels = len(layer.codebook.levels) if layer.codebook else 0
+    assert (model.beats, model.passes, model.groups) == (5184, 4, 4 * 144)
+    assert model.cycles == 4 * (7 + 9 + 143 * 16 + 10 + 15) + levels
+    assert weight_words(program, layer, arch) == 36
+    counts = layer_events(program, layer, arch, model).counts
+    assert counts["weight_read_bit"] == 5184 * 256 * stored_width(arch, layer)
+    assert counts["activation_read_bit"] == 5184 * 16 * 8
+    assert counts["tree_add_bit"] == 0  # one lane of a column
+    assert counts["accumulate_bit"] == 64 * 144 * 9 * program.acc_width(layer.name)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+def test_the_model_stores_the_words_of_the_plan(groups):
+    b = Builder(np.random.default_rng(1), (6, 3, 3))
+    b.mac(12, 2, groups=groups, padding=1)
+    b.pool(LayerKind.AVG_POOL, 2, 1)
+    program = b.build()
+    for rows, cols in ((1, 1), (4, 3), (5, 7), (16, 16)):
+        arch = Arch.for_program(program, rows=rows, cols=cols)
+        planes = Counter()
+        for entry in plan(arch, program).passes:
+            planes[entry.layer] += entry.planes
+        for layer in program.layers:
+            words = weight_words(program, layer, arch)
+            assert words * stored_width(arch, layer) == planes[layer.name]
+
+
+@pytest.mark.parametrize(("outputs", "inputs", "groups"), [(4, 16, 1), (6, 9, 3), (8, 12, 4)])
+def test_used_lanes_are_those_of_the_weights(outputs, inputs, groups):
+    """Against the fields that the passes store: lanes that are not 0, all weights being 1."""
+    b = Builder(np.random.default_rng(2), (inputs, 2, 2))
+    b.mac(outputs, 1, groups=groups)
+    layer = b.build().layers[0]
+    ones = np.ones((outputs, inputs // groups, 1, 1), np.int64)
+    for rows, cols in ((2, 3), (4, 4), (5, 2), (16, 16)):
+        found = Counter()
+        for tile in layer_tiles(layer, inputs, rows=rows, cols=cols):
+            lanes = tile_fields(tile, ones, groups, rows=rows, cols=cols).sum(axis=-1)
+            found.update(lanes.ravel().tolist())
+        del found[0]  # columns beside the outputs, and blocks that hold none of a group's channels
+        assert used_lanes(layer, inputs, rows=rows) == found
 
 
 def test_a_skip_is_read_and_multiplied():
@@ -274,7 +352,7 @@ def test_a_skip_is_read_and_multiplied():
     product = requant_widths(layer.output)[0] * program.acc_width(layer.name)
     residual = (abs(layer.output.skip_multiplier).bit_length() + 1) * 8
     assert counts["requant_multiply_bit2"] == 18 * (product + residual)
-    assert counts["activation_read_bit"] == 9 * 2 * 8 + 18 * 8
+    assert counts["activation_read_bit"] == 9 * 2 * 8 + 18 * 2 * 8  # a word for each residual
 
 
 @pytest.mark.parametrize(
@@ -285,12 +363,12 @@ def test_adder_tree_grows_a_bit_a_stage(lanes, bits):
 
 
 def test_memories_hold_what_is_alive():
-    """Conv: 32 bits in and 12 out; weights 2 words of 4 lanes x 2 bits, and 24 of tables."""
+    """Conv: 32 bits in and 12 out; weights 2 words of 4 lanes x 2 bits, and 12 of the codebook."""
     program = conv_program()
     capacity = memories(program, Arch.for_program(program, rows=2, cols=2))
     assert capacity.activation_bits == peak_live_bits(program) == 32 + 12
-    assert capacity.weight_bits == 2 * 4 * 2 + 24
-    assert capacity.parameter_bits == 4 * (9 + 4)  # 4 channels (2 blocks of 2); requant row 2 + 2
+    assert capacity.weight_bits == 2 * 4 * 2 + 12
+    assert capacity.parameter_bits == 3 * 9  # 3 channels
 
 
 def test_a_residual_stays_alive_until_it_is_added():
