@@ -147,7 +147,7 @@ def read_content(path: Path) -> dict[str, Any]:
     """The file as nested dictionaries, unchecked."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: also 5,000 digits
         raise InputError(f"Characterization {str(path)!r} must be a TOML file: {error}") from error
 
 
@@ -157,7 +157,8 @@ def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
     tables = content.get(kind)
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"Characterization {str(path)!r} must have [{kind}.NAME] tables, not none")
-    library = content.get("characterization", {}).get("liberty")
+    facts = content.get("characterization")
+    library = facts.get("liberty") if isinstance(facts, dict) else None
     if not isinstance(library, str):
         raise InputError(f"Characterization {str(path)!r} must name its liberty, not {library!r}")
     return library, tables
@@ -181,6 +182,10 @@ def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
     )
 
 
+LARGEST = 1e30
+"""Of any number of a file: whatever is multiplied stays finite."""
+
+
 def numbers(
     what: str, table: Any, names: Sequence[str], *, others: bool = False
 ) -> dict[str, float]:
@@ -194,7 +199,7 @@ def numbers(
     for name in names:
         value = table[name]
         good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (good and abs(value) < float("inf")):
+        if not (good and abs(value) <= LARGEST):
             raise InputError(f"{what}, {name} must be a finite number, not {value!r}")
         if others is False and value < 0:
             raise InputError(f"{what}, {name} must be at least 0, not {value!r}")
