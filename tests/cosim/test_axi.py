@@ -12,9 +12,9 @@ from adqhw.cosim import bench_axi
 from adqhw.cosim.network_cycles import network_cycles
 from adqhw.cosim.network_trace import result_positions
 from adqhw.cosim.runner import build_texts
-from adqhw.rtl.accelerator_ports import row_widths
 from adqhw.rtl.arch import Arch
 from adqhw.rtl.image import memory_image
+from adqhw.rtl.registers import SLVERR, load_words, mask
 from adqhw.rtl.storage_fit import check_storage
 from adqhw.rtl.verilog import AXI_MODULE, axi_texts
 from adqhw.spec import LayerKind, golden
@@ -23,18 +23,18 @@ pytestmark = pytest.mark.simulator
 
 
 def small_net():
-    b = Builder(np.random.default_rng(3), (3, 5, 5))
-    b.mac(4, stage="requant", weight_width=6, uniform=True, padding=1)
+    b = Builder(np.random.default_rng(3), (2, 4, 4))
+    b.mac(3, stage="requant", weight_width=4, uniform=True, padding=1)
     b.read(3)
-    b.mac(5, weight_width=3, act_width=3, stride=2)
+    b.mac(4, 2, weight_width=2, act_width=3, stride=2)
     b.pool(LayerKind.MAX_POOL, 2, 1)
-    b.mac(6, 1, stage="requant", weight_width=8, uniform=True, linear=True, out="s32")
+    b.mac(6, 1, stage="requant", weight_width=4, uniform=True, linear=True, out="s32")
     return b.build()
 
 
 def split(rows, arch):
     """Rows as 32-bit words, least significant first."""
-    words = {target: -(-width // 32) for target, width in row_widths(arch).items()}
+    words = load_words(arch)
     return [
         [int(t), r, [d >> 32 * i & 0xFFFFFFFF for i in range(words[int(t)])]] for t, r, d in rows
     ]
@@ -77,12 +77,22 @@ def test_a_host_runs_a_network_over_axi(pauses, tmp_path, tmp_path_factory):
     logits = golden.run(program, images).logits
     order = result_positions(plan.passes[-1].word["write"], program.tensor_shape("mac4"))
     model = np.array([entry.cycles for entry in network_cycles(arch, program)])
-    for image, run in enumerate(found):
+    for image, run in enumerate(found["runs"]):
         assert run["results"] == logits[image][order].tolist()
         passes, totals = np.array(run["counters"][:-1]), np.array(run["counters"][-1])
         alone = np.diff(passes, axis=0, prepend=0)
         np.testing.assert_array_equal(alone[:, 0], model + alone[:, 3] + alone[:, 4])
         np.testing.assert_array_equal(totals, passes[-1])
+    first, second = (run["results"] for run in found["runs"][:2])
+    wrong = found["wrong"]
+    # what was refused, spoilt nothing
+    assert wrong["responses"] == [SLVERR] * 5
+    assert wrong["results"] == [first, second, second, second]
+    assert wrong["errors"] == [
+        mask("ERROR", "ACCESS") | mask("ERROR", "BUSY"),
+        mask("ERROR", "IMAGE_SHORT"),
+        mask("ERROR", "IMAGE_LONG"),
+    ]
 
 
 def _quiet():

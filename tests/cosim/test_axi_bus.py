@@ -1,15 +1,19 @@
 """`adqhw_top` under a bus model of our own (Icarus): what a host may do wrong, and AXI's rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, build
+from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, build, results_of
 from programs import Builder
 
 from adqhw.cosim.network_cycles import network_cycles
 from adqhw.rtl.accelerator_ports import Target, target_rows
 from adqhw.rtl.arch import Micro
+from adqhw.rtl.image import memory_image
 from adqhw.rtl.registers import ALL_PASSES, ERRORS, REGISTERS, mask, offset, register
 from adqhw.rtl.sequencer import EVENTS
+from adqhw.rtl.storage_fit import check_storage
 
 pytestmark = pytest.mark.simulator
 
@@ -220,6 +224,19 @@ def test_start_needs_a_whole_program(chip):
         missing,
     ]
     assert log.frames() == [chip.expected[i] for i in (2, 0, 1)]
+    assert log.broken == []
+
+
+def test_two_programs_on_one_chip(chip):
+    """The first layer alone is the other program: fewer descriptors, other results."""
+    one = replace(chip.program, layers=chip.program.layers[:1])
+    plan = check_storage(chip.arch, one)
+    batch = np.array(chip.images).reshape(-1, 3, 4, 2).transpose(0, 3, 1, 2)
+    expected, rows = results_of(plan, batch), memory_image(chip.arch, plan)
+    script = chip.run(chip.run(chip.loaded(), 0).load(rows, chip.arch), 1)
+    log = chip.play(finished(chip.run(script.load(chip.rows, chip.arch), 2)))
+    assert log.frames() == [chip.expected[0], expected[1], chip.expected[2]]
+    assert values(log, "ERROR") == [0, 0]
     assert log.broken == []
 
 

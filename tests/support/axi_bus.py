@@ -4,13 +4,13 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from programs import random_images
 from simulators import usable
 
 from adqhw.cosim.network_trace import result_positions
 from adqhw.rtl.arch import Arch
 from adqhw.rtl.image import memory_image
+from adqhw.rtl.passes import Plan
 from adqhw.rtl.registers import load_words, mask, offset
 from adqhw.rtl.storage_fit import check_storage
 from adqhw.rtl.verilog import axi_texts
@@ -137,17 +137,21 @@ def build(program: Program, folder: Path, *, rows=2, cols=2, micro="decode", ima
     (folder / "codes.hex").write_text("\n".join(lines) + "\n")
     command = ["iverilog", "-g2012", "-s", "axi_bus", "-o", "bus.vvp", *texts]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    logits = golden.run(program, batch).logits
-    name = program.layers[-1].name
-    order = result_positions(plan.passes[-1].word["write"], program.tensor_shape(name))
     return Chip(
         arch=arch,
         program=program,
         rows=memory_image(arch, plan),
         images=codes,
-        expected=[np.asarray(image)[order].tolist() for image in logits.reshape(len(batch), -1)],
+        expected=results_of(plan, batch),
         folder=folder,
     )
+
+
+def results_of(plan: Plan, batch) -> list[list[int]]:
+    """What golden says of images, in the order in which results leave."""
+    logits = golden.run(plan.program, batch).logits.reshape(len(batch), -1)
+    shape = plan.program.tensor_shape(plan.program.layers[-1].name)
+    return logits[:, result_positions(plan.passes[-1].word["write"], shape)].tolist()
 
 
 def read_log(path: Path) -> Log:
