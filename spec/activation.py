@@ -66,6 +66,8 @@ class Threshold:
     def apply(self, acc: IntArray) -> Int64Array:
         """Codes of `acc` (N, C, ...), int64, same shape."""
         values = np.asarray(acc, dtype=np.int64)
+        if self.channels == 1:
+            return np.asarray(np.searchsorted(self.tau[0], self.sign[0] * values, side="right"))
         channels = values.shape[1]
         sign = np.broadcast_to(self.sign, (channels,))
         tau = np.broadcast_to(self.tau, (channels, self.tau.shape[1]))
