@@ -137,13 +137,20 @@ def is_finished(folder: Path, number: int) -> bool:
     return tail.endswith("\n") and tail.splitlines()[-1].startswith("end ")
 
 
-def read_layer(folder: Path, number: int) -> Recording:
-    """The finished recording of layer `number`; refuses an output that is not a number."""
+def read_layer(folder: Path, number: int, positions: npt.NDArray[np.integer[Any]]) -> Recording:
+    """The finished recording of layer `number`; refuses an output that is not a number.
+
+    positions: of the layer's stream. Columns that no channel fills (-1) have no parameters: what
+    they give is undefined in a simulator with X, is no code of the layer, and reads 0.
+    """
     text = (folder / f"{number}_outputs.txt").read_text(encoding="ascii")
     *rows, end = text.splitlines()
-    undefined = next((i for i, row in enumerate(rows) if row[0] in "xXzZ"), None)
-    if undefined is not None:
-        raise SimulationError(f"output {undefined} is undefined: {rows[undefined]!r}")
+    for index, row in enumerate(rows):
+        if row[0] not in "xXzZ":
+            continue
+        if index >= len(positions) or positions[index] >= 0:
+            raise SimulationError(f"output {index} is undefined: {row!r}")
+        rows[index] = f"0 {row.split()[1]}"
     table = np.array([row.split() for row in rows], dtype=np.int64).reshape(-1, 2)
     _, _, cycles, stall_cycles = end.split()
     return Recording(

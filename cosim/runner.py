@@ -149,7 +149,7 @@ def _recording(
         log = folder / "simulation.log"
         raise SimulationError(f"{where}: the simulation ended too early: {cause}see {log}")
     try:
-        recording = read_layer(folder, number)
+        recording = read_layer(folder, number, stream.positions)
     except RuntimeError as error:
         raise SimulationError(f"{where}: {error}; see {folder}") from None
     if len(recording.codes) != len(stream.positions):
