@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes of the test suite.
+JOBS ?= 2
 STAMP := .venv/.installed
 
 .PHONY: help demo test test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
@@ -43,7 +45,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow"
+	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-all: $(STAMP)
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest
