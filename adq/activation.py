@@ -1,6 +1,6 @@
 """Threshold activation with learned thresholds: N2UQ and its generalized STE.
 
-Formulas: papers.md section 3 (arXiv 2111.14826). Differences of notation: `lengths` a_1..a_L,
+Formulas: docs/papers.md section 3 (arXiv 2111.14826). Differences of notation: `lengths` a_1..a_L,
 `start` s, `gain` b1. The output scale b2 is tied to 1/b1 (codes stay in units of the input): a
 batch norm follows every consumer, so its gradient is zero. Comparisons are ``u >= T_i``.
 """

@@ -1,6 +1,6 @@
 """ASQ: LSQ's step times a factor per sample that a small network reads from the map.
 
-papers.md section 2.1 (arXiv 2504.17263; code ``SENGEL13/ASQ-POST`` asq.py): with s_a = s * beta,
+docs/papers.md 2.1 (arXiv 2504.17263; code ``SENGEL13/ASQ-POST`` asq.py): with s_a = s * beta,
 v = x / s_a and g = round(v) - v inside, p above (0 below, as n = 0), G the upstream gradient,
 
     dL/ds_a = sum(G * g) per sample     dL/ds = factor * sum(dL/ds_a * beta)

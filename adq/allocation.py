@@ -1,4 +1,4 @@
-"""Bits per layer under a budget: exact multiple-choice knapsack (papers.md section 7, row 13)."""
+"""Bits per layer under a budget: exact multiple-choice knapsack (docs/papers.md 7, row 13)."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ class Allocation:
     bits: int
     """Total weight bits of the layers."""
     average: float
-    """Parameter-weighted mean width (papers.md section 7, row 14)."""
+    """Parameter-weighted mean width (docs/papers.md section 7, row 14)."""
     cost: float
     """Total cost, at most ``budget``, both in ``unit``."""
     budget: float

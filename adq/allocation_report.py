@@ -21,7 +21,7 @@ from .network import Network
 from .quant_config import AllocationConfig
 
 SENSITIVITY_IMAGES = 1024
-"""Enough for the Fisher information of a layer (papers.md section 7, row 11)."""
+"""Enough for the Fisher information of a layer (docs/papers.md section 7, row 11)."""
 FIXED_BITS = 8
 """Of the first and the last layer's weights."""
 

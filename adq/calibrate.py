@@ -26,7 +26,7 @@ def calibrate(
 ) -> None:
     """Set gains and steps from what the float network computes on a few uint8 batches.
 
-    The ``act_quantile`` of each activation maps to the end of its N2UQ range (papers.md section 7,
+    The ``act_quantile`` of each activation maps to the end of its N2UQ range (docs/papers.md 7,
     row 16), the ``stream_quantile`` of each stream (of its magnitude, if signed) to the top code.
     """
     seen: dict[nn.Module, list[Tensor]] = {}
@@ -61,7 +61,7 @@ def calibrate(
 def recalibrate_batch_norm(model: Network, batches: Iterable[Tensor]) -> None:
     """Replace the running statistics by the averages over ``batches``, in the present mode.
 
-    Needed after codebooks are frozen (papers.md section 7, row 7), and after any change that no
+    Needed after codebooks are frozen (docs/papers.md 7, row 7), and after any change that no
     training step follows.
     """
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]

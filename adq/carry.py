@@ -1,8 +1,8 @@
 """Activations and streams of a quantized run, taken over by the next run at other widths.
 
-A 3-bit network trains best from the 4-bit one (papers.md 5.2 for 2 bits). Its weights are latent
-there, so ranges measured on the float graph would be ranges of a network that nobody trained; the
-learned ones are right. Codebooks start anew: EMA brings them to the new weights anyway.
+A 3-bit network trains best from the 4-bit one (docs/papers.md 5.2 for 2 bits). Its weights are
+latent there, so ranges measured on the float graph would be ranges of a network that nobody
+trained; the learned ones are right. Codebooks start anew: EMA brings them to the new weights.
 """
 
 from collections.abc import Mapping

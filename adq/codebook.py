@@ -1,7 +1,7 @@
 """Adaptive weight codebooks: start, nearest assignment, EMA adaptation, freezing.
 
 The ADQ recipe as the abstract and reviews of arXiv 2510.19760 describe it; everything the paper
-leaves open is a choice of ours (papers.md section 7, rows 1-10). Values are kept sorted, with an
+leaves open is a choice of ours (docs/papers.md 7, rows 1-10). Values are kept sorted, with an
 exact zero in the middle: ``2**(width-1) - 1`` negative and as many positive values.
 """
 
@@ -156,7 +156,7 @@ class Codebook(WeightQuantizer):
         return not self.waited
 
     def _adapt_counts(self, weight: Tensor) -> Tensor:
-        """VQ-VAE's form (papers.md 5.4), without its smoothing: the whole layer is seen each time.
+        """VQ-VAE's form (docs/papers.md 5.4) without smoothing: the whole layer is seen each time.
 
         N <- g N + (1-g) n, M <- g M + (1-g) m, c = M / N. The quotient is a mean of old value and
         bin mean weighted by the counts, hence has the same fixed points.

@@ -1,6 +1,6 @@
 """Where an adaptive codebook starts: the quantile rules of ADQ and the ones they are measured by.
 
-Every rule gives ``m = 2^(b-1) - 1`` magnitudes per sign and an exact zero, sorted. papers.md
+Every rule gives ``m = 2^(b-1) - 1`` magnitudes per sign and an exact zero, sorted. docs/papers.md
 section 7, rows 1-4; the paper names quantiles, against random and uniform starts (section 1.1).
 """
 

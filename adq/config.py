@@ -135,7 +135,7 @@ class OptimConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DistillConfig:
-    """What a teacher (`--teacher FILE`) adds to the loss (papers.md section 7, row 18)."""
+    """What a teacher (`--teacher FILE`) adds to the loss (docs/papers.md section 7, row 18)."""
 
     mode: str = "off"
     """`off`; `kl`: (1 - weight) * CE + weight * T^2 * KL; `soft`: soft cross entropy (N2UQ)."""

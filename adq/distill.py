@@ -1,6 +1,6 @@
 """Knowledge distillation: the teacher, and the loss against its logits.
 
-papers.md section 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)`` at temperature T
+docs/papers.md 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)`` at temperature T
 (Hinton et al., 2015), or N2UQ's soft cross entropy alone (section 3.4: no label, T = 1).
 """
 

@@ -1,9 +1,9 @@
 """Fixed grids of weight values: POST, PoT, APoT, uniform; and the integers that stand for them.
 
 A grid is a sorted list of reals with an exact zero; a weight is ``alpha * grid[code]``. All grids
-here fit b bits. Traps of the released POST code (papers.md 2.2) avoided: its base is 2 with the
-square root commented out (so it is PoT), and its 2^b + 1 levels do not fit b-bit indices. Ours has
-base sqrt(2) and 2^b - 1 levels: the smallest magnitude is dropped.
+here fit b bits. Traps of the released POST code (docs/papers.md 2.2) avoided: its base is 2 with
+the square root commented out (so it is PoT), and its 2^b + 1 levels do not fit b-bit indices.
+Ours has base sqrt(2) and 2^b - 1 levels: the smallest magnitude is dropped.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ APOT_PARTS = {
     4: ((1, 2, 3, 4, 6, 8, 10), 10),
     5: ((1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 32, 33, 36, 48), 48),
 }
-"""APoT's magnitudes as numerators over one denominator (papers.md 5.2), by bits."""
+"""APoT's magnitudes as numerators over one denominator (docs/papers.md 5.2), by bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class Grid:
 
 
 def post_magnitudes(width: int) -> Tensor:
-    """Powers of sqrt(2), ascending: ``2^(-j/2)``, j = 2^(b-1)-2 .. 0 (papers.md 2.2)."""
+    """Powers of sqrt(2), ascending: ``2^(-j/2)``, j = 2^(b-1)-2 .. 0 (docs/papers.md 2.2)."""
     return torch.exp2(-0.5 * _exponents(width))
 
 

@@ -56,7 +56,7 @@ class MethodConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuantConfig:
-    """Quantizers of the network; the choices of papers.md section 7 as fields."""
+    """Quantizers of the network; the choices of docs/papers.md section 7 as fields."""
 
     mode: str = "float"
     """`float`: train without quantizers. `fakequant`: ADQ weights, N2UQ activations, u8 streams."""

@@ -85,7 +85,7 @@ def cifar10_resnet20_w3a3() -> Recipe:
 
 
 def cifar10_resnet20_w2a2() -> Recipe:
-    """ResNet-20 at W2/A2: longer, less decay (papers.md 5.2), start from W3/A3 if there is one."""
+    """ResNet-20 at W2/A2: longer, less decay (docs/papers.md 5.2), from W3/A3 if there is one."""
     return _cifar_long("cifar10_resnet20_w2a2", 2, epochs=100, weight_decay=3e-5)
 
 
@@ -161,8 +161,8 @@ def _imagenet(name: str, arch: str, quant: QuantConfig) -> Recipe:
 
 
 def _cifar_long(name: str, width: int, *, epochs: int, weight_decay: float) -> Recipe:
-    # batch, momentum, augmentation and peak rate as APoT's CIFAR recipe (papers.md 5.2), cosine
-    # instead of steps, and a teacher (papers.md section 7, rows 18 and 19)
+    # batch, momentum, augmentation and peak rate as APoT's CIFAR recipe (docs/papers.md 5.2),
+    # cosine instead of steps, and a teacher (docs/papers.md section 7, rows 18 and 19)
     return Recipe(
         name=name,
         data=_cifar_data(),

@@ -3,8 +3,8 @@
     v = w / alpha,   w_hat = alpha * q,   q = nearest grid value (the grid's ends clip)
     dw_hat/dw = 1 inside the grid, 0 outside;   dw_hat/dalpha = q - v inside, q outside
 
-which is LSQ's gradient (papers.md 5.1) for any grid. Sources: POST section 2.2 (2504.17263), LSQ
-5.1, APoT 5.2, N2UQ 3.3 (2111.14826). Deviations, each for the contract's sake or SGD's: N2UQ's
+which is LSQ's gradient (docs/papers.md 5.1) for any grid. Sources: POST section 2.2 (2504.17263),
+LSQ 5.1, APoT 5.2, N2UQ 3.3 (2111.14826). Deviations, each for the contract's sake or SGD's: N2UQ's
 2^b levels without zero become 2^b - 1 with zero, and its gradient is that of w_hat (its code takes
 it with respect to the scaled weight, a learning rate per filter that only Adam undoes).
 """

@@ -1,6 +1,6 @@
 """How much the loss suffers from quantizing each layer: three estimates.
 
-papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2`` with
+docs/papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2`` with
 ``F_i`` = mean of the squared per-image gradients of the float network, and ``Q_b`` = quantile
 initialisation and 20 Lloyd iterations. Additive over layers, which the allocation needs.
 """
@@ -116,7 +116,7 @@ def sensitivities(
 ) -> dict[str, dict[int, float]]:
     """Expected loss increase of every hidden layer at every width: ``[layer][bits]``.
 
-    kind: ``fisher`` 1/2 sum F dW^2 (papers.md section 7, row 11); ``hessian`` Tr(H)/n ||dW||^2,
+    kind: ``fisher`` 1/2 sum F dW^2 (docs/papers.md 7, row 11); ``hessian`` Tr(H)/n ||dW||^2,
     a negative trace counting as zero (HAWQ, 5.5); ``error`` ||dW||^2 / ||W||^2, which needs no
     images and is no loss: it only ranks.
     """

@@ -1,4 +1,4 @@
-"""Quantizer of the residual stream: uniform codes with a learned step (LSQ, papers.md 5.1).
+"""Quantizer of the residual stream: uniform codes with a learned step (LSQ, docs/papers.md 5.1).
 
 Rounding is half-up, as in the numeric contract (not torch.round, which is half-to-even).
 """

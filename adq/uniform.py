@@ -1,4 +1,4 @@
-"""Uniform signed weights for the first and the last layer (papers.md section 7, row 20)."""
+"""Uniform signed weights for the first and the last layer (docs/papers.md section 7, row 20)."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Uniform activations with a learned range: LSQ (papers.md 5.1) and PACT.
+"""Uniform activations with a learned range: LSQ (docs/papers.md 5.1) and PACT.
 
 Both are thresholds at ``(i - 1/2) * step`` (rounding half up, as in the contract), so they export
 exactly like N2UQ's. They differ in how the range learns.

@@ -98,7 +98,7 @@ class Estimate:
         return sum(self.area.values(), start=ZERO)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; keys of architecture.md section 7 and the splits."""
+        """JSON form; the keys of `estimate --json` and the splits."""
         energy = self.energy
         return {
             "layers": [layer.to_dict() for layer in self.layers],

@@ -99,7 +99,7 @@ def test_adaptation_lowers_the_error_to_the_published_limit():
     for _ in range(1000):
         values = adapt(weight, values, 0.9)
     end = ((weight - values[assign(weight, values)]) ** 2).mean() / weight.var()
-    assert abs(float(start) - 0.084) < 0.01  # papers.md 1.4, Gauss, 3 bits: .084 -> .044
+    assert abs(float(start) - 0.084) < 0.01  # docs/papers.md 1.4, Gauss, 3 bits: .084 -> .044
     assert abs(float(end) - 0.044) < 0.003
 
 

@@ -33,7 +33,7 @@ def test_gradients_are_those_of_lsq(dtype, low, high):
     inside = (v >= low) & (v <= high)
     code = torch.floor(v + 0.5).clamp(low, high)
     torch.testing.assert_close(x.grad, torch.where(inside, grad, 0.0))
-    slope = torch.where(inside, code - v, code)  # papers.md 5.1
+    slope = torch.where(inside, code - v, code)  # docs/papers.md 5.1
     torch.testing.assert_close(step.grad, (slope * grad).sum() * 0.5, rtol=1e-4, atol=1e-4)
 
 

@@ -20,7 +20,7 @@ def parameters(count: int, seed: int, dtype=torch.float32) -> tuple[torch.Tensor
 
 
 def ramp(x, lengths, start, gain):
-    """Expectation of L stochastic binarizers (papers.md 3.2), by the definition."""
+    """Expectation of L stochastic binarizers (docs/papers.md 3.2), by the definition."""
     u = gain * x
     starts = start + torch.cumsum(lengths, 0) - lengths
     return ((u[..., None] - starts) / lengths).clamp(0, 1).sum(-1)
@@ -74,7 +74,7 @@ def test_gradients_equal_autograd_of_the_ramp(width, dtype):
 
 def test_gradients_equal_the_closed_forms():
     lengths, start, gain = (t.requires_grad_() for t in parameters(3, 5, torch.float64))
-    for k in range(3):  # one value in segment k: papers.md 3.2, interval d = 1 (codes)
+    for k in range(3):  # one value in segment k: docs/papers.md 3.2, interval d = 1 (codes)
         with torch.no_grad():
             before = start + lengths[:k].sum()
             u = before + 0.3 * lengths[k]
