@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from statistics import median
 
 from . import markdown
 from .event_bars import Bar, slope, swaps
@@ -16,9 +17,9 @@ Lane array in the layers with weights, one image: by gates (a model fitted to ne
 errors](gate-model.md), tested to 16x16; larger arrays are its extrapolation) and by events times
 `{tech}`. Drain, output stage, memories are in neither. A bar is open for what its sources disagree
 about, supply among it: low and expected stand at 0.9 V, the gates and the high corner at 1.1 V
-(energies 1.49x): **expected, a gate figure lies at about 1.5 times the events'**. Expected and high
-corner of a clocked flip-flop come from these characterizations; flip-flops, cycles and all other
-events and prices do not.
+(energies 1.49x by the supply alone). Expected, **a gate figure lies at {least:.1f} to {most:.1f}
+times the events'**, {middle:.1f} in the median. Expected and high corner of a clocked flip-flop
+come from these characterizations; flip-flops, cycles and all other events and prices do not.
 
 **{inside} of {all}** gate figures lie inside their bar{outside}
 """
@@ -37,9 +38,11 @@ def page(found: Sequence[Bar], technology: Technology, command: str) -> str:
     missed = [bar for bar in found if not bar.inside]
     outside = "; not:\n" if missed else ".\n"
     outside += "\n".join(f"\n* {missed_text(bar)}" for bar in missed)
+    times = [bar.gates_pj.expected / bar.events_pj.expected for bar in found]
     head = HEAD.format(
         command=command, tech=technology.name, all=len(found),
         inside=len(found) - len(missed), outside=outside,
+        least=min(times), most=max(times), middle=median(times),
     )  # fmt: skip
     return "\n".join(
         [head, *_bars(found), "", *_orders(found), "", *_slopes(found), "", *_areas(found), ""]
