@@ -99,7 +99,7 @@ class Costs:
             for layer in chosen
         }
         program = replace(self.programs[widest], layers=tuple(chosen))
-        table = technology.load(self.machine.technology)
+        table = technology.priced(self.machine.technology)
         options = self.machine.options
         found = estimate(program, self.arch, table, activity=activity, options=options)
         if kind in ("energy", "chip"):
@@ -196,7 +196,7 @@ def estimate_on(program: Program, images: IntArray, arch: "Arch", machine: Machi
     from .cosim import technology
     from .cosim.estimate import estimate, measure
 
-    table = technology.load(machine.technology)
+    table = technology.priced(machine.technology)
     activity = measure(program, images)
     return estimate(program, arch, table, activity=activity, options=machine.options)
 

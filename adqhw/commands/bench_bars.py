@@ -35,7 +35,7 @@ def command(
     from ..cosim.event_bars_page import missed_text, page
     from ..cosim.gate_library import read_all
 
-    libraries, table = read_all(gates), technology.load(tech)
+    libraries, table = read_all(gates), technology.priced(tech)
     sizes = [_size(text) for text in rows_cols.split(",")]
     found = []
     for path in programs:
