@@ -109,7 +109,12 @@ def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
         if value is not None and name not in TAKEN[mode]:
             homes = " or ".join(home for home, names in TAKEN.items() if name in names)
             raise InputError(f"{name} must go with {homes}, not with {mode}")
-    if given["--resident"] and given["--batch"] is not None:
+    check_loads(given["--batch"], resident=bool(given["--resident"]))
+
+
+def check_loads(batch: int | None, *, resident: bool) -> None:
+    """Refuse images per load of a network that is not loaded."""
+    if resident and batch is not None:
         raise InputError("--batch must go without --resident: what is not loaded is not shared")
 
 
