@@ -1,7 +1,6 @@
 """The choice of bits per layer: made for a recipe, read back, written as JSON and as a plot."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ import torch
 
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
-from ..spec.limits import demand
 from ..spec.pictures import canvas, drawn, png_of, shown
+from ..spec.reading import MOST, read_json
+from ..spec.text import one_line
 from . import allocation, sensitivity
 from .allocation import Allocation, Table
 from .config import Recipe
@@ -106,22 +106,21 @@ def read_costs(config: AllocationConfig) -> tuple[Table, str]:
     path = config.cost_table
     if path is None:
         raise InputError("allocation.cost_table must name a JSON file for a cost budget, not none")
+    record = read_json(path, "Cost table")
     try:
-        demand(Path(path).stat().st_size * 16, f"Cost table {path!r}")
-        record = json.loads(Path(path).read_text())
         costs = {
             name: {int(width): float(cost) for width, cost in row.items()}
             for name, row in record["costs"].items()
         }
-        if not all(math.isfinite(cost) for row in costs.values() for cost in row.values()):
-            raise ValueError("a cost that is no finite number")
+        if not all(0 <= width <= 64 for row in costs.values() for width in row):
+            raise ValueError("bits out of 0..64")
+        if not all(abs(cost) <= MOST for row in costs.values() for cost in row.values()):
+            raise ValueError(f"a cost beyond {MOST:g}")
         return costs, str(record["unit"])
-    except OSError as error:
-        raise InputError(f"Cost table {path!r} must be readable: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f'Cost table {path!r} must be {{"unit": TEXT, "costs": {{LAYER: {{BITS: NUMBER}}}}}}, '
-            f"not a file that fails with {error!r}"
+            f"not a file that fails with {one_line(error)}"
         ) from error
 
 

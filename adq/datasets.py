@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 IMAGE_FOLDER = "imagefolder"
+BUNDLED = "digits"
+"""The data set that comes with scikit-learn: it needs no folder, and takes none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -76,7 +78,7 @@ def load(
     shape: Sequence[int] | None = None,
     workers: int = 4,
 ) -> Dataset:
-    """Read one split. `digits` comes with scikit-learn; the others need the `folder` they lie in.
+    """Read one split. `digits` comes with scikit-learn and takes no `folder`; the others need one.
 
     shape: (C, H, W) of the network's input, for `imagefolder`, whose files have any size.
     """
@@ -84,7 +86,9 @@ def load(
 
     if split not in SPLITS:
         raise InputError(f"Split must be one of {', '.join(SPLITS)}, not {split!r}")
-    if name == "digits":
+    if name == BUNDLED:
+        if folder is not None:
+            raise InputError("--data must be left out: the digits come with scikit-learn")
         return digits.load(split)
     if name == "cifar10":
         return cifar10.load(split, _cifar_folder(folder))

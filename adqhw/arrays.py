@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .spec.errors import InputError
 from .spec.program import Program
+from .spec.text import shown
 
 if TYPE_CHECKING:
     from .rtl.arch import Arch
@@ -15,6 +16,15 @@ COLS_HELP = "Output channels per beat (16)."
 MICRO_HELP = "decode, uniform, bit_serial, product_table, binned or shift_add."
 
 DEFAULT_ARRAY, DEFAULT_MICRO = 16, "decode"
+
+
+def array_size(text: str, what: str = "Array") -> tuple[int, int]:
+    """(rows, cols) of `16x16`; no number of a thousand digits is converted."""
+    parts = text.strip().split("x")
+    good = len(parts) == 2 and all(x.isascii() and x.isdigit() and len(x) <= 9 for x in parts)
+    if not good or not all(map(int, parts)):
+        raise InputError(f"{what} must be ROWSxCOLS, such as 16x16, not {shown(text)}")
+    return int(parts[0]), int(parts[1])
 
 
 def choose_arch(

@@ -20,7 +20,7 @@ from .spec.errors import InputError
 from .spec.files import atomic_path
 from .spec.formats import IntArray
 from .spec.program import Program
-from .spec.reading import read_text
+from .spec.reading import read_json
 from .spec.text import one_line, shown
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Costs:
             for layer in chosen
         }
         program = replace(self.programs[widest], layers=tuple(chosen))
-        table = technology.load(self.machine.technology)
+        table = technology.priced(self.machine.technology)
         options = self.machine.options
         found = estimate(program, self.arch, table, activity=activity, options=options)
         if kind in ("energy", "chip"):
@@ -196,7 +196,7 @@ def estimate_on(program: Program, images: IntArray, arch: "Arch", machine: Machi
     from .cosim import technology
     from .cosim.estimate import estimate, measure
 
-    table = technology.load(machine.technology)
+    table = technology.priced(machine.technology)
     activity = measure(program, images)
     return estimate(program, arch, table, activity=activity, options=machine.options)
 
@@ -267,8 +267,8 @@ def recipe_costs(
 
 def _fixed(path: Path) -> float:
     try:
-        fixed = float(json.loads(read_text(path, "Cost table"))["fixed"])
-    except (RecursionError, OverflowError, ValueError, KeyError, TypeError) as error:
+        fixed = float(read_json(path, "Cost table")["fixed"])
+    except (OverflowError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"Cost table must have a fixed part, not {str(path)!r}: {one_line(error)}"
         ) from error

@@ -240,7 +240,7 @@ def estimate_costs(settings: Settings, trained: list[Trained], images: np.ndarra
     ]
     grid = Grid(
         arrays=((settings.rows, settings.cols),),
-        technologies=(technology.load(settings.technology),),
+        technologies=(technology.priced(settings.technology),),
     )
     return sweep(workloads, grid)
 

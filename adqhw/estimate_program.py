@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .arrays import choose_arch
 from .console import emit
 from .estimate_gates import gate_warnings, gates_of, show_gates
-from .images import read_images
+from .images import bundled, read_images
 from .spec.errors import InputError
 from .spec.program import Program
 from .spec.program_file import load
@@ -16,9 +16,6 @@ from .spec.program_file import load
 if TYPE_CHECKING:
     from .cosim.estimate import Estimate
     from .spec.formats import IntArray
-
-BUNDLED = "digits"
-"""The data set that comes with scikit-learn: a program of it needs no folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,15 +109,12 @@ def images_or_none(program: Program, request: Request) -> "IntArray | None":
     count = DEFAULT_IMAGES if request.images is None else request.images
     if count < 1:
         raise InputError(f"Number of images must be at least 1, not {count}")
-    bundled = program.provenance.get("dataset") == BUNDLED
-    if request.data is None and request.input_file is None and not bundled:
+    if request.data is None and request.input_file is None and not bundled(program):
         if request.images is not None:
             raise InputError(
                 "--images must go with --data or --input: there are no images to take them from"
             )
         return None
-    if request.data is not None and request.input_file is None and bundled:
-        raise InputError("--data must be left out: the program's digits come with scikit-learn")
     return read_images(
         program, input_file=request.input_file, data=request.data, limit=count
     ).images

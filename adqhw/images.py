@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .npy import read_npy
 from .spec.engines import check_images
 from .spec.errors import InputError
 from .spec.formats import IntArray
+from .spec.npy import read_npy
 from .spec.program import Program
 
 INPUT_HELP = "Images as integer codes: a .npy file of shape (N, C, H, W)."
@@ -23,6 +23,13 @@ class Batch:
     images: IntArray
     labels: npt.NDArray[np.int64] | None
     source: str
+
+
+def bundled(program: Program) -> bool:
+    """Whether the program's data set comes with a package and lies in no folder."""
+    from .adq.datasets import BUNDLED
+
+    return program.provenance.get("dataset") == BUNDLED
 
 
 def read_images(

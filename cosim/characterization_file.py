@@ -186,7 +186,7 @@ def read_tables(path: Path, kind: str) -> tuple[str, dict[str, Any]]:
 
 
 def _fit(where: str, library: str, micro: str, table: Any) -> Fit:
-    what = f"Characterization {where!r}, micro {micro!r}"
+    what = f"Characterization {where!r}, micro {shown(micro)}"
     if not isinstance(table, dict):
         raise InputError(f"{what} must be a table, not {shown(table)}")
     parts = {

@@ -93,22 +93,30 @@ def engine_tensors(run: Engine, program: Program, images: IntArray) -> Tensors:
     return dict(run(program, images, "all").tensors)
 
 
+MOST_BITS = 1 << 16
+"""Of a row of any memory."""
+
+
 def parse_flip(text: str) -> Callable[[list[Row]], list[Row]]:
     """`TARGET:ROW:BIT`: the memory image with one bit inverted (a fault to be found)."""
     from ..spec.errors import InputError
+    from ..spec.text import shown
 
     try:
         name, row, bit = text.split(":")
-        target, number, mask = Target[name.upper()], int(row), 1 << int(bit)
+        target, number, place = Target[name.upper()], int(row), int(bit)
+        if place >= MOST_BITS:
+            raise ValueError(f"{MOST_BITS} bits")
+        mask = 1 << place
     except (ValueError, KeyError):
         known = ", ".join(target.name.lower() for target in Target)
         raise InputError(
-            f"Flip must be TARGET:ROW:BIT with a target of {known}, not {text!r}"
+            f"Flip must be TARGET:ROW:BIT with a target of {known}, not {shown(text)}"
         ) from None
 
     def change(rows: list[Row]) -> list[Row]:
         if not any((t, r) == (target, number) for t, r, _ in rows):
-            raise InputError(f"Flip must name a loaded row of {name}, not {number}")
+            raise InputError(f"Flip must name a loaded row of {name}, not {shown(number)}")
         return [(t, r, d ^ mask if (t, r) == (target, number) else d) for t, r, d in rows]
 
     return change

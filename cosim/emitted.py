@@ -1,7 +1,6 @@
 """Reading an emitted folder back: nothing runs that its manifest does not vouch for."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,16 @@ from ..rtl.lane_array import COLUMN_MODULE
 from ..rtl.verilog import ACCELERATOR_MODULE, MANIFEST
 from ..rtl.verilog_text import PREFIX, check_plain, check_prefix, module_name, renamed
 from ..spec.errors import InputError
+from ..spec.limits import demand
 from ..spec.program import Program
-from ..spec.text import printable
+from ..spec.reading import read_bytes, read_json
+from ..spec.text import printable, shown
 from .emission import MANIFEST_VERSION, MEMORY
 
+MAX_EMITTED_BYTES = 1 << 30
+"""Of one file: the memory image of a network of 64 million weights has 0.3 GB."""
+ROW_BYTES = 400
+"""A line, its word and its three parts as Python objects."""
 _VERILOG = (COLUMN_MODULE, ACCELERATOR_MODULE)
 
 
@@ -54,16 +59,11 @@ def read_emitted(directory: str | Path, program: Program) -> Emitted:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    manifest = read_json(path, "Manifest of an emitted accelerator")
+    version = manifest.get("manifest_version")
+    if version != MANIFEST_VERSION:
         raise InputError(
-            f"Emitted accelerator must have a readable manifest, not {str(path)!r}: {error}"
-        ) from None
-    if not isinstance(manifest, dict) or manifest.get("manifest_version") != MANIFEST_VERSION:
-        version = manifest.get("manifest_version") if isinstance(manifest, dict) else None
-        raise InputError(
-            f"Manifest version must be {MANIFEST_VERSION}, not {version!r} ({path}): "
+            f"Manifest version must be {MANIFEST_VERSION}, not {shown(version)} ({path}): "
             "run adqhw verilog again"
         )
     for name, kind in (
@@ -75,11 +75,8 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _text(folder: Path, name: str, digests: dict[str, str]) -> str:
-    """A file of the folder, as its manifest knows it."""
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise InputError(f"Emitted file must be readable: {error}") from None
+    """A file of the folder, as its manifest knows it; `name` is made of the checked prefix."""
+    content = read_bytes(folder / name, "Emitted file", MAX_EMITTED_BYTES)
     if hashlib.sha256(content).hexdigest() != digests.get(name):
         raise InputError(
             f"Emitted file {str(folder / name)!r} must be as its manifest says, not changed since"
@@ -95,6 +92,7 @@ def _rows(arch: Arch, text: str) -> list[Row]:
     layout = load_layout(arch)
     row_at, data_at = layout["row"].offset, layout["data"].offset
     digits = -(-layout.size // 4)
+    demand(ROW_BYTES * text.count("\n"), f"Emitted {MEMORY}, in memory,")
     lines, row = text.split(), re.compile(rf"[0-9a-f]{{1,{digits}}}")
     wrong = next((line for line in lines if not row.fullmatch(line)), None)
     if wrong is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..spec.errors import InputError
+from ..spec.text import shown
 from . import characterization_file, output_file
 from .characterization_file import Fit
 from .output_file import UnitFit
@@ -32,14 +33,14 @@ def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
             known = library.units if isinstance(fit, UnitFit) else library.arrays
             if name in known:
                 raise InputError(
-                    f"Micro or unit {name!r} of library {fit.library!r} must be characterized "
-                    f"once, not again in {str(path)!r}"
+                    f"Micro or unit {shown(name)} of library {shown(fit.library)} must be "
+                    f"characterized once, not again in {str(path)!r}"
                 )
             known[name] = fit  # type: ignore[assignment]
     for library in found.values():
         if not library.arrays:
             raise InputError(
-                f"Library {library.name!r} must have a characterized lane array, not its output "
-                "stage alone"
+                f"Library {shown(library.name)} must have a characterized lane array, not its "
+                "output stage alone"
             )
     return found

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..spec.errors import InputError
+from ..spec.reading import LEAST, MOST
+from ..spec.text import one_line, printable, shown
 from . import markdown
 from .characterization_file import read_content, read_tables
 from .gate_fit import Errors
@@ -69,29 +71,46 @@ def _subject(
     where: str, kind: str, library: str, name: str, about: dict[str, Any], table: dict[str, Any]
 ) -> Subject:
     try:
-        size = "x".join(str(side) for side in about["test_size"]) if kind == "micro" else ""
-        area = table["measured_area_um2"] if kind == "micro" else table["unit_area_um2"]
+        area_key = "measured_area_um2" if kind == "micro" else "unit_area_um2"
+        size = [_number(side) for side in about["test_size"]] if kind == "micro" else []
+        area_error = table.get("area_error_percent")
         real, random = (_errors(table["test"], KINDS[kind], name) for name in (REAL, RANDOM))
         return Subject(
-            library=library, name=name, array=size, program=about["program"],
-            cells=int(table["cells"]), area_mm2=area / 1e6,
-            area_error=table.get("area_error_percent"),
+            library=printable(library), name=printable(name),
+            array="x".join(f"{side:.0f}" for side in size), program=_text(about["program"]),
+            cells=int(_number(table["cells"])), area_mm2=_number(table[area_key]) / 1e6,
+            area_error=None if area_error is None else _number(area_error),
             layers=_some(real), random=random,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise InputError(
-            f"Characterization {where!r}, {kind} {name!r} must have all that `adqhw characterize` "
-            f"writes, not lack or spoil {error}"
+            f"Characterization {where!r}, {kind} {shown(name)} must have all that `adqhw "
+            f"characterize` writes, not lack or spoil {one_line(error)}"
         ) from error
 
 
 def _errors(rows: Sequence[dict[str, Any]], per: str, operands: str) -> dict[str, float]:
     """Percent by layer; the output stage plays real operands only and does not name them."""
     return {
-        row["layer"]: 100 * (row[f"predicted_{per}"] / row[f"measured_{per}"] - 1)
+        _text(row["layer"]): 100
+        * (_number(row[f"predicted_{per}"]) / _number(row[f"measured_{per}"]) - 1)
         for row in rows
         if row.get("operands", REAL) == operands
     }
+
+
+def _number(value: object) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or (not LEAST <= abs(value) <= MOST and value != 0):  # type: ignore[arg-type]
+        raise TypeError(f"the number {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    """A name for a table of the page, on one line."""
+    if not isinstance(value, str):
+        raise TypeError(f"the text {shown(value)}")
+    return printable(value)
 
 
 def _some(layers: dict[str, float]) -> dict[str, float]:

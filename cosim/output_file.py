@@ -13,6 +13,7 @@ from typing import Any
 
 from ..rtl.arch import Arch
 from ..spec.errors import InputError
+from ..spec.text import shown
 from .characterization_file import library_facts, numbers, read_tables
 from .characterize import Plan
 from .output_characterize import UnitCharacterization
@@ -97,13 +98,13 @@ def load_units(path: Path) -> dict[str, UnitFit]:
     if sorted(tables) != sorted(TERMS):
         raise InputError(
             f"Characterization {str(path)!r} must have the units {', '.join(TERMS)}, not "
-            f"{', '.join(tables)}"
+            f"{shown(list(tables))}"
         )
     return {name: _fit(str(path), library, name, table) for name, table in tables.items()}
 
 
 def _fit(where: str, library: str, unit: str, table: Any) -> UnitFit:
-    what = f"Characterization {where!r}, unit {unit!r}"
+    what = f"Characterization {where!r}, unit {shown(unit)}"
     names = (*widths_of(Arch(rows=1, cols=1)), "unit_area_um2", "test_worst_percent")
     own = numbers(what, table, names, others=True)
     return UnitFit(

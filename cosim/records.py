@@ -5,14 +5,17 @@ text. JSON floats are written with the digits that give the same double again. N
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..rtl.arch import Arch
+from ..spec.errors import InputError
 from ..spec.layers import LayerKind
+from ..spec.text import one_line, shown
 from .energy import Energy
 from .estimate import Estimate, LayerEstimate
-from .events import LayerEvents
+from .events import EVENTS, PARTS, LayerEvents
 from .technology import Band, Technology
 from .traffic import Options
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from ..sim.activity import LayerActivity
 
 Record = dict[str, Any]
+_NOT_WHOLE = ("name", "macs_by_code")
+_MISFITS = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def estimate_record(result: Estimate) -> Record:
@@ -36,16 +41,22 @@ def estimate_record(result: Estimate) -> Record:
 
 
 def estimate_of(record: Record, technology: Technology) -> Estimate:
-    """The inverse of `estimate_record`; `technology` is the table it was made with."""
-    return Estimate(
-        arch=Arch.from_dict(record["arch"]),
-        technology=technology,
-        options=Options(**record["options"]),
-        statistics=record["statistics"],
-        input_cycles=record["input_cycles"],
-        area=_bands_of(record["area"]),
-        layers=tuple(_layer_of(layer) for layer in record["layers"]),
-    )
+    """The inverse of `estimate_record`; `technology` is the table it was made with.
+
+    Anything else than such a record is refused: it comes from a file, or over a network.
+    """
+    try:
+        return Estimate(
+            arch=Arch.from_dict(record["arch"]),
+            technology=technology,
+            options=Options(**record["options"]),
+            statistics=_text(record["statistics"]),
+            input_cycles=_whole(record["input_cycles"]),
+            area=_bands_of(record["area"]),
+            layers=tuple(_layer_of(layer) for layer in record["layers"]),
+        )
+    except _MISFITS as error:
+        raise _refused("estimate", error) from error
 
 
 def activity_record(activity: "Mapping[str, LayerActivity] | None") -> Record | None:
@@ -59,10 +70,40 @@ def activity_of(record: Record | None) -> "dict[str, LayerActivity] | None":
 
     if record is None:
         return None
-    return {
-        name: LayerActivity(**{**layer, "macs_by_code": tuple(layer["macs_by_code"])})
-        for name, layer in record.items()
-    }
+    try:
+        return {
+            name: LayerActivity(
+                **{key: _whole(value) for key, value in layer.items() if key not in _NOT_WHOLE},
+                name=_text(layer["name"]),
+                macs_by_code=tuple(_whole(value) for value in layer["macs_by_code"]),
+            )
+            for name, layer in record.items()
+        }
+    except _MISFITS as error:
+        raise _refused("activity", error) from error
+
+
+def _refused(what: str, error: Exception) -> InputError:
+    return InputError(f"Record must be of an {what}, not one that fails with {one_line(error)}")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text {shown(value)}")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if type(value) is not int or abs(value) >= 1 << 63:
+        raise TypeError(f"count {shown(value)}")
+    return value
+
+
+def _number(value: Any) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not abs(value) < math.inf:
+        raise TypeError(f"number {shown(value)}")
+    return float(value)
 
 
 def _layer_record(layer: LayerEstimate) -> Record:
@@ -76,15 +117,37 @@ def _layer_record(layer: LayerEstimate) -> Record:
 
 
 def _layer_of(record: Record) -> LayerEstimate:
+    for key in ("weight_width", "stored_width", "act_width"):
+        if record[key] is not None or key == "act_width":
+            _whole(record[key])
     return LayerEstimate(
         **record
         | {
+            "name": _text(record["name"]),
             "kind": LayerKind(record["kind"]),
-            "events": LayerEvents(**record["events"]),
-            "energy": Energy(parts=_bands_of(record["energy"])),
+            "events": _events_of(record["events"]),
+            "energy": _energy_of(record["energy"]),
             "area": _band_of(record["area"]),
         }
     )
+
+
+def _events_of(record: Record) -> LayerEvents:
+    numbers = {key: value for key, value in record.items() if key not in ("name", "counts")}
+    for value in (*numbers.values(), *record["counts"].values()):
+        _number(value)
+    for key in ("beats", "cycles", "outputs"):
+        _whole(record[key])
+    _text(record["name"])
+    if set(record["counts"]) != set(EVENTS):
+        raise KeyError(f"events {shown(list(record['counts']))}")
+    return LayerEvents(**record)
+
+
+def _energy_of(record: Mapping[str, list[float]]) -> Energy:
+    if set(record) != set(PARTS):
+        raise KeyError(f"parts {shown(list(record))}")
+    return Energy(parts=_bands_of(record))
 
 
 def _band(band: Band) -> list[float]:
@@ -92,7 +155,7 @@ def _band(band: Band) -> list[float]:
 
 
 def _band_of(values: list[float]) -> Band:
-    low, expected, high = values
+    low, expected, high = map(_number, values)
     return Band(low=low, expected=expected, high=high)
 
 

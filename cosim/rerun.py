@@ -1,17 +1,22 @@
 """`python -m adqhw.cosim.rerun FOLDER`: run the layer of a reproducer folder once more."""
 
-import json
 import sys
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..rtl.arch import Arch
 from ..rtl.verilog import MANIFEST
+from ..spec.engines import check_images
 from ..spec.errors import InputError
+from ..spec.layers import MacLayer
+from ..spec.npy import read_npz
+from ..spec.program import Program
 from ..spec.program_file import load
-from ..spec.text import printable
+from ..spec.reading import read_json
+from ..spec.text import printable, shown
 from .cycles import layer_cycles
 from .harness import Capacity
 from .layer_streams import layer_stream
@@ -24,45 +29,59 @@ from .workshop import scratch, workshop
 def rerun(folder: str | Path) -> list[str]:
     """Lines that describe the differing codes of the reproducer in `folder`; none: it passes."""
     root = Path(folder)
-    try:
-        case = json.loads((root / "case.json").read_text(encoding="utf-8"))
-        if case.get("network"):
-            return _rerun_network(root, case["simulator"])
-        manifest = json.loads((root / "verilog" / MANIFEST).read_text(encoding="utf-8"))
-        with np.load(root / "case.npz", allow_pickle=False) as arrays:
-            tensors = {
-                name.removeprefix("input/"): arrays[name][None]
-                for name in arrays.files
-                if name.startswith("input/")
-            }
-            expected = arrays["expected"].astype(np.int64)
-        name, simulator = case["layer"], case["simulator"]
-        arch = Arch.from_dict(manifest["arch"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"Reproducer must be a complete folder, not {str(root)!r}: {error!r}"
-        ) from None
-    program = load(root / "program.safetensors")
-    stream = layer_stream(arch, program, name, tensors)
+    case = read_json(root / "case.json", "Case")
+    simulator = case.get("simulator")
+    if not isinstance(simulator, str):
+        raise InputError(f"Case must name its simulator, not {shown(simulator)} ({root})")
+    if case.get("network"):
+        return _rerun_network(root, simulator)
+    program, arrays = load(root / "program.safetensors"), read_npz(root / "case.npz")
+    manifest = read_json(root / "verilog" / MANIFEST, "Manifest")
+    arch = Arch.from_dict(manifest.get("arch"), f"Manifest of {str(root)!r} arch")
+    name = case.get("layer")
+    layer = next((layer for layer in program.layers if layer.name == name), None)
+    if layer is None:
+        raise InputError(f"Case must name a layer of its program, not {shown(name)} ({root})")
+    expected = _codes(program, layer.name, arrays.get("expected"), root)
+    read = [layer.input]
+    if isinstance(layer, MacLayer) and layer.skip is not None:
+        read.append(layer.skip.tensor)
+    tensors = {x: _codes(program, x, arrays.get(f"input/{x}"), root)[None] for x in read}
+    stream = layer_stream(arch, program, layer.name, tensors)
     made = build(arch, find_simulator(simulator), Capacity.holding([stream]), root / "build")
-    limit = 4 * layer_cycles(arch, program, name).cycles + 1000
+    limit = 4 * layer_cycles(arch, program, layer.name).cycles + 1000
     with scratch(workshop(root / "build"), "simulation") as work:
         (recording,) = run(made, [stream], [limit], work)
     actual = stream.collect(recording.codes, expected.shape)
     return [
-        f"layer {name!r} index {tuple(map(int, i))}: expected {expected[tuple(i)]}, "
+        f"layer {layer.name!r} index {tuple(map(int, i))}: expected {expected[tuple(i)]}, "
         f"actual {actual[tuple(i)]}"
         for i in np.argwhere(actual != expected)
     ]
 
 
+def _codes(
+    program: Program, name: str, found: npt.NDArray[Any] | None, root: Path
+) -> npt.NDArray[np.int64]:
+    """A tensor of the case: (C, H, W) codes of its own format."""
+    shape, codes = program.tensor_shape(name), program.tensor_format(name)
+    good = found is not None and found.shape == shape and found.dtype.kind in "iu"
+    if found is None or not good or found.min() < codes.min or found.max() > codes.max:
+        raise InputError(
+            f"Case must hold the tensor {name!r} as {shape} codes of {codes.name} ({root})"
+        )
+    return found.astype(np.int64)
+
+
 def _rerun_network(root: Path, simulator: str) -> list[str]:
     """Lines for every layer whose codes differ when the whole network runs again."""
-    arch = Arch.from_dict(json.loads((root / "arch.json").read_text(encoding="utf-8")))
-    with np.load(root / "case.npz", allow_pickle=False) as arrays:
-        images = arrays["images"]
+    arch = Arch.from_dict(read_json(root / "arch.json", "Arch"), f"Arch of {str(root)!r}")
+    program, arrays = load(root / "program.safetensors"), read_npz(root / "case.npz")
+    if "images" not in arrays:
+        raise InputError(f"Case must hold its images ({root})")
+    images = check_images(program, arrays["images"])
     report = cosimulate_network(
-        load(root / "program.safetensors"), images, arch, simulator,
+        program, images, arch, simulator,
         build_dir=root / "build", failures=root / "again",
     )  # fmt: skip
     return [

@@ -151,6 +151,17 @@ def load(name: str | Path) -> Technology:
     return parse(source.read_text(encoding="utf-8"), f"{name}.toml")
 
 
+def priced(name: str | Path) -> Technology:
+    """`load` for what stands beside joules of other sources: a table that counts is refused."""
+    technology = load(name)
+    if technology.counts:
+        raise InputError(
+            f"Technology must have energies, to stand beside those of gates or networks, not "
+            f"counts of events as {technology.name!r} has"
+        )
+    return technology
+
+
 def parse(text: str, where: str, folder: Path = Path()) -> Technology:
     """Build and check a table from TOML text; `where` names it in messages.
 

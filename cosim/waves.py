@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..rtl.arch import Arch
 from ..spec.errors import InputError, SimulationError
+from ..spec.text import shown
 from .build_cache import build_folder, making
 from .network import Case, collect, write_jobs
 from .network_files import NETWORK_MODULE
@@ -17,6 +18,7 @@ from .toolchain import find_simulator
 from .workshop import alone, scratch, workshop
 
 KINDS = ("vcd", "fst")
+MOST_CYCLES = 1 << 40
 LEAD = 2
 """Clock edges from start to cycle 0 of the image, beside one per loaded row."""
 _MAIN = Path(__file__).parent / "templates" / "waves_main.cpp"
@@ -27,8 +29,11 @@ def check_waves(kind: str, window: tuple[int, int]) -> None:
     if kind not in KINDS:
         raise InputError(f"Waves must be {' or '.join(KINDS)}, not {kind!r}")
     first, last = window
-    if not 0 <= first <= last:
-        raise InputError(f"Window must be FIRST:LAST with 0 <= FIRST <= LAST, not {first}:{last}")
+    if not 0 <= first <= last < MOST_CYCLES:
+        raise InputError(
+            f"Window must be FIRST:LAST with 0 <= FIRST <= LAST < 2^40, not {shown(first)}:"
+            f"{shown(last)}"
+        )
 
 
 def write_waves(

@@ -3,6 +3,7 @@
 import re
 
 from ..spec.errors import InputError
+from ..spec.text import shown
 
 PREFIX = "adqhw"
 """What the name of every module, and of every file of an emitted folder, begins with by default."""
@@ -37,7 +38,7 @@ def check_prefix(prefix: str) -> str:
     if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix):
         raise InputError(
             "Prefix must be lower-case letters, digits and single '_' between them, a letter "
-            f"first, at most {_MAX_PREFIX} characters, not {prefix!r}"
+            f"first, at most {_MAX_PREFIX} characters, not {shown(prefix)}"
         )
     return prefix
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..arrays import array_size
 from ..console import JSON_OPTION, emit, people, say
 from ..images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
@@ -35,8 +36,8 @@ def command(
     from ..cosim.event_bars_page import missed_text, page
     from ..cosim.gate_library import read_all
 
-    libraries, table = read_all(gates), technology.load(tech)
-    sizes = [_size(text) for text in rows_cols.split(",")]
+    libraries, table = read_all(gates), technology.priced(tech)
+    sizes = [array_size(text) for text in rows_cols.split(",")]
     found = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
@@ -66,10 +67,3 @@ def _record(bar: object) -> dict[str, object]:
     from dataclasses import asdict
 
     return asdict(bar) | {"inside": bar.inside}  # type: ignore[call-overload, attr-defined]
-
-
-def _size(text: str) -> tuple[int, int]:
-    parts = text.strip().split("x")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise InputError(f"Arrays must be ROWSxCOLS, comma separated, not {text!r}")
-    return int(parts[0][:6]), int(parts[1][:6])

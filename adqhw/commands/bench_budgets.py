@@ -46,7 +46,7 @@ def command(
             f"Page must not be a .png file, as its picture beside it, not {str(out)!r}"
         )
     libraries = read_all(gates)
-    table = technology.load(tech)
+    table = technology.priced(tech)
     found, left_out = [], []
     for path in programs:
         people.print(f"{path.name}", style="dim")

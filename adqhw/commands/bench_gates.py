@@ -81,7 +81,7 @@ def command(
         open_sta_bench.check(wire_factor)
     loaded = load(program)
     names = _layer_names(loaded, layers, gate_bench.mac_layers(loaded))
-    table = technology.load(tech)
+    table = technology.priced(tech)
     if arch is None:  # 16 x 16 lanes, the default elsewhere, are 100,000 gates
         rows, cols = (DEFAULT_SIZE if size is None else size for size in (rows, cols))
     array = choose_arch(loaded, arch, rows, cols, micro)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import __version__
+from ..arrays import array_size
 from ..console import JSON_OPTION, emit, people, say, show_table
 from ..images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
 from ..spec.program_file import load
 
 if TYPE_CHECKING:
-    from ..cosim.characterize import Plan, Size
+    from ..cosim.characterize import Plan
     from ..spec.program import Program
 
 BUILD = Path("runs/build")
@@ -55,17 +56,19 @@ def command(
     """
     if not liberty.is_file():
         raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
+    import scipy.optimize  # noqa: F401  # said to be absent before hours of work, not behind them
+
     from ..cosim import characterization_file
     from ..cosim.characterize import Plan, characterize
-    from ..cosim.synthesis_tools import YOSYS, versions
+    from ..cosim.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.arch import Micro
     from ..rtl.fit import covering
     from ..spec import golden
     from ..spec.program import INPUT
 
     plan = Plan(
-        sizes=tuple(_size(word) for word in sizes.split(",")),
-        test_size=_size(test_size),
+        sizes=tuple(array_size(word, "Size") for word in sizes.split(",")),
+        test_size=array_size(test_size, "Size"),
         beats=beats,
         slew_ns=slew_ns,
         period_ns=period_ns,
@@ -75,6 +78,7 @@ def command(
     for name in micros:
         if name not in [*Micro]:
             raise InputError(f"Micro must be one of {', '.join(Micro)}, not {name!r}")
+    find_tool(YOSYS)
     loaded = load(program)
     others = [load(path) for path in also or ()]
     for name in micros:  # a micro-architecture that the program cannot use must not end a long run
@@ -145,13 +149,6 @@ def _show_outputs(content: dict[str, Any], out: Path) -> None:
             f"{table['unit_area_um2']:,.0f} um2"
         )
     say(f"wrote {out}; every code was the golden one; not in it: the memory of parameters, drain")
-
-
-def _size(word: str) -> "Size":
-    rows, _, cols = word.partition("x")
-    if not (rows.isdecimal() and cols.isdecimal() and int(rows) and int(cols)):
-        raise InputError(f"Size must be ROWSxCOLS, such as 2x2, not {word!r}")
-    return int(rows), int(cols)
 
 
 def _show(content: dict[str, Any], plan: "Plan", out: Path) -> None:

@@ -12,6 +12,7 @@ from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.program import Program
 from ..spec.program_file import load
+from ..spec.text import shown
 
 if TYPE_CHECKING:
     from ..cosim.cosimulate import CosimReport
@@ -115,7 +116,7 @@ def _parse(window: str) -> tuple[int, int]:
     try:
         first, last = (int(text) for text in window.split(":"))
     except ValueError:
-        raise InputError(f"Window must be FIRST:LAST, not {window!r}") from None
+        raise InputError(f"Window must be FIRST:LAST, not {shown(window)}") from None
     return first, last
 
 

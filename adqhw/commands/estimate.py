@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGES = 100
 DEFAULT_TECHNOLOGY = "literature45"
+PRICED = "expected (low–high)"
 
 SUBJECT_HELP = "Program file (.safetensors) or SCALE-Sim topology (.csv)."
 BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
@@ -108,7 +109,12 @@ def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
         if value is not None and name not in TAKEN[mode]:
             homes = " or ".join(home for home, names in TAKEN.items() if name in names)
             raise InputError(f"{name} must go with {homes}, not with {mode}")
-    if given["--resident"] and given["--batch"] is not None:
+    check_loads(given["--batch"], resident=bool(given["--resident"]))
+
+
+def check_loads(batch: int | None, *, resident: bool) -> None:
+    """Refuse images per load of a network that is not loaded."""
+    if resident and batch is not None:
         raise InputError("--batch must go without --resident: what is not loaded is not shared")
 
 
@@ -151,9 +157,10 @@ def show_estimate(program: Path, result: "Estimate", against: dict[str, Any]) ->
     from ..cosim.report import area_text, energy_text, ratio_text, shares_text
 
     arch, technology = result.arch, result.technology
+    what, says = ("events", "each counts 1") if technology.counts else ("energy", PRICED)
     say(NOT_A_MEASUREMENT)
     say(
-        f"energy as a multiple of the uniform baseline's ({technology.name}, same array, levels "
+        f"{what} as a multiple of the uniform baseline's ({technology.name}, same array, levels "
         f"stored instead of codes): total {ratio_text(against['total'])}, "
         f"datapath {ratio_text(against['datapath'])}, memory {ratio_text(against['memory'])}, "
         f"dram {ratio_text(against['dram'])}"
@@ -163,23 +170,27 @@ def show_estimate(program: Path, result: "Estimate", against: dict[str, Any]) ->
             layer.name,
             f"{layer.weight_width or '-'}/{layer.act_width}",
             layer.events.cycles,
-            energy_text(layer.energy.total),
+            energy_text(layer.energy.total, technology),
             shares_text(layer.energy),
         )
         for layer in result.layers
     ]
     rows.append(
-        ("total", "", result.cycles, energy_text(result.energy.total), shares_text(result.energy))
-    )
+        ("total", "", result.cycles, energy_text(result.energy.total, technology),
+         shares_text(result.energy))
+    )  # fmt: skip
     show_table(
         f"{program} on {arch.micro} {arch.rows}x{arch.cols}, one image, technology "
-        f"{technology.name} ({technology.node}); energy: expected (low–high)",
-        ("layer", "w/a bits", "cycles", "energy", "datapath/memory/dram %"),
+        f"{technology.name} ({technology.node}); {what}: {says}",
+        ("layer", "w/a bits", "cycles", what, "datapath/memory/dram %"),
         rows,
     )
-    parts = [f"{name} {energy_text(band)}" for name, band in result.energy.split.items()]
-    say(f"energy per image, technology {technology.name}: {', '.join(parts)}")
-    say(f"area {area_text(result.total_area)}, technology {technology.name}")
+    parts = [
+        f"{name} {energy_text(band, technology)}" for name, band in result.energy.split.items()
+    ]
+    say(f"{what} per image, technology {technology.name}: {', '.join(parts)}")
+    bits = "bits of components, each at 1: " if technology.counts else ""
+    say(f"area {bits}{area_text(result.total_area, technology)}, technology {technology.name}")
     say(f"in none of these numbers: {', '.join(ABSENT)}")
     loads = f"counted once per {result.options.batch} image(s)"
     say(

@@ -79,7 +79,7 @@ def exported(
     from dataclasses import replace
 
     from ..adq.compare import compare_codes
-    from ..adq.datasets import for_recipe
+    from ..adq.datasets import BUNDLED, for_recipe
     from ..adq.export import export
 
     name = state.recipe.data.name
@@ -90,7 +90,7 @@ def exported(
         "checkpoint": state.digest,
     }
     program = export(model, provenance=origin)
-    if data is None and name != "digits":
+    if data is None and name != BUNDLED:
         return program, None
     test = for_recipe(state.recipe, "test", data).take(images)
     with people.status(f"comparing graph and integers on {len(test)} images"):

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..arrays import MICRO_HELP
+from ..arrays import MICRO_HELP, array_size
 from ..console import JSON_OPTION, emit, progress, say, show_table
-from ..images import DATA_HELP, read_images
+from ..images import DATA_HELP, bundled, read_images
 from ..spec.errors import InputError
 from ..spec.program import Program
 from ..spec.program_file import load
+from ..spec.text import shown
 from ..sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
-from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP
+from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP, check_loads
 
 if TYPE_CHECKING:
     from ..cosim.estimate import Estimate
@@ -40,7 +41,7 @@ def command(
     limit: Annotated[
         int | None, typer.Option(help="Evaluate on the first N test images (all).")
     ] = None,
-    batch: Annotated[int, typer.Option(help=BATCH_HELP)] = 1,
+    batch: Annotated[int | None, typer.Option(help=BATCH_HELP)] = None,
     resident: Annotated[bool, typer.Option("--resident", help=RESIDENT_HELP)] = False,
     workers: Annotated[int, typer.Option(help=WORKERS_HELP)] = 1,
     scheduler: Annotated[str | None, typer.Option(help=SCHEDULER_HELP)] = None,
@@ -69,14 +70,17 @@ def command(
     from ..cosim.workers import ended_by_sigterm
 
     start = time.perf_counter()
+    check_loads(batch, resident=resident)
     grid = Grid(
-        arrays=tuple(_array(text) for text in _list(rows_cols)),
+        arrays=tuple(array_size(text) for text in _list(rows_cols)),
         micros=tuple(_micro(text) for text in _list(micro)),
         technologies=tuple(technology.load(name) for name in _list(tech)),
-        options=Options(weights_from_dram=not resident, batch=batch),
+        options=Options(weights_from_dram=not resident, batch=1 if batch is None else batch),
     )
     _refuse_topologies(programs)
     loaded = [load(path) for path in programs]
+    if data is not None and all(map(bundled, loaded)):
+        raise InputError("--data must be left out: the digits come with scikit-learn")
     candidates = [
         _candidate(name, program, data, limit)
         for name, program in zip(_names(programs), loaded, strict=True)
@@ -123,9 +127,10 @@ def _refuse_topologies(paths: Sequence[Path]) -> None:
 
 
 def _candidate(name: str, program: Program, data: Path | None, limit: int | None) -> Candidate:
-    if data is None and program.provenance.get("dataset") != "digits":
-        images = None
-    else:
+    if bundled(program):
+        data = None  # the folder is for the others of the same sweep
+    images = None
+    if data is not None or bundled(program):
         images = read_images(program, data=data, limit=limit)
     return Candidate(name=name, program=program, images=images, measured_images=DEFAULT_IMAGES)
 
@@ -172,22 +177,15 @@ def _workers(count: int, scheduler: str | None) -> "Iterator[Workers]":
 def _list(text: str) -> list[str]:
     items = [item.strip() for item in text.split(",")]
     if not all(items):
-        raise InputError(f"List must be comma separated without empty items, not {text!r}")
+        raise InputError(f"List must be comma separated without empty items, not {shown(text)}")
     return list(dict.fromkeys(items))
-
-
-def _array(text: str) -> tuple[int, int]:
-    rows, cross, cols = text.partition("x")
-    if not (cross and rows.isdecimal() and cols.isdecimal()):
-        raise InputError(f"Array must be ROWSxCOLS, such as 16x16, not {text!r}")
-    return int(rows), int(cols)
 
 
 def _micro(text: str) -> "Micro":
     from ..rtl.arch import Micro
 
     if text not in set(Micro):
-        raise InputError(f"Micro must be one of {', '.join(Micro)}, not {text!r}")
+        raise InputError(f"Micro must be one of {', '.join(Micro)}, not {shown(text)}")
     return Micro(text)
 
 

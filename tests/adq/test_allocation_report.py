@@ -165,7 +165,7 @@ def test_bad_budgets_are_refused(weights, tmp_path):
         (["allocation.model_bytes=100", "quant.average_weight_bits=3"], "must have one budget"),
         (["allocation.model_bytes=100"], "Budget must be at least .* bits of hidden weights"),
         (["allocation.cost_budget=5"], "must name a JSON file"),
-        (["allocation.cost_budget=5", "allocation.cost_table=/nowhere"], "must be readable"),
+        (["allocation.cost_budget=5", "allocation.cost_table=/nowhere"], "must be a file"),
         (["allocation.cost_budget=5", f"allocation.cost_table={tmp_path / 'bad.json'}"], "must be"),
         (["allocation.sensitivity=guess"], "fisher, hessian or error, not 'guess'"),
     ]

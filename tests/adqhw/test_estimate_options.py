@@ -6,6 +6,7 @@ every other option.
 
 import inspect
 import json
+import re
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -30,6 +31,7 @@ TOPOLOGY = (
     "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
     "Strides,\na, 9, 9, 3, 3, 20, 24, 1,\nb, 1, 40, 1, 40, 3, 20, 1,\n"
 )
+JOULES = r"[\d)] [pnµm]?J\b"
 MODES = ("program", "gates", "lanes", "systolic")
 OPTIONS = {
     "--arch": "arch.toml", "--rows": "4", "--cols": "4", "--micro": "uniform", "--tech": "unit",
@@ -197,3 +199,17 @@ def test_lanes_that_are_too_narrow_are_called_the_characterized_ones(bench):
     assert (
         "Characterized lanes must be wide enough for the program: Arch acc_width" in result.stderr
     )
+
+
+@pytest.mark.parametrize("mode", ["program", "gates", "lanes"])
+def test_a_technology_that_counts_prints_no_joules_and_no_areas(bench, mode):
+    """What comes from gates has its own unit; everything else is a number of events or of bits."""
+    words = bench.words(mode, ("--tech", "--bandwidth"))[:-1]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    by_events = done.stderr.split("lane array decode by its gates")[0]
+    assert not re.search(rf"{JOULES}|mm²|energy per image", by_events), by_events
+    assert "events per image, technology unit" in by_events
+    priced = CliRunner().invoke(app, bench.words(mode, ("--bandwidth",))[:-1]).stderr
+    assert re.search(JOULES, priced)
+    assert re.search(r"\d\) mm²", priced)

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.commands.simulate import entry
-from adqhw.npy import read_npy
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
+from adqhw.spec.npy import read_npy
 from adqhw.spec.program_file import save
 
 

@@ -106,8 +106,8 @@ def files(tmp_path_factory):
 
 REFUSED = {
     "Liberty must be a file, not": {"--liberty": "nowhere.lib"},
-    "Size must be ROWSxCOLS, such as 2x2, not '2'": {"--sizes": "1x1,2"},
-    "Size must be ROWSxCOLS, such as 2x2, not '0x1'": {"--test-size": "0x1"},
+    "Size must be ROWSxCOLS, such as 16x16, not '2'": {"--sizes": "1x1,2"},
+    "Size must be ROWSxCOLS, such as 16x16, not '0x1'": {"--test-size": "0x1"},
     "Sizes must be at least 4 to fit and another to test": {"--test-size": "2x2"},
     "Micro must be one of": {"--micro": "decode,gone"},
     "Beats must be at least 1, not 0": {"--beats": 0},

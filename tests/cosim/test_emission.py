@@ -269,7 +269,7 @@ def test_a_changed_file_is_refused(copied):
     with pytest.raises(InputError, match="Manifest version must be 3, not None"):
         read_emitted(copied, program)
     (copied / MANIFEST).unlink()
-    with pytest.raises(InputError, match="must have a readable manifest"):
+    with pytest.raises(InputError, match="Manifest of an emitted accelerator must be a file"):
         read_emitted(copied, program)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,12 @@ def test_the_command_writes_the_page_and_says_what_lies_outside(tmp_path):
     text = out.read_text()
     assert "**1 of 1** gate figures lie inside their bar." in text
     assert "--rows-cols 8x8" in text
-    done = CliRunner().invoke(app, [*small, "--tech", "unit"])  # pJ of plain counts hold nothing
+    done = CliRunner().invoke(app, [*small, "--tech", "unit"])  # counts are no joules
+    assert done.exit_code == 2
+    assert "must have energies" in done.stderr
+    table = (resources.files("adqhw.cosim") / "tech" / "unit.toml").read_text()
+    (tmp_path / "dear.toml").write_text(table.replace("1.0", "2.0"))  # 2 pJ hold nothing
+    done = CliRunner().invoke(app, [*small, "--tech", str(tmp_path / "dear.toml")])
     assert done.exit_code == 1
     assert "**0 of 1**" in out.read_text()
 

@@ -4,6 +4,7 @@ Whatever a mutant is, the reader answers with a value or with an `InputError` of
 what it takes can be costed and printed as JSON.
 """
 
+import dataclasses
 import json
 import math
 import tomllib
@@ -15,16 +16,25 @@ import yaml as reference
 from cost_nets import small_net
 from table_mutants import Trees, lines, toml, yaml
 
-from adqhw.cosim import characterization_file, technology
+from adqhw.cosim import (
+    characterization_file,
+    model_errors,
+    output_file,
+    output_fit,
+    technology,
+)
 from adqhw.cosim.accelergy import load_ert
 from adqhw.cosim.bare import Assumptions, bare_program
 from adqhw.cosim.characterization_file import WIDTHS
 from adqhw.cosim.estimate import estimate
 from adqhw.cosim.gate_fit import terms_of
+from adqhw.cosim.gate_library import read_all
+from adqhw.cosim.records import activity_of, activity_record, estimate_of, estimate_record
 from adqhw.cosim.stream_toggles import STRUCTURE
 from adqhw.cosim.systolic import Dataflow, topology_systolic
 from adqhw.cosim.topology import load_topology
 from adqhw.rtl.arch import Arch
+from adqhw.sim.activity import LayerActivity
 from adqhw.spec import InputError
 
 PROGRAM = small_net()
@@ -174,6 +184,93 @@ def test_characterizations(tmp_path):
         taken += 1
         assert plain(flat_record(fits))
     assert 0 < taken < 4 * COUNT
+
+
+def output_stage() -> dict:
+    widths = output_file.widths_of(ARCH)
+    unit = {**widths, "unit_area_um2": 7.0, "test_worst_percent": 3.5}
+    units = {
+        name: {**unit, "energy_fj": dict.fromkeys(terms, 1.0)}
+        for name, terms in output_fit.TERMS.items()
+    }
+    return {"characterization": {"liberty": "lib"}, "unit": units}
+
+
+def test_output_stages(tmp_path):
+    path, trees = tmp_path / "o.toml", Trees(output_stage(), 6)
+    path.write_text(toml(trees.good))
+    assert {fit.error_percent for fit in output_file.load_units(path).values()} == {3.5}
+    taken = 0
+    for number in range(4 * COUNT):
+        path.write_text(toml(trees.mutant()), encoding="utf-8")
+        read = output_file.load_units if number % 2 else lambda file: read_all([file])
+        try:
+            fits = read(path)
+        except InputError as error:
+            good_line(error)
+            continue
+        taken += 1
+        assert plain([(f.widths, f.energy_fj, f.area_um2) for f in fits.values()])
+    assert 0 < taken < 4 * COUNT
+
+
+def test_errors_of_characterizations(tmp_path):
+    """The readers of `adqhw bench model`: every field that `characterize` writes, real files."""
+    source = resources.files("adqhw.cosim") / "tech" / "gates"
+    for name, kind in (("nangate45_typ", "micro"), ("nangate45_typ_output", "unit")):
+        good = tomllib.loads((source / f"{name}.toml").read_text())
+        entry = next(iter(good[kind].values()))
+        entry["test"] = entry["test"][:3]
+        small = {"characterization": good["characterization"], kind: {"decode": entry}}
+        path, trees = tmp_path / f"{name}.toml", Trees(small, 7)
+        path.write_text(toml(small))
+        assert len(model_errors.subjects(path)) == 1
+        taken = 0
+        for _ in range(2 * COUNT):
+            path.write_text(toml(trees.mutant()), encoding="utf-8")
+            try:
+                text = model_errors.page(model_errors.subjects(path), "test")
+            except InputError as error:
+                good_line(error)
+                continue
+            taken += 1
+            assert "nan" not in text
+        assert 0 < taken < 2 * COUNT
+
+
+def test_records_of_estimates():
+    result = estimate(PROGRAM, ARCH, LITERATURE)
+    trees = Trees(json.loads(json.dumps(estimate_record(result))), 8)
+    assert estimate_of(trees.good, LITERATURE) == result
+    taken = 0
+    for _ in range(4 * COUNT):
+        try:
+            found = estimate_of(trees.mutant(), LITERATURE)
+        except InputError as error:
+            good_line(error)
+            continue
+        taken += 1
+        assert plain(found.to_dict())
+    assert 0 < taken < 4 * COUNT
+
+
+def test_records_of_activities():
+    layer = LayerActivity(
+        **{f.name: number for number, f in enumerate(dataclasses.fields(LayerActivity))}
+        | {"name": "a", "macs_by_code": (1, 2, 3)}
+    )
+    trees = Trees(json.loads(json.dumps(activity_record({"a": layer}))), 9)
+    assert activity_of(trees.good) == {"a": layer}
+    taken = 0
+    for _ in range(COUNT):
+        try:
+            found = activity_of(trees.mutant())
+        except InputError as error:
+            good_line(error)
+            continue
+        taken += 1
+        assert plain(activity_record(found))
+    assert 0 < taken < COUNT
 
 
 @pytest.mark.parametrize("text", [TOPOLOGY, PRODUCTS], ids=["convolutions", "products"])

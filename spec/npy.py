@@ -1,4 +1,4 @@
-"""Reading a `.npy` file of numbers: header, dtype and size are checked before anything is read.
+"""Reading `.npy` and `.npz` files of numbers: headers and sizes are checked before data is read.
 
 `np.load` evaluates what it finds and ends in a dozen kinds of exceptions; a header may ask for any
 amount of memory. Format: numpy.lib.format, versions 1 to 3.
@@ -7,22 +7,27 @@ amount of memory. Format: numpy.lib.format, versions 1 to 3.
 import ast
 import re
 import warnings
+import zipfile
+import zlib
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .spec.errors import InputError
-from .spec.limits import demand
-from .spec.text import printable, shown
+from .errors import InputError
+from .limits import demand
+from .text import one_line, printable, shown
 
 _MAGIC = b"\x93NUMPY"
 _MOST_HEADER = 1 << 12
 _MOST_AXES = 32
 _DTYPE = re.compile(r"[<>=|][biufc][0-9]{1,2}")
 """Plain numbers: no objects, records, texts or dates."""
+_ZIP_ERRORS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile,
+               zlib.error)  # fmt: skip
+"""Torn or encrypted archives, unknown ways to pack, names that are no text."""
 
 
 def read_npy(path: Path) -> npt.NDArray[Any]:
@@ -30,19 +35,42 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     if not path.is_file():
         raise InputError(f"Input must be a .npy file, not {str(path)!r}")
     with path.open("rb") as stream:
-        dtype, shape, columns = _header(stream, path)
-        wanted = prod(shape) * dtype.itemsize
-        held = path.stat().st_size - stream.tell()
-        if held != wanted:
-            raise _refused(path, f"it holds {held} bytes for {shown(shape)} of {dtype}")
-        demand(wanted, f"Input {path}")
-        data = np.frombuffer(stream.read(wanted), dtype)
-    if data.size != prod(shape):  # it changed while it was read
+        return _read(stream, path.stat().st_size, path)
+
+
+def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an `.npz` by name; together within the memory budget, unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            demand(sum(member.file_size for member in members), f"Input {path}, unpacked,")
+            arrays = {}
+            for member in members:
+                with archive.open(member) as stream:
+                    name = member.filename.removesuffix(".npy")
+                    arrays[name] = _read(stream, member.file_size, path)
+            return arrays
+    except InputError:
+        raise
+    except _ZIP_ERRORS as error:
+        raise InputError(f"Input must be an .npz file, {path} is not: {one_line(error)}") from error
+
+
+def _read(stream: IO[bytes], size: int, path: Path) -> npt.NDArray[Any]:
+    """The array that a stream of `size` bytes holds, and nothing else."""
+    dtype, shape, columns = _header(stream, path)
+    wanted = prod(shape) * dtype.itemsize
+    held = size - stream.tell()
+    if held != wanted:
+        raise _refused(path, f"it holds {held} bytes for {shown(shape)} of {dtype}")
+    demand(wanted, f"Input {path}")
+    data = stream.read(wanted)
+    if len(data) != wanted:  # it changed while it was read
         raise _refused(path, "it ends early")
-    return data.reshape(shape, order="F" if columns else "C")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if columns else "C")
 
 
-def _header(stream: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+def _header(stream: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     magic = stream.read(8)
     if magic[:6] != _MAGIC or magic[6:] not in (b"\x01\0", b"\x02\0", b"\x03\0"):
         raise _refused(path, "it does not begin like one")
