@@ -12,7 +12,7 @@ machine code of another source. Here
 * where nothing can be kept, one line names the cache and kernels are compiled in every process.
 """
 
-# mypy: disable-error-code="no-untyped-call,no-untyped-def,attr-defined,misc"
+# mypy: disable-error-code="no-untyped-call,no-untyped-def,attr-defined,misc,assignment"
 # (Numba has no annotations)
 
 import hashlib
@@ -20,10 +20,10 @@ import pickle
 import sys
 from collections.abc import Callable
 from functools import cache, cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import llvmlite
 import numba
 from numba.core import caching
 
@@ -32,7 +32,7 @@ from .errors import InputError
 from .files import atomic_path
 from .text import warn
 
-_VERSIONS = (numba.__version__, llvmlite.__version__, sys.version)
+_VERSIONS = (numba.__version__, metadata.version("llvmlite"), sys.version)
 _SEAL = hashlib.sha256().digest_size
 
 
@@ -57,12 +57,12 @@ class _LastLocator(caching.UserWideCacheLocator):
 
 
 class _Place(caching.CompileResultCacheImpl):
-    _locator_classes = (
+    _locator_classes = [
         caching.UserProvidedCacheLocator,
         caching.InTreeCacheLocator,
         caching.UserWideCacheLocator,
         _LastLocator,
-    )
+    ]
 
 
 class SealedCache(caching.FunctionCache):
