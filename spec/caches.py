@@ -22,6 +22,8 @@ FONTS = "MPLCONFIGDIR"
 
 def ensure_cache_home() -> None:
     """Set `XDG_CACHE_HOME` to a private temporary folder where the user's takes no files."""
+    if not os.environ.get(VARIABLE, "-"):  # Numba takes an empty one for the current folder
+        del os.environ[VARIABLE]
     home = cache_home()
     private = None if takes_files(home) else private_cache()
     if private is not None and str(private) != str(home):

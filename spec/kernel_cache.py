@@ -47,8 +47,8 @@ def cached_kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return compiled
 
 
-class _LastLocator(caching.UserWideCacheLocator):
-    """The user's cache once more, after a private one has taken its place."""
+class _UserLocator(caching.UserWideCacheLocator):
+    """The user's cache, or the private one that takes its place."""
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
@@ -60,8 +60,7 @@ class _Place(caching.CompileResultCacheImpl):
     _locator_classes = [
         caching.UserProvidedCacheLocator,
         caching.InTreeCacheLocator,
-        caching.UserWideCacheLocator,
-        _LastLocator,
+        _UserLocator,
     ]
 
 
