@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 
-import numba
 import numpy as np
 import torch
+
+from ..spec.kernel_cache import cached_kernel
 
 CELLS = 2048
 BLOCK = 512
@@ -40,14 +41,14 @@ def split_rows(kernel: Callable[..., None], rows: int, *arrays: object) -> None:
         future.result()
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@cached_kernel(inline="always")
 def _cell(value, low, inverse):
     """Cell of ``value`` on the uniform grid, monotone in it; without branches to mispredict."""
     position = min(max((value - low) * inverse, np.float32(0.0)), np.float32(CELLS - 1))
     return np.int32(position)
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_kernel()
 def _count_kernel(first, last, x, bounds, below, grid, codes, reached, faults):
     """Bounds reached by each element of rows first..last of ``x`` (R, M).
 
@@ -73,7 +74,7 @@ def _count_kernel(first, last, x, bounds, below, grid, codes, reached, faults):
             codes[row, i] = np.float32(n >> 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_kernel()
 def _compare_kernel(first, last, x, bounds, codes, reached, faults):
     """As `_count_kernel` for few bounds: every element against every bound, in vector registers."""
     one, zero = np.float32(1.0), np.float32(0.0)
@@ -112,7 +113,7 @@ def _compare_kernel(first, last, x, bounds, codes, reached, faults):
         faults[row] = fault
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_kernel()
 def _cells_below(bounds, grid, below):
     """``below[c]``: number of bounds in cells before c (bounds ascending)."""
     n = 0
@@ -122,7 +123,7 @@ def _cells_below(bounds, grid, below):
         below[c] = n
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_kernel()
 def _ramp_kernel(first, last, grad, x, reached, slope, grad_x, sums):
     """Gradient of the ramp to x, and per row the sums of G and G*x by corner (R, 2, K)."""
     size, kinds = x.shape[1], len(slope)
@@ -145,7 +146,7 @@ def _ramp_kernel(first, last, grad, x, reached, slope, grad_x, sums):
                 )
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_kernel()
 def _quantize_kernel(first, last, x, step, low, high, out):
     """``step * clamp(floor(x / step + 0.5), low, high)`` of rows first..last."""
     half = np.float32(0.5)
@@ -159,7 +160,7 @@ def _quantize_kernel(first, last, x, step, low, high, out):
             out[row, i] = code * step
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_kernel()
 def _quantize_grad_kernel(first, last, grad, x, step, low, high, grad_x, sums):
     """LSQ gradients: to x, and per row the sum for the step."""
     half, one, zero = np.float32(0.5), np.float32(1.0), np.float32(0.0)

@@ -26,7 +26,6 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from .caches import ensure_cache_home
 from .spec.errors import InputError, SimulationError
 from .spec.text import printable
 
@@ -95,7 +94,6 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            ensure_cache_home()
             command(*args, **kwargs)
         except BrokenPipeError:
             raise  # nobody reads any more: not an error of ours

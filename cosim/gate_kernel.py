@@ -14,6 +14,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from ..sim.emit import I32, I64, Emitter, by_address
+from ..spec.kernel_cache import cached_kernel
 
 REPEATED, RECORDED, FOLLOWED = 2, 4, 8
 """Flags of a row, as in `gate_simulation`; which lanes are counted is said by words."""
@@ -136,7 +137,7 @@ def count_nets(values, before, active, toggles):
         toggles[net] += ones((values[net] ^ before[net]) & active)
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def run(rows, in_nets, active, flags, lanes, watch, record, nodes, gates, flops, pins, truth, nets):
     """Play `rows` (rows, inputs) from all flip-flops 0.
 

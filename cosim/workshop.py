@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..spec.caches import cache_home
 from ..spec.errors import InputError, SimulationError
 
 ELSEWHERE = "elsewhere"
@@ -153,9 +154,9 @@ def _point(link: Path, target: Path) -> None:
 
 def _private_cache() -> Path:
     """A folder of this user's alone, with a path that make takes."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    for base in (Path(home), Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):
-        shared = base != Path(home)
+    home = cache_home()
+    for base in (home, Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):
+        shared = base != home
         path = base / (f"adqhw-builds-{os.getuid()}" if shared else "adqhw/builds")
         with contextlib.suppress(OSError):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from ..spec.caches import ensure_cache_home
 from ..spec.errors import InputError
 from ..spec.files import atomic_path
 from .accelerator import Accelerator
@@ -99,6 +100,7 @@ def _finished(components: dict[str, wiring.Component], prefix: str) -> dict[str,
 
 def convert(component: wiring.Component, name: str) -> str:
     """Verilog of a component, its ports named by `flat_ports`."""
+    ensure_cache_home()  # yosys is WebAssembly, compiled on its first run
     # Source attributes would name paths of this machine: the bytes must not depend on them.
     return verilog.convert(
         component,

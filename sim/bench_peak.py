@@ -4,8 +4,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 
+from ..spec.kernel_cache import cached_kernel
 from . import dot
 from .layout import aligned
 from .simd import Portable, Tag, choose
@@ -17,7 +17,7 @@ TILE_MACS = dot.TILE * 32 * DEPTH
 
 
 def _compiled(sources: int):
-    @njit(cache=True, nogil=True)
+    @cached_kernel()
     def repeat(tag, words, codes, weights, first, sums, count):
         units = DEPTH // 4
         for _ in range(count):

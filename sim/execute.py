@@ -5,8 +5,8 @@ tag and the text of every file of this folder (`sources.py`).
 """
 
 import numpy as np
-from numba import njit
 
+from ..spec.kernel_cache import cached_kernel
 from . import convolve, maps, vectors
 from .nonzero import nonzero
 from .op import Kind
@@ -17,7 +17,7 @@ WORK = np.dtype([(name, np.int64) for name in ("packed", "sums", "codes", "skips
 
 
 def _compiled(sources: int):
-    @njit(cache=True, nogil=True)
+    @cached_kernel()
     def run(tag, steps, first, last, images, part, parts, places, work):
         """Steps first..last-1 on `images` images: part `part` of `parts` of each step's rows."""
         scratch = work[0]

@@ -6,10 +6,11 @@ complement pattern is the code. All integers are int64.
 """
 
 import numpy as np
-from numba import njit
+
+from ..spec.kernel_cache import cached_kernel
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def decode(windows, weights, levels, out):
     for p in range(windows.shape[0]):
         for o in range(weights.shape[0]):
@@ -17,7 +18,7 @@ def decode(windows, weights, levels, out):
                 out[p, o] += levels[weights[o, k]] * windows[p, k]
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def binned(windows, weights, levels, out):
     bins = levels * 0
     for p in range(windows.shape[0]):
@@ -29,7 +30,7 @@ def binned(windows, weights, levels, out):
                 out[p, o] += levels[code] * bins[code]
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def binned_bits(windows, weights, width, out):
     bins = np.zeros(width, np.int64)
     for p in range(windows.shape[0]):
@@ -43,7 +44,7 @@ def binned_bits(windows, weights, width, out):
                 out[p, o] += -worth if bit == width - 1 else worth
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def bit_serial(windows, weights, levels, width, signed, rows, out):
     for p in range(windows.shape[0]):
         for o in range(weights.shape[0]):
@@ -56,7 +57,7 @@ def bit_serial(windows, weights, levels, width, signed, rows, out):
                     out[p, o] += -shifted if signed and bit == width - 1 else shifted
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def shift_bits(windows, weights, width, out):
     for p in range(windows.shape[0]):
         for o in range(weights.shape[0]):
@@ -67,7 +68,7 @@ def shift_bits(windows, weights, width, out):
                         out[p, o] += -shifted if bit == width - 1 else shifted
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def shift_add(windows, weights, levels, factor, out):
     for p in range(windows.shape[0]):
         for o in range(weights.shape[0]):
@@ -82,7 +83,7 @@ def shift_add(windows, weights, levels, factor, out):
             out[p, o] += even + factor * odd
 
 
-@njit(cache=True, nogil=True)
+@cached_kernel()
 def product_table(windows, weights, table, piece, steps, signed, out):
     mask = (1 << piece) - 1
     for p in range(windows.shape[0]):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .caches import ensure_font_cache
 from .errors import InputError
 from .text import printable, warn
 
@@ -33,6 +34,7 @@ FAULTS = (
 @contextmanager
 def canvas(width: float, height: float) -> Iterator["Figure"]:
     """An empty figure of so many inches; everything up to `png_of` happens inside the block."""
+    ensure_font_cache()
     try:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
