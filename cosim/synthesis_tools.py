@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..spec.caches import ensure_cache_home
 from ..spec.errors import InputError
 
 YOSYS = "yosys"
@@ -14,6 +15,7 @@ PLACERS = ("nextpnr-ice40", "nextpnr-ecp5")
 
 def versions(tools: Sequence[str]) -> dict[str, str]:
     """Of the tools that a command runs, as they say it; an absent one is refused."""
+    ensure_cache_home()  # the tools are WebAssembly, compiled once into the user's cache
     found = {}
     for tool in tools:
         done = subprocess.run(
@@ -26,6 +28,7 @@ def versions(tools: Sequence[str]) -> dict[str, str]:
 
 def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
     """Run a tool in `folder`; what it says."""
+    ensure_cache_home()
     done = subprocess.run(
         [find_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
