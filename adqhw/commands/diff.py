@@ -10,6 +10,7 @@ from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say
 from ..engines import engine
 from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.errors import InputError
 from ..spec.program_file import load
 
 RTL = "rtl"
@@ -41,6 +42,10 @@ def command(
     """
     from ..cosim import divergence
 
+    given = {"--arch": arch, "--rows": rows, "--cols": cols, "--micro": micro, "--flip": flip}
+    unused = [name for name, value in given.items() if value is not None]
+    if RTL not in (a, b) and unused:
+        raise InputError(f"{unused[0]} must go with the engine rtl, not with {a} and {b}")
     loaded = load(program)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images).images
     traces, found = None, {}

@@ -44,6 +44,12 @@ def test_the_bundled_digits_take_no_folder(folder, words):
     assert not (folder / "s").exists()
 
 
+@pytest.mark.parametrize("words", ["--rows 2", "--cols 3", "--micro binned", "--flip loads:0:1"])
+def test_an_array_needs_an_engine_that_has_one(folder, words):
+    said = refusal(f"diff {PROGRAM} --a golden --b numba {words}")
+    assert f"{words.split()[0]} must go with the engine rtl, not with golden and numba" in said
+
+
 def test_images_per_load_need_a_load(folder):
     said = refusal(f"sweep {PROGRAM} --batch 2 --resident -o s")
     assert "--batch must go without --resident" in said
