@@ -80,7 +80,7 @@ def test_results_of_many_images_are_refused_before_they_are_made(name, monkeypat
         (lambda: conv(stride=2**31), "stride must be an integer in 1..65535, not 2147483648"),
         (lambda: conv(padding=2**63 - 1), "padding must be an integer in 0..65535"),
         (lambda: conv(padding=True), "padding must be an integer in 0..65535, not True"),
-        (lambda: conv(padding=10**5000), "not an integer of 16610 bits"),
+        (lambda: conv(padding=10**5000), "not an integer of 16,610 bits"),
         (lambda: conv(groups=2**40), "groups must be >= 1 and divide"),
         (lambda: program(conv(), shape=(3, 2**24 + 1, 8)), "an integer in 1..16777216"),
         (lambda: program(conv(padding=65_535), shape=(3, 2**24, 8)), "at most 16777216 wide"),

@@ -156,7 +156,7 @@ def test_the_command_writes_the_report_and_says_where_accuracy_comes_from(tmp_pa
     [
         (["--rows-cols", "8y8"], "Array must be ROWSxCOLS"),
         (["--rows-cols", "8x8,"], "List must be comma separated"),
-        (["--rows-cols", "0x8"], "Arch rows must be in 1..256"),
+        (["--rows-cols", "0x8"], "Array must be ROWSxCOLS"),
         (["--micro", "magic"], "Micro must be one of decode, uniform, bit_serial"),
         (["--tech", "literature28"], "Technology must be one of"),
         (["--workers", "0"], "Workers must be a positive number"),
