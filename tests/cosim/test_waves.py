@@ -64,7 +64,7 @@ def test_an_fst_is_written_where_its_headers_are(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "window", "message"), [
-    ("vcd", (5, 4), "Window must be FIRST:LAST with 0 <= FIRST <= LAST < 2^40, not 5:4"),
+    ("vcd", (5, 4), r"Window must be FIRST:LAST with 0 <= FIRST <= LAST < 2\^40, not 5:4"),
     ("vcd", (-1, 4), "Window must be FIRST:LAST"),
     ("saif", (0, 1), "Waves must be vcd or fst, not 'saif'"),
 ])  # fmt: skip
