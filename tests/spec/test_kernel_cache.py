@@ -52,3 +52,25 @@ def test_no_folder_for_kernels_costs_a_line(tmp_path):
     assert (code, said, line.count("\n")) == (0, ["16", "0"], 1)
     assert "adqhw-cache-" in line
     assert play(path, **home)[1] == ["16", "1"]
+
+
+def test_a_full_disk_costs_a_line_that_names_the_cache(tmp_path):
+    path = tmp_path / "kernels.py"
+    limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
+    path.write_text(limit + SOURCE)
+    cache = tmp_path / "cache"
+    code, said, line = play(path, NUMBA_CACHE_DIR=str(cache))
+    assert (code, said, line.count("\n")) == (0, ["16", "0"], 1)
+    assert str(cache) in line
+    assert not [kept for kept in cache.rglob("*") if kept.is_file()]
+
+
+def test_pictures_without_a_home_say_nothing(tmp_path):
+    path = tmp_path / "fonts.py"
+    path.write_text(
+        "from adqhw.spec.caches import ensure_font_cache\nensure_font_cache()\n"
+        "import os, matplotlib\nprint(os.environ['MPLCONFIGDIR'])\n"
+    )
+    home = {"HOME": "/dev/null/x", "XDG_CACHE_HOME": str(tmp_path), "XDG_CONFIG_HOME": "/dev/null"}
+    code, said, err = play(path, **home, MPLCONFIGDIR="")
+    assert (code, said, err) == (0, [str(tmp_path / "matplotlib")], "")
