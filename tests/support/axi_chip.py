@@ -1,0 +1,47 @@
+"""The small chip of the bus tests, and what its logs say."""
+
+import numpy as np
+from axi_bus import OKAY, Chip, Script
+from programs import Builder
+
+from adqhw.rtl.accelerator_ports import target_rows
+from adqhw.rtl.arch import Micro
+from adqhw.rtl.registers import ERRORS, mask, offset
+
+BEGUN = 12
+"""Cycles from START within which the first code of an image that is offered is taken."""
+
+
+def two_layers(micro: Micro = Micro.DECODE):
+    """24 codes, two passes after the input, 8 results, 147 cycles; 3 descriptors."""
+    b = Builder(np.random.default_rng(3), (2, 3, 4), shifts=micro is Micro.SHIFT_ADD)
+    b.mac(3, 2, weight_width=2, act_width=3)
+    b.mac(4, 2, stage="requant", weight_width=2, uniform=True, out="s32")
+    return b.build()
+
+
+def error(*names: str) -> int:
+    return sum(mask("ERROR", name) for name in names)
+
+
+def values(log, name: str) -> list[int]:
+    """What reads of a register gave; all of them answered OKAY."""
+    found = [(value, response) for at, value, response in log.reads if at == offset(name)]
+    assert {response for _, response in found} <= {OKAY}
+    return [value for value, _ in found]
+
+
+def finished(script: Script) -> Script:
+    """Wait until the last result was taken too, then ask what went wrong, and clear it."""
+    script.until("STATUS", "WAITING", False).read("ERROR").write("ERROR", (1 << len(ERRORS)) - 1)
+    return script.read("ERROR")
+
+
+def loads(chip: Chip, script: Script) -> Script:
+    """Try to load a row of ones everywhere, and to start."""
+    for target, rows in target_rows(chip.arch).items():
+        for row in (0, rows - 1):
+            script.write("TARGET", target).write("ROW", row)
+            for _ in range(20):
+                script.write("DATA", 0xFFFFFFFF)
+    return script.control("START")
