@@ -5,8 +5,6 @@ A folder with such a path is worked in elsewhere, and a link in it says where.
 """
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from ..spec.caches import cache_home
 from ..spec.errors import InputError, SimulationError
+from ..spec.locks import lock
 
 ELSEWHERE = "elsewhere"
 """Name of the link to the folder that is worked in."""
@@ -27,8 +26,6 @@ KEPT = "kept"
 KEPT_SECONDS = 7 * 24 * 3600
 _TAKEN = re.compile(r"[\w./+,@-]+")
 _OURS = re.compile(r"(making|network|simulation|waves)_[a-z0-9_]{8}")
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
-"""Of file systems that have none: then nothing waits, and nothing is taken for a leftover."""
 
 
 def workshop(folder: str | Path) -> Path:
@@ -93,7 +90,7 @@ def alone(target: Path) -> Iterator[None]:
     """One process at a time (and one thread) that makes `target`; the others wait."""
     handle = os.open(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _lock(handle, wait=True)
+        lock(handle, wait=True)
         yield
     finally:
         os.close(handle)
@@ -112,7 +109,7 @@ def _remove_if_left(path: Path) -> None:
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            if _lock(handle, wait=False):
+            if lock(handle, wait=False):
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(handle)
@@ -124,22 +121,11 @@ def _reserve(folder: Path, kind: str) -> tuple[int, Path]:
         path = Path(tempfile.mkdtemp(prefix=f"{kind}_", dir=folder))
         with contextlib.suppress(FileNotFoundError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            _lock(handle, wait=True)
+            lock(handle, wait=True)
             # Between its making and its lock another process may have taken it for a leftover.
             if path.exists():
                 return handle, path
             os.close(handle)
-
-
-def _lock(handle: int, *, wait: bool) -> bool:
-    """Whether the lock is ours. It ends with the process, however that ends."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        if wait and error.errno not in _NO_LOCKS:
-            raise
-        return False
-    return True
 
 
 def _point(link: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""One owner of a folder at a time, for as long as its process lives."""
+"""Locks of the kernel (flock), which end with their process: on handles, and on whole folders."""
 
 import errno
 import os
@@ -12,6 +12,26 @@ from .errors import InputError
 NAME = ".lock"
 """Empty file in the folder, removed at the end; the lock on it ends with the process."""
 _BUSY = (errno.EAGAIN, errno.EACCES)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
+"""Of file systems that have none."""
+
+
+def lock(handle: int, *, wait: bool) -> bool:
+    """Whether the exclusive lock on an open file or folder is ours; wait: until it is free.
+
+    A file system, or a system, without locks gives none: then nothing waits.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if wait and error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -5,12 +5,12 @@ with the process, however it ends, so no process number has to be trusted.
 """
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import tempfile
 from pathlib import Path
+
+from .locks import lock
 
 _MARK = ".adqhw-"
 _NAME = re.compile(r"\..*\.adqhw-[a-z0-9_]{8}(\.[^.]*)?", re.DOTALL)
@@ -28,7 +28,7 @@ def reserve(target: Path) -> tuple[int, Path]:
             suffix=_short(target.suffix, 40),
             dir=target.parent,
         )
-        _lock(handle, wait=True)
+        lock(handle, wait=True)
         # Between its making and its lock another process may have taken it for a leftover.
         if os.fstat(handle).st_nlink:
             return handle, Path(name)
@@ -50,21 +50,10 @@ def _remove_if_left(path: Path) -> None:
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            if _lock(handle, wait=False):
+            if lock(handle, wait=False):
                 path.unlink(missing_ok=True)
         finally:
             os.close(handle)
-
-
-def _lock(handle: int, *, wait: bool) -> bool:
-    """Whether the lock is ours; a file system without locks gives none, and nothing is removed."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        if wait and error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS):
-            raise
-        return False
-    return True
 
 
 def _short(text: str, longest: int = _LONGEST) -> str:
