@@ -85,10 +85,11 @@ class Worker:
         return self.answer()
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process and its pipes."""
         assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.stdin.close()  # the worker ends when nobody asks for a turn any more
+        with self.process:
+            self.process.wait()
 
 
 @contextmanager
