@@ -52,13 +52,13 @@ test-all: $(STAMP)
 	$(BIN)/mypy spec  # the folder: type checkers do not follow the editable folder map
 
 prove: $(STAMP)
-	PYTHONPATH=tests/support $(BIN)/python -W ignore -m proofs
+	$(BIN)/python -W ignore -m adqhw.verify.proofs
 
 # SEED and COUNT choose the mutants.
 SEED ?= 1
 COUNT ?= 100
 mutate: $(STAMP)
-	PYTHONPATH=tests/support $(BIN)/python -W ignore -m mutation --seed $(SEED) --count $(COUNT)
+	$(BIN)/python -W ignore -m adqhw.verify.mutation --seed $(SEED) --count $(COUNT)
 
 clean:
 	rm -rf .venv .venv-estimate build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis

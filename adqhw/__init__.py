@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .sim.runner import load_program
+    from .spec.host.version import VERSION as __version__
 
 __all__ = ["__version__", "load_program"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from .sim.runner import load_program
 
         return load_program
+    if name == "__version__":
+        from .spec.host.version import VERSION
+
+        return VERSION
     raise AttributeError(f"module 'adqhw' has no attribute {name!r}")

@@ -2,14 +2,7 @@
 
 import typer
 
-from . import __version__, bench_ablation, bench_allocation, bench_estimate, bench_train
 from .commands import (
-    bench,
-    bench_bars,
-    bench_budgets,
-    bench_gates,
-    bench_model,
-    bench_rtl,
     characterize,
     cosim,
     demo,
@@ -23,7 +16,38 @@ from .commands import (
     train,
     verilog,
 )
+from .commands.bench import (
+    ablation as bench_ablation,
+)
+from .commands.bench import (
+    allocation as bench_allocation,
+)
+from .commands.bench import (
+    bars as bench_bars,
+)
+from .commands.bench import (
+    budgets as bench_budgets,
+)
+from .commands.bench import (
+    estimate as bench_estimate,
+)
+from .commands.bench import (
+    gates as bench_gates,
+)
+from .commands.bench import (
+    model as bench_model,
+)
+from .commands.bench import (
+    rtl as bench_rtl,
+)
+from .commands.bench import (
+    sim as bench,
+)
+from .commands.bench import (
+    train as bench_train,
+)
 from .console import guarded
+from .spec.host.version import VERSION
 
 app = typer.Typer(
     help=(
@@ -75,7 +99,7 @@ app.add_typer(benchmarks, name="bench")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"adqhw {__version__}")
+        print(f"adqhw {VERSION}")
         raise typer.Exit
 
 

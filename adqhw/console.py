@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .spec.errors import InputError, SimulationError
-from .spec.text import printable
+from .spec.host.text import printable
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of tables in log files, where rich would assume 80 and fold the names of layers."""

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from ..spec.caches import ensure_cache_home
+from ..rtl.program.demands import check_program
 from ..spec.errors import InputError
-from ..spec.files import atomic_path
-from .accelerator import Accelerator
-from .accelerator_ports import ACCELERATOR_MODULE
-from .arch import Arch
-from .axi_top import AxiTop
-from .engine import Engine
-from .lane_array import COLUMN_MODULE
-from .lookup_mac import column_for
-from .ports import flat_ports, port_table
-from .timing import latencies
+from ..spec.host.caches import ensure_cache_home
+from ..spec.host.files import atomic_path
+from .accelerator.accelerator import Accelerator
+from .accelerator.ports import ACCELERATOR_MODULE
+from .arch.arch import Arch
+from .bus.axi_top import AxiTop
+from .engine.engine import Engine
+from .lanes.lane_array import COLUMN_MODULE
+from .lanes.lookup_mac import column_for
+from .layouts.ports import flat_ports, port_table
+from .timing.timing import latencies
 from .verilog_text import PREFIX, check_prefix, finished, module_name
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def emit_verilog(
     """
     check_prefix(prefix)
     if program is not None:
-        arch.check_program(program)
+        check_program(arch, program)
     folder = Path(directory)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")

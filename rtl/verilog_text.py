@@ -3,7 +3,7 @@
 import re
 
 from ..spec.errors import InputError
-from ..spec.text import shown
+from ..spec.host.text import shown
 
 PREFIX = "adqhw"
 """What the name of every module, and of every file of an emitted folder, begins with by default."""

@@ -1,7 +1,7 @@
 """Activity: how often each kind of event happens when a program runs on given images.
 
 These are the data-dependent counts; what depends on the array's size and data flow (memory reads
-per beat, idle lanes) is derived from them in `cosim/events.py`.
+per beat, idle lanes) is derived from them in `cost/events/events.py`.
 """
 
 from dataclasses import dataclass

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..spec.coding.program_file import from_bytes, to_bytes
+from ..spec.coding.program_file import load as load_file
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
 from ..spec.footprint import demand_results
+from ..spec.host.limits import memory_budget
 from ..spec.layers import MacLayer
-from ..spec.limits import memory_budget
 from ..spec.program import INPUT, Program
-from ..spec.program_file import from_bytes, to_bytes
-from ..spec.program_file import load as load_file
-from . import execute
 from .cores import available_cores
 from .forked import register
-from .op import Kind
-from .plan import Plan, Worker, lower, plan
-from .simd import choose
+from .kernels import execute
+from .kernels.op import Kind
+from .kernels.simd import choose
+from .lowering.plan import Plan, Worker, lower, plan
 
 MAPS_BYTES = 1 << 19
 """Memory for the maps of the images that one thread has in flight: half a second-level cache."""

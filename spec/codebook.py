@@ -6,7 +6,7 @@ import numpy as np
 
 from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat
-from .text import shown
+from .host.text import shown
 
 MIN_WEIGHT_WIDTH, MAX_WEIGHT_WIDTH = 2, 8
 MIN_LEVEL_WIDTH, MAX_LEVEL_WIDTH = 2, 16

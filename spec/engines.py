@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from .errors import ContractError
 from .formats import IntArray
+from .host.text import shown
 from .program import INPUT, Program
-from .text import shown
 
 Keep = Collection[str] | Literal["all"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from math import prod
 from typing import assert_never
 
+from .host.limits import demand
 from .layers import Layer, MacLayer, PoolLayer, ThresholdLayer
-from .limits import demand
 from .program import INPUT, Program
 
 CODE = 8

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ContractError
-from .text import shown
+from .host.text import shown
 
 IntArray = npt.NDArray[np.integer[Any]]
 Int64Array = npt.NDArray[np.int64]

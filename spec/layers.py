@@ -12,8 +12,8 @@ from .activation import Threshold
 from .codebook import MAX_LEVEL_WIDTH, Codebook
 from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat, freeze
+from .host.text import shown
 from .requant import Requant
-from .text import shown
 
 MAX_NAME = 200
 MAX_LAYERS = 1 << 12

@@ -10,6 +10,7 @@ import numpy as np
 from .activation import Threshold
 from .errors import ContractError
 from .formats import IntFormat, check_tensor_format
+from .host.text import shown
 from .layers import (
     MAX_LAYERS,
     MAX_SIZE,
@@ -21,7 +22,6 @@ from .layers import (
     ThresholdLayer,
 )
 from .requant import TOTAL_FORMAT, Requant
-from .text import shown
 
 CONTRACT_VERSION = 1
 MAX_ACC_WIDTH = 32
@@ -120,7 +120,7 @@ class Program:
     @property
     def digest(self) -> str:
         """SHA-256 of what the program computes; provenance does not take part."""
-        from .program_file import encode  # the file format defines the bytes that are hashed
+        from .coding.program_file import encode  # the file format defines the bytes that are hashed
 
         return encode(self).digest
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat, check_tensor_format, freeze
-from .text import shown
+from .host.text import shown
 
 MULTIPLIER_FORMAT = IntFormat(width=24, signed=True)
 SKIP_MULTIPLIER_FORMAT = IntFormat(width=32, signed=True)

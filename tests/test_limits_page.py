@@ -2,11 +2,11 @@
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-PAGE = Path(__file__).parents[1] / "docs" / "limits.md"
+PAGE = ROOT / "docs" / "limits.md"
 ROWS = re.findall(r"^\| [^|]+ \| ([\d,]+)( [MG]iB)? \| `([\w.]+)` \|$", PAGE.read_text(), re.M)
 UNITS = {"": 1, " MiB": 1 << 20, " GiB": 1 << 30}
 

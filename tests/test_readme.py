@@ -1,14 +1,13 @@
 """The README stays true: its commands exist with their options, its files and folders are there."""
 
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT
 from typer.testing import CliRunner
 
 from adqhw.cli import app
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "zoo" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 INDENTED = re.compile(r"^    (adqhw [^#\n]*)", re.M)
@@ -26,7 +25,7 @@ def test_command_exists_with_its_options(line):
 
 
 def test_recipes_named_in_commands_exist():
-    from adqhw.adq import recipes
+    from adqhw.adq.recipes import recipes
 
     named = {line.split()[2] for line in COMMANDS if line.startswith("adqhw train ")}
     assert named

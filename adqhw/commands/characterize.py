@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import __version__
-from ..arrays import array_size
 from ..console import JSON_OPTION, emit, people, say, show_table
-from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..flows.arrays import array_size
+from ..flows.images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.coding.program_file import load
 from ..spec.errors import InputError
-from ..spec.program_file import load
+from ..spec.host.version import VERSION
 
 if TYPE_CHECKING:
-    from ..cosim.characterize import Plan
+    from ..gates.model.characterize import Plan
     from ..spec.program import Program
 
 BUILD = Path("runs/build")
@@ -58,11 +58,11 @@ def command(
         raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
     import scipy.optimize  # noqa: F401  # said to be absent before hours of work, not behind them
 
-    from ..cosim import characterization_file
-    from ..cosim.characterize import Plan, characterize
-    from ..cosim.synthesis_tools import YOSYS, find_tool, versions
-    from ..rtl.arch import Micro
-    from ..rtl.fit import covering
+    from ..gates.model import characterization_file
+    from ..gates.model.characterize import Plan, characterize
+    from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
+    from ..rtl.arch.arch import Micro
+    from ..rtl.program.fit import covering
     from ..spec import golden
     from ..spec.program import INPUT
 
@@ -90,7 +90,7 @@ def command(
     provenance = {
         "program": loaded.digest,
         "also": [other.digest for other in others],
-        "adqhw": __version__,
+        "adqhw": VERSION,
         "yosys": versions([YOSYS])[YOSYS],
     }
     if output_stage:
@@ -118,9 +118,9 @@ def _outputs(
     provenance: dict[str, Any],
     out: Path,
 ) -> dict[str, Any]:
-    from ..cosim.characterization_file import save
-    from ..cosim.output_characterize import characterize_outputs
-    from ..cosim.output_file import record_units
+    from ..gates.model.characterization_file import save
+    from ..gates.model.output_characterize import characterize_outputs
+    from ..gates.model.output_file import record_units
 
     found = characterize_outputs(program, others, tensors, liberty, plan, build, _tick)
     content = record_units(found, plan, provenance)

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
+from ..spec.host.text import shown
 from ..spec.program import Program
-from ..spec.program_file import load
-from ..spec.text import shown
 
 if TYPE_CHECKING:
-    from ..cosim.cosimulate import CosimReport
-    from ..cosim.emitted import Emitted
+    from ..cosim.compare.cosimulate import CosimReport
+    from ..cosim.emitted.emitted import Emitted
 
 WAVES = Path("runs/waves")
 DEFAULT_WINDOW = (0, 999)
@@ -70,10 +70,10 @@ def command(
 
     Example: adqhw cosim program.safetensors --data ~/cifar10 --layer conv1 --layer fc
     """
-    from ..cosim.cosimulate import cosimulate
-    from ..cosim.emitted import read_emitted
-    from ..cosim.network_cosim import cosimulate_network
-    from ..cosim.waves import check_waves
+    from ..cosim.compare.cosimulate import cosimulate
+    from ..cosim.compare.network_cosim import cosimulate_network
+    from ..cosim.compare.waves import check_waves
+    from ..cosim.emitted.emitted import read_emitted
 
     if (waves or window) and (layer or simulator != "verilator" or waves is None):
         raise InputError("--window must go with --waves, --waves with Verilator, without --layer")
@@ -125,9 +125,9 @@ def _waves(
     kind: str, window: tuple[int, int] | None, build: Path,
 ) -> str:  # fmt: skip
     """Write the waves of the failed image, or of the first; the path."""
-    from ..cosim.divergence import WINDOW
-    from ..cosim.network_cosim import network_case
-    from ..cosim.waves import write_waves
+    from ..cosim.compare.divergence import WINDOW
+    from ..cosim.compare.network_cosim import network_case
+    from ..cosim.compare.waves import write_waves
 
     failure = next((x.failure for x in report.layers if x.failure), None)
     if window is None and failure is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ..spec.locks import sole_owner
+from ..spec.host.locks import sole_owner
 from .train import shown_training
 
 if TYPE_CHECKING:
-    from ..demo import Narrator
+    from ..flows.demo import Narrator
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
     """
     start = time.perf_counter()
     with people.status("loading torch, numba, amaranth"):
-        from .. import demo
+        from ..flows import demo
     settings = demo.Settings(out=out, rows=rows, cols=cols, simulator=simulator, quick=quick)
     with sole_owner(out), shown_training() as observer:
         demo.forget(out)
@@ -47,7 +47,7 @@ def command(
 
 
 def _narrator(observer: Any) -> "Narrator":
-    from ..demo import Narrator
+    from ..flows.demo import Narrator
 
     class Spoken(Narrator):
         def step(self, number: int, total: int, text: str) -> None:
@@ -74,7 +74,7 @@ def _passed(summary: dict[str, Any]) -> bool:
 
 def _show(summary: dict[str, Any]) -> None:
     accuracy = summary["accuracy"]
-    from ..cosim.estimate import NOT_A_MEASUREMENT
+    from ..cost.estimate.estimate import NOT_A_MEASUREMENT
 
     show_table(
         f"top-1 in % (float network {accuracy['float']:.2f})",

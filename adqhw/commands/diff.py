@@ -6,12 +6,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say
-from ..engines import engine
-from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.engines import engine
+from ..flows.images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.coding.program_file import load
 from ..spec.errors import InputError
-from ..spec.program_file import load
 
 RTL = "rtl"
 
@@ -40,7 +40,7 @@ def command(
 
     Example: adqhw diff program.safetensors --a golden --b rtl --flip thresholds:12:40
     """
-    from ..cosim import divergence
+    from ..cosim.compare import divergence
 
     given = {"--arch": arch, "--rows": rows, "--cols": cols, "--micro": micro, "--flip": flip}
     unused = [name for name, value in given.items() if value is not None]

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP
 from ..console import JSON_OPTION, say, show_table
-from ..images import DATA_HELP, INPUT_HELP
+from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP
+from ..flows.images import DATA_HELP, INPUT_HELP
 from ..spec.errors import InputError
 
 if TYPE_CHECKING:
-    from ..cosim.estimate import Estimate
+    from ..cost.estimate.estimate import Estimate
 
 DEFAULT_IMAGES = 100
 DEFAULT_TECHNOLOGY = "literature45"
@@ -74,14 +74,14 @@ def command(
         "weights_from_dram": not resident, "batch": 1 if batch is None else batch,
     }  # fmt: skip
     if of_topology:
-        from .. import estimate_topology
+        from . import estimate_topology
 
         request = estimate_topology.Request(
             **common, weight_bits=weight_bits, act_bits=act_bits, dataflow=dataflow
         )
         estimate_topology.run(request, as_json=as_json)
         return
-    from .. import estimate_program
+    from . import estimate_program
 
     wanted = estimate_program.Request(
         **common, arch=arch, data=data, input_file=input_file, images=images, gates=gates or []
@@ -120,7 +120,7 @@ def check_loads(batch: int | None, *, resident: bool) -> None:
 
 def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:
     """The roofline's part of the JSON record; nothing without a bandwidth."""
-    from ..cosim.roofline import roofline
+    from ..cost.estimate.roofline import roofline
 
     if bandwidth is None:
         return {}
@@ -129,7 +129,7 @@ def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:
 
 
 def show_roof(result: "Estimate", bandwidth: float | None) -> None:
-    from ..cosim.roofline import roofline
+    from ..cost.estimate.roofline import roofline
 
     if bandwidth is None:
         return
@@ -152,9 +152,9 @@ def show_warnings(warnings: list[str]) -> None:
 
 
 def show_estimate(program: Path, result: "Estimate", against: dict[str, Any]) -> None:
-    from ..cosim.energy import ABSENT
-    from ..cosim.estimate import NOT_A_MEASUREMENT
-    from ..cosim.report import area_text, energy_text, ratio_text, shares_text
+    from ..cost.estimate.energy import ABSENT
+    from ..cost.estimate.estimate import NOT_A_MEASUREMENT
+    from ..cost.report.report import area_text, energy_text, ratio_text, shares_text
 
     arch, technology = result.arch, result.technology
     what, says = ("events", "each counts 1") if technology.counts else ("energy", PRICED)

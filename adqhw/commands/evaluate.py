@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..checkpoints import evaluate_checkpoint, is_checkpoint
 from ..console import JSON_OPTION, emit, progress, say
-from ..engines import SIMD_HELP, run_in_steps, top1
-from ..images import DATA_HELP, read_images
+from ..flows.checkpoints import evaluate_checkpoint, is_checkpoint
+from ..flows.engines import SIMD_HELP, run_in_steps, top1
+from ..flows.images import DATA_HELP, read_images
+from ..spec.coding.program_file import load
 from ..spec.engines import logits_sha256
-from ..spec.program_file import load
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     Example: adqhw evaluate program.safetensors --engine numba --data ~/cifar10
     """
     if is_checkpoint(program):
-        _report(evaluate_checkpoint(program, data, limit), as_json)
+        _report(evaluate_checkpoint(program, data, limit, progress), as_json)
         return
     loaded = load(program)
     batch = read_images(loaded, data=data, limit=limit)

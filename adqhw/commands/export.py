@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, people, say, show_table
-from ..images import DATA_HELP
+from ..flows.images import DATA_HELP
 from ..spec.errors import InputError
-from ..spec.files import atomic_path
+from ..spec.host.files import atomic_path
 
 if TYPE_CHECKING:
-    from ..adq.checkpoint import Checkpoint
-    from ..adq.compare import Comparison
-    from ..adq.resnet import ResNet
+    from ..adq.export.compare import Comparison
+    from ..adq.networks.resnet import ResNet
+    from ..adq.runs.checkpoint import Checkpoint
     from ..spec.program import Program
 
 
@@ -35,10 +35,10 @@ def command(
     Example: adqhw export runs/cifar10_resnet20_adq/checkpoint.safetensors -o w4.safetensors
     --data ~/cifar10
     """
-    from ..spec.program_file import save
+    from ..spec.coding.program_file import save
 
     with people.status("loading torch"):
-        from ..adq import checkpoint as checkpoints
+        from ..adq.runs import checkpoint as checkpoints
     state = checkpoints.load(checkpoint)
     model = trained_model(state, checkpoint)
     with atomic_path(out) as temporary:  # made first: an unwritable output is no last surprise
@@ -56,7 +56,7 @@ def command(
 
 def trained_model(state: "Checkpoint", path: Path) -> "ResNet":
     """Return the network of a checkpoint whose training is over."""
-    from ..adq import preparation
+    from ..adq.training import preparation
 
     if state.recipe.quant.mode == "float":
         raise InputError(
@@ -78,9 +78,9 @@ def exported(
     """Return the program with its provenance, and how it compares on test images."""
     from dataclasses import replace
 
-    from ..adq.compare import compare_codes
-    from ..adq.datasets import BUNDLED, for_recipe
-    from ..adq.export import export
+    from ..adq.data.datasets import BUNDLED, for_recipe
+    from ..adq.export.compare import compare_codes
+    from ..adq.export.export import export
 
     name = state.recipe.data.name
     origin = {

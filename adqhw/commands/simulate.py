@@ -8,12 +8,12 @@ import numpy as np
 import typer
 
 from ..console import JSON_OPTION, emit, progress, say
-from ..engines import SIMD_HELP, run_in_steps
-from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..flows.engines import SIMD_HELP, run_in_steps
+from ..flows.images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.coding.program_file import load
 from ..spec.engines import Result, logits_sha256
 from ..spec.errors import InputError
-from ..spec.files import atomic_path
-from ..spec.program_file import load
+from ..spec.host.files import atomic_path
 
 LOGITS = "logits"
 """Entry of the .npz that holds the logits."""

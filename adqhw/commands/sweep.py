@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..arrays import MICRO_HELP, array_size
 from ..console import JSON_OPTION, emit, progress, say, show_table
-from ..images import DATA_HELP, bundled, read_images
+from ..flows.arrays import MICRO_HELP, array_size
+from ..flows.images import DATA_HELP, bundled, read_images
+from ..flows.sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
+from ..spec.coding.program_file import load
 from ..spec.errors import InputError
+from ..spec.host.text import shown
 from ..spec.program import Program
-from ..spec.program_file import load
-from ..spec.text import shown
-from ..sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
 from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP, check_loads
 
 if TYPE_CHECKING:
-    from ..cosim.estimate import Estimate
-    from ..cosim.explore import Workload
-    from ..cosim.store import Store
-    from ..cosim.sweeping import Swept
-    from ..cosim.workers import Workers
-    from ..rtl.arch import Micro
+    from ..cost.estimate.estimate import Estimate
+    from ..cost.explore.explore import Workload
+    from ..cost.explore.store import Store
+    from ..cost.explore.sweeping import Swept
+    from ..cost.explore.workers import Workers
+    from ..rtl.arch.arch import Micro
 
 REPORT_HELP = "Pictures and report.html beside the tables (slow for thousands of designs)."
 WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
@@ -59,15 +59,15 @@ def command(
 
     Example: adqhw sweep w4.safetensors w2.safetensors --rows-cols 8x8,16x16 -o runs/sweep
     """
-    from ..cosim import technology
-    from ..cosim.buildable import all_area_warnings
-    from ..cosim.explore import Grid
-    from ..cosim.page import write_report
-    from ..cosim.report import write_tables
-    from ..cosim.store import Store
-    from ..cosim.sweeping import plan_sweep, run_plan
-    from ..cosim.traffic import Options
-    from ..cosim.workers import ended_by_sigterm
+    from ..cost.estimate.buildable import all_area_warnings
+    from ..cost.events.traffic import Options
+    from ..cost.explore.explore import Grid
+    from ..cost.explore.store import Store
+    from ..cost.explore.sweeping import plan_sweep, run_plan
+    from ..cost.explore.workers import ended_by_sigterm
+    from ..cost.report.page import write_report
+    from ..cost.report.report import write_tables
+    from ..cost.technology import technology
 
     start = time.perf_counter()
     check_loads(batch, resident=resident)
@@ -159,7 +159,7 @@ def _reused(what: str, count: int, total: int) -> None:
 @contextmanager
 def _workers(count: int, scheduler: str | None) -> "Iterator[Workers]":
     """Where the tasks run: here, on local processes, or on the scheduler's workers."""
-    from ..cosim.workers import DaskWorkers, InProcess, LocalPool
+    from ..cost.explore.workers import DaskWorkers, InProcess, LocalPool
 
     if scheduler is None:
         pool = LocalPool(count=count)
@@ -182,7 +182,7 @@ def _list(text: str) -> list[str]:
 
 
 def _micro(text: str) -> "Micro":
-    from ..rtl.arch import Micro
+    from ..rtl.arch.arch import Micro
 
     if text not in set(Micro):
         raise InputError(f"Micro must be one of {', '.join(Micro)}, not {shown(text)}")
@@ -203,8 +203,8 @@ def _named(swept: "Swept") -> "list[tuple[str, Estimate]]":
 
 
 def _show(swept: "Swept") -> None:
-    from ..cosim.estimate import NOT_A_MEASUREMENT
-    from ..cosim.report import by_technology, energy_text, ratio_text
+    from ..cost.estimate.estimate import NOT_A_MEASUREMENT
+    from ..cost.report.report import by_technology, energy_text, ratio_text
 
     designs = swept.designs
     say(NOT_A_MEASUREMENT)

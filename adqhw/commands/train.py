@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, PlainColumn, emit, people, say
-from ..cost_tables import BUDGET_HELP, with_budget
-from ..program_teacher import teacher_of
+from ..flows.cost_tables import BUDGET_HELP, with_budget
+from ..flows.program_teacher import teacher_of
 from ..spec.errors import InputError
-from ..spec.text import printable
+from ..spec.host.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..adq.config import Recipe
+    from ..adq.recipes.config import Recipe
 
 
 def command(
@@ -88,8 +88,8 @@ def command(
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --set distill.mode=kl --teacher runs/teacher/best.safetensors
     """
-    from ..adq import recipes
-    from ..adq.config_text import override
+    from ..adq.recipes import recipes
+    from ..adq.recipes.config_text import override
 
     if list_recipes:
         _show_recipes(as_json)
@@ -124,7 +124,7 @@ def _held_out(record: dict[str, Any]) -> str:
 
 
 def _fetch(recipe: "Recipe", data: Path | None) -> None:
-    from ..adq.download import fetch_cifar10
+    from ..adq.data.download import fetch_cifar10
 
     if data is None or recipe.data.name != "cifar10":
         raise InputError("--download must go with --data DIR and a CIFAR-10 recipe")
@@ -153,7 +153,7 @@ def _train(recipe: "Recipe", sources: dict[str, Any], folder: Path, resume: bool
 def _trainer() -> ModuleType:
     try:
         with people.status("loading torch"):
-            from ..adq import trainer
+            from ..adq.training import trainer
     except ModuleNotFoundError as error:
         raise InputError(
             f"Package {error.name} must be installed for training: pip install 'adqhw[train]'"
@@ -179,7 +179,7 @@ def shown_training() -> "Iterator[ShownTraining]":
 
 
 class ShownTraining:
-    """An `adq.trainer.Observer` (by its methods: torch stays unloaded) that moves one bar."""
+    """An `adq.training.trainer.Observer` (by its methods: no torch here) that moves one bar."""
 
     def __init__(self, bar: "Progress") -> None:
         self.bar = bar
@@ -218,8 +218,8 @@ class ShownTraining:
 
 
 def _show_recipes(as_json: bool) -> None:
-    from ..adq import recipes
-    from ..adq.config_text import to_dict
+    from ..adq.recipes import recipes
+    from ..adq.recipes.config_text import to_dict
 
     configs = {name: to_dict(recipes.get(name)) for name in recipes.names()}
     if as_json:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from ..arrays import COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..console import JSON_OPTION, emit, say
-from ..images import DATA_HELP, INPUT_HELP, read_images
+from ..flows.arrays import COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.images import DATA_HELP, INPUT_HELP, read_images
+from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.program import INPUT, Program
-from ..spec.program_file import load
 
 
 def command(
@@ -54,7 +54,7 @@ def command(
         program = load(source)
         array = choose_arch(program, arch, rows, cols, micro)
         batch, origin = _images(program, images, data, input_file)
-        from ..cosim.emission import emit_accelerator
+        from ..cosim.emitted.emission import emit_accelerator
 
         manifest = emit_accelerator(array, program, batch, out, origin, prefix)
     if as_json:
@@ -64,7 +64,7 @@ def command(
 
 
 def _lane_array(source: Path, out: Path, prefix: str) -> tuple[dict[str, Any], Any]:
-    from ..rtl.arch import Arch
+    from ..rtl.arch.arch import Arch
     from ..rtl.verilog import emit_verilog
 
     array = Arch.from_toml(source)

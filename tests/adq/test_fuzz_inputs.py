@@ -13,10 +13,13 @@ from foreign_weights import foreign_state
 from forged_runs import finished_run, forged, small_recipe
 from safetensors.torch import save as save_safetensors
 
-from adqhw.adq import checkpoint, preparation, pretrained, recipes, run_state, trainer
-from adqhw.adq.config_text import from_dict, override, to_dict
-from adqhw.adq.export import export
-from adqhw.adq.run_folder import RunFolder
+from adqhw.adq.export.export import export
+from adqhw.adq.networks import pretrained
+from adqhw.adq.recipes import recipes
+from adqhw.adq.recipes.config_text import from_dict, override, to_dict
+from adqhw.adq.runs import checkpoint
+from adqhw.adq.runs.run_folder import RunFolder
+from adqhw.adq.training import preparation, run_state, trainer
 from adqhw.spec.errors import InputError
 
 VALUES = [

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from image_folders import make_folder
 
-from adqhw.adq import checkpoint, datasets, integer, preparation, trainer
-from adqhw.adq.config_text import override
-from adqhw.adq.export import export
-from adqhw.adq.recipes import get
-from adqhw.engines import top1
+from adqhw.adq.data import datasets
+from adqhw.adq.export.export import export
+from adqhw.adq.integers import integer
+from adqhw.adq.recipes.config_text import override
+from adqhw.adq.recipes.recipes import get
+from adqhw.adq.runs import checkpoint
+from adqhw.adq.training import preparation, trainer
+from adqhw.flows.engines import top1
 from adqhw.sim import engine
 from adqhw.spec import golden
 

@@ -4,18 +4,18 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from places import SUPPORT
 from tiny_runs import TINY, contents, tiny
 
-from adqhw.adq import checkpoint, trainer
-from adqhw.adq.schedule import Schedule
+from adqhw.adq.runs import checkpoint
+from adqhw.adq.training import trainer
+from adqhw.adq.training.schedule import Schedule
 from adqhw.spec.errors import InputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="gloo and SIGKILL")
-SUPPORT = Path(__file__).parents[1] / "support"
 TOLERANCE = 1e-5
 """Of weights, momenta and losses after 8 steps. Sums are split between the processes, hence rounded
 otherwise (measured: 6e-7); a code that rounding moves over a threshold would show as 1e-3."""

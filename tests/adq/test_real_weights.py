@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from adqhw.adq import cifar10
-from adqhw.adq.calibrate import recalibrate_batch_norm, start_fakequant
-from adqhw.adq.codebook import CodebookConfig
-from adqhw.adq.compare import compare_codes
-from adqhw.adq.export import export
-from adqhw.adq.methods import Method
-from adqhw.adq.pretrained import load_pretrained
+from adqhw.adq.data import cifar10
+from adqhw.adq.export.compare import compare_codes
+from adqhw.adq.export.export import export
+from adqhw.adq.networks.pretrained import load_pretrained
+from adqhw.adq.quantizers.codebook import CodebookConfig
+from adqhw.adq.quantizers.methods import Method
+from adqhw.adq.training.calibrate import recalibrate_batch_norm, start_fakequant
 
 pytestmark = pytest.mark.data
 

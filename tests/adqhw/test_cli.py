@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.spec import golden, logits_sha256
-from adqhw.spec.program_file import save
+from adqhw.spec.coding.program_file import save
 
 COMMANDS = ("demo", "train", "evaluate", "export", "inspect", "simulate", "verilog", "cosim",
             "diff", "estimate", "sweep")  # fmt: skip
@@ -176,7 +176,7 @@ def test_missing_data_folder(program, tmp_path):
 
 def test_corrupted_cifar_batch(program, tmp_path):
     """A batch of the right name and length whose bytes are not the official ones."""
-    from adqhw.adq import cifar10
+    from adqhw.adq.data import cifar10
 
     folder = tmp_path / cifar10.FOLDER
     folder.mkdir()
@@ -218,8 +218,9 @@ def test_cosim_refuses_an_accelerator_of_another_program(path, images, tmp_path)
 
 
 def test_cosim_says_in_one_line_that_its_simulator_crashed(path, images, tmp_path, monkeypatch):
-    from adqhw.cosim import network, runner
-    from adqhw.cosim.toolchain import Simulator
+    from adqhw.cosim.layer import runner
+    from adqhw.cosim.network import network
+    from adqhw.cosim.simulators.toolchain import Simulator
 
     simulator = Simulator(name="verilator", version="none", executable=tmp_path)
 

@@ -1,16 +1,16 @@
 """What commands print: names of files as text, never as markup, links or escape sequences."""
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from rich.progress import Progress
 
 from adqhw.console import PlainColumn, one_line, people, plain, progress, say, show_table
 from adqhw.spec.errors import InputError
-from adqhw.spec.text import warn
+from adqhw.spec.host.text import warn
 
 HOSTILE = (
     "[/x]a",
@@ -23,7 +23,7 @@ HOSTILE = (
     "<b>&amp;</b>",
 )
 ESCAPES = ("\x1b[2J", "\x1b]0;owned\x07", "a\nadqhw: done", "\r\x08\x7f", "\u202eabc", "\ud800")
-PACKAGE = Path(__file__).parents[2]
+PACKAGE = ROOT
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -19,14 +19,14 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.commands import estimate
-from adqhw.cosim.characterization_file import WIDTHS
-from adqhw.cosim.gate_fit import terms_of
-from adqhw.cosim.stream_toggles import STRUCTURE
-from adqhw.rtl.arch import Arch
-from adqhw.spec.program_file import save
+from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.model.characterization_file import WIDTHS
+from adqhw.gates.model.fit import terms_of
+from adqhw.rtl.program.fit import narrowest
+from adqhw.spec.coding.program_file import save
 
 PROGRAM = small_net()
-WIDEST = Arch.for_program(PROGRAM, rows=16, cols=16)
+WIDEST = narrowest(PROGRAM, rows=16, cols=16)
 TOPOLOGY = (
     "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
     "Strides,\na, 9, 9, 3, 3, 20, 24, 1,\nb, 1, 40, 1, 40, 3, 20, 1,\n"
@@ -96,7 +96,7 @@ def bench(tmp_path_factory):
     (folder / "net.csv").write_text(TOPOLOGY)
     images = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
     np.save(folder / "two.npy", images)
-    arch = Arch.for_program(PROGRAM, rows=8, cols=4).to_dict()
+    arch = narrowest(PROGRAM, rows=8, cols=4).to_dict()
     nested = [f"[{k}]\n" + "\n".join(f"{a} = {b}" for a, b in v.items())
               for k, v in arch.items() if isinstance(v, dict)]  # fmt: skip
     flat = [f"{k} = {json.dumps(v)}" for k, v in arch.items() if not isinstance(v, dict)]
@@ -162,7 +162,7 @@ def test_a_topology_may_end_in_capitals(bench):
 def test_the_lanes_that_gates_are_of_are_said(bench):
     """The program's widest activations are 8 bits; its sums are narrower than the 26 costed."""
     record, _ = bench.answer("gates")
-    acc = Arch.for_program(PROGRAM, rows=16, cols=16).acc_width
+    acc = narrowest(PROGRAM, rows=16, cols=16).acc_width
     assert record["gates"]["substituted"]["acc_width"] == {"asked": acc, "costed": 26}
     assert any(f"acc_width 26 for {acc}" in text for text in record["warnings"])
     assert record["gates"]["bar"]

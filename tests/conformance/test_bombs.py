@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from backends import BACKENDS
 
-from adqhw.engines import engine
+from adqhw.flows.engines import engine
 from adqhw.spec import (
     IntFormat,
     LayerKind,

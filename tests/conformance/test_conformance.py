@@ -1,7 +1,5 @@
 """One suite, every engine: each case equals the golden interpreter in every code of every layer."""
 
-from pathlib import Path
-
 import numpy as np
 import programs
 import pytest
@@ -9,12 +7,12 @@ from backends import BACKENDS, RTL, run, run_rtl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identical import assert_identical
+from places import VECTORS
 from simulators import quickest
 
 from adqhw.spec import LayerKind, Requant, Threshold, golden
-from adqhw.spec.program_file import load
+from adqhw.spec.coding.program_file import load
 
-VECTORS = Path(__file__).parents[1] / "vectors"
 FROZEN = sorted(path.parent for path in VECTORS.glob("*/program.safetensors"))
 
 

@@ -8,9 +8,10 @@ import sys
 import pytest
 from programs import every_kind
 
-from adqhw.rtl.arch import Arch
-from adqhw.rtl.lane_array import COLUMN_MODULE
-from adqhw.rtl.timing import latencies
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.lanes.lane_array import COLUMN_MODULE
+from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.timing.timing import latencies
 from adqhw.rtl.verilog import MANIFEST, TOP_MODULE, emit_verilog, verilog_texts
 from adqhw.spec import InputError
 
@@ -25,7 +26,8 @@ def test_another_process_writes_the_same_bytes(tmp_path):
     """Neither the hash seed nor the folder may show in the files."""
     emit_verilog(ARCH, tmp_path / "a")
     script = (
-        "import sys; from adqhw.rtl.arch import Arch; from adqhw.rtl.verilog import emit_verilog;"
+        "import sys; from adqhw.rtl.arch.arch import Arch;"
+        "from adqhw.rtl.verilog import emit_verilog;"
         "emit_verilog(Arch(rows=2, cols=3), sys.argv[1])"
     )
     subprocess.run(
@@ -38,7 +40,7 @@ def test_another_process_writes_the_same_bytes(tmp_path):
 
 def test_the_manifest_describes_the_files(tmp_path):
     program = every_kind()
-    arch = Arch.for_program(program, rows=2, cols=3)
+    arch = narrowest(program, rows=2, cols=3)
     manifest = emit_verilog(arch, tmp_path, program)
     assert manifest == json.loads((tmp_path / MANIFEST).read_text())
     for name, digest in manifest["files"].items():

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from simulators import usable
 
-from adqhw.rtl.arch import Arch, Micro
+from adqhw.rtl.arch.arch import Arch, Micro
 from adqhw.rtl.verilog import axi_texts, verilog_texts
 from adqhw.rtl.verilog_text import check_prefix, finished
 from adqhw.spec import InputError

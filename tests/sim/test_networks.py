@@ -57,7 +57,7 @@ def test_imagenet_equals_golden(name):
 @pytest.mark.slow
 def test_resnet20_against_torch_and_golden():
     """Every code of every layer: 200 images against golden, 2000 against torch's integers."""
-    from adqhw.adq import integer
+    from adqhw.adq.integers import integer
 
     program = build("resnet20-cifar")
     runner = Runner(program, keep="all")

@@ -3,19 +3,19 @@
 ADQHW_DATA names a folder with the official CIFAR-10 batches.
 """
 
-from pathlib import Path
-
 import needs
 import pytest
 from identical import assert_identical
 from modes import ORDERS, run_mode, supported_modes
+from places import ROOT
 
-from adqhw.adq import cifar10, integer
+from adqhw.adq.data import cifar10
+from adqhw.adq.integers import integer
 from adqhw.sim.runner import Runner
 from adqhw.spec import golden
-from adqhw.spec.program_file import load
+from adqhw.spec.coding.program_file import load
 
-ZOO = Path(__file__).parents[2] / "zoo" / "cifar10_resnet20_w4a4_2epochs.safetensors"
+ZOO = ROOT / "zoo" / "cifar10_resnet20_w4a4_2epochs.safetensors"
 BATCH = 100
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]

@@ -7,12 +7,12 @@ from pathlib import Path
 from programs import random_images
 from simulators import usable
 
-from adqhw.cosim.network_trace import result_positions
-from adqhw.rtl.arch import Arch
-from adqhw.rtl.image import memory_image
-from adqhw.rtl.passes import Plan
-from adqhw.rtl.registers import load_words, mask, offset
-from adqhw.rtl.storage_fit import check_storage
+from adqhw.cosim.network.trace import result_positions
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.bus.registers import load_words, mask, offset
+from adqhw.rtl.program.fit import check_storage, narrowest
+from adqhw.rtl.program.image import memory_image
+from adqhw.rtl.program.passes import Plan
 from adqhw.rtl.verilog import axi_texts
 from adqhw.spec import golden
 from adqhw.spec.program import Program
@@ -124,7 +124,7 @@ class Chip:
 def build(program: Program, folder: Path, *, rows=2, cols=2, micro="decode", images=3) -> Chip:
     """Emit, compile with the bus, and write the images' codes."""
     usable("icarus")
-    arch = Arch.for_program(program, rows=rows, cols=cols, micro=micro)
+    arch = narrowest(program, rows=rows, cols=cols, micro=micro)
     plan = check_storage(arch, program)
     batch = random_images(program, images)
     texts = axi_texts(arch)

@@ -4,9 +4,9 @@ import numpy as np
 from axi_bus import OKAY, Chip, Script
 from programs import Builder
 
-from adqhw.rtl.accelerator_ports import target_rows
-from adqhw.rtl.arch import Micro
-from adqhw.rtl.registers import ERRORS, mask, offset
+from adqhw.rtl.accelerator.ports import target_rows
+from adqhw.rtl.arch.arch import Micro
+from adqhw.rtl.bus.registers import ERRORS, mask, offset
 
 BEGUN = 12
 """Cycles from START within which the first code of an image that is offered is taken."""

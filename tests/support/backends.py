@@ -1,6 +1,6 @@
 """The engines under test, each behind one plain function `run(program, images, keep)`."""
 
-from adqhw.engines import ENGINES, engine
+from adqhw.flows.engines import ENGINES, engine
 
 GOLDEN = "golden"
 RTL = "rtl"

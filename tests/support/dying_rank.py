@@ -3,7 +3,7 @@
 import os
 import signal
 
-from adqhw.adq import trainer
+from adqhw.adq.training import trainer
 from adqhw.cli import main
 
 

@@ -6,8 +6,10 @@ from functools import cache
 import torch
 from safetensors.torch import save as save_safetensors
 
-from adqhw.adq import calibrate, checkpoint, config_text, preparation, recipes
-from adqhw.adq.checkpoint import FORMAT
+from adqhw.adq.recipes import config_text, recipes
+from adqhw.adq.runs import checkpoint
+from adqhw.adq.runs.checkpoint import FORMAT
+from adqhw.adq.training import calibrate, preparation
 
 METRICS = {"loss_sum": 0.0, "best": None, "finished": False, "init": None}
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from safetensors.numpy import save as save_safetensors
 
-from adqhw.spec.program_file import HEADER, _canonical, _hash, encode
+from adqhw.spec.coding.program_file import HEADER, _canonical, _hash, encode
 
 
 def forge(program, change, *, seal=True):

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 
-from adqhw.cosim.gate_netlist import Netlist, parse_netlist
-from adqhw.cosim.gate_simulation import COUNT, Stimulus, Switching, state_pins
-from adqhw.cosim.gate_verilog import state_output
-from adqhw.cosim.liberty import Library
+from adqhw.gates.liberty.liberty import Library
+from adqhw.gates.netlist.netlist import Netlist, parse_netlist
+from adqhw.gates.netlist.verilog import state_output
+from adqhw.gates.play.simulation import COUNT, Stimulus, Switching, state_pins
 
 
 def netlist_json(ports: dict, cells: dict) -> str:

@@ -4,9 +4,9 @@ import gzip
 import random
 from collections.abc import Iterator
 
-from adqhw.cosim.gate_arcs import arc_uses, leakage_nw
-from adqhw.cosim.gate_mapping import mapping_script
-from adqhw.cosim.liberty import Library
+from adqhw.gates.liberty.liberty import Library
+from adqhw.gates.netlist.arcs import arc_uses, leakage_nw
+from adqhw.gates.netlist.mapping import mapping_script
 
 WORDS = ("{", "}", "(", ")", '"', "/*", "*/", ";", ":", ",", "\\\n", "\0", "\n", "!", "'", "[0]",
          "1e999", "nan", "-1", "9" * 5000, "(" * 300, "!" * 300, "x {" * 30, "A B " * 300, "é",

@@ -2,10 +2,10 @@
 
 import torch
 
-from adqhw.adq.calibrate import start_fakequant
-from adqhw.adq.codebook import CodebookConfig
-from adqhw.adq.methods import Method
-from adqhw.adq.resnet import ResNet, ResNetConfig
+from adqhw.adq.networks.resnet import ResNet, ResNetConfig
+from adqhw.adq.quantizers.codebook import CodebookConfig
+from adqhw.adq.quantizers.methods import Method
+from adqhw.adq.training.calibrate import start_fakequant
 
 TINY = {
     "depth": 8,

@@ -11,12 +11,12 @@ import numpy as np
 from amaranth.hdl import Cat, Value
 from amaranth.sim import Simulator
 
-from adqhw.rtl.accelerator import Accelerator
-from adqhw.rtl.arch import Arch, Micro
-from adqhw.rtl.descriptor import PassKind
-from adqhw.rtl.image import memory_image
-from adqhw.rtl.schedule import SINGLE_CYCLE
-from adqhw.rtl.storage_fit import check_storage
+from adqhw.rtl.accelerator.accelerator import Accelerator
+from adqhw.rtl.arch.arch import Arch, Micro
+from adqhw.rtl.layouts.descriptor import PassKind
+from adqhw.rtl.program.fit import check_storage
+from adqhw.rtl.program.image import memory_image
+from adqhw.rtl.timing.schedule import SINGLE_CYCLE
 from adqhw.spec import Program, golden
 from adqhw.spec.program import INPUT
 

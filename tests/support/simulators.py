@@ -2,7 +2,7 @@
 
 from needs import absent
 
-from adqhw.cosim.toolchain import Simulator, find_simulator
+from adqhw.cosim.simulators.toolchain import Simulator, find_simulator
 from adqhw.spec import InputError
 
 

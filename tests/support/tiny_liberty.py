@@ -1,6 +1,6 @@
 """A library of four cells with round numbers, made up for the tests: nothing of a real one."""
 
-from adqhw.cosim.liberty import Library, parse_liberty
+from adqhw.gates.liberty.liberty import Library, parse_liberty
 
 TINY = """
 /* own content, round numbers */

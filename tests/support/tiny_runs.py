@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from adqhw.adq import config_text, recipes, trainer
+from adqhw.adq.recipes import config_text, recipes
+from adqhw.adq.training import trainer
 
 TINY = [
     "data.limit=60",

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from adqhw.cosim.harness import Pressure
-from adqhw.cosim.network import Case, run_network
-from adqhw.cosim.network_cycles import network_cycles
-from adqhw.cosim.toolchain import Simulator
-from adqhw.rtl.arch import Arch
+from adqhw.cosim.layer.harness import Pressure
+from adqhw.cosim.network.network import Case, run_network
+from adqhw.cosim.simulators.toolchain import Simulator
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.spec import Program, golden
 from adqhw.spec.program import INPUT
 

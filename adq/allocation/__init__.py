@@ -1,0 +1,1 @@
+"""Bits per layer under a budget: sensitivity and exact knapsack."""

@@ -1,0 +1,143 @@
+"""How much the loss suffers from quantizing each layer: three estimates.
+
+docs/papers.md section 7, row 11: ``Omega_l(b) = 1/2 * sum_i F_i * (w_i - Q_b(w_i))^2`` with
+``F_i`` = mean of the squared per-image gradients of the float network, and ``Q_b`` = quantile
+initialisation and 20 Lloyd iterations. Additive over layers, which the allocation needs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...spec.errors import InputError
+from ..networks.layers import QuantConv2d
+from ..networks.network import Network
+from ..quantizers.methods import Method, weight_quantizer
+from ..recipes.quant_config import SENSITIVITIES
+from ..tensors import Mode, Signal
+from .hutchinson import hessian_traces
+
+LLOYD_STEPS = 20
+BATCH = 64
+"""Images at a time: bounds the memory of their separate gradients."""
+
+
+def fisher(model: Network, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Mean squared per-image gradient of the cross entropy, shaped like each hidden weight.
+
+    images: uint8 (N, C, H, W); labels: (N,) int64. Batch norm uses its running statistics, so
+    that images do not influence each other; float mode. The network is left as it was.
+    """
+    if len(images) == 0 or len(images) != len(labels):
+        raise InputError(
+            f"Sensitivity must have images and as many labels, not {len(images)} and {len(labels)}"
+        )
+    training, mode = model.training, model.mode
+    recorders = {name: _SquaredGradients(conv) for name, conv in model.hidden().items()}
+    model.eval()
+    model.set_mode(Mode.FLOAT)
+    try:
+        for first in range(0, len(images), BATCH):
+            part = slice(first, first + BATCH)
+            # a sum over images: the gradient of each image's loss reaches its own row undivided
+            loss = F.cross_entropy(model(images[part]), labels[part], reduction="sum")
+            torch.autograd.grad(loss, [conv.weight for conv in model.hidden().values()])
+    finally:
+        for recorder in recorders.values():
+            recorder.remove()
+        model.set_mode(mode)
+        model.train(training)
+    return {name: recorder.total / len(images) for name, recorder in recorders.items()}
+
+
+class _SquaredGradients:
+    """Sums the squared per-image weight gradients of one convolution, a batch at a time.
+
+    Autograd would only give their sum: the gradient of one image is the product of its output
+    gradient and of its unfolded input. Both pass by hooks of the layer and of its batch norm.
+    """
+
+    def __init__(self, conv: QuantConv2d) -> None:
+        self.conv = conv
+        self.total = torch.zeros_like(conv.weight, dtype=torch.float64)
+        self.input: Tensor | None = None
+        self.hooks = [
+            conv.register_forward_pre_hook(self._keep_input),
+            conv.bn.register_forward_pre_hook(self._watch_output),
+        ]
+
+    def _keep_input(self, module: QuantConv2d, arguments: tuple[Signal, ...]) -> None:
+        self.input = arguments[0].data.detach()
+
+    def _watch_output(self, module: torch.nn.Module, arguments: tuple[Tensor]) -> None:
+        arguments[0].register_hook(self._add)
+
+    @torch.no_grad()
+    def _add(self, grad: Tensor) -> None:
+        assert self.input is not None  # the forward pass came first
+        conv = self.conv
+        columns = F.unfold(
+            self.input, conv.weight.shape[2:], padding=conv.padding, stride=conv.stride
+        )
+        # (N, groups, Cout / groups, positions) times (N, groups, positions, Cin / groups * kh * kw)
+        rows = grad.flatten(2).unflatten(1, (conv.groups, -1))
+        per_image = rows @ columns.unflatten(1, (conv.groups, -1)).transpose(2, 3)
+        self.total += per_image.square_().sum(0, dtype=torch.float64).reshape(self.total.shape)
+        self.input = None
+
+    def remove(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+@torch.no_grad()
+def reconstruct(weight: Tensor, width: int, method: Method | None = None) -> Tensor:
+    """``weight`` as a quantizer of ``width`` bits gives it back without training.
+
+    ADQ's codebooks get 20 Lloyd iterations: training takes them to that limit.
+    """
+    method = method or Method()
+    codebook = replace(method.codebook, init_lloyd=LLOYD_STEPS)
+    quantizer = weight_quantizer(replace(method, codebook=codebook), width, len(weight))
+    quantizer.to(weight.device).initialise(weight)
+    return quantizer.quantized(weight)
+
+
+def sensitivities(
+    model: Network,
+    images: Tensor,
+    labels: Tensor,
+    widths: Sequence[int] = (2, 3, 4),
+    kind: str = "fisher",
+) -> dict[str, dict[int, float]]:
+    """Expected loss increase of every hidden layer at every width: ``[layer][bits]``.
+
+    kind: ``fisher`` 1/2 sum F dW^2 (docs/papers.md 7, row 11); ``hessian`` Tr(H)/n ||dW||^2,
+    a negative trace counting as zero (HAWQ, 5.5); ``error`` ||dW||^2 / ||W||^2, which needs no
+    images and is no loss: it only ranks.
+    """
+    if kind not in SENSITIVITIES:
+        raise InputError(f"Sensitivity must be one of {SENSITIVITIES}, not {kind!r}")
+    per_weight: dict[str, Tensor] = {}
+    if kind == "fisher":
+        per_weight = {n: 0.5 * f for n, f in fisher(model, images, labels).items()}
+    elif kind == "hessian":
+        traces = hessian_traces(model, images, labels)
+        sizes = {name: conv.weight.numel() for name, conv in model.hidden().items()}
+        per_weight = {n: torch.tensor(max(t, 0.0) / sizes[n]) for n, t in traces.items()}
+    result = {}
+    for name, conv in model.hidden().items():
+        weight = conv.weight.detach()
+        factor = per_weight.get(name, 1 / weight.double().square().sum().clamp(min=1e-30))
+        errors = {w: weight - reconstruct(weight, w, model.config.method) for w in widths}
+        result[name] = {
+            w: float((factor.to(weight.device) * error.square()).sum())
+            for w, error in errors.items()
+        }
+        if not all(math.isfinite(loss) for loss in result[name].values()):
+            raise InputError(f"Sensitivity of layer {name!r} must be finite, not {result[name]}")
+    return result

@@ -1,0 +1,1 @@
+"""Images and labels: CIFAR-10, digits, folders; augmentation and batches."""

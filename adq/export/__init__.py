@@ -1,0 +1,1 @@
+"""Integer programs from trained networks, and their comparison with the graph."""

@@ -1,0 +1,108 @@
+"""Constants of a frozen network: what the program is written with.
+
+Once codebooks are frozen, the numbers of a requantization (multiplier, bias, shift, skip
+multiplier) are quantized parameters of the network like the levels are: derived here once, written
+by the export, and taken by the fakequant graph wherever it is evaluated (`networks.frozen`).
+Thresholds need no rounding: the graph compares real values, the program sums with the next integer.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from ...spec.formats import Int64Array, IntFormat
+from ...spec.requant import Requant
+from ..quantizers.stream import StreamQuantizer
+from .folding import Affine, Float64Array, channel_bounds, fold_requant, refuse_channel
+
+if TYPE_CHECKING:
+    from ..networks.layers import QuantConv2d
+    from ..quantizers.weight_quantizer import Step
+
+PIXEL = IntFormat(width=8)
+"""Format of the input."""
+Residual = tuple[float, IntFormat]
+"""Step and format of the codes that are added to a sum."""
+
+
+def integer_levels(levels: Tensor) -> Int64Array:
+    """The levels of a frozen quantizer as integers."""
+    return levels.detach().double().cpu().numpy().astype(np.int64)
+
+
+def real_step(step: "Step") -> float | Float64Array:
+    """Real value of level 1: one number, or (Cout,) float64."""
+    if isinstance(step, Tensor):
+        return step.detach().double().flatten().cpu().numpy()
+    return step
+
+
+def stream_format(quantizer: StreamQuantizer) -> IntFormat:
+    """Format of the codes of a stream."""
+    return IntFormat(width=quantizer.width, signed=quantizer.signed)
+
+
+def fold_batch_norm(conv: "QuantConv2d", levels: Int64Array, scale: float | Float64Array) -> Affine:
+    """Batch norm of ``scale * sum`` (scale: number or (Cout,)) as a function of the program's sum.
+
+    The program sums raw pixel codes where the graph subtracts the code of zero first: a constant.
+    """
+    bn = conv.bn
+    mean, var, weight, bias = (
+        t.detach().double().cpu().numpy()
+        for t in (bn.running_mean, bn.running_var, bn.weight, bn.bias)
+    )
+    offset = np.zeros(len(levels))
+    if conv.pixels is not None:
+        zero, centre = (t.double().cpu().numpy() for t in conv.pixels)
+        offset = scale * ((levels * (zero - centre)) - levels * zero).sum((1, 2, 3))
+    refuse_channel(var < 0, var, conv.name, "batch norm's variance", "0 or more")
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = weight / np.sqrt(var + bn.eps)
+        affine = Affine(slope=slope * scale, intercept=slope * (offset - mean) + bias)
+    for values, what in ((affine.slope, "scale"), (affine.intercept, "offset")):
+        refuse_channel(~np.isfinite(values), values, conv.name, f"{what} of the sums", "finite")
+    return affine
+
+
+def conv_requant(
+    conv: "QuantConv2d",
+    levels: Int64Array,
+    affine: Affine,
+    source: IntFormat,
+    *,
+    residual: Residual | None,
+    multiplier_width: int = 24,
+) -> Requant:
+    """Requantization of a convolution whose sums have the real values ``affine``."""
+    low, high = channel_bounds(levels, source)
+    return fold_requant(
+        affine,
+        step=conv.output.real_step,
+        out=stream_format(conv.output),
+        bounds=(int(low.min()), int(high.max())),
+        skip=residual,
+        multiplier_width=multiplier_width,
+        name=conv.name,
+    )
+
+
+def pool_requant(
+    output: StreamQuantizer,
+    *,
+    step: float,
+    source: IntFormat,
+    window: int,
+    multiplier_width: int = 24,
+    name: str = "",
+) -> Requant:
+    """Requantization of sums over ``window`` codes of value ``step``, the divisor folded in."""
+    return fold_requant(
+        Affine(slope=np.array([step / window]), intercept=np.zeros(1)),
+        step=output.real_step,
+        out=stream_format(output),
+        bounds=(source.min * window, source.max * window),
+        multiplier_width=multiplier_width,
+        name=name,
+    )

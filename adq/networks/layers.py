@@ -1,0 +1,244 @@
+"""The trainer's layers: each makes one tensor of the integer program and carries its name.
+
+Every layer computes in three modes (`Mode`); the evaluation of a frozen fakequant network is
+`exact`. In fakequant mode a convolution works on activation
+codes and on weights in units of their step, so that its sums are the integers of the program (exact
+in float32, in any order, once the codebook is frozen); scales act on the few numbers of the batch
+norm instead of on maps.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..quantizers.low_bit import LowBitActivation
+from ..quantizers.stream import StreamQuantizer
+from ..quantizers.uniform import UniformWeight
+from ..quantizers.weight_quantizer import Step, WeightQuantizer
+from ..ranks import shared_batch_norm
+from ..tensors import Mode, NotANumberError, Signal
+from . import frozen
+
+IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
+ONEDNN_BLOCK = 16
+"""Channels below which oneDNN 3.12 (torch 2.13) writes beyond its buffers in the gradient of a
+strided 1x1 convolution (oneDNN issue 6035: 8 with AVX2, 16 with AVX512)."""
+
+
+class Unit(nn.Module, ABC):
+    """A module that makes one tensor of the program."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode = Mode.FLOAT
+        self.name = ""
+        """The tensor it makes, set by the network; for messages."""
+        self.prepared: IntegerLayer | None = None
+        """The program's layer on torch integers, set by the network's ``load_program``."""
+
+    def forward(self, x: Signal, skip: Signal | None = None) -> Signal:
+        """Signal (N, C, H, W) from the input and, where there is one, the residual."""
+        if self.mode is Mode.INTEGER:
+            assert self.prepared is not None  # the network changes the mode only with a program
+            return Signal(self.prepared(x.data, None if skip is None else skip.data))
+        made = self.evaluate if x.format is not None and self.frozen else self.compute
+        try:
+            return made(x, skip)
+        except FloatingPointError as error:
+            raise NotANumberError(f"Layer {self.name!r}: {error}") from error
+
+    @property
+    def frozen(self) -> bool:
+        """Whether `evaluate` gives what is exported: nothing adapts, no gradient is asked for."""
+        return not self.training
+
+    @abstractmethod
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        """The signal in float and fakequant mode, with gradients."""
+
+    @abstractmethod
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        """The codes that a frozen unit makes from codes, with the program's constants."""
+
+    def codes(self, signal: Signal) -> Tensor:
+        """The program's codes (int64) that ``signal``, made by this unit, stands for."""
+        stream = isinstance(self.output, StreamQuantizer) and signal.format is None
+        if self.mode is not Mode.INTEGER and stream:
+            return self.output.codes(signal.data)
+        return signal.data.detach().long()
+
+
+class ReadActivation(Unit):
+    """Threshold activation through which a convolution reads the residual stream."""
+
+    def __init__(self, output: LowBitActivation) -> None:
+        super().__init__()
+        self.output = output
+
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        return self.output(x.real)
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        read = self.output(x.real)
+        return read if self.output.refusal else self.output.signal(read.data)
+
+
+def scaled_batch_norm(
+    bn: nn.BatchNorm2d, acc: Tensor, scale: Step, offset: Tensor | float = 0.0
+) -> Tensor:
+    """``bn(acc * scale + offset)`` without computing the scaled map.
+
+    Batch norm is invariant to scale and offset but for eps and the running statistics: those are
+    moved into units of the sums and back. scale: one number, or one per channel (C, 1, 1, 1).
+    """
+    if isinstance(scale, Tensor):
+        scale = scale.flatten()
+        if bn.training:  # torch takes one eps for all channels: this map has to be computed
+            acc, scale = acc * scale.view(1, -1, 1, 1), 1.0
+    mean, var = (bn.running_mean - offset) / scale, bn.running_var / scale**2
+    eps = bn.eps / scale**2
+    if isinstance(eps, Tensor):
+        var, eps = var + eps, 0.0
+    out = F.batch_norm(acc, mean, var, bn.weight, bn.bias, bn.training, bn.momentum, eps)
+    if bn.training:
+        with torch.no_grad():
+            bn.running_mean.copy_(mean * scale + offset)
+            bn.running_var.copy_(var * scale**2)
+            bn.num_batches_tracked += 1
+    return out
+
+
+class QuantConv2d(Unit):
+    """Convolution with quantized weights, batch norm, optional residual, output quantizer."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        stride: int,
+        quantizer: WeightQuantizer | UniformWeight,
+        output: LowBitActivation | StreamQuantizer,
+        groups: int = 1,
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding, self.groups = stride, kernel // 2, groups
+        shape = (out_channels, in_channels // groups, kernel, kernel)
+        self.weight = nn.Parameter(torch.empty(shape))
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.quantizer = quantizer
+        self.bn = nn.BatchNorm2d(out_channels)
+        self.shared = False
+        """Whether batch statistics are those of all ranks (`ranks`)."""
+        self.output = output
+        self.initialise_codebook()
+
+    def quantized_weight(self) -> Tensor:
+        """The float weight that the quantizer sees."""
+        return self.weight
+
+    def initialise_codebook(self) -> None:
+        """Start the codebook from the present weights; uniform weights need none."""
+        if isinstance(self.quantizer, WeightQuantizer):
+            self.quantizer.initialise(self.quantized_weight())
+
+    def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
+        stride = self.stride
+        if weight.shape[2] == 1 and stride > 1 and weight.shape[1] < ONEDNN_BLOCK:
+            # a 1x1 window reads each stride-th pixel: the same sums without oneDNN's stride
+            data, stride = data[:, :, ::stride, ::stride], 1
+        sums = F.conv2d(data, weight, stride=stride, padding=self.padding, groups=self.groups)
+        # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
+        return sums.float() if sums.dtype == torch.bfloat16 else sums
+
+    @property
+    def pixels(self) -> tuple[Tensor, Tensor] | None:
+        """Where the input are pixels: the code of zero and the exact zero, per channel."""
+        return None
+
+    @property
+    def frozen(self) -> bool:
+        adapts = isinstance(self.quantizer, WeightQuantizer) and not self.quantizer.frozen
+        refused = isinstance(self.output, LowBitActivation) and self.output.refusal
+        return not (self.training or self.bn.training or adapts or refused)
+
+    def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        if skip is not None and skip.format is None:
+            return self.compute(x, skip)
+        return frozen.convolution(self, x, skip)
+
+    def compute(self, x: Signal, skip: Signal | None) -> Signal:
+        if self.mode is Mode.FLOAT:
+            acc = self.convolve(x.data, self.weight)
+            y = self.normalise(acc, 1.0, 0.0) if self.shared else self.bn(acc)
+        else:
+            levels, step = self.quantizer(self.quantized_weight())
+            acc = self.convolve(x.data, levels)
+            y = self.normalise(acc, x.scale * step, self.offset(levels, step))
+        return self.output(y if skip is None else y + skip.real)
+
+    def normalise(self, acc: Tensor, scale: Step, offset: Tensor | float) -> Tensor:
+        """Batch norm of ``acc * scale + offset``."""
+        # a pass that only renews the statistics (`calibrate`) is each rank's own
+        shared = self.shared and self.training and self.bn.training
+        return (shared_batch_norm if shared else scaled_batch_norm)(self.bn, acc, scale, offset)
+
+    def offset(self, levels: Tensor, step: Step) -> Tensor | float:
+        """Real value of the sum 0, per output channel."""
+        return 0.0
+
+
+class InputConv2d(QuantConv2d):
+    """First layer: reads raw uint8 pixels in every mode, normalisation folded into the weights.
+
+    Float mode computes ``conv((x / 255 - mean) / std)``. The integer program pads with the code
+    nearest to real zero, ``round(255 * mean)``, and so does fakequant mode, by subtracting it.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        output: StreamQuantizer,
+        kernel: int = 3,
+        stride: int = 1,
+    ) -> None:
+        super().__init__(
+            len(mean),
+            out_channels,
+            kernel=kernel,
+            stride=stride,
+            quantizer=UniformWeight(8),
+            output=output,
+        )
+        # constants of the configuration: not state, hence absent from checkpoints
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
+        self.register_buffer("zero_code", torch.round(self.mean), persistent=False)
+
+    @property
+    def pixels(self) -> tuple[Tensor, Tensor]:
+        return self.zero_code, self.mean
+
+    def quantized_weight(self) -> Tensor:
+        return self.weight / self.std
+
+    def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
+        pixels = data.to(weight.dtype)
+        if self.mode is Mode.FLOAT:
+            centred = (pixels - self.mean) / self.std
+        else:
+            centred = pixels - self.zero_code
+        # the layout of the first map becomes that of all maps; this one is faster on CPUs and GPUs
+        return super().convolve(centred.contiguous(memory_format=torch.channels_last), weight)
+
+    def offset(self, levels: Tensor, step: float) -> Tensor:
+        """Sum of the weights times what rounding the mean to a code moved the pixels by."""
+        shift = (self.zero_code - self.mean).double()
+        return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()

@@ -1,0 +1,187 @@
+"""Float weights of other repositories and trainers, under our names.
+
+Read: akamaster/pytorch_resnet_cifar10 (option A), yhhhli/APoT_Quantization (option B, float model),
+and torchvision's ResNet-18/34/50 and MobileNet-V2; as safetensors or as a torch file
+(`weights_file`). Left out: clip parameters, ``num_batches_tracked`` and ``n_averaged``. Taken off:
+prefixes of wrappers (DataParallel, torch.compile, Lightning), and a classifier's own wrapper.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...spec.errors import InputError
+from ..recipes.demands import cifar_weights, graph_weights
+from .graph import GraphConfig, GraphNetwork
+from .network import Network
+from .resnet import IMAGENET_MEAN, IMAGENET_STD, ResNet, ResNetConfig
+from .state_check import check_numbers, shown
+from .topologies import MOBILENET_STAGES, TOPOLOGIES
+from .weights_file import read_tensors
+
+APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
+
+_IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^n_averaged$|\.weight_quant\.|\.act_alpha$")
+_WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|model|net|network|ema|student)\.)+")
+"""What DataParallel, torch.compile, averages and trainers put before the names of a network."""
+_HEAD = re.compile(
+    r"^(?:fc|linear|head)(?:\.(?:\d+|fc|linear|head|module|_orig_mod))*\.(weight|bias)$"
+)
+"""The classifier, alone or as the last part of a Sequential."""
+_RENAMES = (
+    (re.compile(r"(^|\.)(?:module|_orig_mod)\."), r"\1"),
+    (re.compile(r"(^|\.)bn([123])\."), r"\1conv\2.bn."),
+    (re.compile(r"\.downsample\.0\."), ".downsample."),
+    (re.compile(r"\.downsample\.1\."), ".downsample.bn."),
+    (_HEAD, r"fc.\1"),
+)
+
+
+def our_name(key: str) -> str | None:
+    """Name in our state dict of a foreign ``key``; None for what we do not use."""
+    if _IGNORED.search(key):
+        return None
+    key = _WRAPPERS.sub("", key)
+    if _IGNORED.search(key):
+        return None
+    if key.startswith(("features.", "classifier.")):
+        return mobilenet_name(key)
+    for pattern, replacement in _RENAMES:
+        key = pattern.sub(replacement, key)
+    return key
+
+
+def mobilenet_name(key: str) -> str:
+    """Name in our state dict of a ``key`` of torchvision's MobileNet-V2; others as they are."""
+    if match := re.fullmatch(r"classifier(?:\.\d+)*\.(weight|bias)", key):
+        return f"fc.{match[1]}"
+    blocks = [(s, b) for s, row in enumerate(MOBILENET_STAGES) for b in range(row[2])]
+    ends = {0: "conv1", len(blocks) + 1: "last"}
+    if match := re.fullmatch(r"features\.(\d+)\.([01])\.(\w+)", key):
+        unit = ends.get(int(match[1]))
+        return f"{unit}.{'bn.' if match[2] == '1' else ''}{match[3]}" if unit else key
+    match = re.fullmatch(r"features\.(\d+)\.conv\.(\d)\.(?:([01])\.)?(\w+)", key)
+    if match is None or not 1 <= int(match[1]) <= len(blocks):
+        return key
+    stage, block = blocks[int(match[1]) - 1]
+    roles = ("depthwise", "project") if stage == 0 else ("expand", "depthwise", "project")
+    place, inner = int(match[2]), match[3]
+    # convolution and batch norm are a pair in a place, but for the last: there they have two
+    norm = inner == "1" if inner is not None else place == len(roles)
+    if place > len(roles):
+        return key
+    role = roles[min(place, len(roles) - 1)]
+    return f"block{stage}.{block}.{role}.{'bn.' if norm else ''}{match[4]}"
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """Float tensors of the file at ``path`` under our names."""
+    return our_state(read_tensors(path)[0])
+
+
+def our_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``tensors`` under our names as single precision; finite, variances not negative."""
+    origin: dict[str, str] = {}
+    state: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        name = our_name(key)
+        if name is None:
+            continue
+        if name in origin:
+            raise InputError(
+                f"Weights must have one tensor {shown(name)}, not both {shown(origin[name])} and "
+                f"{shown(key)}"
+            )
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise InputError(f"Weights {shown(key)} must be floating point, not {kind}")
+        origin[name], state[name] = key, tensor.float()
+    check_numbers({origin[name]: state[name] for name in state}, "Weights:")
+    return state
+
+
+def infer_graph(state: dict[str, Tensor]) -> dict[str, object] | None:
+    """Fields of the `GraphConfig` of an ImageNet network; None if the state is of another one."""
+    if any(state[n].dim() == 0 for n in ("conv1.weight", "fc.weight") if n in state):
+        return None
+    for arch in TOPOLOGIES:
+        width = len(state.get("conv1.weight", ()))
+        if width < 4 or width % 4 or "fc.weight" not in state:
+            return None
+        config = GraphConfig(arch=arch, width=width)
+        units = {node.name for node in config.nodes() if node.kind in ("input", "conv", "fc")}
+        if {f"{name}.weight" for name in units} == {
+            name for name, tensor in state.items() if name.endswith("weight") and ".bn." not in name
+        }:
+            return {"arch": arch, "width": width, "classes": len(state["fc.weight"])}
+    return None
+
+
+def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig | GraphConfig:
+    """Configuration that fits a state read by `read_state`; ``changes`` replace its fields."""
+    if (graph := infer_graph(state)) is not None:
+        return GraphConfig(**{**graph, **changes})
+    found = [m for name in state if (m := re.match(r"layer(\d+)\.\d+\.", name))]
+    blocks, stages = {m[0] for m in found}, sorted({int(m[1]) for m in found})
+    firsts = [state.get(f"layer{s}.0.conv1.weight") for s in stages]
+    known = all(w is not None and w.dim() == 4 for w in (*firsts, state.get("conv1.weight")))
+    if not blocks or "fc.weight" not in state or state["fc.weight"].dim() != 2 or not known:
+        raise InputError("Weights must be those of a CIFAR ResNet (conv1, layerS.J.conv1, fc)")
+    option_b = any(".downsample." in name for name in state)
+    inferred: dict[str, object] = {
+        "depth": 2 + 2 * len(blocks),
+        "shortcut": "B" if option_b else "A",
+        "widths": tuple(len(w) for w in firsts if w is not None),
+        "classes": len(state["fc.weight"]),
+        "mean": APOT_MEAN if option_b else IMAGENET_MEAN,
+        "std": APOT_STD if option_b else IMAGENET_STD,
+    }
+    return ResNetConfig(**{**inferred, **changes})
+
+
+def check_size(state: Mapping[str, Tensor], config: ResNetConfig | GraphConfig) -> None:
+    """Refuse a network with more weights than the file has, before it is made."""
+    channels = len(config.mean)
+    if isinstance(config, GraphConfig):
+        count = graph_weights(config.nodes(), channels)
+    else:
+        count = cifar_weights(config.widths, config.blocks, channels, config.classes)
+    stored = sum(tensor.numel() for tensor in state.values())
+    if count > stored:
+        raise InputError(f"Weights must be the {count} of the network they name, not {stored}")
+
+
+@torch.no_grad()
+def load_state(model: Network, state: dict[str, Tensor]) -> None:
+    """Copy a state read by `read_state` into ``model``, and start its codebooks from it."""
+    own = model.state_dict()
+    needed = {
+        name for name in own if not re.search(r"\.(output|quantizer)\.|num_batches_tracked$", name)
+    }
+    odd = sorted(needed ^ set(state))
+    if odd:
+        verb = "have" if odd[0] in needed else "not have"
+        depth = getattr(model.config, "depth", None)
+        network = f"depth {depth}" if depth else model.config.arch
+        raise InputError(f"Weights must {verb} a tensor {shown(odd[0])} for {network}")
+    for name in sorted(needed):
+        if own[name].shape != state[name].shape:
+            raise InputError(
+                f"Weights {name!r} must be {tuple(own[name].shape)}, not {tuple(state[name].shape)}"
+            )
+    for name in sorted(needed):
+        own[name].copy_(state[name])
+    model.initialise_codebooks()
+
+
+def load_pretrained(path: str | Path, **changes: object) -> Network:
+    """Float network of the file at ``path``; ``changes`` are fields of its configuration."""
+    state = read_state(path)
+    config = infer_config(state, **changes)
+    check_size(state, config)
+    model = GraphNetwork(config) if isinstance(config, GraphConfig) else ResNet(config)
+    load_state(model, state)
+    return model.eval()

@@ -1,0 +1,1 @@
+"""Quantizers of weights, activations and the residual stream: pure functions and thin modules."""

@@ -1,0 +1,40 @@
+"""Uniform signed weights for the first and the last layer (docs/papers.md section 7, row 20)."""
+
+import torch
+from torch import Tensor, nn
+
+from ...spec.errors import InputError
+
+
+def uniform_step(weight: Tensor, width: int = 8) -> Tensor:
+    """Step of the symmetric grid whose top level is the largest magnitude; 1 for all zeros."""
+    largest = weight.detach().abs().max()
+    return torch.where(largest > 0, largest, torch.ones_like(largest)) / (2 ** (width - 1) - 1)
+
+
+class RoundToStep(torch.autograd.Function):
+    """Value in units of the step, rounded to an integer; straight-through to the value."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor, step: float) -> Tensor:
+        ctx.step = step
+        return torch.round(value / step)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        return grad / ctx.step, None
+
+
+class UniformWeight(nn.Module):
+    """Per-tensor symmetric quantizer; the step follows the largest weight of the moment."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        if not 2 <= width <= 16:
+            raise InputError(f"Uniform weight width must be in 2..16, not {width}")
+        self.width = width
+
+    def forward(self, weight: Tensor) -> tuple[Tensor, float]:
+        """Integer levels as floats (straight-through), and the step."""
+        step = float(uniform_step(weight, self.width))
+        return RoundToStep.apply(weight, step), step

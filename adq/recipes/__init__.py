@@ -1,0 +1,1 @@
+"""Configurations: fields with ranges, and the named functions that return a whole run."""

@@ -1,0 +1,228 @@
+"""Full description of one training run: frozen, nested, checked, and a plain JSON object on disk.
+
+A run is a `Recipe`; `adq.recipes.recipes` holds named functions that return one. The command line
+changes fields with `--set quant.weight_width=3` and nothing else: there is no flag per field
+(`config_text` reads and writes the text forms).
+"""
+
+from dataclasses import dataclass, field
+
+from ...spec.host.text import printable
+from .fields import check_types, require, require_count
+from .quant_config import MAX_STEPS, AllocationConfig, QuantConfig
+
+CIFAR_RESNET = "cifar"
+ARCHITECTURES = (CIFAR_RESNET, "resnet18", "resnet34", "resnet50", "mobilenet-v2")
+MAX_DEPTH, MAX_WIDTH, MAX_CLASSES, MAX_SIDE = 1202, 4096, 100_000, 4096
+"""Of a network: the deepest CIFAR ResNet published, channels of its first convolution, classes,
+channels and pixels of an edge of its input. Its memory is checked before it is made."""
+MAX_RATE = 1e30
+"""Of learning rates and other factors that are single-precision numbers in torch."""
+STD_RANGE = (1e-3, 1e3)
+"""A pixel is a multiple of 1/255: no channel with any content has a smaller deviation."""
+MAX_THREADS = 512
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """Which images, and how a training batch is augmented."""
+
+    name: str = "digits"
+    """A dataset known to `adqhw.adq.data.datasets`: `digits`, `cifar10` or `imagefolder`."""
+    crop_padding: int = 0
+    """Black pixels added on each side before the random crop back to the original size."""
+    flip: bool = False
+    """Mirror half of the images left to right (never for digits: a mirrored 5 is no 5)."""
+    limit: int | None = None
+    """Use only the first so many training images (trials; None: all)."""
+    all_images: bool = False
+    """CIFAR-10: train on the held-out images too, as published runs do. Nothing is selected then:
+    no held-out accuracy is measured, and the best state is the last one."""
+    workers: int = 4
+    """Threads that decode image files; they change no pixel."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "data.")
+        known = ("digits", "cifar10", "imagefolder")
+        require(self.name in known, "data.name", "digits, cifar10 or imagefolder", self.name)
+        every = not self.all_images or self.name == "cifar10"
+        require(every, "data.all_images", "false but for cifar10", self.all_images)
+        require_count("data.workers", self.workers, MAX_THREADS)
+        require(0 <= self.crop_padding <= 16, "data.crop_padding", "in 0..16", self.crop_padding)
+        if self.limit is not None:
+            require_count("data.limit", self.limit, MAX_STEPS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """A CIFAR-style ResNet: 3 stages of (depth - 2) / 6 blocks, widths 1, 2, 4 times `width`.
+
+    Or an ImageNet network (`arch`), of which `depth` and `shortcut` say nothing.
+    """
+
+    arch: str = CIFAR_RESNET
+    """`cifar`, resnet18, resnet34, resnet50 or mobilenet-v2."""
+    depth: int = 8
+    width: int = 16
+    """Channels of the first convolution (64 in ResNet-18, 32 in MobileNet-V2 as published)."""
+    shortcut: str = "A"
+    """`A`: strided slice, zero-padded channels (no weights). `B`: 1x1 convolution."""
+    classes: int = 10
+    image: tuple[int, ...] = (1, 8, 8)
+    """Channels, height, width of the input."""
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    """Per-channel normalization of pixel / 255: x = (pixel / 255 - mean) / std."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "model.")
+        require(self.arch in ARCHITECTURES, "model.arch", ", ".join(ARCHITECTURES), self.arch)
+        deep = 8 <= self.depth <= MAX_DEPTH and (self.depth - 2) % 6 == 0
+        require(deep, "model.depth", f"6 n + 2 (8, 20, 32, .. {MAX_DEPTH})", self.depth)
+        wide = self.width % 4 == 0 and 0 < self.width <= MAX_WIDTH
+        require(wide, "model.width", f"a multiple of 4 in 4..{MAX_WIDTH}", self.width)
+        require(self.shortcut in ("A", "B"), "model.shortcut", "A or B", self.shortcut)
+        require_count("model.classes", self.classes, MAX_CLASSES, least=2)
+        self._check_image()
+
+    def _check_image(self) -> None:
+        """Refuse shapes and normalizations that no image has."""
+        sides = len(self.image) == 3 and all(0 < n <= MAX_SIDE for n in self.image)
+        wanted = f"(channels, height, width), each in 1..{MAX_SIDE}"
+        require(sides, "model.image", wanted, self.image)
+        channels = self.image[0]
+        good_mean = len(self.mean) == channels and all(0 <= m <= 1 for m in self.mean)
+        require(good_mean, "model.mean", f"{channels} numbers in 0..1", self.mean)
+        low, high = STD_RANGE
+        good_std = len(self.std) == channels and all(low <= v <= high for v in self.std)
+        require(good_std, "model.std", f"{channels} positive numbers in {low}..{high:g}", self.std)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """The optimizer; learning rate with linear warm-up, then cosine to zero."""
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    """Decay of the gradient's average: SGD's momentum, Adam's first beta."""
+    kind: str = "sgd"
+    """`sgd` (with momentum), `adam` or `adamw` (decay apart from the gradient)."""
+    beta2: float = 0.999
+    """Decay of the squared gradient's average (Adam)."""
+    weight_decay: float = 1e-4
+    """Only on convolution and classifier weights; never on batch norm, biases or quantizers."""
+    average: float = 0.0
+    """Decay per step of an average of the weights, which is then what is measured and exported;
+    0: none. Early steps count more: at step t the decay is (1 + t) / (10 + t) at most."""
+    warmup_steps: int = 0
+    quantizer_lr_factor: float = 0.1
+    """Learning rate of thresholds and scales relative to the weights' (N2UQ uses 0.1)."""
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_types(self, "optim.")
+        kinds = ("sgd", "adam", "adamw")
+        require(self.kind in kinds, "optim.kind", "sgd, adam or adamw", self.kind)
+        require(self.lr > 0, "optim.lr", "positive", self.lr)
+        require_count("optim.warmup_steps", self.warmup_steps, MAX_STEPS, least=0)
+        for name in ("lr", "weight_decay", "quantizer_lr_factor"):
+            value = getattr(self, name)
+            require(0 <= value <= MAX_RATE, f"optim.{name}", f"in 0..{MAX_RATE:g}", value)
+        for name in ("momentum", "beta2", "average", "label_smoothing"):
+            value = getattr(self, name)
+            require(0 <= value < 1, f"optim.{name}", "in [0, 1)", value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig:
+    """What a teacher (`--teacher FILE`) adds to the loss (docs/papers.md section 7, row 18)."""
+
+    mode: str = "off"
+    """`off`; `kl`: (1 - weight) * CE + weight * T^2 * KL; `soft`: soft cross entropy (N2UQ)."""
+    weight: float = 0.5
+    """Share of the teacher in the loss (mode `kl`)."""
+    temperature: float = 2.0
+    """Softening T of both distributions (mode `kl`)."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "distill.")
+        require(self.mode in ("off", "kl", "soft"), "distill.mode", "off, kl or soft", self.mode)
+        require(0 <= self.weight <= 1, "distill.weight", "in [0, 1]", self.weight)
+        warm = 1e-3 <= self.temperature <= 1e3
+        require(warm, "distill.temperature", "in 0.001..1000", self.temperature)
+
+
+_MOST = {
+    "epochs": 1_000_000,
+    "batch_size": 1_000_000,
+    "accumulate": 1_000_000,
+    "threads": MAX_THREADS,
+    "checkpoint_steps": MAX_STEPS,
+    "log_steps": MAX_STEPS,
+}
+"""Largest value of each count."""
+MAX_SEED = (1 << 63) - 1
+"""What torch's generators take."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Length, seed and safety of the run."""
+
+    epochs: int = 10
+    batch_size: int = 128
+    """Images of one optimizer step, of all processes and parts together."""
+    accumulate: int = 1
+    """Parts that a batch goes through the network in, for want of memory; batch statistics are
+    those of a part."""
+    seed: int = 0
+    threads: int = 2
+    """Torch threads. Part of the run's identity: the way a sum is split decides its last bits."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `auto` (a GPU if there is one). Part of the run's identity, too."""
+    amp: bool = False
+    """bfloat16 convolutions while training (CPU or GPU). Codes and rounded levels are exact in it;
+    sums and gradients are rounded to 8 bits. Evaluation and export always use exact sums."""
+    sync_batch_norm: bool = True
+    """Under torchrun: batch statistics of all processes together, so that their number changes
+    results by rounding only; false: of each part alone, the first process keeps its own."""
+    compile: bool = False
+    """Training steps of a float recipe through `torch.compile`. Quantizers have compiled kernels of
+    their own, which it cannot trace, and scales that change with every step."""
+    tensorboard: bool = False
+    """Losses, accuracies and histograms of codebooks for TensorBoard, in the run's folder."""
+    checkpoint_steps: int = 100
+    """Steps between checkpoints inside an epoch; the end of an epoch always writes one."""
+    log_steps: int = 20
+    """Steps between lines of metrics.jsonl inside an epoch."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "train.")
+        for name, most in _MOST.items():
+            require_count(f"train.{name}", getattr(self, name), most)
+        parts = self.accumulate
+        require(parts <= self.batch_size, "train.accumulate", "at most train.batch_size", parts)
+        require_count("train.seed", self.seed, MAX_SEED, least=0)
+        known = self.device in ("cpu", "cuda", "auto")
+        require(known, "train.device", "cpu, cuda or auto", self.device)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that decides the weights a run ends with."""
+
+    name: str
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    quant: QuantConfig = field(default_factory=QuantConfig)
+    allocation: AllocationConfig = field(default_factory=AllocationConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        check_types(self, "")
+        named = 0 < len(self.name) <= 100 and self.name == printable(self.name)
+        require(named, "name", "1..100 printable characters", self.name)
+        good = not self.train.compile or self.quant.mode == "float"
+        require(good, "train.compile", "false in a quantized recipe", self.train.compile)

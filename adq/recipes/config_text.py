@@ -1,0 +1,108 @@
+"""Text forms of a config: JSON round trip, and `--set KEY=VALUE` changes with type checking."""
+
+import dataclasses
+import difflib
+import json
+from typing import Any, TypeVar
+
+from ...spec.errors import InputError
+from .config import Recipe
+from .fields import MAX_TEXT, convert, hints_of, shown
+
+T = TypeVar("T")
+MAX_VALUE = 1 << 20
+"""Characters of a value on the command line."""
+
+
+def to_dict(config: object) -> dict[str, Any]:
+    """Return the config as nested plain dictionaries, lists and scalars (ready for JSON)."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+
+
+def from_dict(kind: type[T], record: object, where: str = "") -> T:
+    """Build the config `kind` from what JSON gave; unknown fields and wrong types are refused."""
+    label = where or kind.__name__
+    if not isinstance(record, dict):
+        raise InputError(f"{label} must be an object with named fields, not {shown(record)}")
+    hints = hints_of(kind)
+    for name in record:
+        if name not in hints:
+            raise InputError(
+                f"{label} must have only known fields, not {shown(name)}{_hint(name, hints)}"
+            )
+    values = {n: _build(hints[n], v, f"{where}.{n}".lstrip(".")) for n, v in record.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InputError(f"{label} must have all required fields: {error}") from error
+
+
+def override(recipe: Recipe, assignments: list[str]) -> Recipe:
+    """Return the recipe changed by `["optim.lr=0.02", ...]`: dotted field, `=`, value.
+
+    All changes count together. Values read as JSON where the field is not a string: `true`, `3`,
+    `0.02`, `null`, `[1, 2]`, `{"layer1.0.conv1": 3}`.
+    """
+    changes: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or len(text) > MAX_VALUE:
+            raise InputError(f"--set must be KEY=VALUE, not {shown(assignment)}")
+        _collect(type(recipe), key.strip(), text.strip(), changes)
+    return _changed(recipe, changes)
+
+
+def _collect(kind: type, key: str, text: str, changes: dict[str, Any]) -> None:
+    """Put the value of the dotted field `key` into the nested `changes` of a `kind`."""
+    name, *rest = key.split(".")
+    hints = hints_of(kind)
+    while name in hints and dataclasses.is_dataclass(hints[name]):
+        hints, changes = hints_of(hints[name]), changes.setdefault(name, {})
+        if not rest:
+            fields = ", ".join(f"{key}.{n}" for n in hints)
+            raise InputError(
+                f"--set must name one field, not the group {shown(key)}; its fields: {fields}"
+            )
+        name, *rest = rest
+    what = f"--set must name a field of the recipe, not {shown(key)}"
+    if name not in hints:
+        raise InputError(f"{what}{_hint(name, hints)}")
+    if rest:
+        raise InputError(f"{what}: {name} has no parts")
+    changes[name] = convert(hints[name], _parse(hints[name], text), key)
+
+
+def _changed(config: T, changes: dict[str, Any]) -> T:
+    """The configuration with all its changes at once: fields that depend on each other agree."""
+    hints = hints_of(type(config))
+    values = {
+        name: _changed(getattr(config, name), value)
+        if dataclasses.is_dataclass(hints[name])
+        else value
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+
+
+def _parse(hint: Any, text: str) -> object:
+    """Read a command-line value: strings as they are, everything else as JSON (None, True too)."""
+    if hint is str:
+        return text
+    try:
+        return json.loads({"None": "null", "True": "true", "False": "false"}.get(text, text))
+    except (ValueError, RecursionError):  # no JSON; thousands of digits; thousands of brackets
+        return text  # the type check that follows names the field and what it expects
+
+
+def _build(hint: Any, value: object, key: str) -> Any:
+    """A group of fields from its object, a field from its value."""
+    return (
+        from_dict(hint, value, key) if dataclasses.is_dataclass(hint) else convert(hint, value, key)
+    )
+
+
+def _hint(name: object, known: dict[str, Any]) -> str:
+    if not isinstance(name, str) or len(name) > MAX_TEXT:
+        return ""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

@@ -1,0 +1,111 @@
+"""Knowledge distillation: the teacher, and the loss against its logits.
+
+docs/papers.md 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)`` at temperature T
+(Hinton et al., 2015), or N2UQ's soft cross entropy alone (section 3.4: no label, T = 1).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...spec.errors import InputError
+from ..networks import pretrained
+from ..networks.weights_file import read_tensors
+from ..recipes.config import DistillConfig, Recipe
+from ..runs import checkpoint
+from ..tensors import NotANumberError
+from . import preparation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Teacher:
+    """A network that only answers, and the digest by which a resumed run knows it again.
+
+    ``model`` is a `Network`, or whatever else answers images with logits: an integer program.
+    """
+
+    model: Callable[[Tensor], Tensor]
+    digest: str
+
+    def logits(self, images: Tensor, amp: bool = False) -> Tensor:
+        """Real-valued logits (N, classes) of uint8 images (N, C, H, W), without gradients."""
+        try:
+            with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
+                logits = self.model(images).float()
+        except NotANumberError as error:
+            raise InputError(f"Teacher must compute finite numbers: {error}") from error
+        if not torch.isfinite(logits).all():
+            raise InputError("Teacher must answer with finite logits, not NaN or infinite ones")
+        return logits
+
+
+def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher | None:
+    """Return the teacher the recipe asks for: a checkpoint of `adqhw train` or foreign weights.
+
+    A `Teacher` is taken as it is.
+    """
+    if recipe.distill.mode == "off":
+        if path is not None:
+            raise InputError("--teacher must go with distill.mode kl or soft, not off")
+        return None
+    if path is None:
+        raise InputError(
+            f"Recipe {recipe.name} must have a teacher (distill.mode={recipe.distill.mode}): pass "
+            "--teacher FILE, or --set distill.mode=off"
+        )
+    if isinstance(path, Teacher):
+        return path
+    tensors, metadata = read_tensors(path)
+    what = f"--teacher {str(path)!r}"
+    if checkpoint.FORMAT in metadata:
+        model = preparation.restored(checkpoint.load(path), what)
+    else:
+        try:
+            model = pretrained.load_pretrained(path)
+        except InputError as error:
+            raise InputError(f"{what} must be a network's weights: {error}") from error
+    config = model.config
+    check_fits((len(config.mean), config.image_size, config.classes), recipe, path)
+    return Teacher(
+        model=model.to(recipe.train.device).eval().requires_grad_(False),
+        digest=checkpoint.tensors_digest(tensors),
+    )
+
+
+def check_fits(found: tuple[int, int, int], recipe: Recipe, path: str | Path) -> None:
+    """Refuse a teacher of other (channels, image size, classes) than the recipe's network."""
+    channels, size, _ = recipe.model.image
+    wanted = channels, size, recipe.model.classes
+    if found != wanted:
+        raise InputError(
+            f"--teacher {str(path)!r} must have (channels, image size, classes) {wanted}, "
+            f"not {found}"
+        )
+
+
+def distillation_loss(
+    logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None,
+    config: DistillConfig,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Mean loss of a batch; logits (N, classes), labels (N,) int64; no teacher: cross entropy."""
+    if teacher_logits is None:
+        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    if config.mode == "soft":
+        return F.cross_entropy(logits, teacher_logits.softmax(1))
+    temperature = config.temperature
+    divergence = F.kl_div(
+        (logits / temperature).log_softmax(1),
+        (teacher_logits / temperature).log_softmax(1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    hard = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    # T^2 keeps the size of the gradient: softmax(z / T) flattens it by that much
+    return (1 - config.weight) * hard + config.weight * temperature**2 * divergence

@@ -1,0 +1,78 @@
+"""Top-1 of anything that maps images to logits: a model in one of its modes, or an engine.
+
+Only `model_runner` needs torch; an engine is measured without it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.datasets import Dataset
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Runner = Callable[[NDArray[np.uint8]], NDArray[Any]]
+"""Images (N, C, H, W) to logits (N, classes)."""
+
+
+def batches(data: Dataset, batch_size: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield the images of `data` in order, `batch_size` at a time."""
+    for start in range(0, len(data), batch_size):
+        yield data.images[start : start + batch_size]
+
+
+def run_all(
+    run: Runner,
+    data: Dataset,
+    *,
+    batch_size: int = 250,
+    on_batch: Callable[[int], None] | None = None,
+) -> NDArray[Any]:
+    """Return the logits (N, classes) of all images; `on_batch` hears how many each batch had."""
+    logits = []
+    for images in batches(data, batch_size):
+        logits.append(run(images))
+        if on_batch is not None:
+            on_batch(len(images))
+    return np.concatenate(logits)
+
+
+def top1(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    """Return the share of images, in percent, whose largest logit (the first, if tied) is right."""
+    return 100.0 * int(np.count_nonzero(logits.argmax(axis=1) == labels)) / len(labels)
+
+
+def model_runner(model: "nn.Module", mode: str) -> Runner:
+    """Return a runner of `model` in `mode` with batch-norm statistics fixed; torch stays inside.
+
+    The model's own mode and training flag are as before after every batch.
+    """
+    import torch
+
+    from ..tensors import Mode, NotANumberError
+
+    def run(images: NDArray[np.uint8]) -> NDArray[Any]:
+        was_training, was_mode = model.training, model.mode
+        model.eval()
+        model.set_mode(Mode(mode))
+        try:
+            with torch.inference_mode():
+                device = next(model.parameters()).device
+                logits = model(torch.from_numpy(images).to(device)).cpu().numpy()
+        finally:
+            model.set_mode(was_mode)
+            model.train(was_training)
+        if not np.isfinite(logits).all():
+            raise NotANumberError("Logits must be finite, not NaN or infinite")
+        return logits
+
+    return run
+
+
+def model_top1(model: "nn.Module", data: Dataset, mode: str, batch_size: int = 250) -> float:
+    """Return the top-1, in percent, of `model` in `mode` over `data`."""
+    logits = run_all(model_runner(model, mode), data, batch_size=batch_size)
+    return top1(logits, data.labels)

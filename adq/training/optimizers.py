@@ -1,0 +1,71 @@
+"""The optimizers of a recipe, and their state by the names of the parameters."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..networks.network import Network
+from ..recipes.config import OptimConfig
+from . import preparation
+
+MOMENTUM = "momentum_buffer"
+ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+
+def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.Optimizer:
+    """Three parameter groups: decayed weights, the rest, and quantizers at a lower rate."""
+    kinds = preparation.parameter_groups(model)
+    factors = {"weight": 1.0, "plain": 1.0, "quantizer": config.quantizer_lr_factor}
+    groups = [
+        {
+            "params": kinds[kind],
+            "weight_decay": config.weight_decay if kind == "weight" else 0.0,
+            "factor": factor,
+        }
+        for kind, factor in factors.items()
+    ]
+    if config.kind == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    kind = torch.optim.Adam if config.kind == "adam" else torch.optim.AdamW
+    return kind(groups, lr=config.lr, betas=(config.momentum, config.beta2))
+
+
+def momentum(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
+    """SGD's buffers by parameter; none before the first step."""
+    return _state(optimizer, model, MOMENTUM)
+
+
+def adam_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
+    """Adam's counts and averages, as ``<kind>.<parameter>``."""
+    return {
+        f"{kind}.{name}": tensor
+        for kind in ADAM
+        for name, tensor in _state(optimizer, model, kind).items()
+    }
+
+
+def _state(optimizer: torch.optim.Optimizer, model: nn.Module, kind: str) -> dict[str, Tensor]:
+    found = {
+        name: optimizer.state.get(parameter, {}).get(kind)
+        for name, parameter in model.named_parameters()
+    }
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+def restore(
+    optimizer: torch.optim.Optimizer,
+    model: nn.Module,
+    buffers: Mapping[str, Tensor],
+    extra: Mapping[str, Tensor],
+) -> None:
+    """Give the optimizer back what `momentum` and `adam_state` took from it."""
+    for name, parameter in model.named_parameters():
+        state = optimizer.state[parameter]
+        if name in buffers:
+            state[MOMENTUM] = buffers[name].to(parameter.device)
+        for kind in ADAM:
+            if f"{kind}.{name}" in extra:
+                tensor = extra[f"{kind}.{name}"]
+                # Adam keeps its count of steps on the host
+                state[kind] = tensor if kind == "step" else tensor.to(parameter.device)

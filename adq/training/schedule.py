@@ -1,0 +1,45 @@
+"""Lengths and rates of a training run: pure functions of its recipe."""
+
+import math
+from dataclasses import dataclass
+
+from ...spec.errors import InputError
+from ..recipes.config import OptimConfig, Recipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """Lengths of a run in optimizer steps."""
+
+    epoch: int
+    total: int
+    freeze: int
+    """The step before which codebooks freeze; with frozen codebooks a state can be exported."""
+
+    @classmethod
+    def of(cls, recipe: Recipe, images: int, ranks: int = 1) -> "Schedule":
+        """Return the schedule for so many training images; the last batch may be smaller."""
+        size = recipe.train.batch_size
+        least = min(size, images, images % size or size)
+        if least < ranks:
+            raise InputError(
+                f"Smallest batch must have an image for each of {ranks} processes, not {least} "
+                f"images (of {images}, train.batch_size={size})"
+            )
+        epoch = math.ceil(images / recipe.train.batch_size)
+        total = recipe.train.epochs * epoch
+        frozen = round(recipe.quant.freeze_fraction * total) if quantized(recipe) else total
+        return cls(epoch=epoch, total=total, freeze=total - frozen)
+
+
+def learning_rate(config: OptimConfig, step: int, total: int) -> float:
+    """Return the rate of one step: linear warm-up, then half a cosine down to zero at `total`."""
+    if step < config.warmup_steps:
+        return config.lr * (step + 1) / config.warmup_steps
+    part = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
+    return config.lr * 0.5 * (1.0 + math.cos(math.pi * part))
+
+
+def quantized(recipe: Recipe) -> bool:
+    """Return whether the recipe trains with quantizers."""
+    return recipe.quant.mode != "float"

@@ -1,0 +1,245 @@
+"""The training loop, to be read from top to bottom.
+
+Bit-exact resume rests on three facts: a batch is a pure function of (seed, epoch, step); everything
+else that changes is in the checkpoint (model state, momentum, step, running sums); and torch splits
+its sums alike as long as the number of threads is the same, which is why it is part of the recipe.
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...spec.errors import DiskFullError, InputError
+from ...spec.host.locks import sole_owner
+from ..data import datasets
+from ..data.batches import batches
+from ..integers.folding import FoldError
+from ..ranks import RankLostError, Ranks, joined
+from ..recipes.config import Recipe
+from ..recipes.demands import check_last_batch, demand_steps
+from ..runs.run_folder import Existing, RunFolder
+from ..tensors import NotANumberError, reuse_heap
+from . import evaluate, preparation
+from .answers import Answers
+from .board import Board
+from .descent import descend, parts_of
+from .distill import Teacher, load_teacher
+from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
+from .schedule import Schedule, learning_rate, quantized
+
+
+class Observer:
+    """Hears how a run goes; the command line shows it as a progress bar. Does nothing by itself."""
+
+    def stage(self, text: str) -> None:
+        """Hear that something of some length begins outside the loop."""
+
+    def note(self, text: str) -> None:
+        """Hear one line that people should see."""
+
+    def begin(self, *, done: int, total: int) -> None:
+        """Hear how many optimizer steps were done before (resume) and how many there are."""
+
+    def step(self, *, step: int, loss: float, lr: float) -> None:
+        """Hear about one optimizer step."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Hear the line of metrics.jsonl at the end of an epoch."""
+
+
+def train(
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    data_folder: str | Path | None = None,
+    init: str | Path | None = None,
+    teacher: str | Path | Teacher | None = None,
+    answers: str | Path | None = None,
+    existing: Existing = "refuse",
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
+
+    `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`); `answers`:
+    folder that keeps what the teacher said, for runs that will show it the same batches.
+    """
+    recipe = preparation.on_device(recipe)
+    path = Path(folder)
+    try:
+        with joined(recipe.train.device) as ranks, ExitStack() as held:
+            files = RunFolder(path=path, writes=ranks.first)
+            sources = {"data": data_folder, "init": init, "teacher": teacher, "answers": answers}
+            shown = observer if observer is not None and ranks.first else Observer()
+
+            def prepare() -> bool:
+                held.enter_context(sole_owner(path))
+                files.prepare(existing)
+                return files.checkpoint.exists()
+
+            return _train(recipe, files, ranks, sources, ranks.decide(prepare), shown)
+    except (DiskFullError, RankLostError) as error:
+        raise InputError(f"{error}; {RunFolder(path=path).intact}") from error
+
+
+def _train(
+    recipe: Recipe,
+    files: RunFolder,
+    ranks: Ranks,
+    sources: dict[str, Any],
+    begun: bool,
+    observer: Observer,
+) -> dict[str, Any]:
+    """Do what `train` says in a folder of its own; only the first rank has final metrics."""
+    make_deterministic(recipe)
+    reuse_heap()
+    load = datasets.for_recipe
+    data = {split: load(recipe, split, sources["data"]) for split in datasets.SPLITS}
+    training = data["train"] = data["train"].take(recipe.data.limit)
+    schedule = Schedule.of(recipe, len(training), ranks.count)
+    demand_steps(recipe, len(training), ranks.count)
+    check_last_batch(recipe, len(training), ranks.count)
+    master = load_teacher(recipe, sources["teacher"])
+    if begun:
+        run = resume(recipe, files, master, ranks)
+        check_place(run, schedule, files)
+    else:
+        run = start(recipe, files, training, sources["init"], master, observer.stage, ranks)
+    if master is not None:
+        run.answers = Answers(master, recipe, sources["answers"], training, observer.note)
+    if recipe.train.tensorboard and ranks.first:
+        run.board = Board(files.board, run.step)
+    fetch = batches(training, recipe, torch.device(recipe.train.device))
+    observer.begin(done=run.step, total=schedule.total)
+    try:
+        while run.step < schedule.total:
+            train_step(run, files, fetch, schedule, observer)
+            if run.step % schedule.epoch == 0:
+                end_epoch(run, files, data["validation"], schedule, observer)
+            elif run.step % recipe.train.checkpoint_steps == 0:
+                save(run, files)
+        if ranks.first and not run.metrics["finished"]:
+            finish(run, files, data, observer)
+    except (NotANumberError, FoldError) as error:  # of finite weights
+        raise InputError(diverged(files, str(error), run.step, None)) from error
+    if run.board is not None:
+        run.board.close()
+    return run.metrics["final"] if ranks.first else {}
+
+
+def check_place(run: Run, schedule: Schedule, files: RunFolder) -> None:
+    """Refuse a checkpoint that lies outside the run it is of."""
+    ended = run.step == schedule.total
+    if run.step > schedule.total or (run.metrics["finished"] and not ended):
+        raise InputError(
+            f"Checkpoint {str(files.checkpoint)!r} must be of a step up to {schedule.total}, and "
+            f"finished at the last one only, not of step {run.step}"
+        )
+
+
+def train_step(
+    run: Run,
+    files: RunFolder,
+    fetch: Callable[[int, int], tuple[Tensor, Tensor]],
+    schedule: Schedule,
+    observer: Observer,
+) -> None:
+    """Do one step: batch, gradient, codebooks (freezing them in time), log."""
+    recipe = run.recipe
+    if quantized(recipe) and run.step == schedule.freeze:
+        run.model.freeze_codebooks()
+    lr = learning_rate(recipe.optim, run.step, schedule.total)
+    loss = descend(run, parts_of(run, fetch(*divmod(run.step, schedule.epoch)), schedule), lr)
+    if not math.isfinite(loss):
+        what = run.fault or f"loss must be finite, not {loss}"
+        raise InputError(diverged(files, what, run.step, lr))
+    if quantized(recipe):
+        run.model.update_codebooks()  # an EMA step toward the new weights; none when frozen
+    if run.average is not None:
+        run.average.update(run.model, run.step)
+    run.step += 1
+    run.metrics["loss_sum"] += loss
+    observer.step(step=run.step, loss=loss, lr=lr)
+    if run.step % recipe.train.log_steps == 0:
+        files.write_log({"step": run.step, "loss": loss, "lr": lr})
+        if run.board is not None:
+            run.board.step(run.step, loss, lr)
+
+
+def end_epoch(
+    run: Run,
+    files: RunFolder,
+    validation: datasets.Dataset,
+    schedule: Schedule,
+    observer: Observer,
+) -> None:
+    """Measure on held-out images, log, keep the best state that can be exported, checkpoint."""
+    run.epoch = run.step // schedule.epoch
+    loss, run.metrics["loss_sum"] = run.metrics["loss_sum"] / schedule.epoch, 0.0
+    run.ranks.check_same(learned_digest(run), f"Networks after epoch {run.epoch}")
+    if not run.ranks.first:  # the others go on, and wait for the first one in their next step
+        return
+    with shown(run):
+        record = {
+            "step": run.step,
+            "epoch": run.epoch,
+            "loss": loss,
+            "validation_top1": held_out_top1(run, validation),
+        }
+        files.write_log(record)
+        observer.epoch(record)
+        if run.board is not None:
+            run.board.epoch(record, run.model, quantized(run.recipe))
+        if not quantized(run.recipe) or run.model.codebooks_frozen:  # it can be exported
+            keep_best(run, files, record["validation_top1"])
+    save(run, files)
+
+
+def shown(run: Run) -> AbstractContextManager[None]:
+    """Let the model have the weights that are measured: the averaged ones, if there are any."""
+    return nullcontext() if run.average is None else run.average.shown(run.model)
+
+
+def held_out_top1(run: Run, validation: datasets.Dataset) -> float | None:
+    """Top-1 in percent of the images that were held out; None when none were."""
+    if run.recipe.data.all_images:
+        return None
+    return evaluate.model_top1(run.model, validation, run.recipe.quant.mode)
+
+
+def finish(
+    run: Run, files: RunFolder, data: dict[str, datasets.Dataset], observer: Observer
+) -> None:
+    """Refresh batch-norm statistics of quantized networks, measure, write the final state."""
+    mode = run.recipe.quant.mode
+    if run.average is not None:
+        run.average.load_into(run.model)
+    if quantized(run.recipe):
+        observer.stage("batch-norm statistics")
+        run.model.freeze_codebooks()
+        preparation.refresh_batch_norm(run.model, run.recipe, data["train"])
+    observer.stage("test images")
+    run.metrics["final"] = {
+        "recipe": run.recipe.name,
+        "steps": run.step,
+        "validation_top1": held_out_top1(run, data["validation"]),
+        "test_top1": evaluate.model_top1(run.model, data["test"], mode),
+    }
+    run.metrics["finished"] = True
+    keep_best(run, files, run.metrics["final"]["validation_top1"])
+    files.write_log({"step": run.step, **run.metrics["final"]})
+    save(run, files)
+
+
+def make_deterministic(recipe: Recipe) -> None:
+    """Seed torch, fix its number of threads, refuse operations without a deterministic form."""
+    torch.manual_seed(recipe.train.seed)
+    torch.set_num_threads(recipe.train.threads)
+    torch.set_deterministic_debug_mode("error")
+    # else torch fills every new tensor with NaN first: a fifth of a step, and nothing here reads
+    # memory that it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False

@@ -1,0 +1,1 @@
+"""`adqhw bench NAME`."""

@@ -1,0 +1,106 @@
+"""`adqhw bench allocation`: does a budget in energy beat a budget in average bits?"""
+
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...console import JSON_OPTION, emit, people, say, show_table
+from ...flows.cost_tables import Machine
+from ...spec.errors import InputError
+from ...spec.host.locks import sole_owner
+from ...studies.ablation.page import write_between
+from ...studies.ablation.run import Sources
+from ...studies.allocation.run import AVERAGES, Plan, Row, run
+
+BEGIN, END = "<!-- allocation: begin -->", "<!-- allocation: end -->"
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| budget | chosen by | bits | predicted loss | energy, nJ | cycles | top-1, mean +- sd |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {r.average:g} bits | {r.rule} | {r.bits:.3f} | {r.predicted_loss:.4g} "
+        f"| {r.energy_nj:.1f} ({r.energy_low_nj:.1f} to {r.energy_high_nj:.1f}) "
+        f"| {r.cycles:,.0f} | {_spread(r.top1)} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    sd = f" +- {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{sd} ({', '.join(f'{v:.2f}' for v in values)})"
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(help="A fakequant recipe.")] = "cifar10_resnet20_adq",
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Float weights to start from.")] = None,
+    average: Annotated[
+        list[float] | None, typer.Option(help="Average bits to start from; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs per allocation.")] = 3,
+    epochs: Annotated[
+        int, typer.Option(min=0, help="Epochs of training; 0: quantized without training.")
+    ] = 0,
+    resident: Annotated[
+        bool, typer.Option("--resident", help="The network is on chip: its DRAM is not counted.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="For every run.")
+    ] = None,
+    keep: Annotated[
+        Path, typer.Option(help="Folder of finished figures: a killed run goes on there.")
+    ] = Path("runs/bench_allocation"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Markdown page whose table is replaced.")
+    ] = None,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Energy budgets against average-bit budgets: bits, energy, cycles and accuracy of programs.
+
+    Example: adqhw bench allocation --data DIR --init resnet20_optA_fp32.safetensors
+    --set data.limit=5120 --set quant.calibration_images=1024 --out docs/allocation.md
+    """
+    from ...adq.recipes import recipes
+    from ...adq.recipes.config_text import override
+
+    if init is None:
+        raise InputError("Allocations must start from float weights: pass --init FILE")
+    chosen = override(recipes.get(recipe), changes or [])
+    if chosen.quant.mode == "float":
+        raise InputError(f"Recipe must train with quantizers, not be {recipe!r}")
+    plan = Plan(
+        recipe=chosen,
+        sources=Sources(data=data, init=init, teacher=None, keep=keep),
+        averages=tuple(average or AVERAGES),
+        seeds=seeds,
+        epochs=epochs,
+        machine=Machine(resident=resident),
+    )
+    with sole_owner(keep):
+        rows = run(plan, say)
+    words = (
+        f"Recipe `{recipe}` with `{' '.join(changes or ()) or 'no changes'}`, "
+        + (f"{epochs} epochs" if epochs else "no training")
+        + f", {seeds} seeds; energy of one image on {plan.machine.rows}x{plan.machine.cols} "
+        f"decode lanes, technology {plan.machine.technology}, "
+        + ("network on chip." if resident else "network loaded from DRAM for each image.")
+    )
+    if out is not None:
+        write_between(out, "Allocation", (BEGIN, END), f"{words}\n\n{table(rows)}")
+    if as_json:
+        emit({"budget": words, "rows": [asdict(row) for row in rows]})
+        return
+    people.print(words)
+    show_table(
+        "Allocations",
+        ("budget", "chosen by", "bits", "energy nJ", "cycles", "top-1"),
+        [(r.average, r.rule, r.bits, r.energy_nj, r.cycles, _spread(r.top1)) for r in rows],
+    )

@@ -1,0 +1,91 @@
+"""`adqhw bench budgets`: accuracy, energy, area and cycles of programs of several bit budgets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...console import JSON_OPTION, emit, people, say
+from ...flows.engines import run_in_steps, top1
+from ...flows.images import DATA_HELP, read_images
+from ...spec.coding.program_file import load
+from ...spec.errors import InputError
+from ...spec.host.files import atomic_path
+
+if TYPE_CHECKING:
+    from ...studies.budgets.budgets import Candidate
+
+GATES_HELP = "File of `adqhw characterize`; repeated: files of one library are put together."
+STATISTICS_IMAGES = 2
+
+
+def command(
+    programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
+    gates: Annotated[list[Path], typer.Option(help=GATES_HELP)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    limit: Annotated[int | None, typer.Option(help="First N test images for top-1.")] = None,
+    rows: Annotated[int, typer.Option(help="Input channels per beat.")] = 16,
+    cols: Annotated[int, typer.Option(help="Output channels per beat.")] = 16,
+    tech: Annotated[str, typer.Option(help="Technology of the memories.")] = "literature45",
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Programs side by side on every characterized micro-architecture; a table and a verdict.
+
+    A picture of top-1 against energy lies beside the page. Top-1 is the integer program's on the
+    test images. Energy and area of array and output stage come from their gates (`adqhw
+    characterize`), the memories' energy from a technology table.
+
+    Example: adqhw bench budgets w4.safetensors w2.safetensors --gates t.toml --data DIR -o page.md
+    """
+    from ...cost.technology import technology
+    from ...gates.model.library import read_all
+    from ...studies.budgets import budgets
+    from ...studies.budgets import page as budgets_page
+    from ...studies.budgets import plot as budgets_plot
+
+    if out.suffix == ".png":
+        raise InputError(
+            f"Page must not be a .png file, as its picture beside it, not {str(out)!r}"
+        )
+    libraries = read_all(gates)
+    table = technology.priced(tech)
+    found, left_out = [], []
+    for path in programs:
+        people.print(f"{path.name}", style="dim")
+        candidate, images = _candidate(path, data, limit)
+        found += budgets.rows_of(
+            candidate, libraries, table, images, rows=rows, cols=cols, left_out=left_out
+        )
+    words = [path.name for path in (*programs, *gates)]
+    picture = out.with_suffix(".png")
+    command_line = f"adqhw bench budgets {' '.join(words)}"
+    page = budgets_page.page(found, table, f"{rows}x{cols}", command_line, left_out=left_out)
+    _write(out, page)
+    drawings = budgets_plot.write_pictures(found, picture)
+    if drawings:  # the page names the pictures that are there
+        size = f"{rows}x{cols}"
+        _write(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
+    if as_json:
+        emit({"rows": [row.to_dict() for row in found], "technology": table.name})
+        return
+    for line in (*budgets_page.verdicts(found), *(f"left out: {text}" for text in left_out)):
+        say(line)
+    say(f"wrote {out}")
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, object]":
+    from ...studies.budgets.budgets import Candidate
+
+    program = load(path)
+    batch = read_images(program, data=data, limit=limit)
+    assert batch.labels is not None  # a data set always has labels
+    logits = run_in_steps("numba", program, batch.images).logits
+    name = path.name.removesuffix(".safetensors")
+    accuracy = top1(logits, batch.labels)
+    return Candidate(name=name, program=program, top1=accuracy), batch.images[:STATISTICS_IMAGES]

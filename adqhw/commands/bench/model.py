@@ -1,0 +1,39 @@
+"""`adqhw bench model`: how far the model of the gates is off, from the files of its tests."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...console import JSON_OPTION, emit, say
+from ...spec.host.files import atomic_path
+
+
+def command(
+    files: Annotated[list[Path], typer.Argument(help="Files of `adqhw characterize`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """One page of the errors of all characterizations, layer by layer, and of the limits kept.
+
+    Errors are taken anew from what the gates drew and what the fit predicts, on layers, images and
+    sizes that were not fitted. `adqhw characterize` measures them. Exit code 1: a limit is missed.
+
+    Example: adqhw bench model gates/tech/*.toml -o docs/results/gate-model.md
+    """
+    from ...studies.gates.model_errors import page, subjects
+
+    found = [subject for path in files for subject in subjects(path)]
+    words = " ".join(path.name for path in files)
+    with atomic_path(out) as unfinished:
+        unfinished.write_text(page(found, f"adqhw bench model {words}"), encoding="utf-8")
+    missed = [subject for subject in found if not subject.kept]
+    if as_json:
+        emit({"subjects": [asdict(s) | {"kept": s.kept} for s in found]})
+    else:
+        for subject in missed:
+            say(f"missed: {subject.library}, {subject.name}: worst {subject.errors.worst:+.1f} %")
+        say(f"wrote {out}: {len(found) - len(missed)} of {len(found)} within the limits")
+    if missed:
+        raise typer.Exit(1)

@@ -1,0 +1,110 @@
+"""`adqhw estimate --gates`: the lane array and the output stage by files of `characterize`."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..console import say, show_table
+from ..spec.errors import InputError
+from ..spec.program import Program
+
+if TYPE_CHECKING:
+    from ..cost.technology.technology import Band
+    from ..gates.model.estimate import ArrayEstimate
+    from ..gates.model.output_estimate import OutputEstimate
+    from ..rtl.arch.arch import Arch
+    from ..rtl.program.demands import check_program
+    from ..spec.formats import IntArray
+
+GATE_IMAGES = 2
+
+
+def gates_of(
+    program: Program, array: "Arch", paths: list[Path], images: "IntArray | None"
+) -> "tuple[ArrayEstimate, OutputEstimate | None]":
+    """Lane array and output stage by the characterizations at `paths`, on the first images."""
+    from ..gates.model import estimate as gate_estimate
+    from ..gates.model.library import read_all
+    from ..gates.model.output_estimate import output_estimate
+
+    if images is None:
+        raise InputError("Images must be given with --data or --input: toggles need operands")
+    libraries = read_all(paths)
+    if len(libraries) > 1:
+        raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
+    (library,) = libraries.values()
+    wide, fit = gate_estimate.fitting(array, library.arrays)
+    try:
+        check_program(wide, program)
+    except InputError as error:
+        raise InputError(
+            f"Characterized lanes must be wide enough for the program: {error}"
+        ) from error
+    tensors = gate_estimate.golden_tensors(program, images[:GATE_IMAGES])
+    toggles = gate_estimate.layer_toggles(program, wide, tensors)
+    lanes = gate_estimate.array_estimate(program, wide, fit, toggles, asked=array)
+    behind = output_estimate(program, array, library.units, tensors) if library.units else None
+    return lanes, behind
+
+
+def gate_warnings(lanes: "ArrayEstimate", behind: "OutputEstimate | None") -> list[str]:
+    """What the gate figures are of instead of what was asked, and where they have no bar."""
+    found = [_substituted("lanes", lanes.substituted)]
+    if behind is not None:
+        found.append(_substituted("output units", behind.substituted))
+    if lanes.untested is not None:
+        found.append(f"no bar on the lane array by gates: {lanes.untested}")
+    return [text for text in found if text]
+
+
+def _substituted(what: str, widths: Mapping[str, tuple[int, int]]) -> str:
+    if not widths:
+        return ""
+    pairs = ", ".join(f"{name} {costed} for {asked}" for name, (asked, costed) in widths.items())
+    return (
+        f"by gates, {what} are those that were characterized, not the narrowest that the program "
+        f"asks for: {pairs}"
+    )
+
+
+def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
+    from ..cost.report.report import energy_text
+
+    bar = "no bar" if found.untested else "bar: worst error of layers that were not fitted"
+    show_table(
+        f"lane array {found.micro} by its gates, one image; {bar}",
+        ("layer", "MACs", "cycles", "energy", "pJ/MAC", "of it clock and leakage %"),
+        [
+            (
+                layer.name, layer.macs, layer.cycles, _text(layer.energy_pj),
+                layer.energy_pj.expected / layer.macs,
+                _percent(layer.standing_pj, layer.energy_pj.expected),
+            )
+            for layer in found.layers
+        ],
+    )  # fmt: skip
+    say(
+        f"lane array by gates: {_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
+        f"glitches, placed wires, clock tree, memories, output stage; operands of the first "
+        f"{GATE_IMAGES} images at most"
+    )
+    if behind is not None:
+        say(
+            f"output stage by gates: {energy_text(behind.energy_pj)}, {behind.area_um2:,.0f} um2, "
+            f"of it {energy_text(behind.standing_pj)} clock and leakage; without its memory"
+        )
+
+
+def _percent(part: float, whole: float) -> float:
+    return 100 * part / whole if whole else 0.0  # a fit may price every term at 0
+
+
+def _text(band: "Band") -> str:
+    from ..cost.report.report import energy_text
+    from ..cost.technology.technology import Band
+
+    if math.isfinite(band.high):
+        return energy_text(band)
+    number, _, unit = energy_text(Band.exactly(band.expected)).partition(" (")
+    return f"{number} {unit.rpartition(' ')[2]} (no bar)"

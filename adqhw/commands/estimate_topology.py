@@ -1,0 +1,95 @@
+"""`adqhw estimate TOPOLOGY.csv`: a network of which only sizes are known."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..console import emit, say, show_table
+from ..flows.arrays import DEFAULT_ARRAY, DEFAULT_MICRO
+from .estimate_program import costs_record, show_costs, to_uniform
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """The command line; None: not given."""
+
+    path: Path
+    rows: int | None
+    cols: int | None
+    micro: str | None
+    tech: str
+    weight_bits: int | None
+    act_bits: int | None
+    dataflow: str | None
+    bandwidth: float | None
+    weights_from_dram: bool
+    batch: int
+
+
+def run(request: Request, *, as_json: bool) -> None:
+    """Cost on the lane array, or cycles of SCALE-Sim's systolic array with a dataflow."""
+    if request.dataflow is not None:
+        systolic(request, request.dataflow, as_json=as_json)
+    else:
+        lanes(request, as_json=as_json)
+
+
+def lanes(request: Request, *, as_json: bool) -> None:
+    from ..cost.estimate.buildable import area_warnings
+    from ..cost.estimate.estimate import estimate, uniform_baseline
+    from ..cost.events.traffic import Options
+    from ..cost.technology import technology
+    from ..cost.topologies.bare import Assumptions, bare_program
+    from ..cost.topologies.topology import load_topology
+    from .estimate import show_warnings
+
+    start = time.perf_counter()
+    given = {"weight_bits": request.weight_bits, "act_bits": request.act_bits}
+    assumed = Assumptions(**{k: v for k, v in given.items() if v is not None})
+    options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
+    table = technology.load(request.tech)
+    program = bare_program(load_topology(request.path), assumed)
+    rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
+    micro = DEFAULT_MICRO if request.micro is None else request.micro
+    arch = program.arch(rows, cols, micro)
+    result = estimate(program, arch, table, options=options, statistics=assumed.text)
+    against = to_uniform(result, uniform_baseline(result, program, statistics=assumed.text))
+    warnings = area_warnings(result)
+    if as_json:
+        record = costs_record(result, against, request.bandwidth, warnings)
+        seconds = time.perf_counter() - start
+        emit({"topology": str(request.path), **record, "seconds": seconds})
+        return
+    show_costs(request.path, result, against, request.bandwidth)
+    show_warnings(warnings)
+
+
+def systolic(request: Request, dataflow: str, *, as_json: bool) -> None:
+    from ..cost.topologies.systolic import Dataflow, topology_systolic, total_cycles
+    from ..cost.topologies.topology import load_topology
+
+    rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
+    layers = topology_systolic(load_topology(request.path), rows, cols, Dataflow.of(dataflow))
+    record: dict[str, Any] = {
+        "topology": str(request.path),
+        "dataflow": dataflow,
+        "rows": rows,
+        "cols": cols,
+        "layers": [
+            {"name": x.name, "folds": x.folds, "cycles": x.cycles, "utilization": x.utilization}
+            for x in layers
+        ],
+        "total": {"cycles": total_cycles(layers)},
+        "warnings": [],
+    }
+    if as_json:
+        emit(record)
+        return
+    show_table(
+        f"{request.path} on a systolic array of {rows}x{cols}, dataflow {dataflow}, as SCALE-Sim "
+        "counts without stalls",
+        ("layer", "folds", "cycles", "utilization"),
+        [(x.name, x.folds, x.cycles, x.utilization) for x in layers],
+    )
+    say(f"{total_cycles(layers):,} cycles in all; not the lane array of this project, no energy")

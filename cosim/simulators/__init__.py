@@ -1,0 +1,1 @@
+"""Verilator and Icarus: finding, building, the benches that run inside."""

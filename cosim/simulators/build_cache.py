@@ -1,0 +1,57 @@
+"""What was compiled or synthesized, kept on disk: a folder per digest of all that goes into it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...spec.errors import InputError
+from .workshop import keep, unfinished, workshop
+
+
+def build_folder(cache: Path, kind: str, key: object) -> Path:
+    """Where the build of `key` belongs, which is anything that JSON can say.
+
+    It lies in the `workshop` of `cache`: its path is one that make takes.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return workshop(cache) / f"{kind}_{digest[:16]}"
+
+
+@contextmanager
+def making(folder: Path, texts: Mapping[str, str], *, keep_refused: bool = False) -> Iterator[Path]:
+    """A folder with the files `texts` that becomes `folder` when the block ends without an error.
+
+    Processes may share a cache: the build that is there first stays, another of the same digest is
+    the same; with `workshop.alone` the second waits for it. keep_refused: an InputError leaves the
+    unfinished folder for some days (its message names a log there); everything else leaves nothing,
+    and what a killed process left goes with the next build.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(folder.parent, "making") as path:
+            for name, text in texts.items():
+                (path / name).write_text(text, encoding="utf-8")
+            try:
+                yield path
+            except InputError:
+                if keep_refused:
+                    keep(path)
+                raise
+            _settle(path, folder)
+    except OSError as error:
+        raise InputError(
+            f"Build folder must be writable, not {str(folder.parent)!r}: {error}"
+        ) from None
+
+
+def _settle(made: Path, folder: Path) -> None:
+    """Give a complete build its name, unless another process was faster."""
+    if folder.exists():
+        return
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise

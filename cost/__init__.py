@@ -1,0 +1,1 @@
+"""Cycles, area and energy of a layer or network on an array."""

@@ -1,0 +1,1 @@
+"""Events times technology: energy, area, roofline."""

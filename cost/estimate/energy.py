@@ -1,0 +1,133 @@
+"""Energy and area: events and components times a technology, with a bar on every number.
+
+`price` multiplies events by entries and sorts the result into parts; every part belongs to one of
+the splits datapath, memory, dram. Corners add: `low` of a total is the sum of the lows. What no
+number contains, `ABSENT`, is printed with every result.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ...rtl.arch.arch import Arch
+from ..events.events import EVENTS, PARTS, SPLITS, LayerEvents
+from ..events.memories import Memories
+from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
+from .family_area import lane_area
+
+ABSENT = (
+    "leakage of memories",
+    "clock tree",
+    "wires",
+    "sequencer and address generators",
+    "place and route",
+)
+"""What no number of this model contains."""
+
+PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Energy:
+    """pJ by part of the machine; the parts sum to the total."""
+
+    parts: Mapping[str, Band] = field(default_factory=lambda: dict.fromkeys(PARTS, ZERO))
+
+    @property
+    def total(self) -> Band:
+        return sum(self.parts.values(), start=ZERO)
+
+    @property
+    def split(self) -> dict[str, Band]:
+        """datapath, memory, dram: the total in three."""
+        groups = dict.fromkeys(SPLITS, ZERO)
+        for part, band in self.parts.items():
+            groups[PART_SPLIT[part]] += band
+        return groups
+
+    def __add__(self, other: "Energy") -> "Energy":
+        return Energy(parts={part: self.parts[part] + other.parts[part] for part in PARTS})
+
+
+def event_prices(technology: Technology, capacity: Memories) -> dict[str, Band]:
+    """pJ of one event of each kind; the same for every layer."""
+    return {name: event_energy(name, technology, capacity) for name in EVENTS}
+
+
+def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
+    """Energy of one layer for one image."""
+    parts = dict.fromkeys(PARTS, ZERO)
+    for name, count in events.counts.items():
+        if count:
+            parts[EVENTS[name].part] += prices[name] * count
+    return Energy(parts=parts)
+
+
+def ratio(ours: Energy, theirs: Energy, splits: tuple[str, ...] = SPLITS) -> Band | None:
+    """`ours / theirs` in one technology; its bar takes each source of error at any of its corners.
+
+    Both sides stand in the same corner of a source, but clock, logic, memory and DRAM need not err
+    in the same direction. None where `theirs` is 0. `splits` narrows the ratio to a part of the
+    total.
+    """
+    mine, other = (_sources(energy, splits) for energy in (ours, theirs))
+    if not any(band.expected for band in other.values()):
+        return None
+    values = [
+        sum(getattr(mine[s], k) for s, k in zip(mine, corner, strict=True))
+        / sum(getattr(other[s], k) for s, k in zip(mine, corner, strict=True))
+        for corner in itertools.product(BAND_KEYS, repeat=len(mine))
+    ]
+    expected = sum(b.expected for b in mine.values()) / sum(b.expected for b in other.values())
+    return Band(low=min(values), expected=expected, high=max(values))
+
+
+CLOCK = "clock"
+"""The part of the datapath whose price errs for itself: what stands still costs it too."""
+
+
+def _sources(energy: Energy, splits: tuple[str, ...]) -> dict[str, Band]:
+    """The energy of `splits` by what errs together: the clock, and the rest of each split."""
+    found = dict.fromkeys((*([CLOCK] if PART_SPLIT[CLOCK] in splits else ()), *splits), ZERO)
+    for part, band in energy.parts.items():
+        if PART_SPLIT[part] in splits:
+            found[CLOCK if part == CLOCK else PART_SPLIT[part]] += band
+    return found
+
+
+def event_energy(name: str, technology: Technology, capacity: Memories) -> Band:
+    """pJ of one event: the entry, its overhead if it is logic, its memory's size if it is a bit."""
+    kind = EVENTS[name]
+    if kind.memory is not None:
+        return technology.sram_bit(getattr(capacity, kind.memory))
+    band = technology[kind.entry]
+    return band * technology["datapath_overhead"] if kind.overhead else band
+
+
+def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Band]:
+    """um2 by component of the array and its memories; logic carries the area overhead."""
+    widths = arch.requant
+    wide = widths.multiplier_width + arch.acc_width
+    bits = lane_area(arch) | {
+        "threshold unit": {
+            "compare_area": arch.thresholds * arch.tau_width,
+            "register_area": arch.thresholds + arch.acc_width,
+        },
+        "requant unit": {
+            "multiply_area": widths.multiplier_width * arch.acc_width
+            + widths.skip_multiplier_width * widths.skip_width,
+            "add_area": 3 * wide,
+            "register_area": 3 * wide,
+        },
+    }
+    logic = {
+        name: sum((technology[e] * n for e, n in parts.items()), start=ZERO)
+        * technology["area_overhead"]
+        for name, parts in bits.items()
+    }
+    memory = {
+        "weight memory": capacity.weight_bits,
+        "activation memory": capacity.activation_bits,
+        "parameter memory": capacity.parameter_bits,
+    }
+    return logic | {name: technology["sram_area"] * count for name, count in memory.items()}

@@ -1,0 +1,164 @@
+"""Points: one program on many arrays of one micro-architecture, costed together.
+
+`Points` stands where the formulas expect an `Arch`: its `rows` and `cols` are vectors with one
+element per design point, everything else is the narrowest array's, which does not depend on the
+size. The formulas are those of `cost.estimate.estimate`; the cycles are exactly the cycle model's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rtl.arch.arch import Arch, Micro
+from ...rtl.program.demands import bin_needs
+from ...rtl.program.fit import narrowest
+from ...rtl.timing.network_cycles import network_cycles
+from ...spec.errors import InputError
+from ...spec.program import Program
+from ..events.events import EVENTS, PARTS, SPLITS
+from ..events.memories import memories
+from ..events.traffic import Options
+from ..technology.technology import BAND_KEYS, ZERO, Technology
+from .energy import PART_SPLIT, area, event_energy
+from .estimate import ASSUMED, program_events
+
+if TYPE_CHECKING:
+    from ...sim.activity import LayerActivity
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Arrays that differ in size only."""
+
+    base: Arch
+    rows: Ints
+    cols: Ints
+    bin_width: Any
+    """`binned`: bins grow with the beats of a sum, so with the rows."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.base, name)
+
+    @cached_property
+    def arrays(self) -> list[Arch]:
+        """One `Arch` per point."""
+        sizes = zip(self.rows.tolist(), self.cols.tolist(), strict=True)
+        return [replace(self.base, rows=rows, cols=cols) for rows, cols in sizes]
+
+    @classmethod
+    def for_program(
+        cls, program: Program, sizes: Sequence[tuple[int, int]], micro: str = Micro.DECODE
+    ) -> "Points":
+        """The narrowest arrays of these (rows, cols) on which `program` runs."""
+        if not sizes:
+            raise InputError("Points must be at least one (rows, cols), not none")
+        for rows, cols in sizes:
+            Arch(rows=rows, cols=cols)
+        size = {"rows": sizes[0][0], "cols": sizes[0][1]}
+        base = narrowest(program, **size, micro=micro, memories=False)
+        rows, cols = (np.array(column, np.int64) for column in zip(*sizes, strict=True))
+        width: Any = base.bin_width
+        if base.micro is Micro.BINNED:
+            needed = {size: _bin_width(program, *size) for size in set(sizes)}
+            width = np.array([needed[size] for size in sizes], np.int64)
+        return cls(base, rows, cols, width)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PointCosts:
+    """Costs of P points, L layers; one image."""
+
+    technology: Technology
+    points: Points
+    statistics: str
+    layers: tuple[str, ...]
+    layer_cycles: Ints
+    """(L, P)."""
+    input_cycles: int
+    layer_energy_pj: Floats
+    """(L, 3, P): low, expected, high."""
+    parts_pj: Mapping[str, Floats]
+    """(3, P) by part of the machine."""
+    area_um2: Floats
+    """(3, P)."""
+
+    @property
+    def cycles(self) -> Ints:
+        return self.layer_cycles.sum(axis=0)
+
+    @property
+    def energy_pj(self) -> Floats:
+        """(3, P): low, expected, high."""
+        return self.layer_energy_pj.sum(axis=0)
+
+    @property
+    def split_pj(self) -> dict[str, Floats]:
+        """(3, P) of datapath, memory, dram."""
+        found = {split: np.zeros_like(self.energy_pj) for split in SPLITS}
+        for part, values in self.parts_pj.items():
+            found[PART_SPLIT[part]] += values
+        return found
+
+
+def estimate_points(
+    program: Program,
+    points: Points,
+    technologies: Sequence[Technology],
+    *,
+    activity: "Mapping[str, LayerActivity] | None" = None,
+    options: Options | None = None,
+) -> list[PointCosts]:
+    """Costs of every point in every technology; events are counted once for all of them."""
+    count = len(points.rows)
+    capacity = memories(program, points)  # type: ignore[arg-type]  # stands for an Arch
+    models = {model.name: model for model in network_cycles(points, program)}  # type: ignore[arg-type]
+    events = program_events(
+        program, points, models, activity=activity, options=options or Options()
+    )
+    counts_lep = np.array(
+        [[np.broadcast_to(layer.counts[e], count) for e in EVENTS] for layer in events]
+    )
+    images = {layer.images for layer in activity.values()} if activity else set()
+    return [
+        PointCosts(
+            technology=technology,
+            points=points,
+            statistics=f"measured on {images.pop()} images" if images else ASSUMED,
+            layers=tuple(layer.name for layer in events),
+            layer_cycles=np.array([np.broadcast_to(e.cycles, count) for e in events], np.int64),
+            input_cycles=next(iter(models.values())).cycles,
+            area_um2=_bands(sum(area(points, technology, capacity).values(), start=ZERO), count),
+            **_priced(counts_lep, technology, capacity),
+        )
+        for technology in technologies
+    ]
+
+
+def _priced(counts_lep: Floats, technology: Technology, capacity: Any) -> dict[str, Any]:
+    """Energies by layer and by part. Suffixes: l layers, e events, k corners, p points."""
+    count = counts_lep.shape[2]
+    price_ekp = np.array([_bands(event_energy(e, technology, capacity), count) for e in EVENTS])
+    totals_ep = counts_lep.sum(axis=0)
+    parts = dict.fromkeys(PARTS, np.zeros((len(BAND_KEYS), count)))
+    for number, kind in enumerate(EVENTS.values()):
+        parts[kind.part] = parts[kind.part] + totals_ep[number] * price_ekp[number]
+    return {
+        "layer_energy_pj": np.einsum("lep,ekp->lkp", counts_lep, price_ekp),
+        "parts_pj": parts,
+    }
+
+
+def _bands(band: Any, count: int) -> Floats:
+    """(3, P)."""
+    return np.array([np.broadcast_to(getattr(band, key), count) for key in BAND_KEYS], np.float64)
+
+
+def _bin_width(program: Program, rows: int, cols: int) -> int:
+    return max((need.value for need in bin_needs(program, rows=rows, cols=cols)), default=1)

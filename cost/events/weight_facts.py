@@ -1,0 +1,76 @@
+"""Weight facts: what the cost model asks of a layer's weights, counted once per program.
+
+Millions of weights are counted when a layer is first met; every further array, micro-architecture
+and technology asks for the same few numbers.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ...spec.codebook import shift_factor
+from ...spec.layers import MacLayer
+from ...spec.requant import Requant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightFacts:
+    """Counts over the weights of one layer."""
+
+    zero_fields: int
+    """Weights whose stored field is 0: the code, or the level where levels are stored."""
+    zero_levels: int
+    """Weights whose level is 0."""
+    level_ones: int
+    """Bits that are 1 in all levels as two's complement."""
+    factor: int
+    """Odd factor of a codebook of shifts (`shift_factor`), 1 without one."""
+
+
+_facts: WeakKeyDictionary[MacLayer, WeightFacts] = WeakKeyDictionary()
+_widths: WeakKeyDictionary[Requant, tuple[int, int]] = WeakKeyDictionary()
+
+
+def weight_facts(layer: MacLayer) -> WeightFacts:
+    """The facts of `layer`."""
+    found = _facts.get(layer)
+    if found is None:
+        found = _facts[layer] = _count(layer)
+    return found
+
+
+def assume(layer: MacLayer, facts: WeightFacts) -> None:
+    """Say what is assumed of a layer whose weights nobody has (`cost.topologies.bare`)."""
+    _facts[layer] = facts
+
+
+@lru_cache(maxsize=1024)
+def signed_width(low: int, high: int) -> int:
+    """Bits of the two's complement that holds low..high."""
+    return max((-min(low, -1) - 1).bit_length(), max(high, 0).bit_length()) + 1
+
+
+def requant_widths(output: Requant) -> tuple[int, int]:
+    """Signed bits of the widest multiplier and of the widest bias of a layer."""
+    found = _widths.get(output)
+    if found is None:
+        pairs = [(int(a.min()), int(a.max())) for a in (output.multiplier, output.bias)]
+        found = _widths[output] = (signed_width(*pairs[0]), signed_width(*pairs[1]))
+    return found
+
+
+def _count(layer: MacLayer) -> WeightFacts:
+    levels = layer.levels
+    # level by level, because a sum over bits of every weight would be many passes
+    values, counts = np.unique(levels, return_counts=True)
+    masked = values & ((1 << layer.level_width) - 1)
+    ones = sum(int(v).bit_count() * int(n) for v, n in zip(masked, counts, strict=True))
+    codebook = layer.codebook
+    return WeightFacts(
+        zero_fields=int(np.count_nonzero(layer.weights == 0)),
+        zero_levels=int(np.count_nonzero(levels == 0)),
+        level_ones=ones,
+        factor=(shift_factor(codebook.levels) if codebook else None) or 1,
+    )

@@ -1,0 +1,1 @@
+"""Many design points: enumeration, store, workers."""

@@ -1,0 +1,1 @@
+"""Energy and area per event, each with its source."""

@@ -1,0 +1,1 @@
+"""What crosses rooms: engines, images, teachers, cost tables, the demo."""

@@ -1,0 +1,278 @@
+"""What each width of each layer costs on the lane array: tables for the allocator.
+
+The trainer knows losses, `cosim` knows costs; this is where they meet (`adq` never imports it). The
+network is quantized and exported at every candidate width, all layers alike; any mixed program is
+then composed of their layers and costed on one common array, with each layer's own activity.
+
+Energy is no sum over layers: every weight bit read pays for the size of the memory it lies in,
+which all layers decide. A table is therefore a linearization: a layer's row is what the whole
+network costs with this layer at each width and the others as in a reference. Close to the
+reference it is right to second order; `bench allocation` moves the reference to the solution.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..spec.errors import InputError
+from ..spec.formats import IntArray
+from ..spec.host.files import atomic_path
+from ..spec.host.reading import read_json
+from ..spec.host.text import one_line, shown
+from ..spec.program import Program
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..adq.networks.network import Network
+    from ..adq.recipes.config import Recipe
+    from ..cost.estimate.estimate import Estimate
+    from ..cost.events.traffic import Options
+    from ..rtl.arch.arch import Arch
+    from ..rtl.program.fit import narrowest
+    from ..sim.activity import LayerActivity
+
+KINDS = {
+    "bits": "average weight bits",
+    "size": "bytes",
+    "energy": "nJ",
+    "chip": "nJ",
+    "cycles": "cycles",
+}
+"""Kinds of a budget and their units; energy, chip (without DRAM: the network is resident) and
+cycles are of one image on the whole network."""
+BUDGET_HELP = (
+    "Bits per layer by an exact solver under KIND=NUMBER: bits (average), size (bytes of all "
+    "weights), energy (nJ per image), chip (nJ per image without DRAM) or cycles (per image), the "
+    "last three from the cost model of a 16x16 decode array."
+)
+ACTIVITY_IMAGES = 8
+"""Images on which the switching of the programs is counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """The array and the technology that the costs are of."""
+
+    rows: int = 16
+    cols: int = 16
+    technology: str = "literature45"
+    resident: bool = False
+    """The network is on chip already: no DRAM."""
+
+    @property
+    def options(self) -> "Options":
+        """What the cost model assumes around the array."""
+        from ..cost.events.traffic import Options
+
+        return Options(weights_from_dram=not self.resident)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """The programs of every width, and what a mixture of their layers costs."""
+
+    programs: dict[int, Program]
+    activities: "dict[int, Mapping[str, LayerActivity]]"
+    arch: "Arch"
+    machine: Machine
+
+    @property
+    def hidden(self) -> list[str]:
+        """Layers with a choice."""
+        layers = next(iter(self.programs.values())).layers
+        return [layer.name for layer in layers if getattr(layer, "codebook", None) is not None]
+
+    def total(self, kind: str, widths: Mapping[str, int]) -> float:
+        """Energy (nJ, on the costs' machine) or cycles per image of the network."""
+        from ..cost.estimate.estimate import estimate
+        from ..cost.technology import technology
+
+        widest = max(self.programs)
+        chosen = [
+            self.programs[widths.get(layer.name, widest)].layer(layer.name)
+            for layer in self.programs[widest].layers
+        ]
+        activity = {
+            layer.name: self.activities[widths.get(layer.name, widest)][layer.name]
+            for layer in chosen
+        }
+        program = replace(self.programs[widest], layers=tuple(chosen))
+        table = technology.priced(self.machine.technology)
+        options = self.machine.options
+        found = estimate(program, self.arch, table, activity=activity, options=options)
+        if kind in ("energy", "chip"):
+            return found.energy.total.expected / 1e3
+        return float(found.cycles + found.input_cycles)
+
+    def table(
+        self, kind: str, reference: Mapping[str, int]
+    ) -> tuple[dict[str, dict[int, float]], float]:
+        """Rows [layer][width] near ``reference``, and the part that no width changes.
+
+        Every row starts at 0; their sum and the fixed part give the total.
+        """
+        base = self.total(kind, reference)
+        changes = {
+            name: {
+                width: self.total(kind, {**reference, name: width}) - base
+                for width in self.programs
+            }
+            for name in self.hidden
+        }
+        lowest = {name: min(row.values()) for name, row in changes.items()}
+        rows = {
+            name: {width: cost - lowest[name] for width, cost in row.items()}
+            for name, row in changes.items()
+        }
+        return rows, base + sum(lowest.values())
+
+    def write(self, path: Path, kind: str) -> None:
+        """Write what `allocation_report.read_costs` reads, and the fixed part.
+
+        The reference has the middle width everywhere.
+        """
+        middle = sorted(self.programs)[len(self.programs) // 2]
+        table, fixed = self.table(kind, dict.fromkeys(self.hidden, middle))
+        rows = {name: {str(w): cost for w, cost in row.items()} for name, row in table.items()}
+        record = {"unit": KINDS[kind], "costs": rows, "fixed": fixed, "arch": self.arch.to_dict()}
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def parse_budget(text: str) -> tuple[str, float]:
+    """`energy=12.5` as kind and number."""
+    kind, equals, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not equals or kind not in KINDS or not 0 < value < float("inf"):
+        raise InputError(
+            f"Budget must be KIND=NUMBER with KIND one of {', '.join(KINDS)}, not {shown(text)}"
+        )
+    return kind, value
+
+
+def quantized_programs(
+    model: "Network", batches: "Sequence[Tensor]", widths: Sequence[int]
+) -> dict[int, Program]:
+    """A program per width: all hidden layers of ``model`` (float weights) quantized to it."""
+    return {
+        width: program_at(model, batches, dict.fromkeys(model.config.hidden_names(), width))
+        for width in widths
+    }
+
+
+def program_at(model: "Network", batches: "Sequence[Tensor]", widths: dict[str, int]) -> Program:
+    """The program of ``model`` (float weights) quantized to some widths without training."""
+    from ..adq.export.export import export
+    from ..adq.tensors import Mode
+    from ..adq.training import calibrate
+
+    model.set_mode(Mode.FLOAT)
+    quantized = model.with_weight_widths(widths)
+    calibrate.start_fakequant(quantized, batches)
+    quantized.freeze_codebooks()
+    calibrate.recalibrate_batch_norm(quantized, batches)
+    return export(quantized.eval())
+
+
+def costs_of(programs: dict[int, Program], images: IntArray, machine: Machine) -> Costs:
+    """Costs from programs that differ in the width of their hidden layers only."""
+    from ..sim.activity import activity
+
+    return Costs(
+        programs=programs,
+        activities={width: activity(program, images) for width, program in programs.items()},
+        arch=common_arch(list(programs.values()), machine),
+        machine=machine,
+    )
+
+
+def estimate_on(program: Program, images: IntArray, arch: "Arch", machine: Machine) -> "Estimate":
+    """The cost model's estimate with the activity measured on some images."""
+    from ..cost.estimate.estimate import estimate, measure
+    from ..cost.technology import technology
+
+    table = technology.priced(machine.technology)
+    activity = measure(program, images)
+    return estimate(program, arch, table, activity=activity, options=machine.options)
+
+
+def common_arch(programs: Sequence[Program], machine: Machine) -> "Arch":
+    """The narrowest array on which all the programs run."""
+
+    arches = [narrowest(p, rows=machine.rows, cols=machine.cols) for p in programs]
+    return _widest(arches)
+
+
+def _widest(parts: Sequence[Any]) -> Any:
+    """The dataclass with the largest of every number; texts are alike in all of them."""
+    chosen = {}
+    for field in fields(parts[0]):
+        values = [getattr(part, field.name) for part in parts]
+        if is_dataclass(values[0]):
+            chosen[field.name] = _widest(values)
+        elif isinstance(values[0], int):
+            chosen[field.name] = max(values)
+    return replace(parts[0], **chosen)
+
+
+def with_budget(
+    recipe: "Recipe", text: str, *, data: Path | None, init: Path | None, folder: Path
+) -> "Recipe":
+    """The recipe with the budget ``KIND=NUMBER``; a cost table is written into the run's folder.
+
+    A table that is there already is taken: a resumed run must see the numbers it began with.
+    """
+    kind, value = parse_budget(text)
+    quant = replace(recipe.quant, average_weight_bits=value if kind == "bits" else None, widths={})
+    size = int(value) if kind == "size" else None
+    allocation = replace(recipe.allocation, model_bytes=size, cost_budget=None, cost_table=None)
+    if kind in ("energy", "chip", "cycles"):
+        path = folder / f"costs_{kind}.json"
+        if not path.exists():
+            machine = Machine(resident=kind == "chip")
+            recipe_costs(recipe, data=data, init=init, machine=machine).write(path, kind)
+        fixed = _fixed(path)
+        if value <= fixed:
+            raise InputError(
+                f"Budget must be more than the {fixed:.6g} {KINDS[kind]} of the layers without "
+                f"a choice, not {value:.6g}"
+            )
+        allocation = replace(allocation, cost_budget=value - fixed, cost_table=str(path))
+    return replace(recipe, quant=quant, allocation=allocation)
+
+
+def recipe_costs(
+    recipe: "Recipe", *, data: Path | None, init: Path | None, machine: Machine | None = None
+) -> Costs:
+    """Cost tables of a recipe's network, quantized from float weights without training."""
+    from ..adq.data import datasets
+    from ..adq.training import preparation
+
+    if init is None:
+        raise InputError("Cost table must be made from float weights: pass --init FILE")
+    recipe = preparation.on_device(recipe)
+    training = datasets.for_recipe(recipe, "train", data).take(recipe.data.limit)
+    # the widths of the recipe are what is to be found: every width is tried on all layers
+    model = preparation.build(replace(recipe, quant=replace(recipe.quant, widths={})))
+    preparation.load_init(model.to(recipe.train.device), init)
+    batches = preparation.calibration_batches(recipe, training)
+    programs = quantized_programs(model, batches, recipe.allocation.widths)
+    return costs_of(programs, training.images[:ACTIVITY_IMAGES], machine or Machine())
+
+
+def _fixed(path: Path) -> float:
+    try:
+        fixed = float(read_json(path, "Cost table")["fixed"])
+    except (OverflowError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"Cost table must have a fixed part, not {str(path)!r}: {one_line(error)}"
+        ) from error
+    if not abs(fixed) < float("inf"):
+        raise InputError(f"Cost table must have a fixed part that is a number, not {fixed}")
+    return fixed

@@ -1,0 +1,48 @@
+"""An integer program as the teacher of a run: the exact simulator answers for it.
+
+On one core a ResNet-20 program answers a batch of 128 in a sixth of the time its float network
+takes in torch, and it teaches what the hardware computes.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..spec.errors import InputError
+from .checkpoints import is_program
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..adq.recipes.config import Recipe
+    from ..adq.training.distill import Teacher
+
+
+def teacher_of(recipe: "Recipe", path: Path | None) -> "Teacher | Path | None":
+    """The teacher that the program in `path` is; any other file as it is, for the trainer."""
+    if path is None or recipe.distill.mode == "off" or not is_program(path):
+        return path
+    import torch
+
+    from ..adq.training.distill import Teacher, check_fits
+    from ..sim.runner import load_program
+    from ..spec.coding.program_file import encode
+
+    runner = load_program(path, threads=recipe.train.threads)
+    program = runner.program
+    channels, size, _ = program.input_shape
+    classes = len(program.layers[-1].weights)
+    check_fits((channels, size, classes), recipe, path)
+    step = program.provenance.get("logit_step")
+    if not isinstance(step, float) or not 0 < step < np.inf:
+        raise InputError(
+            f"--teacher {str(path)!r} must state the real value of its logits (provenance "
+            f"logit_step > 0), not {step!r}: export it again"
+        )
+
+    def answer(images: "Tensor") -> "Tensor":
+        logits = torch.from_numpy(runner(images.cpu().numpy()))
+        return logits.to(images.device).float() * step
+
+    return Teacher(model=answer, digest=f"{encode(program).digest} logit_step {step!r}")

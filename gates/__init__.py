@@ -1,0 +1,1 @@
+"""Energy and area from gate netlists, and models fitted to them."""

@@ -1,0 +1,1 @@
+"""The lane array as gates, and the streams it is played with."""

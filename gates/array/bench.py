@@ -1,0 +1,201 @@
+"""Gate-level energy of a program's layers beside what the event model says of the same array."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from ...cosim.simulators.toolchain import Simulator
+from ...cost.estimate.energy import event_prices
+from ...cost.estimate.estimate import Estimate
+from ...cost.events.events import EVENTS, LayerEvents
+from ...cost.events.flip_flops import ARRAY, flip_flops
+from ...cost.events.memories import memories
+from ...cost.technology.technology import Band
+from ...rtl.arch.arch import Arch
+from ...spec.layers import MacLayer
+from ...spec.program import Program
+from ..energy.energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
+from ..liberty.liberty import Library, read_liberty
+from ..netlist.mapping import map_component
+from ..netlist.netlist import Netlist
+from ..netlist.timing import critical_path
+from ..play.lanes import LaneModel, lane_model
+from ..play.simulation import GateModel, build_gates
+from .array_gates import array_component, array_parts, play_stream
+from .streams import OperandStream, random_twin, recorded
+
+ARRAY_PARTS = ("multiply", "lookup", "add", "accumulate")
+OUTSIDE = ("drain_register_bit",)
+"""Events of those parts that happen behind the lane array."""
+ARRAY_EVENTS = tuple(
+    name for name, kind in EVENTS.items() if kind.part in ARRAY_PARTS and name not in OUTSIDE
+)
+"""What of the event model a lane array alone does: no memories, no output stage."""
+SEED = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArrayGates:
+    """One array in one library."""
+
+    liberty: str
+    voltage: float
+    cells: int
+    flip_flops: int
+    area_um2: float
+    critical_path_ns: float
+    assumptions: Assumptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamEnergy:
+    """A stream on an array; `energy` is that of `beats` beats, which ask for `macs` products."""
+
+    liberty: str
+    layer: str
+    operands: str
+    beats: int
+    macs: int
+    energy: GateEnergy
+
+    @property
+    def pj_per_mac(self) -> float:
+        return self.energy.total_fj / self.macs / 1000
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "liberty": self.liberty,
+            "layer": self.layer,
+            "operands": self.operands,
+            "beats": self.beats,
+            "cycles": self.energy.cycles,
+            "macs": self.macs,
+            "pj_per_mac": self.pj_per_mac,
+            "parts_pj_per_mac": {k: v / self.macs / 1000 for k, v in self.energy.parts.items()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bench:
+    """A mapped, compiled array with its assumptions."""
+
+    array: ArrayGates
+    model: GateModel | LaneModel
+
+
+def prepare(
+    arch: Arch,
+    liberty: Path,
+    cache: Path,
+    *,
+    simulator: Simulator | None = None,
+    slew_ns: float | None = None,
+    period_ns: float | None = None,
+    wire_factor: float = 0.0,
+) -> Bench:
+    """Map the lane array of `arch`, its column once.
+
+    simulator: a Verilator that plays it beat by beat; None: 64 parts of a stream at a time.
+    slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
+    maps for speed and takes the critical path.
+    """
+    library = read_liberty(liberty)
+    netlist = map_component(
+        array_component(arch), liberty, library, cache, period_ns, array_parts(arch)
+    )
+    array = array_gates(netlist, library, slew_ns, period_ns, wire_factor=wire_factor)
+    if simulator is None:
+        return Bench(array=array, model=lane_model(netlist, library))
+    return Bench(array=array, model=build_gates(netlist, library, simulator, cache))
+
+
+def array_gates(
+    netlist: Netlist,
+    library: Library,
+    slew_ns: float | None,
+    period_ns: float | None,
+    *,
+    wire_factor: float = 0.0,
+) -> ArrayGates:
+    """What a netlist is made of, and what is assumed of it (arguments as in `prepare`)."""
+    slew = middle_slew_ns(library, netlist) if slew_ns is None else slew_ns
+    path = critical_path(netlist, library, slew, wire_factor)
+    assumed = Assumptions(
+        slew_ns=slew,
+        period_ns=path.ns if period_ns is None else period_ns,
+        wire_factor=wire_factor,
+    )
+    return ArrayGates(
+        liberty=library.name,
+        voltage=library.voltage,
+        cells=len(netlist.gates),
+        flip_flops=_flip_flops(netlist, library),
+        area_um2=netlist.area(library),
+        critical_path_ns=path.ns,
+        assumptions=assumed,
+    )
+
+
+def measure_streams(
+    bench: Bench, arch: Arch, streams: Sequence[OperandStream], tick: Callable[[str], None]
+) -> list[StreamEnergy]:
+    """Energy of every stream; each is checked against the golden sums."""
+    found = []
+    for stream in streams:
+        tick(f"{bench.array.liberty}: {stream.layer}, {stream.operands} operands")
+        switching = play_stream(bench.model, arch, stream)
+        model = bench.model
+        energy = gate_energy(model.netlist, model.library, switching, bench.array.assumptions)
+        found.append(
+            StreamEnergy(
+                liberty=bench.array.liberty,
+                layer=stream.layer,
+                operands=stream.operands,
+                beats=len(stream),
+                macs=stream.macs,
+                energy=energy,
+            )
+        )
+    return found
+
+
+def layer_streams_of(
+    arch: Arch,
+    program: Program,
+    layers: Sequence[str],
+    tensors: Mapping[str, npt.NDArray[Any]],
+    most_beats: int | None,
+) -> list[OperandStream]:
+    """Real and random streams of every layer, in turn."""
+    found = []
+    for number, name in enumerate(layers):
+        real = recorded(arch, program, name, tensors, most_beats=most_beats)
+        found += [real, random_twin(real, SEED + number)]
+    return found
+
+
+def mac_layers(program: Program) -> list[str]:
+    """Layers with weights."""
+    return [layer.name for layer in program.layers if isinstance(layer, MacLayer)]
+
+
+def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
+    """pJ per MAC that the event model gives to the lane array alone."""
+    prices = event_prices(result.technology, memories(program, result.arch))
+    (events,) = (layer.events for layer in result.layers if layer.name == name)
+    return array_events_pj(events, result.arch, prices) * (1 / events.macs)
+
+
+def array_events_pj(events: LayerEvents, arch: Arch, prices: Mapping[str, Band]) -> Band:
+    """pJ of a layer in the lane array alone, by events: its own flip-flops' clock among them."""
+    bits = flip_flops(arch)
+    clocked = events.cycles * sum(bits[part] for part in ARRAY)
+    moved = (prices[e] * events.counts[e] for e in ARRAY_EVENTS)
+    return sum(moved, start=prices["clock_bit"] * clocked)
+
+
+def _flip_flops(netlist: Netlist, library: Any) -> int:
+    return sum(n for name, n in netlist.counts().items() if library.cell(name).ff is not None)

@@ -1,0 +1,1 @@
+"""Energy of switching, and OpenSTA beside it."""

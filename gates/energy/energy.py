@@ -1,0 +1,153 @@
+"""Energy of a gate netlist: transition counts times the Liberty's tables, in four parts.
+
+| part | what |
+| --- | --- |
+| internal | internal power of every edge of data pins, by state (`gate_arcs`) |
+| switching | 1/2 C V^2 per change of a data net; C: input pins, and wires as a stated factor |
+| clock | internal power of the flip-flops' clock pins, and C V^2 of their pins per cycle |
+| leakage | leakage by state times the clock period |
+
+Not in it: glitches (zero delay), placed wires, the clock tree's buffers, what drives the inputs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ...spec.errors import InputError
+from ..liberty.liberty import Library
+from ..liberty.table import SLEW, Floats
+from ..netlist.arcs import CLOCK, arc_uses, leakage_nw
+from ..netlist.netlist import Netlist, net_loads
+from ..play.simulation import Switching, state_pins
+
+PARTS = ("internal", "switching", "clock", "leakage")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assumptions:
+    """What a Liberty and a netlist do not say; printed with every result."""
+
+    slew_ns: float
+    """Transition time of every pin, at which tables are read."""
+    period_ns: float
+    """Clock period: how long a cycle leaks."""
+    wire_factor: float = 0.0
+    """Capacitance of a net's wires as a multiple of that of the pins it drives."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("slew_ns", True), ("period_ns", True), ("wire_factor", False)):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and (value > 0 if least else value >= 0)):
+                bound = "positive" if least else "at least 0"
+                raise InputError(f"Assumption {name} must be {bound}, not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateEnergy:
+    """fJ of `cycles` cycles; the parts sum to the total."""
+
+    internal_fj: float
+    switching_fj: float
+    clock_fj: float
+    leakage_fj: float
+    cycles: int
+
+    @property
+    def total_fj(self) -> float:
+        return self.internal_fj + self.switching_fj + self.clock_fj + self.leakage_fj
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """fJ by part."""
+        return {part: getattr(self, f"{part}_fj") for part in PARTS}
+
+
+def middle_slew_ns(library: Library, netlist: Netlist) -> float:
+    """The middle point of the slew axes of the netlist's tables: well inside all of them."""
+    axes = {
+        tuple(points)
+        for name in netlist.counts()
+        for pin in library.cell(name).pins.values()
+        for arc in pin.powers
+        for table in (arc.rise, arc.fall)
+        for variable, points in table.axes
+        if variable == SLEW
+    }
+    if not axes:
+        raise InputError(
+            f"Slew must be given: the tables of Liberty {library.where!r} do not depend on it"
+        )
+    longest = max(sorted(axes), key=len)
+    return float(longest[len(longest) // 2])
+
+
+def gate_energy(
+    netlist: Netlist, library: Library, switching: Switching, assumptions: Assumptions
+) -> GateEnergy:
+    """Energy of the counted cycles."""
+    if switching.cycles < 1:
+        raise InputError("Switching must have at least 1 counted cycle, not 0")
+    loads = net_loads(netlist, library, assumptions.wire_factor)
+    half = 0.5 * library.voltage**2  # fJ per fF and change
+    clock = 0.0
+    if netlist.clock is not None:
+        clock += 2 * half * loads[netlist.clock] * switching.cycles
+    internal = leakage = 0.0
+    for kind in _kinds(netlist, library):
+        by_part = _kind_energy(netlist, library, kind, switching, loads, assumptions)
+        internal, clock = internal + by_part[0], clock + by_part[1]
+        leakage += by_part[2] * assumptions.period_ns * 1e-3  # nW x ns = 1e-18 J
+    return GateEnergy(
+        internal_fj=internal,
+        switching_fj=float(half * loads @ switching.toggles),
+        clock_fj=clock,
+        leakage_fj=leakage,
+        cycles=switching.cycles,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kind:
+    """Gates of one cell whose states are made of the same pins."""
+
+    cell: str
+    pins: tuple[str, ...]
+    members: npt.NDArray[np.int64]
+
+
+def _kinds(netlist: Netlist, library: Library) -> Iterator[_Kind]:
+    groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for number, gate in enumerate(netlist.gates):
+        groups.setdefault((gate.cell, state_pins(gate, library)), []).append(number)
+    for (cell, pins), members in groups.items():
+        yield _Kind(cell=cell, pins=pins, members=np.array(members))
+
+
+def _kind_energy(
+    netlist: Netlist,
+    library: Library,
+    kind: _Kind,
+    switching: Switching,
+    loads: Floats,
+    assumptions: Assumptions,
+) -> tuple[float, float, float]:
+    """fJ internal, fJ clock, and nW x cycles of leakage of the gates of one kind."""
+    cell = library.cell(kind.cell)
+    counts = np.stack([switching.transitions[i] for i in kind.members]).astype(float)
+    internal = clock = 0.0
+    for use in arc_uses(cell, kind.pins):
+        edges = np.einsum("gba,ba->g", counts, use.weights)
+        if not edges.any():
+            continue
+        nets = np.array([netlist.gates[i].pins.get(use.pin, -1) for i in kind.members])
+        load = np.where(nets >= 0, loads[nets], 0.0)
+        energy = float(edges @ use.table.at(assumptions.slew_ns, load))
+        if use.part == CLOCK:
+            clock += energy
+        else:
+            internal += energy
+    leakage = float(np.einsum("gba,a->", counts, leakage_nw(cell, kind.pins)))
+    return internal, clock, leakage

@@ -1,0 +1,106 @@
+"""Lookup tables of a Liberty: energy or time over input slew and output load."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...spec.errors import InputError
+from .text import Group
+
+Floats = npt.NDArray[np.float64]
+
+LARGEST = 1e30
+"""Of any number of a library, in its own unit: products of several stay finite."""
+
+SLEW, LOAD = "slew", "load"
+VARIABLES = {
+    "input_transition_time": SLEW,
+    "input_net_transition": SLEW,
+    "total_output_net_capacitance": LOAD,
+}
+"""Liberty's names of what a table may be indexed by."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """values: one axis per entry of `axes`, at most slew and load; a scalar has no axis."""
+
+    axes: tuple[tuple[str, Floats], ...]
+    """(variable, increasing points): slew in ns, load in fF."""
+    values: Floats
+
+    def at(self, slew_ns: float | Floats, load_ff: float | Floats) -> Floats:
+        """Interpolated linearly along each axis; beyond its ends on the last segment's line.
+
+        slew_ns and load_ff: numbers, or arrays of one shape, which is the result's.
+        """
+        given = {SLEW: np.asarray(slew_ns, float), LOAD: np.asarray(load_ff, float)}
+        shape = np.broadcast_shapes(given[SLEW].shape, given[LOAD].shape)
+        corners: list[tuple[tuple[Any, ...], Any]] = [((), np.ones(shape))]
+        for variable, points in self.axes:
+            low, share = _segment(points, given[variable])
+            corners = [
+                ((*index, low + step), weight * (share if step else 1 - share))
+                for index, weight in corners
+                for step in ((0, 1) if len(points) > 1 else (0,))
+            ]
+        total = np.zeros(shape)
+        for index, weight in corners:
+            total = total + weight * self.values[index]
+        return total
+
+
+def read_table(
+    group: Group,
+    templates: Mapping[str, Group],
+    where: str,
+    *,
+    time_ns: float,
+    load_ff: float,
+    unit: float,
+) -> Table:
+    """The table of `group`; units: of time, load and the values."""
+    template = templates.get(group.label)
+    if template is None and group.label != "scalar":
+        raise InputError(f"{where} must use a declared template, not {group.label!r}")
+    units = {SLEW: time_ns, LOAD: load_ff}
+    axes = []
+    for number in range(1, 4):
+        name = template.values.get(f"variable_{number}") if template else None
+        if name is None:
+            break
+        if name not in VARIABLES:
+            raise InputError(f"{where} must be over slew and load, not {name!r}")
+        index = f"index_{number}"
+        texts = group.lists.get(index) or (template.lists.get(index) if template else None)
+        points = _numbers(texts, f"{where}, {index}") * units[VARIABLES[name]]
+        if not np.all(np.diff(points) > 0):
+            raise InputError(f"{where}, {index} must increase, not {points.tolist()}")
+        axes.append((VARIABLES[name], points))
+    values = _numbers(group.lists.get("values"), f"{where}, values") * unit
+    sizes = tuple(len(points) for _, points in axes)
+    if values.size != int(np.prod(sizes)):
+        raise InputError(f"{where} must have {int(np.prod(sizes))} values, not {values.size}")
+    return Table(axes=tuple(axes), values=values.reshape(sizes))
+
+
+def _segment(points: Floats, at: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Index of the segment's lower point, and how far along it (beyond 0..1 outside)."""
+    if len(points) == 1:
+        return np.zeros(at.shape, np.int64), np.zeros(at.shape)
+    low = np.clip(np.searchsorted(points, at, side="right") - 1, 0, len(points) - 2)
+    return low, (at - points[low]) / (points[low + 1] - points[low])
+
+
+def _numbers(texts: tuple[str, ...] | None, what: str) -> Floats:
+    words = " ".join(texts or ()).replace(",", " ").split()
+    try:
+        numbers = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise InputError(f"{what} must be numbers, not {error}") from None
+    if not numbers.size or not np.all(np.abs(numbers) <= LARGEST):
+        raise InputError(f"{what} must be finite numbers, not {' '.join(words)[:40]!r}")
+    return numbers

@@ -1,0 +1,1 @@
+"""Mapped netlists: cells, arcs, timing."""

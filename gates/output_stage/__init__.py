@@ -1,0 +1,1 @@
+"""Threshold and requant unit as gates."""

@@ -1,0 +1,1 @@
+"""Switching of a netlist under real operands."""

@@ -1,0 +1,1 @@
+"""The parameter object of model and hardware, and the memories it implies."""

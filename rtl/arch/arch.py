@@ -1,0 +1,196 @@
+"""`Arch`: the one validated parameter object that hardware, cycle model and cost model share."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ...spec.errors import InputError
+from ...spec.host.reading import read_toml
+from ...spec.host.text import shown
+from .storage import Storage
+
+
+class Micro(StrEnum):
+    """How a lane turns a weight field into a product."""
+
+    DECODE = "decode"
+    """Codebook lookup, then a multiplier (EIE style)."""
+    UNIFORM = "uniform"
+    """Plain multiplier on stored levels: the baseline that lookup must beat."""
+    BIT_SERIAL = "bit_serial"
+    """One activation bit per cycle: the adder tree sums levels, one shifter per column."""
+    PRODUCT_TABLE = "product_table"
+    """One shared table of level x activation digit, built per pass by additions; no multiplier."""
+    BINNED = "binned"
+    """Activations are added into a bin per code; one multiplier per column ends a sum (PASM)."""
+    SHIFT_ADD = "shift_add"
+    """Power-of-two and POST codebooks: shifts, two accumulators, the factor once per output."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequantWidths:
+    """Widths of the requant unit, all in bits; the defaults are the contract's limits."""
+
+    multiplier_width: int = 24
+    """Signed."""
+    bias_width: int = 56
+    """Signed."""
+    shift_max: int = 47
+    """Largest right shift (not a width)."""
+    skip_multiplier_width: int = 32
+    """Signed."""
+    skip_width: int = 9
+    """Signed width that holds every residual code (9 for u8)."""
+
+    def __post_init__(self) -> None:
+        _check(self, "Requant")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arch:
+    """A lane array with its output stage: `rows` x `cols` lanes and the widths of everything."""
+
+    rows: int
+    """Input channels that one beat feeds (reduction)."""
+    cols: int
+    """Output channels that share a beat's activations."""
+    micro: Micro = Micro.DECODE
+    channels: int = 64
+    """Channels whose output-stage parameters are held at once; the memory has the next 2^n rows."""
+    act_width: int = 8
+    """Unsigned activation codes of the lanes."""
+    weight_width: int = 4
+    """Widest codebook index."""
+    level_width: int = 8
+    """Signed levels: of the codebook, and of weights stored without one."""
+    acc_width: int = 24
+    """Signed sums."""
+    threshold_width: int = 4
+    """Widest code of the threshold unit: it has 2^threshold_width - 1 comparators."""
+    out_width: int = 32
+    """Signed width that holds every output code (9 for u8, 32 for logits)."""
+    bin_width: int = 16
+    """`binned` only: unsigned bins, each the activations of one code in one lane."""
+    requant: RequantWidths = field(default_factory=RequantWidths)
+    storage: Storage = field(default_factory=Storage)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.micro, str) or self.micro not in set(Micro):
+            names = ", ".join(Micro)
+            raise InputError(f"Arch micro must be one of {names}, not {shown(self.micro)}")
+        object.__setattr__(self, "micro", Micro(self.micro))
+        _check(self, "Arch")
+        if self.out_width <= self.threshold_width:
+            raise InputError(
+                f"Arch out_width must be more than threshold_width {self.threshold_width}, "
+                f"not {self.out_width}"
+            )
+
+    # -- derived -----------------------------------------------------------------------------------
+
+    @property
+    def field_width(self) -> int:
+        """Bits of one lane's weight in a beat: a level, or a code in its low bits."""
+        if self.micro is Micro.UNIFORM:
+            return self.level_width
+        return max(self.level_width, self.weight_width)
+
+    @property
+    def plane_banks(self) -> int:
+        """Banks of the weight memory, each one bit of every lane wide: a power of two."""
+        return 1 << (self.field_width - 1).bit_length()
+
+    @property
+    def channel_width(self) -> int:
+        """Bits of a channel number."""
+        return max(1, (self.channels - 1).bit_length())
+
+    @property
+    def thresholds(self) -> int:
+        """Comparators of the threshold unit."""
+        return (1 << self.threshold_width) - 1
+
+    @property
+    def tau_width(self) -> int:
+        """Signed: one more than the sums, because -acc and acc_max + 1 must be representable."""
+        return self.acc_width + 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the parameters."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON and TOML form; `Arch.from_dict` is the inverse."""
+        return {**dataclasses.asdict(self), "micro": str(self.micro)}
+
+    # -- construction ------------------------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], what: str = "Arch") -> "Arch":
+        """Arch from plain data; an unknown or missing key is refused by name."""
+        if not isinstance(values, dict):
+            raise InputError(f"{what} must be a table, not {shown(values)}")
+        values = dict(values)
+        nested = {"requant": RequantWidths, "storage": Storage}
+        for name, kind in nested.items():
+            table = values.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise InputError(f"{what} {name} must be a table, not {shown(table)}")
+            _check_keys(table, kind, f"{what} {name}")
+            values[name] = kind(**table)
+        _check_keys(values, cls, what)
+        return cls(**values)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Arch":
+        """Arch from a TOML file: top-level keys, tables `[requant]` and `[storage]`."""
+        values = read_toml(path, "Arch file")
+        return cls.from_dict(values, f"Arch file {str(path)!r}")
+
+
+RANGES: dict[str, tuple[int, int]] = {
+    "rows": (1, 256),
+    "cols": (1, 256),
+    "channels": (1, 1 << 24),
+    "act_width": (1, 16),
+    "weight_width": (2, 8),
+    "level_width": (2, 16),
+    "acc_width": (2, 32),
+    "threshold_width": (1, 8),
+    "out_width": (2, 33),
+    "bin_width": (1, 32),
+    "multiplier_width": (2, 24),
+    "bias_width": (2, 56),
+    "shift_max": (0, 47),
+    "skip_multiplier_width": (2, 32),
+    "skip_width": (2, 33),
+}
+"""Inclusive limits; the widths are the contract's."""
+
+
+def _check(values: Arch | RequantWidths, what: str) -> None:
+    for entry in dataclasses.fields(values):
+        if entry.name not in RANGES:
+            continue
+        low, high = RANGES[entry.name]
+        value = getattr(values, entry.name)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise InputError(f"{what} {entry.name} must be in {low}..{high}, not {shown(value)}")
+
+
+def _check_keys(values: dict[str, Any], cls: type, what: str) -> None:
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        known = ", ".join(sorted(fields))
+        raise InputError(f"{what} must have only the keys {known}, not {shown(unknown[0])}")
+    for name, entry in fields.items():
+        optional = (entry.default, entry.default_factory) != (dataclasses.MISSING,) * 2
+        if not optional and name not in values:
+            raise InputError(f"{what} must have the key {name!r}")

@@ -1,0 +1,152 @@
+"""Top level of a chip: the accelerator behind AXI4-Lite (control) and AXI4-Stream (data)."""
+
+from amaranth.hdl import Module, ResetInserter, ResetSignal, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..accelerator.accelerator import Accelerator
+from ..accelerator.ports import ACCELERATOR_MODULE, accelerator_members
+from ..arch.arch import Arch
+from ..layouts.descriptor import with_row_numbers
+from ..layouts.ports import instance_of
+from .host_port import HostPort
+from .image_gate import ImageGate
+from .registers import ADDRESS_WIDTH, WORD
+from .result_gate import RESULT_WIDTH, ResultGate
+from .watchdog import Watchdog
+
+
+class AxiTop(wiring.Component):
+    """Ports with AXI names: `s_axil_*`, `s_axis_*` (image), `m_axis_*` (results).
+
+    An image code is one transfer (channels innermost), its width rounded up to bytes, of which the
+    upper bits are not looked at; `tlast` with the last code. A result is one transfer of 32 bits,
+    sign-extended, `tlast` with the last of an image. A result that is not taken freezes the engine.
+    `tuser`: the transfer is no result, it closes the frame of a run that has ended in between.
+
+    Whatever ends a run (ABORT, an image that is too short or too long, the watchdog) resets the
+    accelerator, not its memories. During reset nothing is ready or valid.
+    Latency and throughput: those of `Accelerator`, results 1 cycle later.
+    """
+
+    def __init__(self, arch: Arch, *, instances: bool = False) -> None:
+        self.arch, self.instances = arch, instances
+        # In Verilog the accelerator is a module of its own: emitted, and read, once.
+        self.accelerator = (
+            wiring.Signature(accelerator_members(with_row_numbers(arch))).create()
+            if instances
+            else Accelerator(arch)
+        )
+        self.host, self.watchdog = HostPort(arch), Watchdog()
+        self.images, self.results = ImageGate(arch), ResultGate(arch)
+        super().__init__(axi_members(arch))
+
+    def elaborate(self, platform):
+        m = Module()
+        for name in ("host", "watchdog", "images", "results"):
+            m.submodules[name] = getattr(self, name)
+        inner, stop = self.accelerator, Signal()
+        m.submodules.accelerator = (
+            instance_of(inner, ACCELERATOR_MODULE, ResetSignal() | stop)
+            if self.instances
+            else ResetInserter(stop)(inner)
+        )
+        self._control(m, inner, stop)
+        self._streams(m, inner, stop)
+        self._registers(m)
+        return m
+
+    def _control(self, m, inner, stop):
+        """What starts and what ends a run."""
+        host, images, watchdog = self.host, self.images, self.watchdog
+        wiring.connect(m, host.load, inner.load)
+        names = ("busy", "done", "counters", "record", "ended")
+        m.d.comb += [
+            inner.start.eq(host.start),
+            *(getattr(host, name).eq(getattr(inner, name)) for name in names),
+            watchdog.limit.eq(host.limit),
+            watchdog.busy.eq(inner.busy),
+            watchdog.progress.eq(inner.progress),
+            stop.eq(host.abort | images.short | images.long | watchdog.expired),
+            host.image_short.eq(images.short),
+            host.image_long.eq(images.long),
+            host.watchdog.eq(watchdog.expired),
+            host.dropping.eq(images.dropping),
+            host.waiting.eq(self.results.frames.valid),
+            images.realign.eq(host.realign),
+            images.due.eq(inner.image_last),
+        ]
+
+    def _streams(self, m, inner, stop):
+        """Images in, results out."""
+        images, results, on = self.images, self.results, ~ResetSignal()
+        wiring.connect(m, images.codes, inner.image)
+        wiring.connect(m, inner.result, results.results)
+        frame = results.frames.payload
+        m.d.comb += [
+            images.stop.eq(stop),
+            images.image.valid.eq(self.s_axis_tvalid),
+            images.image.payload.code.eq(self.s_axis_tdata),
+            images.image.payload.last.eq(self.s_axis_tlast),
+            self.s_axis_tready.eq(images.image.ready & on),
+            results.stop.eq(stop),
+            self.m_axis_tvalid.eq(results.frames.valid & on),
+            self.m_axis_tdata.eq(frame.code),
+            self.m_axis_tlast.eq(frame.last),
+            self.m_axis_tuser.eq(frame.cut),
+            results.frames.ready.eq(self.m_axis_tready),
+        ]
+
+    def _registers(self, m):
+        """The channels of AXI4-Lite."""
+        host, on = self.host, ~ResetSignal()
+        for name in ("aw", "w", "ar"):
+            port = getattr(host, name)
+            m.d.comb += [
+                port.valid.eq(getattr(self, f"s_axil_{name}valid")),
+                getattr(self, f"s_axil_{name}ready").eq(port.ready & on),
+            ]
+        for name in ("b", "r"):
+            port = getattr(host, name)
+            m.d.comb += [
+                getattr(self, f"s_axil_{name}valid").eq(port.valid & on),
+                port.ready.eq(getattr(self, f"s_axil_{name}ready")),
+            ]
+        m.d.comb += [
+            host.aw.payload.eq(self.s_axil_awaddr),
+            host.w.payload.data.eq(self.s_axil_wdata),
+            host.w.payload.strobes.eq(self.s_axil_wstrb),
+            self.s_axil_bresp.eq(host.b.payload),
+            host.ar.payload.eq(self.s_axil_araddr),
+            self.s_axil_rdata.eq(host.r.payload.data),
+            self.s_axil_rresp.eq(host.r.payload.response),
+        ]
+
+
+def axi_members(arch: Arch) -> dict[str, wiring.Member]:
+    """Members of `AxiTop`."""
+    code_bytes = -(-arch.storage.code_width // 8)
+    lite = {
+        "awaddr": In(ADDRESS_WIDTH), "awprot": In(3), "awvalid": In(1), "awready": Out(1),
+        "wdata": In(WORD), "wstrb": In(WORD // 8), "wvalid": In(1), "wready": Out(1),
+        "bresp": Out(2), "bvalid": Out(1), "bready": In(1),
+        "araddr": In(ADDRESS_WIDTH), "arprot": In(3), "arvalid": In(1), "arready": Out(1),
+        "rdata": Out(WORD), "rresp": Out(2), "rvalid": Out(1), "rready": In(1),
+    }  # fmt: skip
+    image = {
+        "tdata": In(unsigned(8 * code_bytes)), "tlast": In(1), "tvalid": In(1), "tready": Out(1),
+    }  # fmt: skip
+    result = {
+        "tdata": Out(signed(RESULT_WIDTH)), "tlast": Out(1), "tuser": Out(1), "tvalid": Out(1),
+        "tready": In(1),
+    }  # fmt: skip
+    return {
+        **{f"s_axil_{name}": member for name, member in lite.items()},
+        **{f"s_axis_{name}": member for name, member in image.items()},
+        **{f"m_axis_{name}": member for name, member in result.items()},
+    }
+
+
+def axi_interface(arch: Arch) -> wiring.PureInterface:
+    """The ports of `AxiTop` without the hardware."""
+    return wiring.Signature(axi_members(arch)).create()

@@ -1,0 +1,61 @@
+"""Image gate: one whole image per run, told apart by `last`, whatever came before."""
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arch.arch import Arch
+
+
+def image_layout(arch: Arch) -> data.StructLayout:
+    """A code of the image; last: it ends the image."""
+    return data.StructLayout({"code": unsigned(arch.storage.code_width), "last": unsigned(1)})
+
+
+class ImageGate(wiring.Component):
+    """Hands the codes of an image on, and drops the rest of one whose run has ended.
+
+    A `last` where none is due is `short`, a missing one is `long`: `stop` must follow at once.
+    Latency: 0. Throughput: 1 code per cycle.
+
+    Members
+    -------
+    image : `image_layout`, from outside. codes : to the accelerator. due : the code it waits for is
+    the image's last. stop : the run ends; nothing is taken. realign : an image begins next.
+    dropping : what comes is dropped, up to `last`. short, long : 1 cycle after the code.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(
+            {
+                "image": In(stream.Signature(image_layout(arch))),
+                "codes": Out(stream.Signature(unsigned(arch.storage.code_width))),
+                **{name: In(1) for name in ("due", "stop", "realign")},
+                **{name: Out(1) for name in ("dropping", "short", "long")},
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        image, last, taken = self.image, self.image.payload.last, Signal()
+        begun = Signal()  # of the image that comes in something was taken, but not its last code
+        self.registers = {"begun": begun}  # for proofs
+        m.d.comb += [
+            self.codes.valid.eq(image.valid & ~self.dropping & ~self.stop),
+            self.codes.payload.eq(image.payload.code),
+            image.ready.eq(~self.stop & (self.dropping | self.codes.ready)),
+            taken.eq(image.valid & image.ready),
+        ]
+        m.d.sync += [
+            self.short.eq(taken & ~self.dropping & last & ~self.due),
+            self.long.eq(taken & ~self.dropping & ~last & self.due),
+        ]
+        with m.If(taken):
+            m.d.sync += begun.eq(~last)
+            with m.If(last):
+                m.d.sync += self.dropping.eq(0)
+        with m.If(self.stop & begun):
+            m.d.sync += self.dropping.eq(1)
+        with m.If(self.realign):
+            m.d.sync += [begun.eq(0), self.dropping.eq(0)]
+        return m

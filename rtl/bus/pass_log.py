@@ -1,0 +1,61 @@
+"""Pass log: the counters as they stood at the end of every pass of a run."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..accelerator.sequencer import counters_layout
+from ..arch.arch import Arch
+from ..arch.storage import address_width, memory_depth
+from .registers import ALL_PASSES, WORD
+
+
+class PassLog(wiring.Component):
+    """Shows one record, or the counters themselves.
+
+    Latency: 2 cycles from `chosen` or `record` to `shown`.
+
+    Members
+    -------
+    start : a run begins, its passes have not ended. counters, record, ended : of the sequencer.
+    chosen : number of a pass, or `ALL_PASSES`. count : passes of the run that have ended.
+    shown : counters of the pass. known : that pass has ended; what is shown means something.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.passes = arch.storage.passes
+        super().__init__(
+            {
+                "start": In(1),
+                "counters": In(counters_layout()),
+                "record": In(1),
+                "ended": In(address_width(self.passes)),
+                "chosen": In(WORD),
+                "count": Out(WORD),
+                "shown": Out(counters_layout()),
+                "known": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.store = store = memory.Memory(
+            shape=counters_layout(), depth=memory_depth(self.passes), init=[]
+        )
+        write, read = store.write_port(), store.read_port()
+        number, recorded = Signal(WORD, init=ALL_PASSES), Signal()
+        m.d.comb += [
+            write.en.eq(self.record),
+            write.addr.eq(self.ended),
+            write.data.eq(self.counters),
+            read.addr.eq(self.chosen),
+            self.shown.eq(Mux(number.all(), self.counters, read.data)),
+            self.known.eq(number.all() | (number < self.count)),
+        ]
+        # The record can be read in the cycle after it was written: it counts from then on.
+        m.d.sync += [number.eq(self.chosen), recorded.eq(self.record)]
+        with m.If(self.start):
+            m.d.sync += [self.count.eq(0), recorded.eq(0)]
+        with m.Elif(recorded):
+            m.d.sync += self.count.eq(self.count + 1)
+        return m

@@ -1,0 +1,1 @@
+"""One layer in hardware: lane array, threshold and requant units, drain."""

@@ -1,0 +1,1 @@
+"""The lane array and its micro-architectures."""

@@ -1,0 +1,105 @@
+"""Binned column (PASM): activations are added up by code first, then multiplied once per code."""
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arch.arch import Arch
+from ..timing.schedule import bin_count, schedule_widths
+from .column import Column, adder_tree
+
+
+class BinnedColumn(Column):
+    """`acc = sum over bins b of level(b) * sum of the lanes' bins b`, one multiplier per column.
+
+    A lane is an adder and its bins: code k adds the activation to bin k - 1 (code 0 is level 0 and
+    has none). After the last beat of a sum the bins leave one per cycle: the tree sums them over
+    the lanes, the multiplier applies the level, and they are 0 again. Bypassed, bit j of a stored
+    level selects bin j, a bit per cycle, and bin j is worth 2^j, the top one -2^j.
+
+    Stages: operand registers, bins, tree sum, product, accumulator. A lane whose weight field is 0
+    is gated: its operand registers hold and no bin changes. A bin must hold what a sum adds to it
+    (`Arch.bin_width`, checked against the program); the rest is modulo 2^acc_width.
+
+    Latency: 3 cycles from the last bin to the accumulator. Throughput: a beat per cycle (bypassed:
+    in level_digits cycles), and final_cycles per sum.
+
+    Members
+    -------
+    activations, weights, codebook, bypass, advance, take, load, add, restart, acc : as in
+    `BitSerialColumn`. level_digit : the level's bit at work. working : it is.
+    final : bin `bin` leaves; top_bin : it is the last one.
+    fields, operands, live, bins (by lane), total, level, product : the registers.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        lanes = range(arch.rows)
+        self.fields = [Signal(arch.field_width, name=f"field_{row}") for row in lanes]
+        self.operands = [Signal(arch.act_width, name=f"operand_{row}") for row in lanes]
+        self.live = [Signal(name=f"live_{row}") for row in lanes]
+        bins = range(bin_count(arch))
+        self.bins = [[Signal(arch.bin_width, name=f"bin_{r}_{b}") for b in bins] for r in lanes]
+        super().__init__(arch)
+
+    @staticmethod
+    def ports(arch: Arch) -> dict[str, wiring.Member]:
+        widths = schedule_widths(arch)
+        return {
+            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
+            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
+            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+            **{name: In(1) for name in ("bypass", "advance", "take", "load")},
+            "level_digit": In(widths["level_digits"]),
+            "bin": In(widths["final_cycles"]),
+            **{name: In(1) for name in ("working", "final", "top_bin", "add", "restart")},
+            "acc": Out(signed(arch.acc_width)),
+        }
+
+    def elaborate(self, platform):
+        m = Module()
+        arch = self.arch
+        tree = adder_tree([self._lane(m, row) for row in range(arch.rows)])
+        total = self.total = Signal(unsigned(min(len(tree), arch.acc_width)))
+        level = self.level = Signal(signed(arch.level_width))
+        full = total.shape().width + 1 + arch.level_width
+        product = self.product = Signal(signed(min(full, arch.acc_width)))
+        with m.If(self.advance):
+            with m.If(self.final):
+                m.d.sync += [total.eq(tree), level.eq(self._level())]
+            m.d.sync += product.eq(total * level)
+            with m.If(self.add):
+                m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + product)
+        return m
+
+    def _level(self):
+        """What the bin that leaves is worth."""
+        arch = self.arch
+        one = Array(1 << bit for bit in range(arch.level_width))[self.bin]
+        place = Mux(self.top_bin, -one, one)
+        last = len(self.codebook) - 1
+        by_bin = Array(self.codebook[min(b + 1, last)] for b in range(bin_count(arch)))
+        return Mux(self.bypass, place, by_bin[self.bin])
+
+    def _lane(self, m, row):
+        """The bin at work, before it changes."""
+        weight, field, live = self.weights[row], self.fields[row], self.live[row]
+        operand, bins = self.operands[row], self.bins[row]
+        use = Signal(name=f"use_{row}")
+        m.d.comb += use.eq(self.load & weight.any())
+        with m.If(self.take):
+            m.d.sync += live.eq(use)
+            with m.If(use):
+                m.d.sync += [field.eq(weight), operand.eq(self.activations[row])]
+        index = Signal(range(max(2, len(bins))), name=f"index_{row}")
+        code = field[: self.arch.weight_width]
+        m.d.comb += index.eq(
+            Mux(self.final, self.bin, Mux(self.bypass, self.level_digit, code - 1))
+        )
+        here, after = Signal(self.arch.bin_width, name=f"here_{row}"), Signal(self.arch.bin_width)
+        adds = self.working & live & (~self.bypass | field.bit_select(self.level_digit, 1))
+        m.d.comb += [here.eq(Array(bins)[index]), after.eq(Mux(self.final, 0, here + operand))]
+        with m.If(self.advance & (self.final | adds)), m.Switch(index):
+            for number, entry in enumerate(bins):
+                with m.Case(number):
+                    m.d.sync += entry.eq(after)
+        return here

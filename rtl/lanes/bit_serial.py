@@ -1,0 +1,79 @@
+"""Bit-serial column: levels of the lanes whose activation bit is 1 are summed, bit after bit."""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arch.arch import Arch
+from ..timing.schedule import schedule_widths
+from .column import Column, adder_tree
+
+
+class BitSerialColumn(Column):
+    """`acc = sum over bits i of 2^i * sum(level * bit i of activation)`, a bit per cycle.
+
+    Stages: operand registers, terms (level or 0), tree sum, shift and accumulator. There is no
+    multiplier: a lane is an AND per level bit, and the shifter stands once behind the tree. A lane
+    whose weight field is 0 is gated: its operand registers hold and its term is 0.
+
+    Latency: 3 cycles from the operand registers' last bit to the accumulator. Throughput: a beat
+    in act_digits cycles, the width of the layer's activations.
+
+    Members
+    -------
+    activations, weights, codebook, bypass : as in `MacColumn`.
+    advance : the pipeline moves. take : it moves and the operand registers are free. load : a beat
+    is present. act_digit : the bit at work. shift : that of the tree sum.
+    add : the tree sum belongs to a beat. restart : it begins a sum. acc : the accumulator.
+    levels, operands, live, terms, total : the registers, for tests and proofs.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        level = signed(arch.level_width)
+        lanes = range(arch.rows)
+        self.levels = [Signal(level, name=f"level_{row}") for row in lanes]
+        self.operands = [Signal(arch.act_width, name=f"operand_{row}") for row in lanes]
+        self.live = [Signal(name=f"live_{row}") for row in lanes]
+        self.terms = [Signal(level, name=f"term_{row}") for row in lanes]
+        super().__init__(arch)
+
+    @staticmethod
+    def ports(arch: Arch) -> dict[str, wiring.Member]:
+        return {
+            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
+            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
+            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+            **{name: In(1) for name in ("bypass", "advance", "take", "load")},
+            "act_digit": In(schedule_widths(arch)["act_digits"]),
+            "shift": In(schedule_widths(arch)["act_digits"]),
+            "add": In(1),
+            "restart": In(1),
+            "acc": Out(signed(arch.acc_width)),
+        }
+
+    def elaborate(self, platform):
+        m = Module()
+        for row in range(self.arch.rows):
+            self._lane(m, row)
+        tree = adder_tree(self.terms)
+        total = self.total = Signal(signed(min(len(tree), self.arch.acc_width)))
+        with m.If(self.advance):
+            m.d.sync += total.eq(tree)
+            with m.If(self.add):
+                m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + (total << self.shift))
+        return m
+
+    def _lane(self, m, row):
+        arch, weight = self.arch, self.weights[row]
+        level, operand, live = self.levels[row], self.operands[row], self.live[row]
+        use = Signal(name=f"use_{row}")
+        stored = weight[: arch.level_width].as_signed()
+        m.d.comb += use.eq(self.load & weight.any())
+        with m.If(self.take):
+            m.d.sync += live.eq(use)
+            with m.If(use):
+                chosen = Mux(self.bypass, stored, self.codebook[weight[: arch.weight_width]])
+                m.d.sync += [level.eq(chosen), operand.eq(self.activations[row])]
+        with m.If(self.advance):
+            bit = operand.bit_select(self.act_digit, 1)
+            m.d.sync += self.terms[row].eq(Mux(live & bit, level, 0))

@@ -1,0 +1,42 @@
+"""What the columns of all micro-architectures share."""
+
+from abc import ABC, abstractmethod
+
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+
+from ..arch.arch import Arch
+from ..timing.timing import column_latency
+
+
+class Column(wiring.Component, ABC):
+    """One output channel's dot product, `acc = sum(level * activation)`, modulo 2^acc_width.
+
+    The finished sum fits (contract section 3), so that modulo loses nothing.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        super().__init__(self.ports(arch))
+
+    @staticmethod
+    @abstractmethod
+    def ports(arch: Arch) -> dict[str, wiring.Member]:
+        """Members of the signature; all but `acc` are inputs, driven by the array."""
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a beat to its sum, in a layer of one cycle per beat."""
+        return column_latency(self.arch)
+
+    @property
+    def initiation_interval(self) -> int:
+        return 1
+
+
+def adder_tree(terms: list[Value]) -> Value:
+    """Balanced, growing sum: no bit is lost."""
+    while len(terms) > 1:
+        pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+        terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
+    return terms[0]

@@ -1,0 +1,171 @@
+"""Shift-add column: levels +-2^s and +-C*2^s as shifts, the odd factor C once per output."""
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arch.arch import Arch
+from ..layouts.payloads import codebook_layout
+from ..timing.schedule import schedule_widths
+from .column import Column, adder_tree
+
+
+def shift_width(arch: Arch) -> int:
+    """Bits of a shift amount."""
+    return max(1, (arch.level_width - 1).bit_length())
+
+
+def entry_layout(arch: Arch) -> data.StructLayout:
+    """A level as a shift: +-2^shift, times the layer's factor when odd; present: not 0."""
+    return data.StructLayout(
+        {
+            "present": unsigned(1),
+            "negative": unsigned(1),
+            "odd": unsigned(1),
+            "shift": unsigned(shift_width(arch)),
+        }
+    )
+
+
+def entries_layout(arch: Arch) -> data.ArrayLayout:
+    """One entry per code."""
+    return data.ArrayLayout(entry_layout(arch), 1 << arch.weight_width)
+
+
+class ShiftCodebook(wiring.Component):
+    """Registers of the shared codebook: levels come in, shifts and the odd factor are kept.
+
+    Latency: 1 cycle from a level to its entry. Throughput: a level per cycle.
+
+    Members
+    -------
+    levels : `codebook_layout`. entries : `entries_layout`. factor : the odd part of the last level
+    that has one other than 1; all levels of a codebook share it (`shift_factor`).
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        super().__init__(
+            {
+                "levels": In(stream.Signature(codebook_layout(arch), always_ready=True)),
+                "entries": Out(entries_layout(arch)),
+                "factor": Out(arch.level_width),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        arch, level = self.arch, self.levels.payload.level
+        magnitude, rest = Signal(arch.level_width), Signal(arch.level_width)
+        entry = Signal(entry_layout(arch))
+        m.d.comb += magnitude.eq(Mux(level < 0, -level, level))
+        for shift in reversed(range(arch.level_width)):
+            with m.If(magnitude[shift]):  # a later, lower one overrides
+                m.d.comb += entry.shift.eq(shift)
+        m.d.comb += [
+            rest.eq(magnitude >> entry.shift),
+            entry.present.eq(magnitude != 0),
+            entry.negative.eq(level < 0),
+            entry.odd.eq(entry.present & (rest != 1)),
+        ]
+        with m.If(self.levels.valid):
+            m.d.sync += Array(self.entries)[self.levels.payload.code].eq(entry)
+            with m.If(entry.odd):
+                m.d.sync += self.factor.eq(rest)
+        return m
+
+
+class ShiftAddColumn(Column):
+    """`acc = E + factor * O`: E sums activations shifted for the levels +-2^s, O for the odd ones.
+
+    Stages: operand registers, shifted terms, two tree sums, two accumulators, combination. The
+    only multiplier is that of the combination, once per output. A lane whose weight field is 0 is
+    gated: its operand registers hold and its term is 0. Bypassed, a stored level is added bit by
+    bit: bit j shifts by j, the top one subtracts.
+
+    Latency: 4 cycles from the operand registers' last digit to the result. Throughput: a beat per
+    cycle, bypassed in level_digits cycles.
+
+    Members
+    -------
+    activations, weights, bypass, advance, take, load, add, restart, acc : as in `BitSerialColumn`.
+    entries, factor : of the `ShiftCodebook`. level_digit, top : the level's bit at work.
+    combine : the accumulators hold a finished sum.
+    fields, entry, operands, live, terms, odd, totals, sums : the registers; totals and sums are
+    those of the plain powers, then of the odd ones.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        lanes = range(arch.rows)
+        self.fields = [Signal(arch.level_width, name=f"field_{row}") for row in lanes]
+        self.entry = [Signal(entry_layout(arch), name=f"entry_{row}") for row in lanes]
+        self.operands = [Signal(arch.act_width, name=f"operand_{row}") for row in lanes]
+        self.live = [Signal(name=f"live_{row}") for row in lanes]
+        term = signed(arch.act_width + arch.level_width)
+        self.terms = [Signal(term, name=f"term_{row}") for row in lanes]
+        self.odd = [Signal(name=f"odd_{row}") for row in lanes]
+        self.sums = [Signal(signed(arch.acc_width), name=f"sum_{kind}") for kind in ("even", "odd")]
+        super().__init__(arch)
+
+    @staticmethod
+    def ports(arch: Arch) -> dict[str, wiring.Member]:
+        return {
+            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
+            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
+            "entries": In(entries_layout(arch)),
+            "factor": In(arch.level_width),
+            **{name: In(1) for name in ("bypass", "advance", "take", "load", "top")},
+            "level_digit": In(schedule_widths(arch)["level_digits"]),
+            **{name: In(1) for name in ("add", "restart", "combine")},
+            "acc": Out(signed(arch.acc_width)),
+        }
+
+    def elaborate(self, platform):
+        m = Module()
+        for row in range(self.arch.rows):
+            self._lane(m, row)
+        even, odd = self.sums
+        self.totals = []
+        for kind, held in enumerate(self.sums):
+            chosen = [
+                Mux(flag == kind, term, 0) for flag, term in zip(self.odd, self.terms, strict=True)
+            ]
+            tree = adder_tree(chosen)
+            total = Signal(signed(min(len(tree), self.arch.acc_width)), name=f"total_{kind}")
+            self.totals.append(total)
+            with m.If(self.advance):
+                m.d.sync += total.eq(tree)
+                with m.If(self.add):
+                    m.d.sync += held.eq(Mux(self.restart, 0, held) + total)
+        with m.If(self.advance & self.combine):
+            m.d.sync += self.acc.eq(even + self.factor * odd)
+        return m
+
+    def _lane(self, m, row):
+        arch, weight = self.arch, self.weights[row]
+        field, operand, live = self.fields[row], self.operands[row], self.live[row]
+        kept, use = self.entry[row], Signal(name=f"use_{row}")
+        m.d.comb += use.eq(self.load & weight.any())
+        with m.If(self.take):
+            m.d.sync += live.eq(use)
+            with m.If(use):
+                m.d.sync += operand.eq(self.activations[row])
+                with m.If(self.bypass):
+                    m.d.sync += field.eq(weight)
+                with m.Else():
+                    m.d.sync += kept.eq(self.entries[weight[: arch.weight_width]])
+        entry, shifted = (
+            Signal.like(kept, name=f"now_{row}"),
+            Signal(self.terms[row].shape(), name=f"shifted_{row}"),
+        )
+        bit = {"present": field.bit_select(self.level_digit, 1), "negative": self.top, "odd": 0}
+        bit["shift"] = self.level_digit
+        m.d.comb += [
+            getattr(entry, name).eq(Mux(self.bypass, value, getattr(kept, name)))
+            for name, value in bit.items()
+        ]
+        m.d.comb += shifted.eq(operand << entry.shift)
+        with m.If(self.advance):
+            m.d.sync += self.odd[row].eq(entry.odd)
+            signed_term = Mux(entry.negative, -shifted, shifted)
+            m.d.sync += self.terms[row].eq(Mux(live & entry.present, signed_term, 0))

@@ -1,0 +1,1 @@
+"""Bit layouts of ports, descriptors and memory words."""

@@ -1,0 +1,153 @@
+"""Which `Arch` a program needs: every demand with the layer that makes it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ...spec.activation import Threshold
+from ...spec.codebook import shift_factor
+from ...spec.errors import InputError
+from ...spec.formats import IntFormat
+from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
+from ...spec.program import Program
+from ...spec.requant import Requant
+from ..arch.arch import RANGES, Arch, Micro, RequantWidths
+from ..timing.tiling import layer_tiles
+
+REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
+
+
+class Need(NamedTuple):
+    """Layer `layer` runs only if the Arch's `parameter` is at least `value`; `why` names the cause.
+
+    why: the tensor or field that needs it, for messages.
+    """
+
+    parameter: str
+    value: int
+    layer: str
+    why: str = ""
+
+
+def needs(program: Program) -> Iterator[Need]:
+    """Every demand of `program`, in layer order."""
+    for layer in program.layers:
+        if layer.kind is LayerKind.MAX_POOL:
+            if layer is program.layers[-1]:  # its codes pass the output stage to become results
+                width = max(2, program.acc_width(layer.name))
+                for parameter in ("acc_width", "out_width"):
+                    yield Need(parameter, width, layer.name, _of(program, layer.name))
+            continue  # works on codes, outside the array
+        yield from _layer_needs(program, layer)
+
+
+def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
+    """The bins of a `binned` array: one may take the activation of its lane in every beat."""
+    for layer in program.layers:
+        if layer.kind not in (LayerKind.CONV, LayerKind.LINEAR, LayerKind.AVG_POOL):
+            continue
+        assert isinstance(layer, MacLayer | PoolLayer)
+        source = program.tensor_format(layer.input)
+        channels = program.tensor_shape(layer.input)[0]
+        taps = (
+            layer.kernel**2 if isinstance(layer, PoolLayer) else layer.kernel[0] * layer.kernel[1]
+        )
+        tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
+        depth = max(tile.input_blocks for tile in tiles) * taps
+        why = f"sums of {depth} codes of {_of(program, layer.input)}"
+        yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
+
+
+def demands(micro: Micro, program: Program, *, rows: int, cols: int) -> list[Need]:
+    """All that an array of this micro-architecture must have; refuse what none can have.
+
+    `uniform` stores levels: it has no codebook, whatever its width.
+    """
+    if micro is Micro.SHIFT_ADD:
+        check_codebooks(program)
+    bins = bin_needs(program, rows=rows, cols=cols) if micro is Micro.BINNED else ()
+    found = [*needs(program), *bins]
+    for need in found:
+        most = RANGES[need.parameter][1]
+        if need.value > most:
+            raise InputError(
+                f"Layer {need.layer!r} must have {need.parameter} at most {most} to run on "
+                f"{micro} lanes, not {need.value} ({need.why})"
+            )
+    return found
+
+
+def check_codebooks(program: Program) -> None:
+    """Refuse a codebook that `shift_add` cannot do with shifts."""
+    for layer in program.layers:
+        if isinstance(layer, MacLayer) and layer.codebook is not None:
+            levels = layer.codebook.levels
+            if shift_factor(levels) is None:
+                raise InputError(
+                    f"Layer {layer.name!r} must have a codebook of levels 0, +-2^s, +-C*2^s, one "
+                    f"odd C (PoT, POST), to run on shift_add, not {levels}"
+                )
+
+
+def check_program(arch: Arch, program: Program) -> None:
+    """Refuse `program` if `arch` is too small for one of its layers."""
+    for need in demands(arch.micro, program, rows=arch.rows, cols=arch.cols):
+        if need.parameter == "weight_width" and arch.micro is Micro.UNIFORM:
+            continue  # levels are stored: no lane ever sees a code
+        owner = arch.requant if need.parameter in REQUANT_FIELDS else arch
+        available = getattr(owner, need.parameter)
+        if available < need.value:
+            raise InputError(
+                f"Arch {need.parameter} must be at least {need.value} for layer {need.layer!r}, "
+                f"not {available} ({need.why})"
+            )
+
+
+def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
+    name = layer.name
+    assert layer.output is not None
+    low, high = program.acc_bounds(name)
+    yield Need("acc_width", program.acc_width(name), name, f"sums in {low}..{high}")
+    direct = layer.kind is LayerKind.THRESHOLD  # its codes go straight to the threshold unit
+    if not direct:
+        source = program.tensor_format(layer.input)
+        if source.signed:
+            raise InputError(
+                f"Layer {name!r} must read unsigned codes to run on the array, not tensor "
+                f"{layer.input!r} of {source.name}"
+            )
+        yield Need("act_width", source.width, name, _of(program, layer.input))
+    channels = layer.output.channels if direct else program.tensor_shape(name)[0]
+    yield Need("channels", channels, name, f"{channels} channels")
+    if isinstance(layer, MacLayer):
+        yield Need("level_width", max(2, layer.level_width), name, "its levels")
+        if layer.codebook is not None:
+            yield Need("weight_width", layer.weight_width, name, "its codebook")
+        if layer.skip is not None:
+            width = _signed_width(program.tensor_format(layer.skip.tensor))
+            yield Need("skip_width", width, name, _of(program, layer.skip.tensor))
+    for parameter, value in _output_needs(layer.output):
+        yield Need(parameter, value, name, "its output stage")
+
+
+def _of(program: Program, tensor: str) -> str:
+    """A tensor with its format, for messages."""
+    return f"tensor {tensor!r} is {program.tensor_format(tensor).name}"
+
+
+def _output_needs(output: Threshold | Requant) -> Iterator[tuple[str, int]]:
+    yield "out_width", _signed_width(output.format)
+    if isinstance(output, Threshold):
+        yield "threshold_width", output.width
+        return
+    yield "multiplier_width", _holding(*output.multiplier.tolist())
+    yield "bias_width", _holding(*output.bias.tolist())
+    yield "shift_max", output.shift
+    yield "skip_multiplier_width", _holding(output.skip_multiplier)
+
+
+def _signed_width(fmt: IntFormat) -> int:
+    return max(2, fmt.width + (not fmt.signed))
+
+
+def _holding(*values: int) -> int:
+    return max(2, IntFormat.holding(min(*values, -1), max(*values, 0)).width)

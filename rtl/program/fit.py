@@ -1,0 +1,100 @@
+"""The memories a program needs, and the refusal that names the one that is too small."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+from ...spec.errors import InputError
+from ...spec.program import INPUT, Program
+from ..arch.arch import Arch, Micro, RequantWidths
+from ..arch.storage import Storage
+from .demands import REQUANT_FIELDS, check_program, demands
+from .passes import Plan, plan
+
+NAMES = {
+    "code_width": ("stored activation code", "bits"),
+    "activation_words": ("activation memory", "words per bank"),
+    "weight_rows": ("weight-code memory", "rows per plane bank"),
+    "threshold_rows": ("threshold memory", "rows"),
+    "requant_rows": ("requant memory", "rows"),
+    "codebook_rows": ("codebook memory", "rows"),
+    "passes": ("descriptor memory", "rows"),
+}
+
+
+def needed(arch: Arch, made: Plan) -> Storage:
+    """The least memories for a plan."""
+    program = made.program
+    stored = [INPUT, *(name for name in made.placement.tensors if name != INPUT)]
+    planes = sum(entry.planes for entry in made.passes)
+    return Storage(
+        code_width=max(program.tensor_format(name).width for name in stored),
+        activation_words=made.placement.words,
+        weight_rows=max(1, -(-planes // arch.plane_banks)),
+        threshold_rows=made.tables.threshold_rows,
+        requant_rows=made.tables.requant_rows,
+        codebook_rows=made.tables.codebook_rows,
+        passes=len(made.passes),
+    )
+
+
+def with_memories(arch: Arch, program: Program) -> Arch:
+    """`arch` with the least memories that hold `program`."""
+    return replace(arch, storage=needed(arch, plan(arch, program)))
+
+
+def narrowest(
+    program: Program, *, rows: int, cols: int, micro: str = Micro.DECODE, memories: bool = True
+) -> Arch:
+    """The Arch with the least of everything on which `program` runs.
+
+    memories: False leaves `storage` as it is by default, for models that only cost the array: the
+    least memories need the whole plan of the program, seconds for millions of weights.
+    """
+    least: dict[str, int] = {"weight_width": 2, "level_width": 2, "act_width": 1}
+    least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
+    least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
+    least |= {"channels": 1}
+    if micro == Micro.BINNED:
+        least["bin_width"] = 1
+    size = Arch(rows=rows, cols=cols, micro=cast(Micro, micro))  # refuses a size or name
+    for need in demands(size.micro, program, rows=rows, cols=cols):
+        least[need.parameter] = max(least[need.parameter], need.value)
+    nested = {name: least.pop(name) for name in sorted(REQUANT_FIELDS)}
+    values: dict[str, Any] = {**least, "micro": micro}
+    arch = Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
+    return with_memories(arch, program) if memories else arch
+
+
+def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:
+    """The narrowest Arch on which each of `programs` runs."""
+    archs = [narrowest(p, rows=rows, cols=cols, micro=micro).to_dict() for p in programs]
+    merged = archs[0]
+    for other in archs[1:]:
+        merged = _larger(merged, other)
+    return Arch.from_dict(merged)
+
+
+def _larger(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _larger(value, other[key]) if isinstance(value, dict) else max(value, other[key])
+        for key, value in one.items()
+    }
+
+
+def check_storage(arch: Arch, program: Program) -> Plan:
+    """The plan of `program`; refuse whatever the accelerator cannot do, before anything is built.
+
+    Lanes and output stage (`check_program`), geometry (`passes.plan`), then memories that are too
+    small, by name and by how much.
+    """
+    check_program(arch, program)
+    made = plan(arch, program)
+    storage = needed(arch, made)
+    for name, (what, unit) in NAMES.items():
+        least, available = getattr(storage, name), getattr(arch.storage, name)
+        if available < least:
+            raise InputError(
+                f"Arch storage {name} must be at least {least} for this program, not {available}: "
+                f"the {what} is {least - available} {unit} too small"
+            )
+    return made

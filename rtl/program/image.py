@@ -1,0 +1,106 @@
+"""Memory image: every row that the load port writes before a network can start."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...spec.layers import MacLayer
+from ...spec.requant import Requant
+from ..accelerator.ports import Target, load_layout
+from ..arch.arch import Arch
+from ..layouts.descriptor import pass_layout, with_row_numbers
+from ..layouts.payloads import requant_layout, threshold_layout
+from ..layouts.words import requant_words, threshold_words
+from ..timing.tables import has_rows, output_of, uses_codebook
+from .passes import Plan
+
+Row = tuple[int, int, int]
+"""(target, row, data)."""
+
+
+def memory_image(arch: Arch, plan: Plan) -> list[Row]:
+    """All rows, memory by memory."""
+    arch = with_row_numbers(arch)
+    return [
+        *_passes(arch, plan),
+        *_codebooks(arch, plan),
+        *_parameters(arch, plan),
+        *_padding(arch, plan),
+        *_weights(arch, plan),
+    ]
+
+
+def image_lines(arch: Arch, rows: list[Row]) -> str:
+    """The rows as `$readmemh` lines of `load_layout`."""
+    layout = load_layout(arch)
+    row_at, data_at = layout["row"].offset, layout["data"].offset
+    digits = -(-layout.size // 4)
+    return "".join(
+        f"{target | row << row_at | data << data_at:0{digits}x}\n" for target, row, data in rows
+    )
+
+
+def _passes(arch: Arch, plan: Plan) -> Iterator[Row]:
+    layout = pass_layout(arch)
+    address = (1 << layout["feed"].shape["start"].width) - 1
+    for number, entry in enumerate(plan.passes):
+        word = dict(entry.word)
+        if word["feed"]:
+            word["feed"] = {**word["feed"], "start": word["feed"]["start"] & address}
+        yield Target.PASSES, number, layout.const(word).as_bits()
+
+
+def _codebooks(arch: Arch, plan: Plan) -> Iterator[Row]:
+    mask = (1 << arch.level_width) - 1
+    for layer in plan.program.layers:
+        if uses_codebook(arch, layer):
+            assert isinstance(layer, MacLayer)
+            assert layer.codebook is not None
+            base = plan.tables.codebooks[layer.name]
+            for code, level in enumerate(layer.codebook.levels):
+                yield Target.CODEBOOKS, base + code, level & mask
+
+
+def _parameters(arch: Arch, plan: Plan) -> Iterator[Row]:
+    for layer in plan.program.layers:
+        if not has_rows(plan.program, layer):
+            continue
+        output, base = output_of(layer), plan.tables.parameters[layer.name]
+        requant = isinstance(output, Requant)
+        layout = requant_layout(arch) if requant else threshold_layout(arch)
+        make = requant_words if requant else threshold_words
+        for word in make(arch, output, output.channels):
+            row = base + word["channel"]
+            bits = layout.const(word | {"channel": 0}).as_bits() >> arch.channel_width
+            yield Target.REQUANTS if requant else Target.THRESHOLDS, row, bits
+
+
+def _padding(arch: Arch, plan: Plan) -> Iterator[Row]:
+    """Words of padding codes, in both banks."""
+    width = arch.storage.code_width
+    for name, region in plan.placement.pads.items():
+        layer = plan.program.layer(name)
+        assert isinstance(layer, MacLayer)
+        assert layer.pad_codes is not None
+        codes = np.zeros(region.words * arch.rows, np.int64)
+        codes[: layer.in_channels] = layer.pad_codes
+        for word, lanes in enumerate(codes.reshape(region.words, arch.rows).tolist()):
+            bits = sum(code << lane * width for lane, code in enumerate(lanes))
+            for bank in (0, 1):
+                yield Target.ACTIVATIONS + bank, region.base + word, bits
+
+
+def _weights(arch: Arch, plan: Plan) -> Iterator[Row]:
+    """Bit planes, plane p in row p // banks of bank p mod banks."""
+    banks = arch.plane_banks
+    plane = 0
+    for entry in plan.passes:
+        if entry.fields is None:
+            continue
+        beats = entry.fields.reshape(-1, arch.cols * arch.rows)
+        shifts = np.arange(entry.weight_width)[:, None]
+        bits = (beats[:, None, :] >> shifts & 1).reshape(-1, beats.shape[1]).astype(np.uint8)
+        for packed in np.packbits(bits, axis=1, bitorder="little"):
+            value = int.from_bytes(packed.tobytes(), "little")
+            yield Target.WEIGHTS + plane % banks, plane // banks, value
+            plane += 1

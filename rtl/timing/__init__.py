@@ -1,0 +1,1 @@
+"""Cycles: schedules, tiles, closed forms of layers and networks."""

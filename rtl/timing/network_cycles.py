@@ -1,0 +1,152 @@
+"""Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...spec.layers import LayerKind, MacLayer, PoolLayer
+from ...spec.program import INPUT, Program
+from ...spec.requant import Requant
+from ..arch.arch import Arch
+from .elementwise import least, most
+from .schedule import layer_schedule
+from .tables import uses_codebook
+from .tiling import Tile, layer_tiles
+from .timing import (
+    MAX_POOL_LATENCY,
+    OPERAND_LATENCY,
+    PASS_OVERHEAD,
+    array_latency,
+    build_stall,
+    output_latency,
+)
+
+SUMMED = (
+    "cycles", "beats", "drain_stalls", "passes", "groups", "drained", "column_beats",
+    "column_blocks",
+)  # fmt: skip
+"""What a layer's tiles add up to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorCycles:
+    """Time of all passes of one layer (or of the input), from fetch to last code, and what is done
+    in it: the schedule that events are counted from.
+    """
+
+    name: str
+    kind: str
+    cycles: int
+    beats: int = 0
+    """Accepted by the array."""
+    drain_stalls: int = 0
+    """Cycles in which the array waits for the drain."""
+    passes: int = 1
+    groups: int = 0
+    """How often the columns finish a sum, all of them at once."""
+    drained: int = 0
+    """Sums that pass the drain, those of idle columns too."""
+    column_beats: int = 0
+    """Beats, summed over the columns whose sums belong to an output channel."""
+    column_blocks: int = 0
+    """Blocks of `cols` output channels."""
+    words: int = 0
+    """That a max pool reads."""
+
+
+def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
+    """The input and every layer, in order, with streams that never wait.
+
+    Every pass costs PASS_OVERHEAD, every codebook a cycle per level. Then:
+
+        input      a cycle per code
+        threshold  OPERAND_LATENCY + codes + latency of the output stage
+        max_pool   OPERAND_LATENCY + words of all windows + MAX_POOL_LATENCY
+        others     per tile of `blocks` column blocks and D beats per sum, G = blocks * pixels, B
+                   cycles per beat and W = D * B + final cycles per sum (`rtl.timing.schedule`):
+                   OPERAND_LATENCY + build stall (product_table) + (D - 1) * B + 1
+                   + (G - 1) * max(W, cols) + array latency + cols - 1
+                   and (G - 1) * max(0, cols - W) stalls
+    """
+    channels, height, width = program.input_shape
+    codes = channels * height * width
+    found = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
+    found += [_layer(arch, program, layer) for layer in program.layers]
+    return found
+
+
+def _layer(arch: Arch, program: Program, layer: object) -> TensorCycles:
+    assert isinstance(layer, MacLayer | PoolLayer) or layer.kind is LayerKind.THRESHOLD
+    if layer.kind is LayerKind.THRESHOLD:
+        cycles = _direct(arch, program, layer.name, requant=isinstance(layer.output, Requant))
+        return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
+    if layer.kind is LayerKind.MAX_POOL:
+        return _max_pool(arch, program, layer)
+    return _sums(arch, program, layer)
+
+
+def _direct(arch: Arch, program: Program, name: str, *, requant: bool) -> int:
+    channels, height, width = program.tensor_shape(name)
+    latency = output_latency(arch, requant=requant)
+    return PASS_OVERHEAD + OPERAND_LATENCY + channels * height * width + latency
+
+
+def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
+    channels, height, width = program.tensor_shape(layer.name)
+    words = -(-channels // arch.rows) * height * width * layer.kernel**2
+    cycles, passes = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY, 1
+    if layer is program.layers[-1]:  # the result leaves in a pass of its own
+        cycles += _direct(arch, program, layer.name, requant=True)
+        passes = 2
+    return TensorCycles(
+        name=layer.name, kind=str(layer.kind), cycles=cycles, passes=passes, words=words
+    )
+
+
+def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
+    channels = program.tensor_shape(layer.input)[0]
+    _, height, width = program.tensor_shape(layer.name)
+    pool = isinstance(layer, PoolLayer)
+    if (pool or layer.groups > 1) and not isinstance(arch.rows, int):
+        return _one_by_one(arch, program, layer)
+    kernel = layer.kernel**2 if pool else layer.kernel[0] * layer.kernel[1]
+    work = layer_schedule(arch, program, layer)
+    latency = array_latency(arch, requant=isinstance(layer.output, Requant), work=work)
+    cycles = 0 if pool or not uses_codebook(arch, layer) else len(layer.codebook.levels)
+    found = _tiles(layer, channels, arch)
+    outputs = channels if pool else layer.out_channels
+    beats = stalls = sums = column_beats = 0
+    for tile in found:
+        depth, groups = kernel * tile.input_blocks, tile.blocks * height * width
+        busy = work.group_cycles(depth)
+        cycles += PASS_OVERHEAD + OPERAND_LATENCY + build_stall(arch)
+        cycles += (depth - 1) * work.beat_cycles + 1 + (groups - 1) * most(busy, arch.cols)
+        cycles += latency + arch.cols - 1
+        beats += groups * depth
+        stalls += (groups - 1) * most(0, arch.cols - busy)
+        sums += groups
+        columns = least(outputs - tile.first, tile.blocks * arch.cols)
+        column_beats += columns * height * width * depth
+    return TensorCycles(
+        name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls,
+        passes=len(found), groups=sums, drained=sums * arch.cols, column_beats=column_beats,
+        column_blocks=sums // (height * width),
+    )  # fmt: skip
+
+
+def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]:
+    """Tiles of the layer; a single one without groups, in arithmetic that vectors know too."""
+    if isinstance(layer, PoolLayer) or layer.groups > 1:
+        return layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
+    blocks, input_blocks = -(-layer.out_channels // arch.cols), -(-channels // arch.rows)
+    return [Tile(first=0, blocks=blocks, input_block=0, input_blocks=input_blocks)]
+
+
+def _one_by_one(points: Any, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
+    """Vectors of `cost.estimate.points`, where the number of tiles itself depends on the array."""
+    each = [_sums(arch, program, layer) for arch in points.arrays]
+    vectors = {
+        name: np.array([getattr(found, name) for found in each], np.int64) for name in SUMMED
+    }
+    return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)

@@ -1,0 +1,84 @@
+"""Tables: what a layer keeps in the parameter, codebook and weight memories, and in which rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...spec.formats import IntFormat
+from ...spec.layers import MacLayer, PoolLayer
+from ...spec.program import Program
+from ...spec.requant import Requant
+from ..arch.arch import Arch, Micro
+
+LOGITS = IntFormat(width=32, signed=True)
+OUTPUT = Requant(multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), shift=0, out=LOGITS)
+"""How the codes of a last max pool reach the result: unchanged."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tables:
+    """First row of every layer's parameters and codebook, and the rows in all."""
+
+    parameters: dict[str, int]
+    codebooks: dict[str, int]
+    threshold_rows: int
+    requant_rows: int
+    codebook_rows: int
+
+
+def output_of(layer: Any) -> Any:
+    """The output stage that a layer's parameter rows hold; that of the result for a max pool."""
+    return OUTPUT if layer.output is None else layer.output
+
+
+def has_rows(program: Program, layer: Any) -> bool:
+    """Does the layer use parameter rows? A max pool only when its codes are the result."""
+    return layer.output is not None or layer is program.layers[-1]
+
+
+def tables_of(arch: Arch, program: Program) -> Tables:
+    parameters, codebooks = {}, {}
+    rows = {True: 0, False: 0}  # of the requant and threshold memories
+    levels = 0
+    for layer in program.layers:
+        if has_rows(program, layer):
+            requant = isinstance(output_of(layer), Requant)
+            parameters[layer.name] = rows[requant]
+            rows[requant] += output_of(layer).channels
+        if uses_codebook(arch, layer):
+            codebooks[layer.name] = levels
+            levels += len(layer.codebook.levels)
+    return Tables(
+        parameters=parameters,
+        codebooks=codebooks,
+        threshold_rows=max(1, rows[False]),
+        requant_rows=max(1, rows[True]),
+        codebook_rows=max(1, levels),
+    )
+
+
+def uses_codebook(arch: Arch, layer: Any) -> bool:
+    """Are the layer's weights stored as codes that the lanes look up?"""
+    return (
+        isinstance(layer, MacLayer)
+        and layer.codebook is not None
+        and arch.micro is not Micro.UNIFORM
+    )
+
+
+def stored_width(arch: Arch, layer: MacLayer | PoolLayer) -> int:
+    """Bits of a stored weight: of a code, of a level, of the level 1 of average pooling."""
+    if isinstance(layer, PoolLayer):
+        return 2
+    return layer.weight_width if uses_codebook(arch, layer) else layer.level_width
+
+
+def stored_weights(arch: Arch, layer: MacLayer | PoolLayer, channels: int) -> tuple[Any, int]:
+    """((Cout, Cin/groups, kh, kw) fields, their width): codes, or levels as two's complement."""
+    width = stored_width(arch, layer)
+    if isinstance(layer, PoolLayer):
+        return np.ones((channels, 1, 1, 1), np.int64), width
+    if uses_codebook(arch, layer):
+        return np.asarray(layer.weights, dtype=np.int64), width
+    return layer.levels & ((1 << width) - 1), width

@@ -1,0 +1,103 @@
+"""Tiling: how a layer with sums is cut into column blocks, each reading a range of input blocks."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+
+from ...spec.formats import Int64Array
+from ...spec.layers import MacLayer, PoolLayer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tile:
+    """`blocks` column blocks from output channel `first`, over the same input channel blocks."""
+
+    first: int
+    blocks: int
+    input_block: int
+    input_blocks: int
+
+
+def tiles(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> list[Tile]:
+    """Tiles of a layer: one where every output reads every input, several with groups.
+
+    A column block reads the input blocks that hold the channels of its outputs' groups.
+    """
+    per_out, per_in = outputs // groups, inputs // groups
+    ranges = []
+    for first in range(0, outputs, cols):
+        last = min(first + cols, outputs) - 1
+        low = first // per_out * per_in
+        high = (last // per_out + 1) * per_in - 1
+        ranges.append((first, low // rows, high // rows - low // rows + 1))
+    found = []
+    for (block, count), members in groupby(ranges, key=lambda entry: entry[1:]):
+        firsts = [first for first, _, _ in members]
+        found.append(
+            Tile(first=firsts[0], blocks=len(firsts), input_block=block, input_blocks=count)
+        )
+    return found
+
+
+def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: int) -> list[Tile]:
+    """Tiles of a layer on the array; average pooling sums every channel on its own."""
+    if isinstance(layer, PoolLayer):
+        return tiles(channels, channels, channels, rows=rows, cols=cols)
+    return tiles(layer.out_channels, layer.in_channels, layer.groups, rows=rows, cols=cols)
+
+
+def block_pairs(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> int:
+    """Column blocks times the input blocks that each of them reads: beats of a kernel position."""
+    if groups == 1:
+        return -(-outputs // cols) * -(-inputs // rows)
+    return _grouped_pairs(outputs, inputs, groups, rows, cols)
+
+
+@lru_cache(maxsize=65536)
+def _grouped_pairs(outputs: int, inputs: int, groups: int, rows: int, cols: int) -> int:
+    found = tiles(outputs, inputs, groups, rows=rows, cols=cols)
+    return sum(tile.blocks * tile.input_blocks for tile in found)
+
+
+def used_lanes(layer: MacLayer | PoolLayer, channels: int, *, rows: int) -> dict[int, int]:
+    """How many of the input blocks of all outputs have so many lanes with a weight.
+
+    A group's channels need not begin at a block's first lane; 16 channels on 4 rows beginning at
+    lane 2 lie in five blocks: 2, 4, 4, 4 and 2 lanes.
+    """
+    if isinstance(layer, PoolLayer):
+        return {1: channels}
+    groups, per_in = layer.groups, layer.in_channels // layer.groups
+    return _used_lanes(layer.out_channels // groups, per_in, groups, rows)
+
+
+@lru_cache(maxsize=65536)
+def _used_lanes(per_out: int, per_in: int, groups: int, rows: int) -> dict[int, int]:
+    found: Counter[int] = Counter()
+    for group in range(groups):
+        first = min(per_in, rows - group * per_in % rows)
+        full, rest = divmod(per_in - first, rows)
+        found.update({first: per_out})
+        found.update({rows: full * per_out})
+        found.update({rest: per_out if rest else 0})
+    return {lanes: blocks for lanes, blocks in found.items() if blocks}
+
+
+def tile_fields(tile: Tile, fields: Int64Array, groups: int, *, rows: int, cols: int) -> Int64Array:
+    """(blocks, kh*kw, input_blocks, cols, rows) weight fields of a tile.
+
+    fields: (Cout, Cin/groups, kh, kw). Lanes without a weight are 0, which gates them.
+    """
+    outputs, per_in, kernel_h, kernel_w = fields.shape
+    per_out = outputs // groups
+    low = tile.input_block * rows
+    dense = np.zeros((tile.blocks * cols, kernel_h, kernel_w, tile.input_blocks * rows), np.int64)
+    for column in range(min(tile.blocks * cols, outputs - tile.first)):
+        output = tile.first + column
+        start = output // per_out * per_in - low
+        dense[column, :, :, start : start + per_in] = fields[output].transpose(1, 2, 0)
+    shape = (tile.blocks, cols, kernel_h * kernel_w, tile.input_blocks, rows)
+    return np.ascontiguousarray(dense.reshape(shape).transpose(0, 2, 3, 1, 4))

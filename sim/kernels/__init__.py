@@ -1,0 +1,1 @@
+"""Numba kernels: sources in LLVM and plain Python, vector and portable."""

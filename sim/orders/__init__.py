@@ -1,0 +1,1 @@
+"""Plain models of the hardware's own order of summation."""

@@ -1,0 +1,1 @@
+"""Programs as bytes: packed codes, descriptors of layers, the program file."""

@@ -1,0 +1,1 @@
+"""What every room asks of the host: files, locks, caches, limits of memory, texts of foreigners."""

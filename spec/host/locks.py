@@ -1,0 +1,99 @@
+"""Locks of the kernel (flock), which end with their process: on handles, and on whole folders."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError
+
+NAME = ".lock"
+"""Empty file in the folder, removed at the end; the lock on it ends with the process."""
+_BUSY = (errno.EAGAIN, errno.EACCES)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
+"""Of file systems that have none."""
+
+
+def lock(handle: int, *, wait: bool) -> bool:
+    """Whether the exclusive lock on an open file or folder is ours; wait: until it is free.
+
+    A file system, or a system, without locks gives none: then nothing waits.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if wait and error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def sole_owner(folder: str | Path) -> Iterator[None]:
+    """Hold the folder (made if it is missing); another owner, alive, is an `InputError`.
+
+    The kernel's lock (flock) ends with its process, however that ends: nothing is left to remove.
+    Where a file system has no locks (some network file systems), one line says so and the block
+    runs without.
+    """
+    path = Path(folder) / NAME
+    handle = _open(path)
+    try:
+        _lock(handle, folder)
+        while not _is_file_at(handle, path):  # its owner removed it between opening and locking
+            os.close(handle)
+            handle = _open(path)
+            _lock(handle, folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while the lock is held: nobody else's file
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(
+            f"Output folder must be writable, not {str(path.parent)!r}: {error.strerror}"
+        ) from error
+
+
+def _is_file_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int, folder: str | Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        _warn(folder, "this system has no flock")
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            raise InputError(
+                f"Output folder must be used by one command at a time, not {str(folder)!r}, which "
+                "another one works in: wait for it, end it, or choose another folder"
+            ) from error
+        _warn(folder, str(error.strerror))
+
+
+def _warn(folder: str | Path, why: str) -> None:
+    print(
+        f"adqhw: folder {str(folder)!r} cannot be locked ({why}): start no other command in it",
+        file=sys.stderr,
+    )

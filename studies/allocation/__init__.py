@@ -1,0 +1,1 @@
+"""Allocations side by side."""

@@ -1,0 +1,1 @@
+"""Bit budgets: accuracy against energy, break-even."""

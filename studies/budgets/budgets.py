@@ -1,0 +1,210 @@
+"""Bit budgets side by side: programs x micro-architectures x characterized libraries, as one table.
+
+Energy of the lane array by its gates (`gate_estimate`), of the on-chip memories by a technology
+table, both of whole images; what either leaves out is said on the page. A program runs on the array
+that the characterization was made for, so all rows of a library have the same widths.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...cost.estimate.estimate import Estimate, estimate, measure
+from ...cost.events.memories import memories
+from ...cost.technology.technology import Band, Technology
+from ...gates.model.estimate import (
+    ArrayEstimate,
+    Toggles,
+    array_estimate,
+    fitting,
+    golden_tensors,
+    layer_toggles,
+    untested,
+)
+from ...gates.model.library import GateLibrary
+from ...gates.model.output_estimate import output_estimate
+from ...rtl.arch.arch import Arch, Micro
+from ...rtl.program.demands import check_codebooks, check_program
+from ...rtl.program.fit import narrowest
+from ...rtl.timing.network_cycles import network_cycles
+from ...spec.errors import InputError
+from ...spec.formats import IntArray
+from ...spec.layers import MacLayer
+from ...spec.program import Program
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidate:
+    """A program with what it gets right."""
+
+    name: str
+    program: Program
+    top1: float
+    """Percent of the test images, by the integer program."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerCost:
+    """One layer with weights, one image."""
+
+    name: str
+    code_bits: int | None
+    """Of a stored code; None: the layer's weights are stored levels on every array."""
+    depth: int
+    """Beats of a sum."""
+    array_pj: Band
+    weight_bits_read: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One program on one array in one library, one image."""
+
+    program: str
+    top1: float
+    weight_bits: float
+    library: str
+    micro: str
+    cycles: int
+    array_pj: Band
+    memory_pj: Band
+    area_um2: float
+    output_pj: Band | None = None
+    """Threshold and requant unit; None: not characterized."""
+    plain: bool = False
+    """The weights are uniform ones: every codebook is a grid of whole steps."""
+    layers: tuple[LayerCost, ...] = ()
+    weight_bit_fj: Band | None = None
+    """To read one bit of the weight memory, by the technology table."""
+
+    @property
+    def shared_pj(self) -> Band:
+        """Beside the array: priced by one table for every micro-architecture."""
+        return self.memory_pj if self.output_pj is None else self.memory_pj + self.output_pj
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "program": self.program,
+            "top1": self.top1,
+            "weight_bits": self.weight_bits,
+            "plain": self.plain,
+            "library": self.library,
+            "micro": self.micro,
+            "cycles": self.cycles,
+            "array_pj": self.array_pj.as_dict(),
+            "memory_pj": self.memory_pj.as_dict(),
+            "area_um2": self.area_um2,
+            "output_pj": None if self.output_pj is None else self.output_pj.as_dict(),
+            "layers": [asdict(layer) for layer in self.layers],
+        }
+
+
+def rows_of(
+    candidate: Candidate,
+    libraries: Mapping[str, GateLibrary],
+    technology: Technology,
+    images: IntArray,
+    *,
+    rows: int,
+    cols: int,
+    left_out: list[str] | None = None,
+) -> list[Row]:
+    """Rows of every library and micro-architecture that the program can use.
+
+    images: (N, C, H, W) codes whose operands and activity are counted. left_out: is told which
+    characterizations are too narrow for the program, and why.
+    """
+    program = candidate.program
+    activity, tensors = measure(program, images), golden_tensors(program, images)
+    moved: dict[Arch, Toggles] = {}  # the same in every library
+    found = []
+    for library in libraries.values():
+        for micro in library.arrays:
+            if not usable(program, micro):
+                continue
+            arch = narrowest(program, rows=rows, cols=cols, micro=micro)
+            wide, fit = fitting(arch, library.arrays)
+            if left_out is not None and (reason := too_narrow(wide, program)):
+                left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
+                continue
+            if reason := untested(wide, fit):
+                raise InputError(f"Array must be of a size with known errors: {reason}")
+            if wide not in moved:
+                moved[wide] = layer_toggles(program, wide, tensors)
+            gates = array_estimate(program, wide, fit, moved[wide])
+            events = estimate(program, arch, technology, activity=activity)
+            behind = library.units and output_estimate(program, arch, library.units, tensors)
+            found.append(
+                Row(
+                    program=candidate.name,
+                    top1=candidate.top1,
+                    weight_bits=program.average_weight_bits,
+                    library=library.name,
+                    micro=micro,
+                    cycles=events.cycles,
+                    array_pj=gates.energy_pj,
+                    memory_pj=events.energy.split["memory"],
+                    area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
+                    output_pj=behind.energy_pj if behind else None,
+                    plain=uniform_weights(program),
+                    layers=_layer_costs(program, arch, gates, events),
+                    weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
+                )
+            )
+    return found
+
+
+def _layer_costs(
+    program: Program, arch: Arch, gates: ArrayEstimate, events: Estimate
+) -> tuple[LayerCost, ...]:
+    read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
+    models = {model.name: model for model in network_cycles(arch, program)}
+    found = []
+    for array in gates.layers:
+        layer = program.layer(array.name)
+        assert isinstance(layer, MacLayer)  # `mac_layers`
+        found.append(
+            LayerCost(
+                name=array.name,
+                code_bits=None if layer.codebook is None else layer.weight_width,
+                depth=-(-models[array.name].beats // models[array.name].groups),
+                array_pj=array.energy_pj,
+                weight_bits_read=float(read[array.name]),
+            )
+        )
+    return tuple(found)
+
+
+def uniform_weights(program: Program) -> bool:
+    """Whether every codebook's levels are all the multiples of one step that its codes reach."""
+    for layer in program.layers:
+        table = getattr(layer, "codebook", None)
+        if table is None:
+            continue
+        levels = np.unique(table.levels)
+        steps = np.unique(np.diff(levels))
+        if len(steps) > 1 or (levels % steps[0]).any():
+            return False
+    return True
+
+
+def too_narrow(arch: Arch, program: Program) -> str:
+    """Why the program does not fit the array; empty: it does."""
+    try:
+        check_program(arch, program)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def usable(program: Program, micro: str) -> bool:
+    """Whether the program's codebooks suit the micro-architecture."""
+    if micro != Micro.SHIFT_ADD:
+        return True
+    try:
+        check_codebooks(program)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,181 @@
+"""The page of `adqhw bench budgets`: a table, and a verdict in words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...cost.technology.technology import BAND_KEYS, Band, Technology
+from ...rtl.arch.arch import Micro
+from .. import markdown
+from .break_even import break_even_lines, break_evens
+from .budgets import Row
+
+HEAD = """# Bit budgets
+
+Written by `{command}`; do not edit.
+
+Programs on {size} arrays, one image. **array**: lanes, adder trees, accumulators, codebook and
+control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
+worst error on layers that were not fitted. **output**: threshold and requant unit by their gates,
+likewise. Neither has glitches, placed wires or a clock tree. **memory**: on-chip memories,
+technology table {technology} ({node}) in every row, corners as the bar. DRAM is in none. *x
+uniform*: against the row of the same program and library whose lanes multiply stored levels,
+expected values. Where the library is of another node than the memories, their sum mixes nodes. A
+verdict takes the array's bars whole, memories and output stage at each corner, the same one for
+both: one table prices them.
+"""
+AGAINST_PLAIN = "Learned codebooks against plain weights on plain multipliers, top-1 within 0.5"
+SECOND = "-break-even"
+EQUAL_POINTS = 0.5
+"""Programs so close in top-1 count as equally accurate: 10,000 images decide about 0.3 points."""
+BREAK_EVEN = """Each program on look-up against itself on `uniform`: the same answers.
+**fJ/bit**: what a read of a weight bit must cost for look-up to draw as little (its array's extra
+energy over the weight bits it does not read; the bar takes both arrays' bars apart; below 0:
+look-up wins with free memories). Beside it the memory's price. Weights are read again for every
+pixel here; of an array that keeps them for as many pixels as the last column says, some layer gains
+nothing by look-up. Tables are loaded once per layer and counted in the table above, not here.
+"""
+COLUMNS = (
+    ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
+    ("micro", "---"), ("cycles", "---:"), ("array uJ", "---:"), ("output uJ", "---:"),
+    ("memory uJ", "---:"), ("array x uniform", "---:"), ("all x uniform", "---:"),
+    ("logic mm2", "---:"),
+)  # fmt: skip
+
+
+def page(
+    found: Sequence[Row],
+    technology: Technology,
+    size: str,
+    command: str,
+    pictures: Sequence[Path] = (),
+    left_out: Sequence[str] = (),
+) -> str:
+    """The table as Markdown, with a verdict per library and program.
+
+    pictures: files beside it, as `budgets_plot.write_pictures` names them. left_out: what was
+    characterized too narrow, and why.
+    """
+    head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
+    lines = [head, *markdown.head(COLUMNS)]
+    plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
+    for row in found:
+        base = plain.get((row.library, row.program))
+        lines.append(markdown.row([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
+    if left_out:
+        lines += ["", "Not in the table, characterized too narrow:", ""]
+        lines += [f"- {text}" for text in left_out]
+    lines += _shown(pictures, "top-1 against energy", second=False)
+    plain = against_plain(found)
+    if plain:
+        lines += ["", f"## {AGAINST_PLAIN}", "", *plain]
+    breaks = break_evens(found)
+    if breaks:
+        lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
+        lines += _shown(pictures, "break-even price by layer", second=True)
+    return "\n".join([*lines, "", "## Verdict", "", *verdicts(found), ""])
+
+
+def break_even_path(picture: Path) -> Path:
+    """Of the second picture, beside the first."""
+    return picture.with_name(f"{picture.stem}{SECOND}{picture.suffix}")
+
+
+def _shown(pictures: Sequence[Path], what: str, *, second: bool) -> list[str]:
+    """The Markdown of the first or of the second picture, if it is among them."""
+    return [
+        text
+        for path in pictures
+        if path.stem.endswith(SECOND) == second
+        for text in ("", f"![{what}]({path.name})")
+    ]
+
+
+def against_plain(found: Sequence[Row]) -> list[str]:
+    """Learned programs' best look-ups against plain weights on plain multipliers.
+
+    Of every plain program those within `EQUAL_POINTS` of its top-1. Energies as in a verdict: the
+    array's bars whole, what is shared at each corner.
+    """
+    lines = []
+    for base in (r for r in found if r.plain and r.micro == Micro.UNIFORM):
+        rivals = [
+            r
+            for r in found
+            if r.library == base.library
+            and not r.plain
+            and abs(r.top1 - base.top1) <= EQUAL_POINTS + 1e-9
+        ]
+        for name in dict.fromkeys(r.program for r in rivals):
+            mine = [r for r in rivals if r.program == name and r.micro != Micro.UNIFORM]
+            if mine:
+                best = min(mine, key=lambda r: (r.array_pj + r.shared_pj).expected)
+                lines.append(_compared(best, base))
+    return lines
+
+
+def _compared(row: Row, base: Row) -> str:
+    ours, theirs = row.array_pj + row.shared_pj, base.array_pj + base.shared_pj
+    factor = ours.expected / theirs.expected
+    below = all(_corner(row, "high", c) < _corner(base, "low", c) for c in BAND_KEYS)
+    above = all(_corner(row, "low", c) > _corner(base, "high", c) for c in BAND_KEYS)
+    said = "wins" if below else "loses" if above else "bars overlap: no verdict"
+    return (
+        f"- {row.library}: {row.program} ({row.weight_bits:.2f} bits) on {row.micro} against "
+        f"{base.program} ({base.weight_bits:.2f} bits) on {base.micro}: {factor:.2f}x the energy "
+        f"({said}), array alone {row.array_pj.expected / base.array_pj.expected:.2f}x; top-1 "
+        f"{row.top1 - base.top1:+.2f} points."
+    )
+
+
+def _corner(row: Row, array: str, shared: str) -> float:
+    return float(getattr(row.array_pj, array) + getattr(row.shared_pj, shared))
+
+
+def verdicts(found: Sequence[Row]) -> list[str]:
+    """In words: what draws least, and whether the bars leave a doubt."""
+    lines = []
+    for library, program in dict.fromkeys((r.library, r.program) for r in found):
+        rows = [r for r in found if (r.library, r.program) == (library, program)]
+        array, both = _least(rows, memories=False), _least(rows, memories=True)
+        lines.append(
+            f"- {library}, {program}: least of the array {array}; with memories and output stage "
+            f"{both}."
+        )
+    return lines
+
+
+def _least(rows: Sequence[Row], *, memories: bool) -> str:
+    """The first against the second. One table prices the memories of both: they err alike."""
+
+    def corner(row: Row, array: str, memory: str) -> float:
+        other = getattr(row.shared_pj, memory) if memories else 0.0
+        return float(getattr(row.array_pj, array) + other)
+
+    order = sorted(rows, key=lambda row: corner(row, "expected", "expected"))
+    if len(order) == 1:
+        return f"{order[0].micro} (alone)"
+    first, second = order[:2]
+    gain = 1 - corner(first, "expected", "expected") / corner(second, "expected", "expected")
+    apart = all(corner(first, "high", c) < corner(second, "low", c) for c in BAND_KEYS)
+    said = "bars apart" if apart else "bars overlap: no verdict"
+    return f"{first.micro} ({100 * gain:.0f} % below {second.micro}, {said})"
+
+
+def _facts(row: Row) -> list[str]:
+    return [
+        row.library, row.program, f"{row.top1:.2f}", f"{row.weight_bits:.2f}", row.micro,
+        f"{row.cycles:,}", _micro_joule(row.array_pj),
+        "-" if row.output_pj is None else _micro_joule(row.output_pj), _micro_joule(row.memory_pj),
+    ]  # fmt: skip
+
+
+def _ratios(row: Row, base: Row | None) -> list[str]:
+    if base is None:
+        return ["-", "-"]
+    array = row.array_pj.expected / base.array_pj.expected
+    both = (row.array_pj + row.shared_pj).expected / (base.array_pj + base.shared_pj).expected
+    return [f"{array:.2f}", f"{both:.2f}"]
+
+
+def _micro_joule(band: Band) -> str:
+    return f"{band.expected / 1e6:.2f} ({band.low / 1e6:.2f}-{band.high / 1e6:.2f})"

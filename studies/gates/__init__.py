@@ -1,0 +1,1 @@
+"""Errors of the gate model, glitches, OpenSTA beside it."""

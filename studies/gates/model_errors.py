@@ -1,0 +1,178 @@
+"""How far characterizations are off on what they were not fitted to: read again from their files.
+
+The test rows of `[micro.NAME]` and `[unit.NAME]` hold what the gates drew and what the fit says;
+errors are taken anew from these two, not from the summaries beside them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...gates.array.streams import RANDOM, REAL
+from ...gates.model.characterization_file import read_content, read_tables
+from ...gates.model.fit import Errors
+from ...spec.errors import InputError
+from ...spec.host.reading import LEAST, MOST
+from ...spec.host.text import one_line, printable, shown
+from .. import markdown
+
+MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
+"""Percent; what the project promises of its model."""
+KINDS = {"micro": "pj_per_mac", "unit": "pj_per_output"}
+"""Tables of a file, and what energies of their rows are per."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """One micro-architecture, or one unit of the output stage, in one library."""
+
+    library: str
+    name: str
+    array: str
+    """`16x16`; empty for a unit."""
+    program: str
+    """Digest of the program whose layers were played."""
+    cells: int
+    area_mm2: float
+    area_error: float | None
+    """Percent, signed; a unit's area is measured, not predicted."""
+    layers: dict[str, float]
+    """Signed error in percent by layer, real operands."""
+    random: dict[str, float]
+    """The same with random operands."""
+
+    @property
+    def errors(self) -> Errors:
+        """Of the layers with real operands."""
+        return _summed(self.layers)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the limits hold."""
+        area = abs(self.area_error or 0.0)
+        found = self.errors
+        small = found.median <= MEDIAN_LIMIT and abs(found.worst) <= WORST_LIMIT
+        return small and area <= AREA_LIMIT
+
+
+def subjects(path: Path) -> list[Subject]:
+    """Everything that a file of `adqhw characterize` is about."""
+    content = read_content(path)
+    kind = "unit" if "unit" in content else "micro"
+    library, tables = read_tables(path, kind)
+    about = content["characterization"]
+    return [_subject(str(path), kind, library, name, about, tables[name]) for name in tables]
+
+
+def _subject(
+    where: str, kind: str, library: str, name: str, about: dict[str, Any], table: dict[str, Any]
+) -> Subject:
+    try:
+        area_key = "measured_area_um2" if kind == "micro" else "unit_area_um2"
+        size = [_number(side) for side in about["test_size"]] if kind == "micro" else []
+        area_error = table.get("area_error_percent")
+        real, random = (_errors(table["test"], KINDS[kind], name) for name in (REAL, RANDOM))
+        return Subject(
+            library=printable(library), name=printable(name),
+            array="x".join(f"{side:.0f}" for side in size), program=_text(about["program"]),
+            cells=int(_number(table["cells"])), area_mm2=_number(table[area_key]) / 1e6,
+            area_error=None if area_error is None else _number(area_error),
+            layers=_some(real), random=random,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(
+            f"Characterization {where!r}, {kind} {shown(name)} must have all that `adqhw "
+            f"characterize` writes, not lack or spoil {one_line(error)}"
+        ) from error
+
+
+def _errors(rows: Sequence[dict[str, Any]], per: str, operands: str) -> dict[str, float]:
+    """Percent by layer; the output stage plays real operands only and does not name them."""
+    return {
+        _text(row["layer"]): 100
+        * (_number(row[f"predicted_{per}"]) / _number(row[f"measured_{per}"]) - 1)
+        for row in rows
+        if row.get("operands", REAL) == operands
+    }
+
+
+def _number(value: object) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or (not LEAST <= abs(value) <= MOST and value != 0):  # type: ignore[arg-type]
+        raise TypeError(f"the number {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    """A name for a table of the page, on one line."""
+    if not isinstance(value, str):
+        raise TypeError(f"the text {shown(value)}")
+    return printable(value)
+
+
+def _some(layers: dict[str, float]) -> dict[str, float]:
+    if not layers:
+        raise ValueError("test rows with real operands")
+    return layers
+
+
+def _summed(percent: dict[str, float]) -> Errors:
+    ratios = np.array([*percent.values()]) / 100 + 1
+    return Errors.of(ratios, np.ones(len(ratios)))
+
+
+HEAD = f"""# The model of the gates against the gates
+
+Written by `{{command}}`; do not edit.
+
+Signed errors of the predicted energy, in percent of what the netlist drew, on whole layers and an
+image that were not fitted; arrays are of a size that was not fitted either. How it is measured:
+[gates](../gates.md). Limits: median {MEDIAN_LIMIT:.0f}, worst {WORST_LIMIT:.0f}, area
+{AREA_LIMIT:.0f}. **{{kept}} of {{all}}** keep them.
+"""
+COLUMNS = (
+    ("library", "---"), ("part", "---"), ("array", "---"), ("median error %", "---:"),
+    ("worst %", "---:"), ("worst, random operands %", "---:"), ("area error %", "---:"),
+    ("cells", "---:"), ("mm2", "---:"), ("program", "---"), ("limits", "---"),
+)  # fmt: skip
+
+
+def page(found: Sequence[Subject], command: str) -> str:
+    """Markdown: a line per subject, then every layer of every subject."""
+    kept = sum(subject.kept for subject in found)
+    head = HEAD.format(command=command, kept=kept, all=len(found))
+    return "\n".join(
+        [head, *markdown.head(COLUMNS), *(_line(subject) for subject in found), "", *_layers(found)]
+    )
+
+
+def _line(subject: Subject) -> str:
+    errors = subject.errors
+    drawn = f"{_summed(subject.random).worst:+.1f}" if subject.random else "-"
+    area = "measured" if subject.area_error is None else f"{subject.area_error:+.1f}"
+    cells = [
+        subject.library, subject.name, subject.array or "-", f"{errors.median:.1f}",
+        f"{errors.worst:+.1f}", drawn, area, f"{subject.cells:,}", f"{subject.area_mm2:.4f}",
+        f"{subject.program[:12]}...", "kept" if subject.kept else "**missed**",
+    ]  # fmt: skip
+    return markdown.row(cells)
+
+
+def _layers(found: Sequence[Subject]) -> list[str]:
+    """A table per library: layers by parts."""
+    lines = []
+    for library in dict.fromkeys(subject.library for subject in found):
+        mine = [subject for subject in found if subject.library == library]
+        names = dict.fromkeys(layer for subject in mine for layer in subject.layers)
+        lines += [f"## {library}, layer by layer", ""]
+        lines.append(markdown.row(["layer", *(subject.name for subject in mine)]))
+        lines.append(markdown.row(["---", *("---:" for _ in mine)]))
+        for name in names:
+            errors = (subject.layers.get(name) for subject in mine)
+            cells = ("-" if error is None else f"{error:+.1f}" for error in errors)
+            lines.append(markdown.row([name, *cells]))
+        lines.append("")
+    return lines

@@ -1,0 +1,1 @@
+"""Synthesis, layer shapes, the cost of Python in co-simulation."""

@@ -1,0 +1,1 @@
+"""Speed beside other tools, as ratios in one run."""

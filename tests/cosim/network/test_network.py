@@ -1,0 +1,254 @@
+"""Whole networks on the accelerator: codes, cycles and counters of every layer, exactly."""
+
+import dataclasses
+import subprocess
+
+import numpy as np
+import pytest
+from identical import assert_identical
+from programs import Builder, every_kind, random_images
+from random_nets import images_of, needed_prefix, random_net
+from simulators import usable
+from whole_networks import differences
+
+from adqhw.cosim.compare import network_cosim, rtl_engine
+from adqhw.cosim.compare.cosimulate import cosimulate
+from adqhw.cosim.compare.network_cosim import cosimulate_network
+from adqhw.cosim.layer.harness import Pressure
+from adqhw.cosim.network.files import Trace
+from adqhw.cosim.network.network import Case, run_network
+from adqhw.cosim.network.trace import layer_traces
+from adqhw.rtl.accelerator.ports import Target
+from adqhw.rtl.accelerator.sequencer import EVENTS
+from adqhw.rtl.arch.arch import Micro
+from adqhw.rtl.program.fit import check_storage, covering, narrowest
+from adqhw.rtl.timing.schedule import SINGLE_CYCLE
+from adqhw.spec import InputError, LayerKind, Program, Skip, golden
+from adqhw.spec.errors import SimulationError
+
+pytestmark = pytest.mark.simulator
+
+FAMILY = [micro for micro in Micro if micro not in SINGLE_CYCLE]
+"""Lookup-MACs whose beats take as long as their `Schedule` says."""
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory):
+    """One cache of compiled accelerators for all tests."""
+    return tmp_path_factory.mktemp("networks")
+
+
+def chosen_pressure(number: int) -> Pressure:
+    """Every combination of an idle image stream and a pausing taker."""
+    idle, pause = [(0, 0), (120, 0), (0, 150), (90, 60)][number % 4]
+    return Pressure(beat_idle=idle, output_pause=pause, seed=number + 1)
+
+
+def test_every_kind_from_one_start_to_done(builds):
+    program = every_kind()
+    arch = narrowest(program, rows=3, cols=5)
+    usable("verilator")
+    report = cosimulate_network(program, random_images(program, 3), arch, build_dir=builds)
+    assert report.passed
+    assert report.skipped == []
+    assert [layer.name for layer in report.layers] == [layer.name for layer in program.layers]
+    for layer in report.layers:
+        assert layer.compared == 3 * np.prod(program.tensor_shape(layer.name))
+
+
+def test_streams_held_back_cost_exactly_the_counted_cycles(builds):
+    program = every_kind()
+    arch = narrowest(program, rows=3, cols=5)
+    cases = [(program, random_images(program, 2))] * 4
+    assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
+
+
+def fuzz(seeds: range, rows: int, cols: int, micro: str, builds, *more: Program) -> None:
+    """Random networks and `more` on one build; a failing one is cut to what it needs, written."""
+    print(f"seeds {seeds.start}..{seeds.stop - 1} on {micro} {rows}x{cols}")
+    nets = [*(random_net(seed, shifts=micro == "shift_add") for seed in seeds), *more]
+    arch = covering(nets, rows=rows, cols=cols, micro=micro)
+    cases = [(net, images_of(net)) for net in nets]
+    wrong = differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
+    if not wrong:
+        return
+    number, tensor, what = wrong[0]
+    small = nets[number] if tensor == "input" else needed_prefix(nets[number], tensor)
+    report = cosimulate_network(small, cases[number][1], arch, build_dir=builds)
+    where = next((x.failure.folder for x in report.layers if x.failure), "no folder: cycles only")
+    seed = nets[number].provenance["seed"]
+    raise AssertionError(f"seed {seed}, tensor {tensor}: {what}; {len(wrong)} in all; {where}")
+
+
+def test_random_networks(builds):
+    fuzz(range(1000, 1040), 4, 3, "decode", builds)
+
+
+@pytest.mark.parametrize("micro", FAMILY)
+def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
+    """One small build each: every layer kind free running and held back, and a sample of nets."""
+    every = every_kind(shifts=micro is Micro.SHIFT_ADD)
+    fuzz(range(1100, 1111), 2, 3, micro, builds, *[every] * 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "micro"), list(enumerate(Micro)))
+def test_many_random_networks(part, micro, builds):
+    """600 in all, 100 on every micro-architecture."""
+    rows, cols = [(4, 3), (3, 4), (1, 1), (2, 7), (8, 2), (3, 3)][part]
+    fuzz(range(2000 + 100 * part, 2100 + 100 * part), rows, cols, micro, builds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 4), (8, 32)])
+def test_every_kind_on_every_array(rows, cols, micro, builds):
+    """Free running and with both streams held back: every code, every cycle."""
+    program = every_kind(1, shifts=micro is Micro.SHIFT_ADD)
+    arch = narrowest(program, rows=rows, cols=cols, micro=micro)
+    cases = [(program, random_images(program, 2))] * 4
+    assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
+
+
+def test_a_corrupted_threshold_is_found_in_its_layer_and_reruns(builds, tmp_path, monkeypatch):
+    """The first differing layer is the corrupted one; the program itself is right: rerun passes."""
+    usable("verilator")
+    program = every_kind()
+    arch = narrowest(program, rows=3, cols=5)
+    row = check_storage(arch, program).tables.parameters["mac6"] + 2
+
+    def corrupted(rows):
+        return [(t, r, d ^ 1 if (t, r) == (Target.THRESHOLDS, row) else d) for t, r, d in rows]
+
+    def run(cases, *rest, **options):
+        changed = [dataclasses.replace(case, change=corrupted) for case in cases]
+        return run_network(changed, *rest, **options)
+
+    monkeypatch.setattr(network_cosim, "run_network", run)
+    images = random_images(program, 1)
+    report = cosimulate_network(program, images, arch, build_dir=builds, failures=tmp_path)
+    failed = [layer for layer in report.layers if layer.mismatches]
+    assert failed[0].name == "mac6"
+    failure = failed[0].failure
+    assert failure.index[0] == 2  # the sign of channel 2 is what bit 0 of its row says
+    assert failure.cycle > 0
+    done = subprocess.run(
+        [f"{failure.folder}/rerun.sh"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "every code equal\n")
+
+
+def test_memories_that_are_too_small_are_named_with_what_lacks():
+    program = every_kind()
+    arch = narrowest(program, rows=3, cols=5)
+    check_storage(arch, program)
+    for field in dataclasses.fields(arch.storage):
+        enough = getattr(arch.storage, field.name)
+        small = dataclasses.replace(arch.storage, **{field.name: enough - 1})
+        with pytest.raises(InputError, match=f"{field.name} must be at least {enough} .* 1 .* too"):
+            check_storage(dataclasses.replace(arch, storage=small), program)
+
+
+def one_layer(kind: str) -> Program:
+    b = Builder(np.random.default_rng(5), (3, 4, 4))
+    if kind == "max_pool":
+        b.pool(LayerKind.MAX_POOL, 2, 2)
+    elif kind == "max_pool5":
+        b.mac(5, padding=1)
+        b.pool(LayerKind.MAX_POOL, 2, 2)
+    elif kind == "read":
+        b.read(3)
+    else:
+        b.mac(6, groups=3, padding=1)
+    return b.build()
+
+
+@pytest.mark.parametrize("last", ["max_pool", "max_pool5", "read", "grouped"])
+def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
+    usable("icarus")
+    program = one_layer(last)
+    images = random_images(program, 2)
+    expected = golden.run(program, images, "all")
+    result = rtl_engine.run(
+        program, images, "all", rows=2, cols=2, simulator="icarus", build_dir=builds
+    )
+    assert_identical(expected, result, program, images, "rtl")
+
+
+def test_codes_of_any_format_are_stored_and_read_back(builds):
+    """A residual stream of s20: as golden has it, to the last bit."""
+    b = Builder(np.random.default_rng(3), (3, 4, 4))
+    stream = b.mac(4, stage="requant", weight_width=6, uniform=True, padding=1, out="s20")
+    b.read(3)
+    b.mac(
+        4, weight_width=3, act_width=3, padding=1, stage="requant", out="s20",
+        skip=Skip(tensor=stream),
+    )  # fmt: skip
+    program = b.build()
+    arch = narrowest(program, rows=3, cols=2)
+    assert arch.storage.code_width == 20
+    usable("icarus")
+    report = cosimulate_network(
+        program, random_images(program, 2), arch, "icarus", build_dir=builds
+    )
+    assert report.passed
+
+
+def test_uniform_lanes_take_any_codebook_on_one_build(builds, monkeypatch):
+    """They store levels. Two programs on one Arch: nothing is emitted or compiled again."""
+    usable("icarus")
+    programs = []
+    for width in (3, 6):
+        b = Builder(np.random.default_rng(width), (3, 4, 4))
+        b.mac(4, weight_width=width, padding=1)
+        b.mac(2, 4, stage="requant", weight_width=width, out="s32")
+        programs.append(b.build())
+    arch = covering(programs, rows=2, cols=2, micro="uniform")
+    arch = dataclasses.replace(arch, weight_width=2)
+    for number, program in enumerate(programs):
+        if number:
+            monkeypatch.delattr("adqhw.cosim.network.kept_texts.accelerator_texts")
+        for layers in (None, ["mac0"]):
+            images = random_images(program, 1 + number)
+            report = (
+                cosimulate(program, images, arch, "icarus", layers, build_dir=builds)
+                if layers
+                else cosimulate_network(program, images, arch, "icarus", build_dir=builds)
+            )
+            assert report.passed
+            assert (report.build_seconds == 0.0) == (number == 1)
+
+
+def test_an_undefined_code_is_refused_and_an_unused_lane_is_not():
+    """5 channels on 3 lanes: lane 2 of every second word holds no code."""
+    program = one_layer("max_pool5")
+    arch = narrowest(program, rows=3, cols=2)
+    plan = check_storage(arch, program)
+    base = plan.placement.tensors["mac0"].base
+    writes, results = np.zeros((0, 5), np.int64), np.zeros((0, 2), np.int64)
+    totals = np.zeros((0, 1 + len(EVENTS)), np.int64)
+
+    def traced(address, lane):
+        undefined = np.array([[1, base + address, lane, 77]])
+        return layer_traces(
+            arch, plan,
+            Trace(writes=writes, undefined=undefined, results=results, totals=totals,
+                  finished=True, cycles=0),
+        )  # fmt: skip
+
+    traced(1, 2)
+    for address, lane in ((1, 1), (0, 2)):
+        message = f"Layer 'mac0' must write defined codes, not x in lane {lane} of address"
+        with pytest.raises(SimulationError, match=message):
+            traced(address, lane)
+
+
+def test_idle_input_is_counted_as_input_stalls(builds):
+    """An image stream that mostly waits: the input pass counts the cycles it stood idle."""
+    simulator = usable("icarus")
+    program = one_layer("read")
+    arch = narrowest(program, rows=2, cols=2)
+    images = random_images(program, 1)
+    stuck = Case(program=program, images=images, pressure=Pressure(beat_idle=255, seed=7))
+    ((traces,),) = run_network([stuck], arch, simulator, builds).cases
+    assert traces["input"].events["input_stalls"] > 0

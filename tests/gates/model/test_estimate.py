@@ -1,0 +1,145 @@
+"""The lane array by a characterization: standing and moving energy, bars, refusals, the command."""
+
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cost_nets import small_net
+from typer.testing import CliRunner
+
+from adqhw.cli import app
+from adqhw.gates.array.stream_toggles import STRUCTURE, TOGGLES, stream_toggles
+from adqhw.gates.array.streams import recorded
+from adqhw.gates.model import characterization_file
+from adqhw.gates.model.characterization_file import WIDTHS, Fit
+from adqhw.gates.model.estimate import (
+    array_estimate,
+    fitting,
+    golden_tensors,
+    layer_toggles,
+    most_beats_of,
+    stream_bytes,
+    untested,
+)
+from adqhw.gates.model.fit import terms_of
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.timing.network_cycles import network_cycles
+from adqhw.rtl.timing.schedule import layer_schedule
+from adqhw.spec import InputError
+from adqhw.spec.coding.program_file import save
+
+PROGRAM = small_net()
+ARCH = narrowest(PROGRAM, rows=4, cols=2)
+IMAGES = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
+
+
+def fit_of(arch: Arch, **worth: float) -> Fit:
+    return Fit(
+        library="made up",
+        micro=str(arch.micro),
+        widths={name: getattr(arch, name) for name in WIDTHS},
+        energy_fj={name: worth.get(name, 0.0) for name in terms_of(arch.micro)},
+        area_um2=dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True)),
+        error_percent=5.0,
+        sizes=((4, 2), (8, 8)),
+    )
+
+
+def estimated(arch: Arch, fit: Fit, **options):
+    """The estimate of the small network on random images."""
+    toggles = layer_toggles(PROGRAM, arch, golden_tensors(PROGRAM, IMAGES), **options)
+    return array_estimate(PROGRAM, arch, fit, toggles)
+
+
+def test_standing_energy_is_that_of_the_layers_cycles():
+    found = estimated(ARCH, fit_of(ARCH, array=10.0, lane=2.0))
+    cycles = {model.name: model.cycles for model in network_cycles(ARCH, PROGRAM)}
+    for layer in found.layers:
+        assert layer.cycles == cycles[layer.name]
+        assert layer.standing_pj == pytest.approx(cycles[layer.name] * (10 + 2 * 8) / 1000)
+        assert layer.energy_pj.expected == layer.standing_pj
+        assert layer.energy_pj.low == pytest.approx(0.95 * layer.energy_pj.expected)
+        assert layer.energy_pj.high == pytest.approx(1.05 * layer.energy_pj.expected)
+    assert found.area_um2 == pytest.approx(500 + 120 + 400 + 720)
+
+
+def test_a_sample_of_a_layer_stands_for_all_of_it():
+    """Partial ones are a sum over lanes and beats: a sample comes close to it."""
+    fit = fit_of(ARCH, partial=1.0)
+    whole = estimated(ARCH, fit, most_beats=10**6).energy_pj.expected
+    assert whole > 0
+    some = estimated(ARCH, fit, most_beats=500).energy_pj.expected
+    assert some == pytest.approx(whole, rel=0.2)
+
+
+def test_energy_is_linear_in_what_a_toggle_costs():
+    once, twice = (estimated(ARCH, fit_of(ARCH, **dict.fromkeys(TOGGLES, c))) for c in (1.0, 2.0))
+    assert twice.energy_pj.expected == pytest.approx(2 * once.energy_pj.expected)
+    assert once.layers[0].standing_pj == 0
+
+
+def test_a_program_runs_on_a_wider_array_but_not_on_a_narrower_one():
+    wide = fit_of(replace(ARCH, acc_width=ARCH.acc_width + 2))
+    arch, fit = fitting(ARCH, {"decode": wide})
+    assert arch.acc_width == ARCH.acc_width + 2
+    assert estimated(arch, fit).layers
+    arch, fit = fitting(ARCH, {"decode": fit_of(replace(ARCH, acc_width=ARCH.acc_width - 1))})
+    with pytest.raises(InputError, match="acc_width must be at least"):
+        estimated(arch, fit)
+
+
+@pytest.mark.parametrize("micro", ["decode", "product_table"])
+@pytest.mark.parametrize("size", [(4, 2), (64, 64), (16, 1)])
+def test_memory_is_asked_for_from_above(micro, size):
+    """What NumPy takes while a layer is followed is below what was asked for, by three at most."""
+    arch = narrowest(PROGRAM, rows=size[0], cols=size[1], micro=micro)
+    tensors, name = golden_tensors(PROGRAM, IMAGES), "mac2"
+    most = most_beats_of(arch, layer_schedule(arch, PROGRAM, PROGRAM.layer(name)).beat_cycles)
+    tracemalloc.start()
+    stream_toggles(arch, recorded(arch, PROGRAM, name, tensors, most_beats=most))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    asked = stream_bytes(arch, PROGRAM, name, most)
+    assert asked / 3 < taken < asked + 100_000  # Python's own objects
+
+
+def test_beats_are_fewer_only_on_arrays_of_many_lanes():
+    sizes = [(16, 16), (32, 32), (64, 64), (256, 256)]
+    archs = [narrowest(PROGRAM, rows=r, cols=c) for r, c in sizes]
+    assert [most_beats_of(arch, 1) for arch in archs] == [10_000, 10_000, 2_500, 156]
+
+
+def test_a_bar_holds_between_the_sizes_that_were_measured():
+    fit = fit_of(ARCH)
+    for rows, cols, reason in (
+        (4, 2, None), (8, 8, None), (6, 3, None), (3, 2, "4 to 8 rows, not 3"),
+        (4, 9, "2 to 8 cols, not 9"),
+    ):  # fmt: skip
+        arch = narrowest(PROGRAM, rows=rows, cols=cols)
+        found = untested(arch, fit)
+        assert found is None if reason is None else found.endswith(reason)
+    assert untested(ARCH, replace(fit, sizes=())).endswith("names no sizes of measured arrays")
+
+
+def test_another_micro_architecture_is_refused():
+    with pytest.raises(InputError, match="Micro must be characterized: decode, not uniform"):
+        fitting(replace(ARCH, micro="uniform"), {"decode": fit_of(ARCH)})
+
+
+def test_estimate_shows_it_and_asks_for_operands(tmp_path, monkeypatch):
+    program, images, gates = (tmp_path / n for n in ("p.safetensors", "i.npy", "g.toml"))
+    save(PROGRAM, program)
+    np.save(images, IMAGES)
+    gates.write_text("# made up by the test")
+    monkeypatch.setattr(
+        characterization_file, "load", lambda path: {"decode": fit_of(ARCH, lane=1.0)}
+    )
+    words = ["estimate", str(program), "--rows", "4", "--cols", "2", "--gates", str(gates)]
+    shown = CliRunner().invoke(app, [*words, "--input", str(images)])
+    assert shown.exit_code == 0, shown.output
+    assert "lane array by gates" in shown.output
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert "Images must be given with --data or --input" in refused.output

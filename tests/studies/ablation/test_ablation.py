@@ -1,0 +1,103 @@
+"""`bench ablation`: the cases, one small run of each kind, and the page it rewrites."""
+
+import pytest
+
+from adqhw.adq.recipes import recipes
+from adqhw.adq.recipes.config_text import override
+from adqhw.commands.bench import ablation as bench_ablation
+from adqhw.commands.bench.ablation import run, select
+from adqhw.spec.errors import InputError
+from adqhw.studies.ablation.cases import cases
+from adqhw.studies.ablation.page import BEGIN, END, RECIPES, Budget, Row, describe, table, write
+
+SMALL = (
+    "data.limit=64",
+    "train.epochs=1",
+    "quant.calibration_images=64",
+    "train.batch_size=32",
+)
+
+
+def test_every_case_is_a_recipe_and_has_its_own_name():
+    names = [(case.group, case.name) for case in cases()]
+    assert len(set(names)) == len(names)
+    for case in cases():
+        for recipe in RECIPES.values():
+            override(recipes.get(recipe), list(case.changes))
+    assert {case.group for case in cases()} == {
+        "start",
+        "adaptation",
+        "mixed precision",
+        "activations",
+        "distillation",
+        "weights",
+    }
+
+
+def test_cases_run_and_equal_runs_are_made_once(monkeypatch):
+    wanted = [
+        case
+        for case in cases()
+        if (case.group, case.name)
+        in {
+            ("adaptation", "decay 0.99 (the recipe)"),
+            ("mixed precision", "uniform, 3 bits"),
+            ("activations", "ASQ adaptive step, 3 bits, POST weights"),
+            ("distillation", "soft CE only, 3 bits"),
+        }
+    ]
+    monkeypatch.setattr(bench_ablation, "select", lambda groups: wanted)
+    monkeypatch.setattr(bench_ablation, "_float_run", small_float_run(bench_ablation._float_run))
+    said = []
+    rows = run(Budget(seeds=1, changes=SMALL), tell=said.append)
+    assert [(row.group, row.name) for row in rows] == [(c.group, c.name) for c in wanted]
+    plain, uniform, asq, taught = rows
+    assert plain.integer == uniform.integer
+    assert sum("/4 " in text for text in said) == 3  # the equal one was not trained again
+    assert asq.integer is None
+    assert taught.integer is not None
+    assert taught.graph != plain.graph or taught.integer != plain.integer
+    for row in (plain, taught):
+        assert row.average_weight_bits == 3.0
+        assert row.graph[0] == pytest.approx(row.integer[0], abs=0.6)  # 2 of 360 images
+
+
+def small_float_run(original):
+    def make(folder, changes, tell):
+        return original(folder, (*changes, "data.limit=64", "train.epochs=2"), tell)
+
+    return make
+
+
+def example() -> list[Row]:
+    shared = {"group": "start", "changes": (), "average_weight_bits": 3.0, "graph": (90.0, 92.0)}
+    return [
+        Row(name="first", integer=(91.0, 92.0), **shared),
+        Row(name="second", integer=None, **shared),
+    ]
+
+
+def test_the_table_replaces_only_what_is_between_the_markers(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"# Title\n\nbefore\n{BEGIN}\nold\n{END}\nafter\n")
+    write(page, Budget(seeds=2), example())
+    text = page.read_text()
+    assert text.startswith("# Title\n\nbefore\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert "| first | 3.00 | 91.50 (91.00 to 92.00) | 91.00 (90.00 to 92.00) |" in text
+    assert "| second | 3.00 | none (a step per image) | 91.00 (90.00 to 92.00) |" in text
+    assert describe(Budget(seeds=2)) in text
+    assert table(example()) in text
+
+
+def test_bad_requests_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"Group must be one of start, .* not 'weight'"):
+        select(("weight",))
+    with pytest.raises(InputError, match="pass --init FILE"):
+        run(Budget(data=tmp_path))
+    with pytest.raises(InputError, match="pass --teacher FILE"):
+        run(Budget(data=tmp_path, init=tmp_path / "x"), ("distillation",))
+    (tmp_path / "page.md").write_text("no markers")
+    with pytest.raises(InputError, match="must hold the lines"):
+        write(tmp_path / "page.md", Budget(), example())

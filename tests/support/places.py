@@ -1,0 +1,9 @@
+"""Folders that tests read."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "tests" / "vectors"
+SUPPORT = ROOT / "tests" / "support"
+GATES = ROOT / "gates" / "tech"
+ZOO = ROOT / "zoo"

@@ -1,1 +1,0 @@
-"""Proofs of the RTL by induction: `python -m proofs` (`make prove`) runs all, pytest a few."""

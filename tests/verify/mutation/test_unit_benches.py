@@ -1,0 +1,15 @@
+"""The units' benches on the units themselves; `make mutate` runs them on mutants."""
+
+import pytest
+
+from adqhw.verify.mutation.benches import UNITS, reset_bench
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_unit_passes_its_bench(unit):
+    unit.bench(unit.make, None)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_reset_brings_back_the_state_of_power_up(unit):
+    reset_bench(unit.make, None)

@@ -1,0 +1,1 @@
+"""Proofs by induction and mutation tests of the RTL: `make prove`, `make mutate`."""

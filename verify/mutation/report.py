@@ -1,0 +1,72 @@
+"""docs/mutation.md: the score of every unit, and every survivor."""
+
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+HEAD = """# Mutation test
+
+Written by `make mutate` (`verify/mutation/`). The emitted Verilog of each unit (small
+widths) is read by Yosys, cleaned of dead bits and don't cares, and `mutate -list` samples
+single-bit faults (inverted, stuck at 0 or 1, inverted when another bit is 0 or 1) at cell ports,
+clocks excepted. All mutants of a unit live in one CXXRTL model and are chosen by an input. Each is
+run against the bench that the test suite runs on the unit itself
+(`tests/verify/mutation/test_unit_benches.py`: the same function, another
+simulator), which compares with `adqhw.spec`, checks the stream rules, cycles and reset.
+
+A mutant that passes everything is compared with the unit by Yosys's `equiv_induct`; proven equal it
+is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are lane arrays of 2x2.
+"""
+
+
+def summary(name: str, verdicts: dict[str, str]) -> str:
+    """A line for people."""
+    count = Counter(verdicts.values())
+    return f"{name}: " + ", ".join(f"{count[k]} {k}" for k in ("killed", "equivalent", "survived"))
+
+
+def score(verdicts: dict[str, str]) -> float:
+    """Killed of those that are not equivalent."""
+    count = Counter(verdicts.values())
+    return count["killed"] / max(1, count["killed"] + count["survived"])
+
+
+def page(results: dict[str, dict[str, str]], root: Path, count: int, seed: int) -> str:
+    tried = sum(map(len, results.values()))
+    lines = [HEAD, f"Seed {seed}, {count} mutants per unit sampled, {tried} tried in all.", ""]
+    lines += [
+        "| unit | killed | equivalent | survived | score |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    whole: dict[str, str] = {}
+    for name, verdicts in results.items():
+        whole |= {f"{name} {k}": v for k, v in verdicts.items()}
+        lines.append(_row(name, verdicts))
+    lines += [_row("all", whole), "", "## Survivors", ""]
+    for name, verdicts in results.items():
+        folder = root / name.replace(" ", "_")
+        mutants = (folder / "mutants.ys").read_text().splitlines()
+        source = (folder / "unit.v").read_text().splitlines()
+        for number, verdict in verdicts.items():
+            if verdict == "survived":
+                lines.append(f"* {name}, {_described(mutants[int(number) - 1], source)}")
+    notes = Path(__file__).with_name("survivors.md")
+    if notes.exists():
+        lines += ["", notes.read_text(encoding="utf-8").rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, verdicts: dict[str, str]) -> str:
+    count = Counter(verdicts.values())
+    cells = [count[k] for k in ("killed", "equivalent", "survived")]
+    return f"| {name} | {' | '.join(map(str, cells))} | {100 * score(verdicts):.1f} % |"
+
+
+def _described(mutant: str, source: list[str]) -> str:
+    words = mutant.split()
+    value = {a: b for a, b in pairwise(words) if a.startswith("-")}
+    place = value.get("-src", "")
+    line = place.partition(":")[2].partition(".")[0]
+    text = source[int(line) - 1].strip() if line.isdigit() else ""
+    cell = value["-cell"].removeprefix("$flatten")
+    return f"{value['-mode']} at `{cell}` {value['-port']}[{value['-portbit']}]: `{text}`"

@@ -1,0 +1,1 @@
+"""Proofs of the RTL by induction: `make prove` runs all, pytest a few."""
