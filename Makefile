@@ -45,11 +45,13 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy -p adqhw
+	$(BIN)/basedpyright
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-all: $(STAMP)
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest
-	$(BIN)/mypy spec  # the folder: type checkers do not follow the editable folder map
 
 prove: $(STAMP)
 	$(BIN)/python -W ignore -m adqhw.verify.proofs
