@@ -65,7 +65,11 @@ ENTRY_KEYS = ("value", "unit", "source", "node", "note")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Band:
-    """A number with its bar. Corners add and scale together: the errors are taken as common."""
+    """A number with its bar. Corners add and scale together: the errors are taken as common.
+
+    >>> (Band(low=1.0, expected=2.0, high=4.0) + Band.exactly(0.5)) * 2.0
+    Band(low=3.0, expected=5.0, high=9.0)
+    """
 
     low: float
     expected: float
