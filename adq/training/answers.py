@@ -6,7 +6,6 @@ its logits and of all they depend on; one that does not fit is told and written 
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.digests import json_digest
+from ...spec.host.files import write_file
 from ..data.datasets import Dataset
 from ..data.image_folder import ImageFiles
 from ..networks.weights_file import read_tensors
@@ -86,9 +86,8 @@ class Answers:
 
     def _write(self, epoch: int, logits: Tensor) -> None:
         logits = logits.contiguous()
-        with atomic_path(self._file(epoch)) as temporary:
-            metadata = {DIGEST: self._digest(epoch, logits)}
-            temporary.write_bytes(save({NAME: logits}, metadata=metadata))
+        metadata = {DIGEST: self._digest(epoch, logits)}
+        write_file(self._file(epoch), save({NAME: logits}, metadata=metadata))
 
     def _digest(self, epoch: int, logits: Tensor) -> str:
         text = f"{self.key} {epoch} {tensors_digest({NAME: logits})}"
@@ -105,7 +104,7 @@ def _key(teacher: Teacher, recipe: Recipe, training: Dataset) -> str:
         "images": _images_digest(training),
         **{k: getattr(train, k) for k in ("batch_size", "seed", "threads", "device", "amp")},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_digest(parts)
 
 
 def _images_digest(data: Dataset) -> str:

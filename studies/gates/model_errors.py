@@ -15,9 +15,9 @@ from ...gates.array.streams import RANDOM, REAL
 from ...gates.model.characterization_file import read_content, read_tables
 from ...gates.model.fit import Errors
 from ...spec.errors import InputError
+from ...spec.host.markdown import table
 from ...spec.host.reading import LEAST, MOST
 from ...spec.host.text import one_line, printable, shown
-from .. import markdown
 
 MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
 """Percent; what the project promises of its model."""
@@ -134,9 +134,9 @@ image that were not fitted; arrays are of a size that was not fitted either. How
 {AREA_LIMIT:.0f}. **{{kept}} of {{all}}** keep them.
 """
 COLUMNS = (
-    ("library", "---"), ("part", "---"), ("array", "---"), ("median error %", "---:"),
-    ("worst %", "---:"), ("worst, random operands %", "---:"), ("area error %", "---:"),
-    ("cells", "---:"), ("mm2", "---:"), ("program", "---"), ("limits", "---"),
+    "library", "part", "array", ("median error %", "---:"), ("worst %", "---:"),
+    ("worst, random operands %", "---:"), ("area error %", "---:"), ("cells", "---:"),
+    ("mm2", "---:"), "program", "limits",
 )  # fmt: skip
 
 
@@ -144,21 +144,18 @@ def page(found: Sequence[Subject], command: str) -> str:
     """Markdown: a line per subject, then every layer of every subject."""
     kept = sum(subject.kept for subject in found)
     head = HEAD.format(command=command, kept=kept, all=len(found))
-    return "\n".join(
-        [head, *markdown.head(COLUMNS), *(_line(subject) for subject in found), "", *_layers(found)]
-    )
+    return "\n".join([head, *table(COLUMNS, map(_cells, found)), "", *_layers(found)])
 
 
-def _line(subject: Subject) -> str:
+def _cells(subject: Subject) -> list[str]:
     errors = subject.errors
     drawn = f"{_summed(subject.random).worst:+.1f}" if subject.random else "-"
     area = "measured" if subject.area_error is None else f"{subject.area_error:+.1f}"
-    cells = [
+    return [
         subject.library, subject.name, subject.array or "-", f"{errors.median:.1f}",
         f"{errors.worst:+.1f}", drawn, area, f"{subject.cells:,}", f"{subject.area_mm2:.4f}",
         f"{subject.program[:12]}...", "kept" if subject.kept else "**missed**",
     ]  # fmt: skip
-    return markdown.row(cells)
 
 
 def _layers(found: Sequence[Subject]) -> list[str]:
@@ -168,11 +165,10 @@ def _layers(found: Sequence[Subject]) -> list[str]:
         mine = [subject for subject in found if subject.library == library]
         names = dict.fromkeys(layer for subject in mine for layer in subject.layers)
         lines += [f"## {library}, layer by layer", ""]
-        lines.append(markdown.row(["layer", *(subject.name for subject in mine)]))
-        lines.append(markdown.row(["---", *("---:" for _ in mine)]))
+        rows = []
         for name in names:
-            errors = (subject.layers.get(name) for subject in mine)
-            cells = ("-" if error is None else f"{error:+.1f}" for error in errors)
-            lines.append(markdown.row([name, *cells]))
-        lines.append("")
+            errors = [subject.layers.get(name) for subject in mine]
+            rows.append([name, *("-" if error is None else f"{error:+.1f}" for error in errors)])
+        columns = ["layer", *((subject.name, "---:") for subject in mine)]
+        lines += [*table(columns, rows), ""]
     return lines

@@ -10,7 +10,7 @@ from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.coding.program_file import load
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 
 BUILD = Path("runs/build")
 BUILD_HELP = "Folder of compiled simulations; reused when they fit."
@@ -158,8 +158,7 @@ def synth(
             _tick(f"{design.name}: {synthesis.label(target, options.get('liberty'))}")
             found.append(synthesis.attempt(design, target, **options))
             if out is not None:
-                with atomic_path(out) as temporary:
-                    temporary.write_text(synthesis_page.page(record), encoding="utf-8")
+                write_file(out, synthesis_page.page(record))
     if as_json:
         emit(synthesis_page.as_dict(record))
     else:
