@@ -184,6 +184,11 @@ class MacLayer:
         return int(self.weights.shape[2]), int(self.weights.shape[3])
 
     @property
+    def taps(self) -> int:
+        """Positions of the window."""
+        return prod(self.kernel)
+
+    @property
     def depth(self) -> int:
         """Terms per sum: Cin/groups * kh * kw."""
         return prod(self.weights.shape[1:])
@@ -241,6 +246,11 @@ class PoolLayer:
             )
         if self.output is not None and self.output.skip_multiplier:
             raise ContractError(f"{where}: skip_multiplier must be 0 in a pool")
+
+    @property
+    def taps(self) -> int:
+        """Positions of the window."""
+        return self.kernel**2
 
 
 Layer = MacLayer | ThresholdLayer | PoolLayer

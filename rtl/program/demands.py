@@ -48,11 +48,8 @@ def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
         assert isinstance(layer, MacLayer | PoolLayer)
         source = program.tensor_format(layer.input)
         channels = program.tensor_shape(layer.input)[0]
-        taps = (
-            layer.kernel**2 if isinstance(layer, PoolLayer) else layer.kernel[0] * layer.kernel[1]
-        )
         tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
-        depth = max(tile.input_blocks for tile in tiles) * taps
+        depth = max(tile.input_blocks for tile in tiles) * layer.taps
         why = f"sums of {depth} codes of {_of(program, layer.input)}"
         yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
 
