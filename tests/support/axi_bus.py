@@ -61,7 +61,7 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """Responses of a script: writes (address, response), reads (address, data, response), results."""
+    """Responses: writes (address, response), reads (address, data, response), results."""
 
     writes: list[tuple[int, str]]
     reads: list[tuple[int, int, str]]
