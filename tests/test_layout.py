@@ -5,14 +5,12 @@ import sys
 import tomllib
 
 import pytest
-from places import ROOT
-
-ROOMS = ("spec", "adq", "sim", "rtl", "cosim", "cost", "gates", "flows", "studies", "verify")
+from places import ROOMS, ROOT
 
 
 def test_package_list_equals_the_folders():
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    inits = [init for room in ("adqhw", *ROOMS) for init in (ROOT / room).rglob("__init__.py")]
+    inits = [init for room in ROOMS for init in (ROOT / room).rglob("__init__.py")]
     folders = [init.parent.relative_to(ROOT) for init in inits]
     found = {
         ".".join(("adqhw", *folder.parts[folder.parts[0] == "adqhw" :])): folder.as_posix()

@@ -7,3 +7,17 @@ VECTORS = ROOT / "tests" / "vectors"
 SUPPORT = ROOT / "tests" / "support"
 GATES = ROOT / "gates" / "tech"
 ZOO = ROOT / "zoo"
+
+ROOMS = (
+    "spec", "adq", "sim", "rtl", "cosim", "cost", "gates", "flows", "studies", "verify", "adqhw",
+)  # fmt: skip
+"""Folders of source."""
+PAGES = [
+    ROOT / "README.md",
+    *sorted(
+        page
+        for folder in ("docs", "spec", "zoo", "verify")
+        for page in (ROOT / folder).rglob("*.md")
+    ),
+]
+"""Pages for people; the CHANGELOG speaks of what was."""
