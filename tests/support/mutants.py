@@ -17,7 +17,7 @@ from forging import forge_parts
 from reference import span
 
 from adqhw.spec import LayerKind, Program, Skip
-from adqhw.spec.coding.program_file import encode
+from adqhw.spec.program_file import encode
 
 Random = random.Random
 
