@@ -220,8 +220,7 @@ class _Planner:
         self, number: int, layer: MacLayer | PoolLayer, tile: Tile, fields: Int64Array, width: int,
         *, book: Codebook | None,
     ) -> Pass:  # fmt: skip
-        arch, pool = self.arch, isinstance(layer, PoolLayer)
-        skip = None if isinstance(layer, PoolLayer) else layer.skip
+        arch, skip, pool = self.arch, layer.skip, isinstance(layer, PoolLayer)
         bypass = codebook_of(arch, layer) is None
         word = self._word(number, PassKind.ARRAY, bypass=bypass, skip=skip is not None)
         work = layer_schedule(arch, self.program, layer)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from ...spec.errors import InputError
 from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import Program
-from ...spec.requant import Requant
 from ..arch.arch import Arch
 from .elementwise import most
 from .schedule import Schedule, layer_schedule
@@ -74,7 +73,7 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
             stall_cycles=0,
         )
     groups, depth = _tiles(arch, program, layer)
-    work, requant = layer_schedule(arch, program, layer), isinstance(layer.output, Requant)
+    work, requant = layer_schedule(arch, program, layer), layer.requantizes
     latency, busy = array_latency(arch, requant=requant, work=work), work.group_cycles(depth)
     between = (groups - 1) * most(busy, arch.cols)
     return LayerCycles(

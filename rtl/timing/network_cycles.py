@@ -7,7 +7,6 @@ import numpy as np
 
 from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, Program
-from ...spec.requant import Requant
 from ..arch.arch import Arch
 from .elementwise import least, most
 from .schedule import layer_schedule
@@ -119,7 +118,7 @@ def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCy
     if (isinstance(layer, PoolLayer) or layer.groups > 1) and not isinstance(size, int):
         return _one_by_one(arch, program, layer)
     work = layer_schedule(arch, program, layer)
-    latency = array_latency(arch, requant=isinstance(layer.output, Requant), work=work)
+    latency = array_latency(arch, requant=layer.requantizes, work=work)
     book = codebook_of(arch, layer)
     cycles = 0 if book is None else len(book.levels)
     found = _tiles(layer, channels, arch)

@@ -62,9 +62,7 @@ def tables_of(arch: Arch, program: Program) -> Tables:
 
 def codebook_of(arch: Arch, layer: Layer) -> Codebook | None:
     """What the lanes look the layer's stored codes up in; None where levels are stored."""
-    if not isinstance(layer, MacLayer) or arch.micro is Micro.UNIFORM:
-        return None
-    return layer.codebook
+    return None if arch.micro is Micro.UNIFORM else layer.codebook
 
 
 def stored_width(arch: Arch, layer: MacLayer | PoolLayer) -> int:
