@@ -1,6 +1,13 @@
 """adqhw: learned-codebook CNNs from training to synthesizable, bit-exact RTL.
 
 `adqhw.load_program(path)(images) -> logits` is all that running a program takes.
+
+>>> import numpy as np
+>>> import adqhw
+>>> run = adqhw.load_program("tests/vectors/every_kind/program.safetensors")
+>>> bool((run(np.load("tests/vectors/every_kind/images.npy"))
+...       == np.load("tests/vectors/every_kind/logits.npy")).all())
+True
 """
 
 from typing import TYPE_CHECKING, Any

@@ -28,7 +28,11 @@ STEP = {"golden": 4, "numba": 256, "torch": 100, "rtl": 8}
 
 
 def engine(name: str) -> Engine:
-    """The engine called `name`."""
+    """The engine called `name`.
+
+    >>> engine("golden").__module__
+    'adqhw.spec.golden'
+    """
     if name not in ENGINES:
         raise InputError(f"Engine must be one of {', '.join(sorted(ENGINES))}, not {name!r}")
     try:

@@ -18,7 +18,11 @@ _NAME = re.compile(r"([us])([1-9][0-9]?)")
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class IntFormat:
-    """A two's complement (`s`) or plain binary (`u`) integer of `width` bits, 1..64."""
+    """A two's complement (`s`) or plain binary (`u`) integer of `width` bits, 1..64.
+
+    >>> IntFormat.parse("s8").min, IntFormat.holding(-3, 5).name
+    (-128, 's4')
+    """
 
     width: int
     signed: bool = False

@@ -19,6 +19,9 @@ def round_shift(total: Int64Array, shift: int) -> Int64Array:
     """`total / 2^shift` rounded half up: `(total + 2^(shift-1)) >> shift`, arithmetic.
 
     Half up means toward plus infinity: -0.5 -> 0, -1.5 -> -1, 0.5 -> 1. Not np.round (half even).
+
+    >>> round_shift(np.array([-6, -2, 2, 6]), 2).tolist()
+    [-1, 0, 1, 2]
     """
     half = (1 << shift) >> 1
     return (total + half) >> shift

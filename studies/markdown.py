@@ -6,7 +6,11 @@ from ..spec.host.text import printable
 
 
 def row(cells: Iterable[str]) -> str:
-    """One line of a table; a cell holds no bar and no line break that would end it."""
+    r"""One line of a table; a cell holds no bar and no line break that would end it.
+
+    >>> print(row(["decode", "8|16"]))
+    | decode | 8\|16 |
+    """
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 

@@ -45,7 +45,11 @@ def post_magnitudes(width: int) -> Tensor:
 
 
 def pot_magnitudes(width: int) -> Tensor:
-    """Powers of two, ascending: ``2^-j``, j = 2^(b-1)-2 .. 0."""
+    """Powers of two, ascending: ``2^-j``, j = 2^(b-1)-2 .. 0.
+
+    >>> pot_magnitudes(3).tolist()
+    [0.25, 0.5, 1.0]
+    """
     return torch.exp2(-_exponents(width))
 
 

@@ -1,13 +1,13 @@
 """Text forms of a config: JSON round trip, and `--set KEY=VALUE` changes with type checking."""
 
 import dataclasses
-import difflib
 import json
 from typing import Any, Literal, TypeVar, get_origin
 
 from ...spec.errors import InputError
+from ...spec.host.reading import exact_fields, near_key
 from .config import Recipe
-from .fields import MAX_TEXT, convert, hints_of, is_group, shown
+from .fields import convert, hints_of, is_group, shown
 
 T = TypeVar("T")
 MAX_VALUE = 1 << 20
@@ -21,20 +21,16 @@ def to_dict(config: object) -> dict[str, Any]:
 
 def from_dict(kind: type[T], record: object, where: str = "") -> T:
     """Build the config `kind` from what JSON gave; unknown fields and wrong types are refused."""
-    label = where or kind.__name__
-    if not isinstance(record, dict):
-        raise InputError(f"{label} must be an object with named fields, not {shown(record)}")
     hints = hints_of(kind)
-    for name in record:
-        if name not in hints:
-            raise InputError(
-                f"{label} must have only known fields, not {shown(name)}{_hint(name, hints)}"
-            )
-    values = {n: _build(hints[n], v, f"{where}.{n}".lstrip(".")) for n, v in record.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{label} must have all required fields: {error}") from error
+    fields = exact_fields(
+        record,
+        kind,
+        where or kind.__name__,
+        kind="an object",
+        lacking="must have all required fields, not lack {key}",
+        unknown="must have only known fields, not {key}",
+    )
+    return kind(**{n: _build(hints[n], v, f"{where}.{n}".lstrip(".")) for n, v in fields.items()})
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
@@ -66,7 +62,7 @@ def _collect(kind: type, key: str, text: str, changes: dict[str, Any]) -> None:
         name, *rest = rest
     what = f"--set must name a field of the recipe, not {shown(key)}"
     if name not in hints:
-        raise InputError(f"{what}{_hint(name, hints)}")
+        raise InputError(f"{what}{near_key(name, hints)}")
     if rest:
         raise InputError(f"{what}: {name} has no parts")
     changes[name] = convert(hints[name], _parse(hints[name], text), key)
@@ -95,10 +91,3 @@ def _parse(hint: Any, text: str) -> object:
 def _build(hint: Any, value: object, key: str) -> Any:
     """A group of fields from its object, a field from its value."""
     return from_dict(hint, value, key) if is_group(hint) else convert(hint, value, key)
-
-
-def _hint(name: object, known: dict[str, Any]) -> str:
-    if not isinstance(name, str) or len(name) > MAX_TEXT:
-        return ""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

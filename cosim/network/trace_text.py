@@ -39,6 +39,9 @@ class Lines:
         """Of all lines `kind field field ...`: the digits (lines, digits) of each field.
 
         widths: bits of the fields. Refuses a digit that is x or z.
+
+        >>> Lines.of(b"o 3f 1\\nc 0\\n").hexes("o", [7, 2])[0].tolist()
+        [[3, 15]]
         """
         starts = self.starts[self.text[self.starts] == ord(kind)]
         lengths = [-(-width // 4) for width in widths]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ...spec.errors import InputError
-from ...spec.host.reading import positive_number, read_text
+from ...spec.host.reading import exact_keys, positive_number, read_text
 from ...spec.host.text import one_line, shown
 
 UNITS = {"fJ": 1e-3, "pJ": 1.0, "nJ": 1e3}
@@ -156,20 +156,17 @@ def _actions(table: object, where: str) -> list[tuple[str, str, dict[str, Any], 
 
 
 def _request(request: object, what: str) -> dict[str, Any]:
-    if not isinstance(request, dict):
-        raise InputError(
-            f"{what}: ert must be a table with {', '.join(KEYS)}, not {shown(request)}"
-        )
-    for key in KEYS:
-        if key not in request:
-            raise InputError(f"{what}: ert must have {key!r}: an ERT has no bars, nothing defaults")
-    unknown = sorted(set(request) - {*KEYS, "arguments"})
-    if unknown:
-        raise InputError(f"{what}: ert must have no unknown key, not {shown(unknown[0])}")
+    wanted = exact_keys(
+        request,
+        KEYS,
+        f"{what}: ert",
+        optional=("arguments",),
+        lacking="must have {key}: an ERT has no bars, nothing defaults",
+    )
     for key in KEYS[:2]:
-        if not isinstance(request[key], str):
-            raise InputError(f"{what}: ert {key} must be a text, not {shown(request[key])}")
-    return request
+        if not isinstance(wanted[key], str):
+            raise InputError(f"{what}: ert {key} must be a text, not {shown(wanted[key])}")
+    return wanted
 
 
 def _energy(text: object) -> object:

@@ -11,13 +11,20 @@ number, a unit that is not the entry's own, an unknown key, each is refused with
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ...rtl.timing.elementwise import most, root
 from ...spec.errors import InputError
-from ...spec.host.reading import MAX_TOML_BYTES, parse_toml, positive_number, read_text
+from ...spec.host.reading import (
+    MAX_TOML_BYTES,
+    exact_keys,
+    parse_toml,
+    positive_number,
+    read_text,
+)
 from ...spec.host.text import shown
 from .accelergy import Ert, load_ert
 
@@ -49,6 +56,8 @@ multiplexer whose data and select are new; select: one whose data stands still."
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 """Of a technology: it stands in tables, on pages and in names of files."""
 
+_exact = partial(exact_keys, lacking="must have {key}: nothing defaults")
+
 SRAM_LAWS = ("sqrt", "flat")
 BAND_KEYS = ("low", "expected", "high")
 ENTRY_KEYS = ("value", "unit", "source", "node", "note")
@@ -56,7 +65,11 @@ ENTRY_KEYS = ("value", "unit", "source", "node", "note")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Band:
-    """A number with its bar. Corners add and scale together: the errors are taken as common."""
+    """A number with its bar. Corners add and scale together: the errors are taken as common.
+
+    >>> (Band(low=1.0, expected=2.0, high=4.0) + Band.exactly(0.5)) * 2.0
+    Band(low=3.0, expected=5.0, high=9.0)
+    """
 
     low: float
     expected: float
@@ -168,10 +181,10 @@ def parse(text: str, where: str, folder: Path = Path()) -> Technology:
     folder: where an energy reference table of Accelergy stands that the table takes entries from.
     """
     data = parse_toml(text, f"Technology {where!r}")
-    _exact_keys(data, ("technology", "entry"), f"Technology {where!r}")
+    _exact(data, ("technology", "entry"), f"Technology {where!r}")
     head, entries = data["technology"], data["entry"]
     ert = _ert(head, f"Technology {where!r}", folder)
-    _exact_keys(head, ("name", "node", "summary", "sram_law"), f"Technology {where!r}, head")
+    _exact(head, ("name", "node", "summary", "sram_law"), f"Technology {where!r}, head")
     for key in head:
         _text(head, key, f"Technology {where!r}")
     if not NAME.fullmatch(head["name"]):
@@ -184,7 +197,7 @@ def parse(text: str, where: str, folder: Path = Path()) -> Technology:
             f"Technology {where!r}: sram_law must be one of {', '.join(SRAM_LAWS)}, "
             f"not {shown(head['sram_law'])}"
         )
-    _exact_keys(entries, tuple(ENTRIES), f"Technology {where!r}, entries")
+    _exact(entries, ENTRIES, f"Technology {where!r}, entries")
     return Technology(
         **head,
         entries={key: _entry(key, entries[key], f"Technology {where!r}", ert) for key in ENTRIES},
@@ -207,31 +220,19 @@ def _entry(name: str, data: object, where: str, ert: Ert | None = None) -> Entry
         bars = ert.band(data["ert"], what)
         data = {k: v for k, v in data.items() if k != "ert"}
         data["value"] = dict(zip(BAND_KEYS, bars, strict=True))
-    _exact_keys(data, ENTRY_KEYS, what)
-    assert isinstance(data, dict)
+    data = _exact(data, ENTRY_KEYS, what)
     for key in ("unit", "source", "node", "note"):
         _text(data, key, what)
     if data["unit"] != ENTRIES[name]:
         raise InputError(f"{what}: unit must be {ENTRIES[name]!r}, not {shown(data['unit'])}")
-    _exact_keys(data["value"], BAND_KEYS, f"{what}, value")
-    low, expected, high = (positive_number(data["value"][k], f"{what}: {k}") for k in BAND_KEYS)
+    band = _exact(data["value"], BAND_KEYS, f"{what}, value")
+    low, expected, high = (positive_number(band[k], f"{what}: {k}") for k in BAND_KEYS)
     if not low <= expected <= high:
         raise InputError(
             f"{what}: value must have low <= expected <= high, not {low}, {expected}, {high}"
         )
     texts = {key: data[key] for key in ENTRY_KEYS if key != "value"}
     return Entry(value=Band(low=low, expected=expected, high=high), **texts)
-
-
-def _exact_keys(data: object, keys: tuple[str, ...], what: str) -> None:
-    if not isinstance(data, dict):
-        raise InputError(f"{what} must be a table with {', '.join(keys)}, not {shown(data)}")
-    for key in keys:
-        if key not in data:
-            raise InputError(f"{what} must have {key!r}: nothing defaults")
-    for key in data:
-        if key not in keys:
-            raise InputError(f"{what} must have no unknown key, not {shown(key)}")
 
 
 def _text(data: dict[str, Any], key: str, what: str) -> None:

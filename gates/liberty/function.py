@@ -34,7 +34,11 @@ class Function:
 
 
 def parse_function(text: str, where: str) -> Function:
-    """`!A`, `A'`, `A & B`, `A * B`, `A B`, `A + B`, `A | B`, `A ^ B`; ^ binds before & before |."""
+    """`!A`, `A'`, `A & B`, `A * B`, `A B`, `A + B`, `A | B`, `A ^ B`; ^ binds before & before |.
+
+    >>> parse_function("!(A B)", "Function").evaluate({"A": 1, "B": 0})
+    1
+    """
     reader = _Reader(text, where)
     tree = reader.sum()
     if reader.token is not None:

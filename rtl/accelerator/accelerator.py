@@ -19,7 +19,7 @@ from .walker import Walker
 class Accelerator(wiring.Component):
     """Memories, walkers and sequencer around the engine.
 
-    Latency and throughput: `rtl.timing.cycles.network_cycles`, exactly.
+    Latency and throughput: `rtl.timing.network_cycles`, exactly.
 
     Members
     -------

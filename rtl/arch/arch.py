@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...spec.errors import InputError
-from ...spec.host.reading import read_toml
+from ...spec.host.reading import exact_fields, read_toml
 from ...spec.host.text import shown
 from .storage import Storage
 
@@ -132,19 +132,12 @@ class Arch:
     # -- construction ------------------------------------------------------------------------------
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], what: str = "Arch") -> "Arch":
+    def from_dict(cls, values: object, what: str = "Arch") -> "Arch":
         """Arch from plain data; an unknown or missing key is refused by name."""
-        if not isinstance(values, dict):
-            raise InputError(f"{what} must be a table, not {shown(values)}")
-        values = dict(values)
-        nested = {"requant": RequantWidths, "storage": Storage}
-        for name, kind in nested.items():
-            table = values.setdefault(name, {})
-            if not isinstance(table, dict):
-                raise InputError(f"{what} {name} must be a table, not {shown(table)}")
-            _check_keys(table, kind, f"{what} {name}")
-            values[name] = kind(**table)
-        _check_keys(values, cls, what)
+        values = dict(exact_fields(values, cls, what, **_WORDING))
+        for name, kind in (("requant", RequantWidths), ("storage", Storage)):
+            table = values.get(name, {})
+            values[name] = kind(**exact_fields(table, kind, f"{what} {name}", **_WORDING))
         return cls(**values)
 
     @classmethod
@@ -172,6 +165,10 @@ RANGES: dict[str, tuple[int, int]] = {
     "skip_width": (2, 33),
 }
 """Inclusive limits; the widths are the contract's."""
+_WORDING = {
+    "lacking": "must have the key {key}",
+    "unknown": "must have only the keys {known}, not {key}",
+}
 
 
 def _check(values: Arch | RequantWidths, what: str) -> None:
@@ -182,15 +179,3 @@ def _check(values: Arch | RequantWidths, what: str) -> None:
         value = getattr(values, entry.name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise InputError(f"{what} {entry.name} must be in {low}..{high}, not {shown(value)}")
-
-
-def _check_keys(values: dict[str, Any], cls: type, what: str) -> None:
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        known = ", ".join(sorted(fields))
-        raise InputError(f"{what} must have only the keys {known}, not {shown(unknown[0])}")
-    for name, entry in fields.items():
-        optional = (entry.default, entry.default_factory) != (dataclasses.MISSING,) * 2
-        if not optional and name not in values:
-            raise InputError(f"{what} must have the key {name!r}")

@@ -5,7 +5,10 @@ second per megabyte). The parser's own limits - depth of nesting, digits of an i
 input like every other syntax error.
 """
 
+import dataclasses
+import difflib
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from .text import one_line, printable, shown
 MAX_TOML_BYTES = 1 << 20
 MAX_JSON_BYTES = 8 << 20
 """Manifests, cost tables, cases of reproducers: values take some twenty times their text."""
+LONGEST_KEY = 4096
+"""Characters of a key that is compared with the known ones."""
 LEAST, MOST = 1e-30, 1e30
 """Positive numbers of files: products of a few of them and a count stay finite and above 0."""
 
@@ -70,6 +75,51 @@ def parse_toml(text: str, what: str) -> dict[str, Any]:
         raise InputError(f"{what} must be TOML with less nesting") from None
     except ValueError as error:  # TOMLDecodeError, and an integer of more digits than int() takes
         raise InputError(f"{what} must be TOML: {one_line(error)}") from error
+
+
+def exact_keys(
+    value: object,
+    required: Collection[str],
+    what: str,
+    *,
+    optional: Collection[str] = (),
+    kind: str = "a table",
+    lacking: str = "must have {key}",
+    unknown: str = "must have no unknown key, not {key}",
+) -> dict[str, Any]:
+    """`value` as a table with all `required` keys and, beside them, only `optional` ones.
+
+    lacking, unknown: what the message says of a `{key}`, and of all that are `{known}`.
+    """
+    known = dict.fromkeys([*required, *optional])
+    keys = ", ".join(known)
+    if not isinstance(value, dict):
+        names = f" with {', '.join(required)}" if required else ""
+        raise InputError(f"{what} must be {kind}{names}, not {shown(value)}")
+    for key in required:
+        if key not in value:
+            raise InputError(f"{what} {lacking.format(key=repr(key), known=keys)}")
+    for key in value:
+        if key not in known:
+            text = unknown.format(key=shown(key), known=keys)
+            raise InputError(f"{what} {text}{near_key(key, known)}")
+    return value
+
+
+def exact_fields(value: object, cls: type, what: str, **wording: str) -> dict[str, Any]:
+    """`exact_keys` for a dataclass: fields without a default are required."""
+    fields = dataclasses.fields(cls)
+    absent = (dataclasses.MISSING, dataclasses.MISSING)
+    required = [f.name for f in fields if (f.default, f.default_factory) == absent]
+    return exact_keys(value, required, what, optional=[f.name for f in fields], **wording)
+
+
+def near_key(key: object, known: Collection[str]) -> str:
+    """What a message about an unknown key ends with."""
+    if not isinstance(key, str) or len(key) > LONGEST_KEY:
+        return ""
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
 
 def positive_number(value: object, what: str) -> float:

@@ -12,3 +12,12 @@ ROOMS = (
     "spec", "adq", "sim", "rtl", "cosim", "cost", "gates", "flows", "studies", "verify", "adqhw",
 )  # fmt: skip
 """Folders of source."""
+PAGES = [
+    ROOT / "README.md",
+    *sorted(
+        page
+        for folder in ("docs", "spec", "zoo", "verify")
+        for page in (ROOT / folder).rglob("*.md")
+    ),
+]
+"""Pages for people, without the CHANGELOG, which names files of former versions."""

@@ -26,7 +26,11 @@ def summary(name: str, verdicts: dict[str, str]) -> str:
 
 
 def score(verdicts: dict[str, str]) -> float:
-    """Killed of those that are not equivalent."""
+    """Killed of those that are not equivalent.
+
+    >>> score({"m1": "killed", "m2": "equivalent", "m3": "survived", "m4": "killed"})
+    0.6666666666666666
+    """
     count = Counter(verdicts.values())
     return count["killed"] / max(1, count["killed"] + count["survived"])
 
