@@ -51,7 +51,7 @@ def test_a_page_names_what_exists(page):
     assert not [link for link in LINK.findall(text) if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("room", (*ROOMS, "tests"))
+@pytest.mark.parametrize("room", [*ROOMS, "tests"])
 def test_modules_name_what_exists(room):
     files = (ROOT / file for file in parsed(ROOT, (room,)))
     absent = {_name(file): _absent(file.read_text()) for file in files}
