@@ -15,7 +15,7 @@ MODULE = re.compile(
     rf"`(?:adqhw\.)?((?:commands|{'|'.join(ROOMS[:-1])})(?:\.[a-z_0-9]+)+)(?:\.[A-Z]\w*)?`"
 )
 RUN = re.compile(r"python (?:-W ignore )?-m (adqhw[\w.]*)")
-PYTEST = re.compile(r"`pytest ([^`]*)`")
+PYTEST = re.compile(r"`pytest ([^`]*tests/[^`]*)`")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
 

@@ -7,10 +7,10 @@ from places import ROOT
 from slow_page import PAGE, Outcome, known, written
 
 PASSED = Outcome(
-    file="tests/test_a.py", passed="3", failed="0", skipped="1", minutes="1.5", commit="abc1234",
+    file="tests/test_layout.py", passed="3", failed="0", skipped="1", minutes="1.5", commit="abc1234",
     date="2026-01-02", machine="a | b, 2 cores", given="", lacking="ADQHW_DATA must name a folder",
 )  # fmt: skip
-NEVER = Outcome(file="tests/test_b.py")
+NEVER = Outcome(file="tests/test_needs.py")
 
 
 def test_rows_are_read_back():
@@ -18,7 +18,7 @@ def test_rows_are_read_back():
 
 
 def test_summary_counts_what_was_run():
-    again = replace(PASSED, file="tests/test_c.py", passed="2", failed="1", minutes="0.5")
+    again = replace(PASSED, file="tests/test_pages.py", passed="2", failed="1", minutes="0.5")
     summary = "2 of 3 files run: 5 tests passed, 1 failed, 2.0 minutes."
     assert summary in written([PASSED, NEVER, again]).splitlines()
 
