@@ -35,10 +35,10 @@ from ..rtl.verilog import emit_verilog
 from ..sim import engine as numba_engine
 from ..sim.activity import activity
 from ..spec import golden
-from ..spec.coding.program_file import save
 from ..spec.engines import Result
 from ..spec.host.files import atomic_path
 from ..spec.program import Program
+from ..spec.program_file import save
 
 ALLOCATIONS: dict[str, dict[str, Any]] = {
     "w4": {"weight_width": 4},

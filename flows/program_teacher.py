@@ -27,7 +27,7 @@ def teacher_of(recipe: "Recipe", path: Path | None) -> "Teacher | Path | None":
 
     from ..adq.training.distill import Teacher, check_fits
     from ..sim.runner import load_program
-    from ..spec.coding.program_file import encode
+    from ..spec.program_file import encode
 
     runner = load_program(path, threads=recipe.train.threads)
     program = runner.program

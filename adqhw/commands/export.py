@@ -35,7 +35,7 @@ def command(
     Example: adqhw export runs/cifar10_resnet20_adq/checkpoint.safetensors -o w4.safetensors
     --data ~/cifar10
     """
-    from ..spec.coding.program_file import save
+    from ..spec.program_file import save
 
     with people.status("loading torch"):
         from ..adq.runs import checkpoint as checkpoints

@@ -69,7 +69,7 @@ def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
                    + (G - 1) * max(W, cols) + array latency + cols - 1
                    and (G - 1) * max(0, cols - W) stalls
 
-    >>> from adqhw.spec.coding.program_file import load
+    >>> from adqhw.spec.program_file import load
     >>> program = load("zoo/cifar10_resnet20_w2a2.safetensors")
     >>> [layer.cycles for layer in network_cycles(Arch(rows=16, cols=16), program)][:2]
     [3077, 16409]
