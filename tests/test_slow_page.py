@@ -7,7 +7,8 @@ from places import ROOT
 from slow_page import PAGE, Outcome, known, written
 
 PASSED = Outcome(
-    file="tests/test_layout.py", passed="3", failed="0", skipped="1", minutes="1.5", commit="abc1234",
+    file="tests/test_layout.py", passed="3", failed="0", skipped="1", minutes="1.5",
+    commit="abc1234",
     date="2026-01-02", machine="a | b, 2 cores", given="", lacking="ADQHW_DATA must name a folder",
 )  # fmt: skip
 NEVER = Outcome(file="tests/test_needs.py")
