@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..cost.estimate.estimate import Estimate
     from ..cost.events.traffic import Options
     from ..rtl.arch.arch import Arch
-    from ..rtl.program.fit import narrowest
     from ..sim.activity import LayerActivity
 
 KINDS = {
@@ -203,6 +202,7 @@ def estimate_on(program: Program, images: IntArray, arch: "Arch", machine: Machi
 
 def common_arch(programs: Sequence[Program], machine: Machine) -> "Arch":
     """The narrowest array on which all the programs run."""
+    from ..rtl.program.fit import narrowest
 
     arches = [narrowest(p, rows=machine.rows, cols=machine.cols) for p in programs]
     return _widest(arches)

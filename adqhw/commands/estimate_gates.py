@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..gates.model.estimate import ArrayEstimate
     from ..gates.model.output_estimate import OutputEstimate
     from ..rtl.arch.arch import Arch
-    from ..rtl.program.demands import check_program
     from ..spec.formats import IntArray
 
 GATE_IMAGES = 2
@@ -27,6 +26,7 @@ def gates_of(
     from ..gates.model import estimate as gate_estimate
     from ..gates.model.library import read_all
     from ..gates.model.output_estimate import output_estimate
+    from ..rtl.program.demands import check_program
 
     if images is None:
         raise InputError("Images must be given with --data or --input: toggles need operands")

@@ -23,7 +23,7 @@ from adqhw.gates.array.stream_toggles import STRUCTURE
 from adqhw.gates.model.characterization_file import WIDTHS
 from adqhw.gates.model.fit import terms_of
 from adqhw.rtl.program.fit import narrowest
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
 WIDEST = narrowest(PROGRAM, rows=16, cols=16)

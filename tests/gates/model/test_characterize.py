@@ -18,7 +18,7 @@ from adqhw.gates.model.characterize import Characterization, Plan
 from adqhw.gates.model.fit import Sample, predict_fj, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of("decode"))}
 AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))
