@@ -17,7 +17,7 @@ def is_checkpoint(path: Path) -> bool:
 
 def is_program(path: Path) -> bool:
     """Whether `path` says that it is a program; its content may still be refused."""
-    from ..spec.coding.program_file import HEADER
+    from ..spec.program_file import HEADER
 
     return HEADER in _headers(path)
 

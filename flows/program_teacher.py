@@ -27,12 +27,12 @@ def teacher_of(recipe: "Recipe", path: Path | None) -> "Teacher | Path | None":
 
     from ..adq.training.distill import Teacher, check_fits
     from ..sim.runner import load_program
-    from ..spec.coding.program_file import encode
+    from ..spec.program_file import encode
 
     runner = load_program(path, threads=recipe.train.threads)
     program = runner.program
     channels, size, _ = program.input_shape
-    classes = len(program.layers[-1].weights)
+    classes = program.tensor_shape(program.layers[-1].name)[0]
     check_fits((channels, size, classes), recipe, path)
     step = program.provenance.get("logit_step")
     if not isinstance(step, float) or not 0 < step < np.inf:

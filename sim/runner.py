@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..spec.coding.program_file import from_bytes, to_bytes
-from ..spec.coding.program_file import load as load_file
 from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
 from ..spec.footprint import demand_results
 from ..spec.host.limits import memory_budget
 from ..spec.layers import MacLayer
 from ..spec.program import INPUT, Program
+from ..spec.program_file import from_bytes, to_bytes
+from ..spec.program_file import load as load_file
 from .cores import available_cores
 from .forked import register
 from .kernels import execute

@@ -1,5 +1,6 @@
 """Golden interpreter: the definition of right. Plain int64 NumPy, written to be read."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
@@ -8,8 +9,9 @@ from .activation import Threshold
 from .engines import Keep, Result, as_logits, check_images, wanted
 from .footprint import demand_images, demand_results
 from .formats import Int64Array, IntArray
-from .layers import Layer, MacLayer, PoolLayer, Skip, ThresholdLayer
+from .layers import Layer, MacLayer, PoolLayer, ThresholdLayer
 from .program import INPUT, Program
+from .requant import Requant
 
 
 def run(program: Program, images: IntArray, keep: Keep = ()) -> Result:
@@ -35,19 +37,23 @@ def run(program: Program, images: IntArray, keep: Keep = ()) -> Result:
     )
 
 
-def layer_output(layer: Layer, codes: dict[str, IntArray]) -> Int64Array:
+def layer_output(layer: Layer, codes: Mapping[str, IntArray]) -> Int64Array:
     """Codes (N, C, H, W) that `layer` makes from the tensors it reads."""
     source = np.asarray(codes[layer.input], dtype=np.int64)
     if isinstance(layer, PoolLayer) and layer.output is None:
         return max_pool(layer, source)
     acc = accumulate(layer, source)
     assert layer.output is not None
-    if isinstance(layer.output, Threshold):
-        return layer.output.apply(acc)
-    skip: Skip | None = layer.skip if isinstance(layer, MacLayer) else None
-    if skip is None:
-        return layer.output.apply(acc)
-    return layer.output.apply(acc, skip.read(codes[skip.tensor], acc.shape[1]))
+    match layer.output:
+        case Threshold() as threshold:
+            return threshold.apply(acc)
+        case Requant() as requant:
+            skip = layer.skip
+            if skip is None:
+                return requant.apply(acc)
+            return requant.apply(acc, skip.read(codes[skip.tensor], acc.shape[1]))
+        case _:
+            assert_never(layer.output)
 
 
 def accumulate(layer: Layer, source: Int64Array) -> Int64Array:
@@ -66,7 +72,6 @@ def accumulate(layer: Layer, source: Int64Array) -> Int64Array:
 
 def convolve(layer: MacLayer, source: Int64Array) -> Int64Array:
     """`acc[n,o,y,x] = sum over (c,i,j) of level[o,c,i,j] * padded[n,c,y*stride+i,x*stride+j]`."""
-    assert layer.pad_codes is not None
     n, channels, height, width = source.shape
     p = layer.padding
     padded = np.empty((n, channels, height + 2 * p, width + 2 * p), dtype=np.int64)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -100,10 +101,13 @@ class MacLayer:
     stride: int = 1
     padding: int = 0
     groups: int = 1
-    pad_codes: Int64Array | None = None
+    pad_codes: Int64Array = None  # type: ignore[assignment]  # None: zeros, after construction
     skip: Skip | None = None
     levels: Int64Array = field(init=False)
     """Decoded weights, int64, same shape."""
+
+    sums: ClassVar[bool] = True
+    """Whether outputs are sums that an array of lanes accumulates; average pooling's are too."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -184,9 +188,24 @@ class MacLayer:
         return int(self.weights.shape[2]), int(self.weights.shape[3])
 
     @property
+    def taps(self) -> int:
+        """Positions of a window."""
+        return prod(self.kernel)
+
+    @property
     def depth(self) -> int:
         """Terms per sum: Cin/groups * kh * kw."""
         return prod(self.weights.shape[1:])
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads: its input, and the residual's."""
+        return (self.input,) if self.skip is None else (self.input, self.skip.tensor)
+
+    @property
+    def requantizes(self) -> bool:
+        """Whether the output stage is a requant, not thresholds."""
+        return isinstance(self.output, Requant)
 
     @property
     def level_width(self) -> int:
@@ -203,8 +222,19 @@ class ThresholdLayer:
     output: Threshold
     kind: LayerKind = field(default=LayerKind.THRESHOLD, init=False)
 
+    # as every layer answers
+    codebook: ClassVar[None] = None
+    skip: ClassVar[None] = None
+    taps: ClassVar[int] = 1
+    sums: ClassVar[bool] = False
+    requantizes: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         check_name(self.name)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.input,)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -221,6 +251,9 @@ class PoolLayer:
     stride: int
     output: Requant | None = None
     padding: int = 0
+
+    codebook: ClassVar[None] = None
+    skip: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -241,6 +274,23 @@ class PoolLayer:
             )
         if self.output is not None and self.output.skip_multiplier:
             raise ContractError(f"{where}: skip_multiplier must be 0 in a pool")
+
+    @property
+    def taps(self) -> int:
+        return self.kernel**2
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.input,)
+
+    @property
+    def sums(self) -> bool:
+        """Average pooling; max pooling compares."""
+        return self.kind is LayerKind.AVG_POOL
+
+    @property
+    def requantizes(self) -> bool:
+        return self.output is not None
 
 
 Layer = MacLayer | ThresholdLayer | PoolLayer

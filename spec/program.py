@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import Any, assert_never
 
 import numpy as np
 
 from .activation import Threshold
+from .coding.contents import Contents
 from .errors import ContractError
 from .formats import IntFormat, check_tensor_format
 from .host.text import shown
@@ -110,19 +112,26 @@ class Program:
         return prod(self.tensor_shape(name)) * layer.depth
 
     @property
+    def mac_layers(self) -> tuple[MacLayer, ...]:
+        """The layers that have weights, in order."""
+        return tuple(layer for layer in self.layers if isinstance(layer, MacLayer))
+
+    @property
     def average_weight_bits(self) -> float:
         """Parameter-weighted mean weight_width of the layers that have a codebook."""
-        hidden = [x for x in self.layers if isinstance(x, MacLayer) and x.codebook is not None]
+        hidden = [layer for layer in self.mac_layers if layer.codebook is not None]
         count = sum(x.weights.size for x in hidden)
         bits = sum(x.weights.size * x.weight_width for x in hidden)
         return bits / count if count else float("nan")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of what the program computes; provenance does not take part."""
-        from .coding.program_file import encode  # the file format defines the bytes that are hashed
+        return self.contents().digest
 
-        return encode(self).digest
+    def contents(self) -> Contents:
+        """Header and tensors of what the program computes: the bytes that are hashed and filed."""
+        return Contents.of(CONTRACT_VERSION, self.input_shape, self.input_format, self.layers)
 
     # -- proofs ----------------------------------------------------------------------------------
 
@@ -141,7 +150,6 @@ class Program:
             )
         if layer.kind is LayerKind.LINEAR and source.shape[1:] != (1, 1):
             raise ContractError(f"{where}: input must be (C, 1, 1), not {source.shape}")
-        assert layer.pad_codes is not None
         source.format.check(layer.pad_codes, f"{where}: pad_codes")
         kernel_h, kernel_w = layer.kernel
         out = (
@@ -168,7 +176,7 @@ class Program:
         if layer.output is None:
             self.bounds[layer.name] = (source.format.min, source.format.max)
             return Tensor(shape=out, format=source.format)
-        count = layer.kernel**2
+        count = layer.taps
         self.bounds[layer.name] = (source.format.min * count, source.format.max * count)
         self._accumulator_fits(where, layer.name)
         return self._output(where, layer.name, layer.output, out, None)
@@ -188,17 +196,21 @@ class Program:
             raise ContractError(
                 f"{where}: output stage must have 1 or {shape[0]} channels, not {output.channels}"
             )
-        if isinstance(output, Threshold):
-            limit = IntFormat(width=self.acc_width(name) + 1, signed=True)
-            limit.check(output.tau, f"{where}: threshold")
-            return Tensor(shape=shape, format=output.format)
-        skip_range = self._skip_range(where, shape, skip) if skip else (0, 0)
-        low, high = output.total_bounds(self.bounds[name], skip_range)
-        if not TOTAL_FORMAT.contains(low, high):
-            raise ContractError(
-                f"{where}: requant sum must fit {TOTAL_FORMAT.name}, not reach {low}..{high}"
-            )
-        return Tensor(shape=shape, format=output.out)
+        match output:
+            case Threshold():
+                limit = IntFormat(width=self.acc_width(name) + 1, signed=True)
+                limit.check(output.tau, f"{where}: threshold")
+            case Requant():
+                skip_range = self._skip_range(where, shape, skip) if skip else (0, 0)
+                low, high = output.total_bounds(self.bounds[name], skip_range)
+                if not TOTAL_FORMAT.contains(low, high):
+                    raise ContractError(
+                        f"{where}: requant sum must fit {TOTAL_FORMAT.name}, "
+                        f"not reach {low}..{high}"
+                    )
+            case _:
+                assert_never(output)
+        return Tensor(shape=shape, format=output.format)
 
     def _skip_range(self, where: str, shape: Shape, skip: Skip) -> tuple[int, int]:
         if skip.tensor not in self.tensors:

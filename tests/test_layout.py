@@ -24,7 +24,7 @@ IMPORTS = {
     "adqhw": ("torch", "numba", "amaranth", "cocotb", "numpy"),
     "adqhw.cli": ("torch", "numba", "amaranth", "cocotb", "matplotlib", "sklearn"),
     "adqhw.spec": ("torch", "numba", "amaranth", "cocotb", "matplotlib"),
-    "adqhw.spec.coding.program_file": ("torch", "numba", "amaranth"),
+    "adqhw.spec.program_file": ("torch", "numba", "amaranth"),
     "adqhw.sim.engine": ("torch", "amaranth", "cocotb", "matplotlib"),
     "adqhw.rtl.verilog": ("torch", "numba", "cocotb", "matplotlib"),
     "adqhw.cosim.compare.cosimulate": ("torch", "matplotlib"),

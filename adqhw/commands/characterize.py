@@ -8,9 +8,9 @@ import typer
 from ..console import JSON_OPTION, emit, people, say, show_table
 from ..flows.arrays import array_size
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.host.version import VERSION
+from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..gates.model.characterize import Plan

@@ -8,11 +8,11 @@ import typer
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.host.text import shown
 from ..spec.program import Program
+from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..cosim.compare.cosimulate import CosimReport

@@ -10,8 +10,8 @@ from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say
 from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..flows.engines import engine
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.coding.program_file import load
 from ..spec.errors import InputError
+from ..spec.program_file import load
 
 RTL = "rtl"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..console import emit
 from ..flows.arrays import choose_arch
 from ..flows.images import bundled, read_images
-from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.program import Program
+from ..spec.program_file import load
 from .estimate_gates import gate_warnings, gates_of, show_gates
 
 if TYPE_CHECKING:

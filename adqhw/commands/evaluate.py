@@ -10,8 +10,8 @@ from ..console import JSON_OPTION, emit, progress, say
 from ..flows.checkpoints import evaluate_checkpoint, is_checkpoint
 from ..flows.engines import SIMD_HELP, run_in_steps, top1
 from ..flows.images import DATA_HELP, read_images
-from ..spec.coding.program_file import load
 from ..spec.engines import logits_sha256
+from ..spec.program_file import load
 
 
 def command(

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, say, show_table
-from ..spec.coding.program_file import load
 from ..spec.layers import Layer, MacLayer
 from ..spec.program import CONTRACT_VERSION, Program
+from ..spec.program_file import load
 
 
 def command(

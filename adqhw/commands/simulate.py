@@ -10,10 +10,10 @@ import typer
 from ..console import JSON_OPTION, emit, progress, say
 from ..flows.engines import SIMD_HELP, run_in_steps
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.coding.program_file import load
 from ..spec.engines import Result, logits_sha256
 from ..spec.errors import InputError
 from ..spec.host.files import atomic_path
+from ..spec.program_file import load
 
 LOGITS = "logits"
 """Entry of the .npz that holds the logits."""

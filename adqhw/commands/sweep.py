@@ -13,10 +13,10 @@ from ..console import JSON_OPTION, emit, progress, say, show_table
 from ..flows.arrays import MICRO_HELP, array_size
 from ..flows.images import DATA_HELP, bundled, read_images
 from ..flows.sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
-from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.host.text import shown
 from ..spec.program import Program
+from ..spec.program_file import load
 from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP, check_loads
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import typer
 from ..console import JSON_OPTION, emit, say
 from ..flows.arrays import COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
-from ..spec.coding.program_file import load
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.program import INPUT, Program
+from ..spec.program_file import load
 
 
 def command(

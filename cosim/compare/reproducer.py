@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.verilog import emit_verilog
-from ...spec.coding.program_file import save
 from ...spec.host.files import atomic_path
 from ...spec.layers import MacLayer
 from ...spec.program import Program
+from ...spec.program_file import save
 
 Codes = npt.NDArray[Any]
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.cycles import layer_cycles
 from ...rtl.verilog import MANIFEST
-from ...spec.coding.program_file import load
 from ...spec.engines import check_images
 from ...spec.errors import InputError
 from ...spec.host.npy import read_npz
@@ -18,6 +17,7 @@ from ...spec.host.reading import read_json
 from ...spec.host.text import printable, shown
 from ...spec.layers import MacLayer
 from ...spec.program import Program
+from ...spec.program_file import load
 from ..layer.harness import Capacity
 from ..layer.runner import build, run
 from ..layer.streams import layer_stream

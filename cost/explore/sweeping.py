@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from ...rtl.arch.arch import Micro
 from ...rtl.program.fit import narrowest
-from ...spec.coding.program_file import load, save
 from ...spec.errors import InputError
 from ...spec.host.version import VERSION
 from ...spec.program import Program
+from ...spec.program_file import load, save
 from ..estimate.estimate import estimate
 from ..estimate.records import Record, activity_of, activity_record, estimate_of, estimate_record
 from ..events.traffic import Options

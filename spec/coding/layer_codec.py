@@ -1,6 +1,6 @@
 """Layers to and from JSON objects and tensors, strictly (contract section 9)."""
 
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -44,18 +44,24 @@ def encode_layer(layer: Layer, tensors: Tensors) -> Json:
     """JSON object of `layer`; its arrays go into `tensors` under `<layer>.<field>`."""
     name = layer.name
     common: Json = {"name": name, "kind": str(layer.kind), "input": layer.input}
-    if isinstance(layer, ThresholdLayer):
-        return {**common, "output": _encode_output(name, layer.output, tensors)}
-    if isinstance(layer, PoolLayer):
-        output = layer.output and _encode_output(name, layer.output, tensors)
-        window = {"kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding}
-        return {**common, **window, "output": output}
-    mask = (1 << layer.weight_width) - 1
+    match layer:
+        case ThresholdLayer():
+            return {**common, "output": _encode_output(name, layer.output, tensors)}
+        case PoolLayer():
+            output = layer.output and _encode_output(name, layer.output, tensors)
+            window = {"kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding}
+            return {**common, **window, "output": output}
+        case MacLayer():
+            return {**common, **_encode_mac(layer, tensors)}
+        case _:
+            assert_never(layer)
+
+
+def _encode_mac(layer: MacLayer, tensors: Tensors) -> Json:
+    name, mask = layer.name, (1 << layer.weight_width) - 1
     tensors[f"{name}.weights"] = pack(layer.weights.astype(np.int64) & mask, layer.weight_width)
-    assert layer.pad_codes is not None
     tensors[f"{name}.pad_codes"] = _compact(layer.pad_codes)
     return {
-        **common,
         "weights_shape": list(layer.weights.shape),
         "weight_width": layer.weight_width,
         "codebook": None if layer.codebook is None else list(layer.codebook.levels),
@@ -73,18 +79,22 @@ def encode_layer(layer: Layer, tensors: Tensors) -> Json:
 
 
 def _encode_output(name: str, output: Threshold | Requant, tensors: Tensors) -> Json:
-    if isinstance(output, Threshold):
-        tensors[f"{name}.tau"] = _compact(output.tau)
-        tensors[f"{name}.sign"] = _compact(output.sign)
-        return {"stage": "threshold"}
-    tensors[f"{name}.multiplier"] = _compact(output.multiplier)
-    tensors[f"{name}.bias"] = _compact(output.bias)
-    return {
-        "stage": "requant",
-        "shift": output.shift,
-        "skip_multiplier": output.skip_multiplier,
-        "format": output.out.name,
-    }
+    match output:
+        case Threshold():
+            tensors[f"{name}.tau"] = _compact(output.tau)
+            tensors[f"{name}.sign"] = _compact(output.sign)
+            return {"stage": "threshold"}
+        case Requant():
+            tensors[f"{name}.multiplier"] = _compact(output.multiplier)
+            tensors[f"{name}.bias"] = _compact(output.bias)
+            return {
+                "stage": "requant",
+                "shift": output.shift,
+                "skip_multiplier": output.skip_multiplier,
+                "format": output.out.name,
+            }
+        case _:
+            assert_never(output)
 
 
 def _compact(array: Int64Array) -> npt.NDArray[Any]:
@@ -113,15 +123,18 @@ def decode_layer(value: Any, tensors: Tensors) -> Layer:
     kind = LayerKind(kind_name)
     source = take(fields, "input", str, where)
     layer: Layer
-    if kind is LayerKind.THRESHOLD:
-        stage = _decode_output(take(fields, "output", dict, where), name, tensors)
-        if not isinstance(stage, Threshold):
-            raise ContractError(f"{where}: output must be a threshold stage")
-        layer = ThresholdLayer(name=name, input=source, output=stage)
-    elif kind in (LayerKind.AVG_POOL, LayerKind.MAX_POOL):
-        layer = _decode_pool(fields, name, kind, source, tensors)
-    else:
-        layer = _decode_mac(fields, name, kind, source, tensors)
+    match kind:
+        case LayerKind.THRESHOLD:
+            stage = _decode_output(take(fields, "output", dict, where), name, tensors)
+            if not isinstance(stage, Threshold):
+                raise ContractError(f"{where}: output must be a threshold stage")
+            layer = ThresholdLayer(name=name, input=source, output=stage)
+        case LayerKind.AVG_POOL | LayerKind.MAX_POOL:
+            layer = _decode_pool(fields, name, kind, source, tensors)
+        case LayerKind.CONV | LayerKind.LINEAR:
+            layer = _decode_mac(fields, name, kind, source, tensors)
+        case _:
+            assert_never(kind)
     if fields:
         raise ContractError(f"{where}: field must be a known one, not {shown(min(fields))}")
     return layer

@@ -5,7 +5,7 @@ from cost_nets import small_net
 from typer.testing import CliRunner
 
 from adqhw.cli import app
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 LONG = "9" * 5000
 

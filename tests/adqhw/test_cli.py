@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.spec import golden, logits_sha256
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 COMMANDS = ("demo", "train", "evaluate", "export", "inspect", "simulate", "verilog", "cosim",
             "diff", "estimate", "sweep")  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 import programs
 import pytest
 
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 ADQHW = [sys.executable, "-m", "adqhw"]
 

@@ -22,7 +22,7 @@ from adqhw.commands import estimate
 from adqhw.gates.array.stream_toggles import STRUCTURE
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
 WIDEST = narrowest(PROGRAM, rows=16, cols=16)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.gates.netlist import synthesis_tools
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 YOSYS, PLACERS = {"yosys"}, {"nextpnr-ice40", "nextpnr-ecp5"}
 COMMANDS = {

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.commands.simulate import entry
 from adqhw.spec import golden
-from adqhw.spec.coding.program_file import save
 from adqhw.spec.errors import InputError
 from adqhw.spec.host.npy import read_npy
+from adqhw.spec.program_file import save
 
 
 def call(*arguments):

@@ -11,7 +11,7 @@ from adqhw.adq.data import datasets
 from adqhw.adq.runs import checkpoint
 from adqhw.cli import app
 from adqhw.spec import golden
-from adqhw.spec.coding.program_file import load
+from adqhw.spec.program_file import load
 
 TINY = ["data.limit=128", "train.batch_size=32", "train.epochs=2", "model.width=4"]
 

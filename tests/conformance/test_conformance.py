@@ -11,7 +11,7 @@ from places import VECTORS
 from simulators import quickest
 
 from adqhw.spec import LayerKind, Requant, Threshold, golden
-from adqhw.spec.coding.program_file import load
+from adqhw.spec.program_file import load
 
 FROZEN = sorted(path.parent for path in VECTORS.glob("*/program.safetensors"))
 

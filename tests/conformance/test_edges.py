@@ -12,7 +12,7 @@ from backends import run
 from identical import assert_identical
 
 from adqhw.spec import IntFormat, Result, golden
-from adqhw.spec.coding.program_file import encode
+from adqhw.spec.program_file import encode
 
 
 def expected_of(program, images):

@@ -13,8 +13,8 @@ from identical import write_reproducer
 
 from adqhw.sim import engine
 from adqhw.spec import golden
-from adqhw.spec.coding.program_file import encode, load
 from adqhw.spec.errors import ContractError, InputError
+from adqhw.spec.program_file import encode, load
 
 MOST_WORK = 60_000
 """Products and codes of a mutant beyond which plain Python is too slow to say what is right."""

@@ -3,7 +3,7 @@
 import json
 
 from adqhw.flows import demo
-from adqhw.spec.coding.program_file import load
+from adqhw.spec.program_file import load
 
 
 def test_quick_demo_leaves_everything(tmp_path):

@@ -12,8 +12,8 @@ from adqhw.adq.export.export import export
 from adqhw.adq.training import trainer
 from adqhw.flows.program_teacher import teacher_of
 from adqhw.spec import golden
-from adqhw.spec.coding.program_file import load, save
 from adqhw.spec.errors import InputError
+from adqhw.spec.program_file import load, save
 
 RECIPE = tiny("digits_resnet8_float", "distill.mode=kl")
 

@@ -13,7 +13,7 @@ from adqhw.adq.data import cifar10
 from adqhw.adq.integers import integer
 from adqhw.sim.runner import Runner
 from adqhw.spec import golden
-from adqhw.spec.coding.program_file import load
+from adqhw.spec.program_file import load
 
 ZOO = ROOT / "zoo" / "cifar10_resnet20_w4a4_2epochs.safetensors"
 BATCH = 100

@@ -113,7 +113,7 @@ def test_bad_options(program):
 
 
 def test_load_program(program, images, logits, tmp_path):
-    from adqhw.spec.coding.program_file import save
+    from adqhw.spec.program_file import save
 
     save(program, tmp_path / "p.safetensors")
     np.testing.assert_array_equal(runner.load_program(tmp_path / "p.safetensors")(images), logits)

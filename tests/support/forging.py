@@ -5,7 +5,8 @@ import json
 import numpy as np
 from safetensors.numpy import save as save_safetensors
 
-from adqhw.spec.coding.program_file import HEADER, _canonical, _hash, encode
+from adqhw.spec.coding.contents import canonical, sha256
+from adqhw.spec.program_file import HEADER, encode
 
 
 def forge(program, change, *, seal=True):
@@ -16,14 +17,14 @@ def forge(program, change, *, seal=True):
     change(header, tensors)
     if seal:
         return forge_parts(header, tensors)
-    return save_safetensors(tensors, metadata={HEADER: _canonical(header)})
+    return save_safetensors(tensors, metadata={HEADER: canonical(header)})
 
 
 def forge_parts(header, tensors):
     """Bytes of a file of these parts, with digest and checksum that fit them."""
     bare = {key: value for key, value in header.items() if key != "provenance"}
-    sealed = {**header, "digest": _hash(bare, tensors), "checksum": _hash(header, tensors)}
-    return save_safetensors(tensors, metadata={HEADER: _canonical(sealed)})
+    sealed = {**header, "digest": sha256(bare, tensors), "checksum": sha256(header, tensors)}
+    return save_safetensors(tensors, metadata={HEADER: canonical(sealed)})
 
 
 def set_header(key, value):
@@ -35,7 +36,7 @@ def set_layer(index, key, value):
 
 
 def falling_thresholds(header, tensors):
-    """In programs.every_kind: channel 1 of mac3 counts down."""
+    """In programs.every_kind: the thresholds of channel 1 of mac3 fall."""
     tau = tensors["mac3.tau"]
     tau[1] = np.arange(len(tau[1]), 0, -1)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 FAILURES = Path("runs/failures")
 

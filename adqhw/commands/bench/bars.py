@@ -8,9 +8,9 @@ import typer
 from ...console import JSON_OPTION, emit, people, say
 from ...flows.arrays import array_size
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
-from ...spec.coding.program_file import load
 from ...spec.errors import InputError
 from ...spec.host.files import atomic_path
+from ...spec.program_file import load
 
 
 def command(

@@ -8,9 +8,9 @@ import typer
 from ...console import JSON_OPTION, emit, people, say
 from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
-from ...spec.coding.program_file import load
 from ...spec.errors import InputError
 from ...spec.host.files import atomic_path
+from ...spec.program_file import load
 
 if TYPE_CHECKING:
     from ...studies.budgets.budgets import Candidate

@@ -8,9 +8,9 @@ import typer
 from ...console import JSON_OPTION, emit, people, say, show_table
 from ...flows.arrays import ARCH_HELP, MICRO_HELP, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
-from ...spec.coding.program_file import load
 from ...spec.errors import InputError
 from ...spec.program import Program
+from ...spec.program_file import load
 
 if TYPE_CHECKING:
     from ...gates.array.bench import ArrayGates

@@ -8,9 +8,9 @@ import typer
 from ...console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
-from ...spec.coding.program_file import load
 from ...spec.errors import InputError
 from ...spec.host.files import atomic_path
+from ...spec.program_file import load
 
 BUILD = Path("runs/build")
 BUILD_HELP = "Folder of compiled simulations; reused when they fit."

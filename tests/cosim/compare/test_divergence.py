@@ -12,7 +12,7 @@ from adqhw.cli import app
 from adqhw.cosim.compare import divergence
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.spec import InputError, golden
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 
 def test_engines_without_a_clock():

@@ -24,7 +24,7 @@ from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.verilog import AXI_MODULE, MANIFEST, TOP_MODULE, axi_texts, verilog_texts
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 IMAGES = 2
 
@@ -62,7 +62,7 @@ def test_another_process_writes_the_same_bytes(folder, tmp_path):
         "import numpy as np\n"
         "from adqhw.cosim.emitted.emission import emit_accelerator\n"
         "from adqhw.rtl.program.fit import narrowest\n"
-        "from adqhw.spec.coding.program_file import load\n"
+        "from adqhw.spec.program_file import load\n"
         "program = load('program.safetensors')\n"
         "arch = narrowest(program, rows=2, cols=3)\n"
         "emit_accelerator(arch, program, np.load('images.npy'), 'out', 'random')\n"

@@ -14,7 +14,7 @@ from adqhw.cost.technology.technology import load
 from adqhw.cost.topologies.bare import Assumptions, bare_program
 from adqhw.cost.topologies.topology import parse_topology
 from adqhw.rtl.program.fit import narrowest
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 HEADER = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,"
 HEADER += " Strides,\n"

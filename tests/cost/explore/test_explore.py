@@ -27,7 +27,7 @@ from adqhw.cost.explore.explore import (
 from adqhw.cost.technology.technology import load
 from adqhw.rtl.arch.arch import Micro
 from adqhw.spec import InputError, Program
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 
 def net(weight_width: int, **provenance) -> Program:

@@ -27,7 +27,7 @@ from adqhw.cost.explore.workers import LocalPool
 from adqhw.cost.technology.technology import load
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 GRID = Grid(arrays=((2, 2), (4, 4)), technologies=(load("unit"), load("literature45")))
 ARRAYS = "1x1,1x2,1x4,2x1,2x2,2x4,4x1,4x2,4x4,8x8"

@@ -23,7 +23,7 @@ from adqhw.rtl.arch.arch import Micro
 from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 NET = small_net()
 

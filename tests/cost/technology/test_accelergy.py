@@ -12,7 +12,7 @@ from adqhw.commands import estimate as estimate_command
 from adqhw.console import guarded
 from adqhw.cost.technology.technology import load
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 ERT = """\
 ERT:

@@ -12,7 +12,7 @@ from adqhw.cost.technology.technology import load
 from adqhw.gates.array.bench import array_pj_per_mac, mac_layers
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Threshold
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 
 def conv_program() -> Program:

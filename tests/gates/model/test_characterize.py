@@ -19,7 +19,7 @@ from adqhw.gates.model.linear import Sample, predict
 from adqhw.gates.model.parts import Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of(Part.ARRAY, "decode"))}
 AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))

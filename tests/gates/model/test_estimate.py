@@ -26,7 +26,7 @@ from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.rtl.timing.schedule import layer_schedule
 from adqhw.spec import InputError
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
 ARCH = narrowest(PROGRAM, rows=4, cols=2)

@@ -11,9 +11,9 @@ from safetensors.numpy import save as save_safetensors
 from typer.testing import CliRunner
 
 from adqhw.cli import app
-from adqhw.spec.coding.program_file import HEADER, encode, load, to_bytes
 from adqhw.spec.errors import ContractError, InputError
 from adqhw.spec.host.strict_json import MAX_DEPTH, strict_loads
+from adqhw.spec.program_file import HEADER, encode, load, to_bytes
 
 BAD = {
     "nan": '{"a": NaN}',

@@ -15,7 +15,7 @@ from adqhw.gates.model.library import GateLibrary
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
-from adqhw.spec.coding.program_file import save
+from adqhw.spec.program_file import save
 from adqhw.studies.budgets.budgets import Candidate, Row, rows_of, uniform_weights, usable
 from adqhw.studies.budgets.page import against_plain, page, verdicts
 from adqhw.studies.budgets.plot import budgets_png, front

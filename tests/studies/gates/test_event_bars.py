@@ -18,7 +18,7 @@ from adqhw.flows.images import read_images
 from adqhw.gates.model.characterization_file import load as load_fits
 from adqhw.gates.model.library import GateLibrary, read_all
 from adqhw.rtl.arch.arch import Arch
-from adqhw.spec.coding.program_file import load as load_program
+from adqhw.spec.program_file import load as load_program
 from adqhw.studies.gates.event_bars import Bar, bars_of, slope, swaps
 
 GATES = [

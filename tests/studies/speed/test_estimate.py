@@ -20,8 +20,8 @@ from adqhw.cost.technology import technology
 from adqhw.cost.topologies.topology import parse_topology
 from adqhw.rtl.program.fit import narrowest
 from adqhw.sim.networks import build
-from adqhw.spec.coding.program_file import save
 from adqhw.spec.layers import MacLayer
+from adqhw.spec.program_file import save
 
 SLACK = 3
 """Machines of CI are slower than the one the limits are stated for, and shared."""

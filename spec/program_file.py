@@ -1,6 +1,5 @@
 """Program files: one `.safetensors` with tensors and one JSON header (contract section 9)."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,20 +7,19 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-from ..errors import ContractError, InputError
-from ..formats import IntFormat
-from ..host.files import atomic_path
-from ..host.limits import demand
-from ..host.strict_json import strict_loads
-from ..host.text import printable, shown
-from ..program import CONTRACT_VERSION, Program
-from .layer_codec import Tensors, decode_layer, encode_layer, take
+from .coding.contents import canonical, sha256
+from .coding.layer_codec import Tensors, decode_layer, take
+from .errors import ContractError, InputError
+from .formats import IntFormat
+from .host.files import atomic_path
+from .host.limits import demand
+from .host.strict_json import strict_loads
+from .host.text import printable, shown
+from .program import CONTRACT_VERSION, Program
 
 HEADER = "adqhw_program"
 
@@ -40,23 +38,19 @@ class Encoded:
 
 def encode(program: Program) -> Encoded:
     """Header and tensors of `program`."""
-    tensors: Tensors = {}
-    header: dict[str, Any] = {
-        "contract_version": CONTRACT_VERSION,
-        "input_shape": list(program.input_shape),
-        "input_format": program.input_format.name,
-        "layers": [encode_layer(layer, tensors) for layer in program.layers],
-    }
-    digest = _hash(header, tensors)
-    header["provenance"] = _json_copy(program.provenance)
-    return Encoded(header=header, tensors=tensors, digest=digest, checksum=_hash(header, tensors))
+    made = program.contents()
+    header = {**made.header, "provenance": _json_copy(program.provenance)}
+    return Encoded(
+        header=header, tensors=made.tensors, digest=made.digest,
+        checksum=sha256(header, made.tensors),
+    )  # fmt: skip
 
 
 def to_bytes(program: Program) -> bytes:
     """The file of `program`: equal programs give equal bytes."""
     encoded = encode(program)
     header = {**encoded.header, "digest": encoded.digest, "checksum": encoded.checksum}
-    return save_safetensors(encoded.tensors, metadata={HEADER: _canonical(header)})
+    return save_safetensors(encoded.tensors, metadata={HEADER: canonical(header)})
 
 
 def from_bytes(data: bytes) -> Program:
@@ -86,7 +80,7 @@ def load(path: str | Path) -> Program:
 
 
 def _unsealed(header: dict[str, Any], tensors: Tensors, path: str) -> dict[str, Any]:
-    """Fields of a header whose version, checksum and digest are right, without these."""
+    """Fields of a header whose version, checksum and digest are right, without the first two."""
     fields = dict(header)
     version = fields.get("contract_version")
     if type(version) is not int or version != CONTRACT_VERSION:
@@ -96,17 +90,18 @@ def _unsealed(header: dict[str, Any], tensors: Tensors, path: str) -> dict[str, 
         )
     digest = take(fields, "digest", str, "Program file")
     checksum = take(fields, "checksum", str, "Program file")
-    if _hash(fields, tensors) != checksum:
+    if sha256(fields, tensors) != checksum:
         raise ContractError(f"Program file must match its checksum, {path} is damaged")
     provenance = take(fields, "provenance", dict, "Program file")
-    if _hash(fields, tensors) != digest:
+    if sha256(fields, tensors) != digest:
         raise ContractError(f"Program file must match its digest, {path} is damaged")
     take(fields, "contract_version", int, "Program file")
-    return {**fields, "provenance": provenance}
+    return {**fields, "provenance": provenance, "digest": digest}
 
 
 def _decode(header: dict[str, Any], tensors: Tensors, path: str) -> Program:
     fields = _unsealed(header, tensors, path)
+    digest = take(fields, "digest", str, "Program file")
     provenance = take(fields, "provenance", dict, "Program file")
     shape = take(fields, "input_shape", list, "Program file")
     input_format = take(fields, "input_format", str, "Program file")
@@ -123,6 +118,7 @@ def _decode(header: dict[str, Any], tensors: Tensors, path: str) -> Program:
         provenance=provenance,
     )
     _refuse_leftovers(unread, "Program file: tensor")
+    object.__setattr__(program, "digest", digest)  # verified above: not computed again
     return program
 
 
@@ -162,25 +158,12 @@ def _demand_weights(layers: list[Any]) -> None:
         demand(held + most, "Weights of a program")
 
 
-def _canonical(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
 def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
     """Plain JSON data, or a message naming the problem."""
     try:
-        return dict(strict_loads(_canonical(value), "Provenance"))
+        return dict(strict_loads(canonical(value), "Provenance"))
     except (TypeError, ValueError, RecursionError) as error:
         raise ContractError(f"Provenance must be JSON data: {error}") from error
-
-
-def _hash(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> str:
-    sha = hashlib.sha256(_canonical(header).encode())
-    for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
-        sha.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
-        sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
-    return sha.hexdigest()
 
 
 def _refuse_leftovers(fields: Mapping[str, Any], what: str) -> None:
