@@ -103,13 +103,14 @@ def convert(component: wiring.Component, name: str) -> str:
     """Verilog of a component, its ports named by `flat_ports`."""
     ensure_cache_home()  # yosys is WebAssembly, compiled on its first run
     # Source attributes would name paths of this machine: the bytes must not depend on them.
-    return verilog.convert(
+    text: str = verilog.convert(
         component,
         name=name,
         ports=flat_ports(component),
         emit_src=False,
         strip_internal_attrs=True,
     )
+    return text
 
 
 def _write(path: Path, text: str) -> None:

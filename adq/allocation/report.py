@@ -13,7 +13,7 @@ from ...spec.host.files import atomic_path
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from ...spec.host.reading import MOST, read_json
 from ...spec.host.text import one_line
-from ..data.datasets import Dataset
+from ..data.dataset import Dataset
 from ..networks.network import Network
 from ..recipes.config import Recipe
 from ..recipes.quant_config import AllocationConfig

@@ -74,7 +74,7 @@ def command(
     if init is None:
         raise InputError("Allocations must start from float weights: pass --init FILE")
     chosen = override(recipes.get(recipe), changes or [])
-    if chosen.quant.mode == "float":
+    if not chosen.quant.quantized:
         raise InputError(f"Recipe must train with quantizers, not be {recipe!r}")
     plan = Plan(
         recipe=chosen,
