@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ...gates.array.streams import RANDOM, REAL
-from ...gates.model.characterization_file import read_content, read_tables
-from ...gates.model.fit import Errors
+from ...gates.model.characterization_file import AREA, part_of, read_content
+from ...gates.model.linear import Errors
+from ...gates.model.parts import PER, Part
 from ...spec.errors import InputError
 from ...spec.host.markdown import table
 from ...spec.host.reading import LEAST, MOST
@@ -21,8 +22,6 @@ from ...spec.host.text import one_line, printable, shown
 
 MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
 """Percent; what the project promises of its model."""
-KINDS = {"micro": "pj_per_mac", "unit": "pj_per_output"}
-"""Tables of a file, and what energies of their rows are per."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,30 +60,27 @@ class Subject:
 def subjects(path: Path) -> list[Subject]:
     """Everything that a file of `adqhw characterize` is about."""
     content = read_content(path)
-    kind = "unit" if "unit" in content else "micro"
-    library, tables = read_tables(path, kind)
-    about = content["characterization"]
-    return [_subject(str(path), kind, library, name, about, tables[name]) for name in tables]
+    part, about = part_of(content), content["characterization"]
+    return [_subject(str(path), part, name, about, table) for name, table in content[part].items()]
 
 
 def _subject(
-    where: str, kind: str, library: str, name: str, about: dict[str, Any], table: dict[str, Any]
+    where: str, part: Part, name: str, about: dict[str, Any], table: dict[str, Any]
 ) -> Subject:
     try:
-        area_key = "measured_area_um2" if kind == "micro" else "unit_area_um2"
-        size = [_number(side) for side in about["test_size"]] if kind == "micro" else []
+        size = [_number(side) for side in about["test_size"]] if part is Part.ARRAY else []
         area_error = table.get("area_error_percent")
-        real, random = (_errors(table["test"], KINDS[kind], name) for name in (REAL, RANDOM))
+        real, random = (_errors(table["test"], PER[part], name) for name in (REAL, RANDOM))
         return Subject(
-            library=printable(library), name=printable(name),
+            library=printable(about["liberty"]), name=printable(name),
             array="x".join(f"{side:.0f}" for side in size), program=_text(about["program"]),
-            cells=int(_number(table["cells"])), area_mm2=_number(table[area_key]) / 1e6,
+            cells=int(_number(table["cells"])), area_mm2=_number(table[AREA[part]]) / 1e6,
             area_error=None if area_error is None else _number(area_error),
             layers=_some(real), random=random,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise InputError(
-            f"Characterization {where!r}, {kind} {shown(name)} must have all that `adqhw "
+            f"Characterization {where!r}, {part} {shown(name)} must have all that `adqhw "
             f"characterize` writes, not lack or spoil {one_line(error)}"
         ) from error
 
