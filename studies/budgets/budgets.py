@@ -1,8 +1,8 @@
 """Bit budgets side by side: programs x micro-architectures x characterized libraries, as one table.
 
-Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a technology
-table, both of whole images; what either leaves out is said on the page. A program runs on the array
-that the characterization was made for, so all rows of a library have the same widths.
+Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a
+technology table, both of whole images; what either leaves out is said on the page. A program runs
+on the array that the characterization was made for, so all rows of a library have the same widths.
 """
 
 from collections.abc import Mapping
@@ -121,8 +121,8 @@ def rows_of(
             if left_out is not None and (reason := too_narrow(wide, program)):
                 left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
                 continue
-            if reason := fit.untested(wide):
-                raise InputError(f"Array must be of a size with known errors: {reason}")
+            if untested := fit.untested(wide):
+                raise InputError(f"Array must be of a size with known errors: {untested}")
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)
             gates = array_estimate(program, wide, fit, moved[wide])

@@ -107,7 +107,7 @@ def cropped_programs() -> list[tuple[Program, str, str]]:
         net = Sketch(input_shape=(shape.ins, shape.crop, shape.crop), seed=number)
         if number:  # all but the first read 4-bit codes of a stream
             net.read("act")
-        first = {"uniform": True, "out": U8} if not number else {}
+        first: dict[str, Any] = {"uniform": True, "out": U8} if not number else {}
         net.conv("conv", shape.outs, shape.kernel, stride=shape.stride, **first)
         found.append((net.program(shape.text), "conv", shape.layer))
     stem = Sketch(input_shape=(64, 5, 5))
