@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from ...spec.errors import InputError
 from ...spec.program import INPUT
 from ..integers.constants import PIXEL
+from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.methods import Method, activation, weight_quantizer
 from ..quantizers.stream import StreamQuantizer
 from ..tensors import Signal
 from .classifier import QuantLinear
-from .layers import InputConv2d, QuantConv2d, ReadActivation, Unit
+from .layers import HiddenConv2d, InputConv2d, ReadActivation, Unit
 from .network import Network
 from .pooling import GlobalPool, MaxPool
 from .resnet import IMAGENET_MEAN, IMAGENET_STD
@@ -130,12 +131,12 @@ class GraphNetwork(Network):
             case _:
                 return self._conv(node, ins)
 
-    def _conv(self, node: Node, ins: int) -> QuantConv2d:
+    def _conv(self, node: Node, ins: int) -> HiddenConv2d:
         config = self.config
-        output: nn.Module = StreamQuantizer(signed=node.output == S8)
+        output: LowBitActivation | StreamQuantizer = StreamQuantizer(signed=node.output == S8)
         if node.output == ACT:
             output = activation(config.method, config.act_width, node.channels)
-        return QuantConv2d(
+        return HiddenConv2d(
             ins,
             node.channels,
             kernel=node.kernel,

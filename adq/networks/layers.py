@@ -18,7 +18,7 @@ from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
 from ..quantizers.uniform import UniformWeight
 from ..quantizers.weight_quantizer import Step, WeightQuantizer
-from ..ranks import shared_batch_norm
+from ..ranks import BatchNorm, shared_batch_norm
 from ..tensors import Mode, NotANumberError, Signal
 from . import frozen
 
@@ -65,9 +65,10 @@ class Unit(nn.Module, ABC):
 
     def codes(self, signal: Signal) -> Tensor:
         """The program's codes (int64) that ``signal``, made by this unit, stands for."""
-        stream = isinstance(self.output, StreamQuantizer) and signal.format is None
-        if self.mode is not Mode.INTEGER and stream:
-            return self.output.codes(signal.data)
+        output = getattr(self, "output", None)
+        real = self.mode is not Mode.INTEGER and signal.format is None
+        if real and isinstance(output, StreamQuantizer):
+            return output.codes(signal.data)
         return signal.data.detach().long()
 
 
@@ -87,7 +88,7 @@ class ReadActivation(Unit):
 
 
 def scaled_batch_norm(
-    bn: nn.BatchNorm2d, acc: Tensor, scale: Step, offset: Tensor | float = 0.0
+    bn: BatchNorm, acc: Tensor, scale: Step, offset: Tensor | float = 0.0
 ) -> Tensor:
     """``bn(acc * scale + offset)`` without computing the scaled map.
 
@@ -131,7 +132,7 @@ class QuantConv2d(Unit):
         self.weight = nn.Parameter(torch.empty(shape))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.quantizer = quantizer
-        self.bn = nn.BatchNorm2d(out_channels)
+        self.bn = BatchNorm(out_channels)
         self.shared = False
         """Whether batch statistics are those of all ranks (`ranks`)."""
         self.output = output
@@ -192,12 +193,22 @@ class QuantConv2d(Unit):
         return 0.0
 
 
+class HiddenConv2d(QuantConv2d):
+    """A convolution whose weights have a codebook."""
+
+    quantizer: WeightQuantizer
+
+
 class InputConv2d(QuantConv2d):
     """First layer: reads raw uint8 pixels in every mode, normalisation folded into the weights.
 
     Float mode computes ``conv((x / 255 - mean) / std)``. The integer program pads with the code
     nearest to real zero, ``round(255 * mean)``, and so does fakequant mode, by subtracting it.
     """
+
+    mean: Tensor
+    std: Tensor
+    zero_code: Tensor
 
     def __init__(
         self,
@@ -238,7 +249,7 @@ class InputConv2d(QuantConv2d):
         # the layout of the first map becomes that of all maps; this one is faster on CPUs and GPUs
         return super().convolve(centred.contiguous(memory_format=torch.channels_last), weight)
 
-    def offset(self, levels: Tensor, step: float) -> Tensor:
+    def offset(self, levels: Tensor, step: Step) -> Tensor:
         """Sum of the weights times what rounding the mean to a code moved the pixels by."""
         shift = (self.zero_code - self.mean).double()
         return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()

@@ -16,7 +16,7 @@ from ..quantizers.stream import StreamQuantizer
 from ..quantizers.weight_quantizer import WeightQuantizer
 from ..tensors import Mode, NotANumberError, Signal
 from .classifier import QuantLinear
-from .layers import QuantConv2d, Unit
+from .layers import HiddenConv2d, InputConv2d, QuantConv2d, Unit
 
 
 class Network(nn.Module):
@@ -27,8 +27,11 @@ class Network(nn.Module):
 
     config: frozen dataclass with ``mean``, ``std``, ``image_size``, ``classes``, ``method``,
     ``act_width``, ``weight_widths``, ``hidden_names()`` and ``width_of(name)``. Subclasses make
-    units whose module names are the program's tensors, ``fc`` the last.
+    units whose module names are the program's tensors, ``conv1`` the first and ``fc`` the last.
     """
+
+    conv1: InputConv2d
+    fc: QuantLinear
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -62,9 +65,10 @@ class Network(nn.Module):
         """All convolutions, hidden or not."""
         return [unit for unit in self.units().values() if isinstance(unit, QuantConv2d)]
 
-    def hidden(self) -> dict[str, QuantConv2d]:
+    def hidden(self) -> dict[str, HiddenConv2d]:
         """The convolutions with a codebook, by name, in order of execution."""
-        return {name: self.get_submodule(name) for name in self.config.hidden_names()}
+        found = {n: unit for n, unit in self.units().items() if isinstance(unit, HiddenConv2d)}
+        return {name: found[name] for name in self.config.hidden_names()}
 
     def quantizer_parameters(self) -> Iterator[nn.Parameter]:
         """Learned thresholds, steps and scales: at a tenth of the learning rate, never decayed."""

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from ...spec.errors import InputError
 from ..integers.constants import PIXEL
+from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.methods import Method, activation, weight_quantizer
 from ..quantizers.stream import StreamQuantizer
 from ..tensors import Signal
 from .classifier import QuantLinear
-from .layers import InputConv2d, QuantConv2d, ReadActivation
+from .layers import HiddenConv2d, InputConv2d, ReadActivation
 from .network import Network
 from .pooling import GlobalPool
 
@@ -98,8 +99,15 @@ class Block(nn.Module):
         super().__init__()
         self.stride, self.offset = stride, (channels - in_channels) // 2
 
-        def conv(role: str, source: int, output: nn.Module, *, kernel: int, stride: int):
-            return QuantConv2d(
+        def conv(
+            role: str,
+            source: int,
+            output: LowBitActivation | StreamQuantizer,
+            *,
+            kernel: int,
+            stride: int,
+        ):
+            return HiddenConv2d(
                 source,
                 channels,
                 kernel=kernel,

@@ -8,9 +8,9 @@ from cost_nets import small_net
 
 from adqhw.cost.technology.technology import Band, load
 from adqhw.gates.array.stream_toggles import STRUCTURE
-from adqhw.gates.model.characterization_file import WIDTHS, Fit
-from adqhw.gates.model.fit import terms_of
+from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.studies.budgets.break_even import break_even_lines, break_evens
 from adqhw.studies.budgets.budgets import Candidate, LayerCost, Row, rows_of
@@ -74,8 +74,9 @@ def lanes_only(micro: str, lane_fj: float) -> Fit:
     """A lane draws `lane_fj` per cycle, nothing else draws anything."""
     arch = narrowest(PROGRAM, rows=4, cols=2, micro="decode")
     return Fit(
-        library="made up", micro=micro, widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj={**dict.fromkeys(terms_of(micro), 0.0), "lane": lane_fj},
+        library="made up", part=Part.ARRAY, name=micro,
+        widths={name: getattr(arch, name) for name in WIDTHS[Part.ARRAY]},
+        energy_fj={**dict.fromkeys(terms_of(Part.ARRAY, micro), 0.0), "lane": lane_fj},
         area_um2=dict.fromkeys(STRUCTURE, 100.0), error_percent=0.0,
         sizes=((4, 2),),
     )  # fmt: skip
