@@ -1,4 +1,4 @@
-"""In-simulator cocotb module for `cosim/network/templates/cocotb_main.cpp`, which runs clock and reset."""
+"""In-simulator cocotb module; `cosim/network/templates/cocotb_main.cpp` runs clock and reset."""
 
 import os
 
