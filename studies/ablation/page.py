@@ -79,7 +79,11 @@ def table(rows: list[Row]) -> str:
 
 
 def figure(values: tuple[float, ...] | None, absent: str = "none (a step per image)") -> str:
-    """Mean and, over several seeds, range."""
+    """Mean and, over several seeds, range.
+
+    >>> figure((97.5, 97.0, 98.0))
+    '97.50 (97.00 to 98.00)'
+    """
     if values is None:
         return absent
     mean = statistics.fmean(values)
