@@ -70,12 +70,10 @@ def build_texts(
     cache: Path,
     *,
     top: str = HARNESS_MODULE,
-    public: bool = False,
 ) -> Build:
     """Compile Verilog `texts` by file name below `cache`, unless this build exists.
 
-    public: every signal can be driven and read from Python (slower); else only those that the
-    Verilog marks.
+    Python can drive and read the signals that the Verilog marks.
 
     A build's folder is named by the digest of its Verilog and of the tools' versions: equal
     Verilog is compiled once, whatever program it will run.
@@ -83,7 +81,7 @@ def build_texts(
     start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    arguments = _arguments(simulator, public=public)
+    arguments = _arguments(simulator)
     key = [texts, simulator.name, simulator.version, arguments, metadata.version("cocotb")]
     folder = build_folder(cache, simulator.name, key)
     there = Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
@@ -161,14 +159,14 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator, *, public: bool) -> list[str]:
+def _arguments(simulator: Simulator) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
-    options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
-    return options if public else [*options, "--no-public-flat-rw"]
+    speed = ["-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+    return ["-Wno-fatal", *speed, "--no-public-flat-rw"]
 
 
 def _compile(
