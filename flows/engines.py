@@ -1,4 +1,4 @@
-"""The engines by name, imported only when asked for, and running them in steps with progress."""
+"""The engines by name, imported at their first use, and running them in steps with progress."""
 
 from collections.abc import Callable
 from functools import partial

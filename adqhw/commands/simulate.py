@@ -1,4 +1,4 @@
-"""`adqhw simulate`: run a program on images and keep what it computes."""
+"""`adqhw simulate`: run a program on images and write logits and codes."""
 
 import zipfile
 from pathlib import Path

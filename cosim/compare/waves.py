@@ -1,6 +1,6 @@
 """Waves of a window of an image's cycles, from a traced build of the accelerator.
 
-cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main plays the image instead.
+cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main runs the image instead.
 """
 
 import shutil
@@ -25,7 +25,7 @@ _MAIN = Path(__file__).parent / "templates" / "waves_main.cpp"
 
 
 def check_waves(kind: str, window: tuple[int, int]) -> None:
-    """Refuse a kind that is not written, a window that is none."""
+    """Refuse an unsupported kind and an invalid window."""
     if kind not in KINDS:
         raise InputError(f"Waves must be {' or '.join(KINDS)}, not {kind!r}")
     first, last = window

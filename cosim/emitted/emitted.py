@@ -1,4 +1,4 @@
-"""Reading an emitted folder back: nothing runs that its manifest does not vouch for."""
+"""Reading an emitted folder back: every file must have the digest of the manifest."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ _VERILOG = (COLUMN_MODULE, ACCELERATOR_MODULE)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Emitted:
-    """An accelerator that was written before: its Arch, Verilog by file name, memory rows.
+    """An emitted accelerator: its Arch, Verilog by file name, memory rows.
 
     Its modules have their default names again, so that equal Verilog is compiled once.
     """

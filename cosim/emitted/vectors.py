@@ -1,4 +1,4 @@
-"""Test vectors of a stand-alone testbench: what goes in, and every code that must come out."""
+"""Test vectors of a stand-alone testbench: images, and every expected code."""
 
 from typing import Any
 

@@ -12,9 +12,9 @@ from ..simulators.workshop import alone
 
 _TEMPLATES = Path(__file__).parent / "templates"
 NETWORK_MAIN = _TEMPLATES / "network_main.cpp"
-"""Plays jobs without Python and VPI: what the model alone costs."""
+"""Runs jobs without Python and VPI: the time of the model alone."""
 COCOTB_MAIN = _TEMPLATES / "cocotb_main.cpp"
-"""Lets cocotb play jobs."""
+"""Runs jobs under cocotb."""
 
 
 def build_cpp_main(made: Build, source: Path = NETWORK_MAIN) -> Path:
@@ -37,7 +37,7 @@ def build_player(made: Build) -> Path:
 
 
 def _once(made: Build, source: Path, binary: Path, libraries: Sequence[str] = ()) -> None:
-    """Link unless it was; one process at a time, so that what a killed one left is overwritten."""
+    """Link unless it exists; one process at a time: leftovers of a killed one are overwritten."""
     if binary.is_file():
         return
     with alone(binary):
@@ -64,7 +64,7 @@ def _link(made: Build, source: Path, binary: Path, libraries: Sequence[str]) -> 
 
 
 def _verilator_root(simulator: Simulator) -> Path:
-    """Where the headers of its runtime lie."""
+    """The folder of the headers of its runtime."""
     root = simulator.environment.get("VERILATOR_ROOT")
     if root is None:
         command = [str(simulator.executable), "--getenv", "VERILATOR_ROOT"]

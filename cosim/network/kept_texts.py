@@ -24,7 +24,7 @@ def kept_texts(arch: Arch, builds: str | Path) -> dict[str, str]:
 
 @cache
 def _generators() -> list[str]:
-    """Versions of what writes the text, and a digest of our own part of it."""
+    """Versions of the tools that write the text, and a digest of the generators."""
     digest = hashlib.sha256()
     for path in sorted(Path(rtl.__path__[0]).glob("**/*.py")):
         digest.update(f"{path.name}\0".encode() + path.read_bytes())

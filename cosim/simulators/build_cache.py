@@ -1,4 +1,4 @@
-"""What was compiled or synthesized, kept on disk: a folder per digest of all that goes into it."""
+"""Compiled and synthesized results on disk: a folder per digest of all inputs."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +11,9 @@ from .workshop import alone, keep, unfinished, workshop
 
 
 def build_folder(cache: Path, kind: str, key: object) -> Path:
-    """Where the build of `key` belongs, which is anything that JSON can say.
+    """The folder of the build of `key`, which is any JSON value.
 
-    It lies in the `workshop` of `cache`: its path is one that make takes.
+    It is in the `workshop` of `cache`, whose path make accepts.
     """
     return workshop(cache) / f"{kind}_{json_digest(key)[:16]}"
 

@@ -92,7 +92,7 @@ def float_run(program: Program, threads: int) -> Run:
 def int8_run(program: Program, threads: int, images: npt.NDArray[Any]) -> Run:
     """Eager static int8 with fused ReLU, calibrated on `images`; RuntimeError if not available."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao is deprecated, and still what ships
+        warnings.simplefilter("ignore")  # torch.ao is deprecated, and still the shipped version
         model = Twin(float_twin(program), quantized=True).eval()
         for node in model.nodes:
             if node.kind == "conv" and node.relu:

@@ -128,6 +128,7 @@ class MutantSimulator:
         for level in (0, 1):
             self._write(self.clock, level)
             self.lib.cxxrtl_step(self.handle)
+        self.stale = True  # what is combinational of the new registers, after another step
 
     def tick(self) -> Any:
         """A rising edge."""
