@@ -17,7 +17,7 @@ import numpy as np
 from ..adq.data import datasets
 from ..adq.export.compare import run_modules
 from ..adq.export.export import export
-from ..adq.networks.resnet import ResNet
+from ..adq.networks.network import Network
 from ..adq.recipes import recipes
 from ..adq.recipes.config import Recipe
 from ..adq.recipes.quant_config import QuantConfig
@@ -75,7 +75,7 @@ class Trained:
 
     name: str
     program: Program
-    model: ResNet
+    model: Network
     fakequant: float
     integer: float
 

@@ -12,7 +12,7 @@ from ..spec.host.files import atomic_path
 
 if TYPE_CHECKING:
     from ..adq.export.compare import Comparison
-    from ..adq.networks.resnet import ResNet
+    from ..adq.networks.network import Network
     from ..adq.runs.checkpoint import Checkpoint
     from ..spec.program import Program
 
@@ -54,7 +54,7 @@ def command(
     say(f"wrote {out}: {bits:.2f} average weight bits, digest {program.digest}")
 
 
-def trained_model(state: "Checkpoint", path: Path) -> "ResNet":
+def trained_model(state: "Checkpoint", path: Path) -> "Network":
     """Return the network of a checkpoint whose training is over."""
     from ..adq.training import preparation
 
@@ -73,7 +73,7 @@ def trained_model(state: "Checkpoint", path: Path) -> "ResNet":
 
 
 def exported(
-    model: "ResNet", state: "Checkpoint", data: Path | None, images: int | None
+    model: "Network", state: "Checkpoint", data: Path | None, images: int | None
 ) -> "tuple[Program, Comparison | None]":
     """Return the program with its provenance, and how it compares on test images."""
     from dataclasses import replace

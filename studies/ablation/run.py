@@ -18,7 +18,7 @@ from ...spec.host.text import warn
 
 if TYPE_CHECKING:
     from ...adq.data.datasets import Dataset
-    from ...adq.networks.resnet import ResNet
+    from ...adq.networks.network import Network
     from ...adq.recipes.config import Recipe
 
 
@@ -74,7 +74,7 @@ def kept_or_none(store: Store, key: str) -> Record | None:
     return record
 
 
-def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
+def train_briefly(recipe: "Recipe", sources: Sources) -> "Network":
     """The network at the end of a run: frozen codebooks, fresh batch-norm statistics."""
     import torch
 
@@ -108,7 +108,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "ResNet":
 
 
 def measure(
-    model: "ResNet", recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool
+    model: "Network", recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool
 ) -> Figures:
     """Accuracies of a trained network over the whole test split."""
     from ...adq.export import export

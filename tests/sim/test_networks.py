@@ -5,9 +5,9 @@ import pytest
 
 from adqhw.sim.networks import build
 from adqhw.sim.runner import Runner
-from adqhw.sim.topologies import NETWORKS
 from adqhw.spec import MacLayer, golden
 from adqhw.spec.errors import InputError
+from adqhw.spec.networks import PUBLISHED
 
 MACS = {
     # conv1 3*16*9*1024, stages 2*16*16*9*1024, (16+32)*32*9*256, (32+64)*64*9*64, classifier 640
@@ -74,4 +74,4 @@ def test_resnet20_against_torch_and_golden():
 def test_unknown_network():
     with pytest.raises(InputError, match=r"must be one of resnet8-cifar.*not 'vgg'"):
         build("vgg")
-    assert "resnet34" in NETWORKS
+    assert "resnet34" in PUBLISHED
