@@ -6,13 +6,14 @@ BIN := .venv/bin
 JOBS ?= 2
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
+.PHONY: help demo test test-slow test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
-	@echo "make test-all  the slow checks too"
-	@echo "make prove     proves the RTL by induction, writes docs/proofs.md (about 45 minutes)"
+	@echo "make test-slow the slow checks, hours; resumes, writes docs/slow-tests.md; FILES=... chooses"
+	@echo "make test-all  both, in one process"
+	@echo "make prove     proves the RTL by induction, writes docs/proofs.md (about 75 minutes)"
 	@echo "make mutate    mutation test of the RTL, resumes, writes docs/mutation.md"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim' and 'bench train'"
 	@echo "make setup-bench-estimate  SCALE-Sim and ZigZag beside 'adqhw bench estimate', in .venv-estimate"
@@ -49,6 +50,11 @@ test: $(STAMP)
 	$(BIN)/mypy -p adqhw
 	$(BIN)/basedpyright
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+
+# The slow half, file by file: resumes, keeps docs/slow-tests.md. FILES chooses (files or folders).
+FILES ?=
+test-slow: $(STAMP)
+	ADQHW_REQUIRE=verilator $(BIN)/python tests/support/slow_page.py $(FILES)
 
 test-all: $(STAMP)
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest

@@ -136,8 +136,17 @@ class _Sum(torch.autograd.Function):
         return total
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that has running statistics, and a momentum for them."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+
 def shared_batch_norm(
-    bn: nn.BatchNorm2d, acc: Tensor, scale: float | Tensor, offset: float | Tensor
+    bn: BatchNorm, acc: Tensor, scale: float | Tensor, offset: float | Tensor
 ) -> Tensor:
     """``bn(acc * scale + offset)`` in training, with the statistics of all ranks' maps.
 

@@ -15,7 +15,7 @@ MODULE = re.compile(
     rf"`(?:adqhw\.)?((?:commands|{'|'.join(ROOMS[:-1])})(?:\.[a-z_0-9]+)+)(?:\.[A-Z]\w*)?`"
 )
 RUN = re.compile(r"python (?:-W ignore )?-m (adqhw[\w.]*)")
-PYTEST = re.compile(r"`pytest ([^`]*)`")
+PYTEST = re.compile(r"`pytest ([^`]*tests/[^`]*)`")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
 
@@ -51,7 +51,7 @@ def test_a_page_names_what_exists(page):
     assert not [link for link in LINK.findall(text) if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("room", (*ROOMS, "tests"))
+@pytest.mark.parametrize("room", [*ROOMS, "tests"])
 def test_modules_name_what_exists(room):
     files = (ROOT / file for file in parsed(ROOT, (room,)))
     absent = {_name(file): _absent(file.read_text()) for file in files}
@@ -63,7 +63,7 @@ COMMANDS = sorted({found for page in PAGES for found in PYTEST.findall(page.read
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_chosen_test_exists(command):
-    """Words of `-k` stand in the files that the command names."""
+    """Words of `-k` occur in the files that the command names."""
     parts = [part.strip("[]") for part in shlex.split(command)]
     named = [ROOT / part for part in parts if part.startswith("tests/")]
     files = [file for path in named for file in ([path] if path.is_file() else path.rglob("*.py"))]

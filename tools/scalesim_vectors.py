@@ -1,4 +1,4 @@
-"""Writes tests/vectors/scalesim.json: cycles that the scalesim package itself finds.
+"""Writes tests/vectors/scalesim.json: cycles as the scalesim package computes them.
 
 Runs in an environment of its own (requirements-bench-estimate.txt: scalesim 3.0.0 fails on NumPy
 2.4 and newer), not in adqhw's:

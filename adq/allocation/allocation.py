@@ -41,7 +41,7 @@ class _State:
 def ties(model: Network) -> list[tuple[str, ...]]:
     """Groups of layers that share a width: a projection goes with the first of its block."""
     names = model.config.hidden_names()
-    groups = []
+    groups: list[tuple[str, ...]] = []
     for name in names:
         block, _, role = name.rpartition(".")
         if role == "downsample":
@@ -114,7 +114,8 @@ def allocate_cost(
     choice equals in loss. Among equals the cheaper one, then the narrower first layer, wins, so
     that the result is reproducible.
     """
-    chosen = [(name,) for name in table] if groups is None else [tuple(g) for g in groups]
+    singles = ((name,) for name in table)
+    chosen = [tuple(group) for group in (singles if groups is None else groups)]
     if sorted(name for group in chosen for name in group) != sorted(table):
         raise InputError("Groups must name every layer of the table once")
     _check_costs(table, costs)

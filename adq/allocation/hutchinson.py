@@ -4,6 +4,8 @@ HAWQ (docs/papers.md 5.5): E[v^T H v] = Tr(H) for v of independent signs. One v 
 once: what couples two layers has expectation zero.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -50,14 +52,14 @@ def hessian_traces(
 
 
 def _quadratic_forms(
-    grads: tuple[Tensor, ...], weights: list[Tensor], generator: torch.Generator
+    grads: tuple[Tensor, ...], weights: Sequence[Tensor], generator: torch.Generator
 ) -> Tensor:
     """``v_l^T (H v)_l`` of every layer for one draw of signs, float64."""
     signs = [
         (torch.randint(0, 2, w.shape, generator=generator) * 2 - 1).to(w.device, w.dtype)
         for w in weights
     ]
-    slope = sum((g * v).sum() for g, v in zip(grads, signs, strict=True))
+    slope = sum(((g * v).sum() for g, v in zip(grads, signs, strict=True)), torch.zeros(()))
     products = torch.autograd.grad(slope, weights, retain_graph=True)
     forms = [(p.double() * v).sum().cpu() for p, v in zip(products, signs, strict=True)]
     return torch.stack(forms)

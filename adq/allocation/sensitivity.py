@@ -8,6 +8,7 @@ initialisation and 20 Lloyd iterations. Additive over layers, which the allocati
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from ...spec.errors import InputError
 from ..networks.layers import QuantConv2d
 from ..networks.network import Network
 from ..quantizers.methods import Method, weight_quantizer
-from ..recipes.quant_config import SENSITIVITIES
+from ..recipes.quant_config import Sensitivity
 from ..tensors import Mode, Signal
 from .hutchinson import hessian_traces
 
@@ -112,7 +113,7 @@ def sensitivities(
     images: Tensor,
     labels: Tensor,
     widths: Sequence[int] = (2, 3, 4),
-    kind: str = "fisher",
+    kind: Sensitivity = "fisher",
 ) -> dict[str, dict[int, float]]:
     """Expected loss increase of every hidden layer at every width: ``[layer][bits]``.
 
@@ -120,24 +121,25 @@ def sensitivities(
     a negative trace counting as zero (HAWQ, 5.5); ``error`` ||dW||^2 / ||W||^2, which needs no
     images and is no loss: it only ranks.
     """
-    if kind not in SENSITIVITIES:
-        raise InputError(f"Sensitivity must be one of {SENSITIVITIES}, not {kind!r}")
-    per_weight: dict[str, Tensor] = {}
-    if kind == "fisher":
-        per_weight = {n: 0.5 * f for n, f in fisher(model, images, labels).items()}
-    elif kind == "hessian":
-        traces = hessian_traces(model, images, labels)
-        sizes = {name: conv.weight.numel() for name, conv in model.hidden().items()}
-        per_weight = {n: torch.tensor(max(t, 0.0) / sizes[n]) for n, t in traces.items()}
+    hidden = model.hidden()
+    match kind:
+        case "fisher":
+            per_weight = {n: 0.5 * f for n, f in fisher(model, images, labels).items()}
+        case "hessian":
+            traces = hessian_traces(model, images, labels).items()
+            per_weight = {
+                n: torch.tensor(max(t, 0.0) / hidden[n].weight.numel()) for n, t in traces
+            }
+        case "error":
+            squares = {n: conv.weight.detach().double().square() for n, conv in hidden.items()}
+            per_weight = {n: 1 / square.sum().clamp(min=1e-30) for n, square in squares.items()}
+        case unknown:
+            assert_never(unknown)
     result = {}
-    for name, conv in model.hidden().items():
-        weight = conv.weight.detach()
-        factor = per_weight.get(name, 1 / weight.double().square().sum().clamp(min=1e-30))
+    for name, conv in hidden.items():
+        weight, factor = conv.weight.detach(), per_weight[name].to(conv.weight.device)
         errors = {w: weight - reconstruct(weight, w, model.config.method) for w in widths}
-        result[name] = {
-            w: float((factor.to(weight.device) * error.square()).sum())
-            for w, error in errors.items()
-        }
+        result[name] = {w: float((factor * error.square()).sum()) for w, error in errors.items()}
         if not all(math.isfinite(loss) for loss in result[name].values()):
             raise InputError(f"Sensitivity of layer {name!r} must be finite, not {result[name]}")
     return result

@@ -7,8 +7,8 @@ the same pixels.
 import numpy as np
 from numpy.typing import NDArray
 
-from .datasets import Dataset
-from .image_folder import ImageFiles
+from .dataset import Dataset
+from .image_files import ImageFiles
 
 # Streams of random numbers that share a seed must differ in something: this word of the seed.
 _ORDER_STREAM, _AUGMENT_STREAM = 0, 1

@@ -15,8 +15,11 @@ from torch import Tensor
 
 from ..recipes.config import Recipe
 from .augment import crop_parameters, epoch_order, training_batch
-from .datasets import Dataset
-from .image_folder import ImageFiles
+from .dataset import Dataset
+from .image_files import ImageFiles
+
+Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""Images (N, C, H, W) and labels (N,)."""
 
 
 class HostBatches:
@@ -30,7 +33,7 @@ class HostBatches:
         images, labels = self.arrays(epoch, step)
         return torch.from_numpy(images), torch.from_numpy(labels)
 
-    def arrays(self, epoch: int, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def arrays(self, epoch: int, step: int) -> Arrays:
         """The same as arrays."""
         recipe = self.recipe
         return training_batch(
@@ -55,7 +58,7 @@ class FileBatches(HostBatches):
         super().__init__(data, recipe)
         self.device = device
         self.steps = math.ceil(len(data) / recipe.train.batch_size)
-        self.ahead: dict[tuple[int, int], Future] = {}
+        self.ahead: dict[tuple[int, int], Future[Arrays]] = {}
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
 
     def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
@@ -75,7 +78,7 @@ class DeviceBatches:
     def __init__(self, data: Dataset, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.count, self.device = recipe, len(data), device
         edge = recipe.data.crop_padding
-        images = torch.from_numpy(data.images).to(device)
+        images = torch.from_numpy(data.images[:]).to(device)
         self.images = torch.nn.functional.pad(images, (edge, edge, edge, edge))
         self.labels = torch.from_numpy(data.labels).to(device)
         self.height, self.width = data.images.shape[2:]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spec.errors import InputError
-from .datasets import Dataset
+from .dataset import Dataset, Split
 
 FOLDER = "cifar-10-batches-py"
 CLASSES = 10
@@ -36,7 +36,7 @@ OFFICIAL_MD5 = {
 
 
 def load(
-    split: str,
+    split: Split,
     folder: str | Path,
     *,
     digests: Mapping[str, str] = OFFICIAL_MD5,

@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spec.errors import InputError
-from .datasets import Dataset
+from .dataset import Dataset, Split
 
 CLASSES = 10
 PIXEL_GAIN = 15
 """Pixels are counts 0..16; times 15 they span 0..240 of a byte exactly, so nothing is rounded."""
 
 SPLIT_SEED = 0
-SPLIT_SHARE = {"test": 0.2, "validation": 0.1}
+SPLIT_SHARE: dict[Split, float] = {"test": 0.2, "validation": 0.1}
 """Shares of every class; the rest is training."""
 
 
-def load(split: str, seed: int = SPLIT_SEED) -> Dataset:
+def load(split: Split, seed: int = SPLIT_SEED) -> Dataset:
     """Return one split, stratified by class; the same `seed` gives the same three splits."""
     pixels, labels = _read()
     images = (pixels.reshape(-1, 1, 8, 8) * PIXEL_GAIN).astype(np.uint8)
@@ -28,10 +28,10 @@ def load(split: str, seed: int = SPLIT_SEED) -> Dataset:
     )
 
 
-def split_indices(labels: NDArray[np.int64], seed: int) -> dict[str, NDArray[np.int64]]:
+def split_indices(labels: NDArray[np.int64], seed: int) -> dict[Split, NDArray[np.int64]]:
     """Return the image numbers of each split: shuffled within a class, cut by share, then mixed."""
     generator = np.random.default_rng(seed)
-    parts: dict[str, list[NDArray[np.int64]]] = {"test": [], "validation": [], "train": []}
+    parts: dict[Split, list[NDArray[np.int64]]] = {"test": [], "validation": [], "train": []}
     for label in range(CLASSES):
         members = generator.permutation(np.flatnonzero(labels == label))
         start = 0

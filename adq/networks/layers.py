@@ -18,7 +18,7 @@ from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
 from ..quantizers.uniform import UniformWeight
 from ..quantizers.weight_quantizer import Step, WeightQuantizer
-from ..ranks import shared_batch_norm
+from ..ranks import BatchNorm, shared_batch_norm
 from ..tensors import Mode, NotANumberError, Signal
 from . import frozen
 
@@ -92,7 +92,7 @@ class ReadActivation(Unit):
 
 
 def scaled_batch_norm(
-    bn: nn.BatchNorm2d, acc: Tensor, scale: Step, offset: Tensor | float = 0.0
+    bn: BatchNorm, acc: Tensor, scale: Step, offset: Tensor | float = 0.0
 ) -> Tensor:
     """``bn(acc * scale + offset)`` without computing the scaled map.
 
@@ -136,7 +136,7 @@ class QuantConv2d(Unit):
         self.weight = nn.Parameter(torch.empty(shape))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         self.quantizer = quantizer
-        self.bn = nn.BatchNorm2d(out_channels)
+        self.bn = BatchNorm(out_channels)
         self.shared = False
         """Whether batch statistics are those of all ranks (`ranks`)."""
         self.output = output
@@ -201,12 +201,22 @@ class QuantConv2d(Unit):
         return 0.0
 
 
+class HiddenConv2d(QuantConv2d):
+    """A convolution whose weights have a codebook."""
+
+    quantizer: WeightQuantizer
+
+
 class InputConv2d(QuantConv2d):
     """First layer: reads raw uint8 pixels in every mode, normalisation folded into the weights.
 
     Float mode computes ``conv((x / 255 - mean) / std)``. The integer program pads with the code
     nearest to real zero, ``round(255 * mean)``, and so does fakequant mode, by subtracting it.
     """
+
+    mean: Tensor
+    std: Tensor
+    zero_code: Tensor
 
     def __init__(
         self,
@@ -247,7 +257,7 @@ class InputConv2d(QuantConv2d):
         # the layout of the first map becomes that of all maps; this one is faster on CPUs and GPUs
         return super().convolve(centred.contiguous(memory_format=torch.channels_last), weight)
 
-    def offset(self, levels: Tensor, step: float) -> Tensor:
+    def offset(self, levels: Tensor, step: Step) -> Tensor:
         """Sum of the weights times what rounding the mean to a code moved the pixels by."""
         shift = (self.zero_code - self.mean).double()
         return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()

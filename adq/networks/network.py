@@ -21,7 +21,7 @@ from ..quantizers.weight_quantizer import WeightQuantizer
 from ..tensors import Mode, NotANumberError, Signal
 from .classifier import QuantLinear
 from .config import NetworkConfig
-from .layers import InputConv2d, QuantConv2d, ReadActivation, Unit
+from .layers import HiddenConv2d, InputConv2d, QuantConv2d, ReadActivation, Unit
 from .pooling import GlobalPool, MaxPool
 
 
@@ -33,6 +33,7 @@ class Network(nn.Module):
     Module names are the names of the nodes, hence of the program's tensors.
     """
 
+    conv1: InputConv2d
     fc: QuantLinear
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -97,14 +98,14 @@ class Network(nn.Module):
             case _:
                 assert_never(node.kind)
 
-    def _conv(self, node: Node) -> QuantConv2d:
+    def _conv(self, node: Node) -> HiddenConv2d:
         config = self.config
         output: LowBitActivation | StreamQuantizer
         if node.stream is None:
             output = activation(config.method, config.act_width, node.channels)
         else:
             output = StreamQuantizer(node.stream.width, node.stream.signed)
-        return QuantConv2d(
+        return HiddenConv2d(
             node.ins, node.channels, kernel=node.kernel, stride=node.stride, groups=node.groups,
             quantizer=weight_quantizer(config.method, config.width_of(node.name), node.channels),
             output=output,
@@ -138,9 +139,9 @@ class Network(nn.Module):
         """All convolutions, hidden or not."""
         return [unit for unit in self.units().values() if isinstance(unit, QuantConv2d)]
 
-    def hidden(self) -> dict[str, QuantConv2d]:
+    def hidden(self) -> dict[str, HiddenConv2d]:
         """The convolutions with a codebook, by name, in order of execution."""
-        units = {conv.name: conv for conv in self.convolutions()}
+        units = {n: unit for n, unit in self.units().items() if isinstance(unit, HiddenConv2d)}
         return {name: units[name] for name in self.config.hidden_names()}
 
     def quantizer_parameters(self) -> Iterator[nn.Parameter]:

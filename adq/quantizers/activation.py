@@ -35,9 +35,9 @@ def _count_reached(x: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
     if has_kernels(x):
         codes, reached = kernels.count_reached(x.detach().numpy(), bounds.numpy())
         return torch.from_numpy(codes), torch.from_numpy(reached)
-    reached = torch.bucketize(x, bounds, right=True, out_int32=True)
+    corners = torch.bucketize(x, bounds, right=True, out_int32=True)
     # between T_k and T_(k+1) lie 2k or 2k+1 corners
-    return (reached >> 1).to(x.dtype), reached.to(torch.uint8)
+    return (corners >> 1).to(x.dtype), corners.to(torch.uint8)
 
 
 def _ramp_gradients(
@@ -46,12 +46,13 @@ def _ramp_gradients(
     """Gradient to the rows ``x``, and the float64 sums (2, K) of G and G*x by corner."""
     if has_kernels(x):
         arrays = (t.detach().numpy() for t in (grad, x, reached, slope))
-        grad_x, sums = kernels.ramp_gradients(*arrays)
-        return torch.from_numpy(grad_x), torch.from_numpy(sums)
+        grad_x, totals = kernels.ramp_gradients(*arrays)
+        return torch.from_numpy(grad_x), torch.from_numpy(totals)
     if x.device.type == "cpu":
-        sums = [segment_sums(reached, values, len(slope)) for values in (grad, grad * x)]
-        return slope[reached.long()] * grad, torch.stack(sums)
-    sums = row_sums(reached, torch.stack([grad, grad * x], 1), len(slope))
+        parts = [segment_sums(reached, values, len(slope)) for values in (grad, grad * x)]
+        sums = torch.stack(parts)
+    else:
+        sums = row_sums(reached, torch.stack([grad, grad * x], 1), len(slope))
     return slope[reached.long()] * grad, sums
 
 
@@ -70,7 +71,7 @@ class _Stair(torch.autograd.Function):
         return from_rows(codes, x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, reached, lengths, start, gain = ctx.saved_tensors
         # slope of the ramp by corners reached: 0 | 1/a_1, 1/a_1, 1/a_2, ... | 0
         inside = (gain / lengths).repeat_interleave(2)

@@ -6,12 +6,13 @@ exact zero in the middle: ``2**(width-1) - 1`` negative and as many positive val
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
-from ...spec.errors import InputError
-from ..recipes.quant_config import DEAD_RULES, EMA_FORMS, INIT_RULES
+from ..recipes.fields import check_types, require
+from ..recipes.quant_config import DeadRule, EmaForm, InitRule
 from .codebook_init import bin_means, bin_sums, initial_values, split_dead
 from .weight_quantizer import Step, WeightQuantizer, assign
 
@@ -23,18 +24,18 @@ MIN_COUNT = 1e-3
 class CodebookConfig:
     """How codebooks start, adapt and end."""
 
-    init: str = "mid"
+    init: InitRule = "mid"
     """Start per sign: quantiles "mid" (i-0.5)/m, "edge" i/(m+1), "tail" density^(1/3); or
     "uniform", "random", "kmeans"."""
     init_lloyd: int = 0
     """Lloyd iterations after the start (0 is the recipe, 20 removes the quantiles' tail error)."""
-    ema: str = "mean"
+    ema: EmaForm = "mean"
     """"mean": toward the bin's mean; "count": VQ-VAE's smoothed counts and sums; "off"."""
     decay: float = 0.99
     """EMA decay per update: 5k updates reach the Lloyd limit at 4 bits."""
     ema_period: int = 1
     """Optimizer steps per update."""
-    dead: str = "keep"
+    dead: DeadRule = "keep"
     """Values without weights: "keep" them, or "split" the fullest bin of their sign."""
     tie_sign: bool = False
     """Mirror the values (half-size lookup table) instead of adapting the signs separately."""
@@ -44,20 +45,12 @@ class CodebookConfig:
     """Of the random starts."""
 
     def __post_init__(self) -> None:
-        if self.init not in INIT_RULES:
-            raise InputError(f"Codebook init must be one of {INIT_RULES}, not {self.init!r}")
-        if self.init_lloyd < 0:
-            raise InputError(f"Codebook init_lloyd must be >= 0, not {self.init_lloyd}")
-        if self.ema not in EMA_FORMS:
-            raise InputError(f"Codebook ema must be one of {EMA_FORMS}, not {self.ema!r}")
-        if not 0.0 <= self.decay < 1.0:
-            raise InputError(f"Codebook decay must be in [0, 1), not {self.decay}")
-        if self.ema_period < 1:
-            raise InputError(f"Codebook ema_period must be >= 1, not {self.ema_period}")
-        if self.dead not in DEAD_RULES:
-            raise InputError(f"Codebook dead must be one of {DEAD_RULES}, not {self.dead!r}")
-        if not 2 <= self.level_width <= 16:
-            raise InputError(f"Codebook level_width must be in 2..16, not {self.level_width}")
+        check_types(self, "Codebook ")
+        require(self.init_lloyd >= 0, "Codebook init_lloyd", ">= 0", self.init_lloyd)
+        require(0 <= self.decay < 1, "Codebook decay", "in [0, 1)", self.decay)
+        require(self.ema_period >= 1, "Codebook ema_period", ">= 1", self.ema_period)
+        level_width = self.level_width
+        require(2 <= level_width <= 16, "Codebook level_width", "in 2..16", level_width)
 
 
 def adapt(weight: Tensor, values: Tensor, decay: float, tie_sign: bool = False) -> Tensor:
@@ -99,6 +92,12 @@ class Codebook(WeightQuantizer):
     ``counts`` and ``sums`` (of the count form), ``waited`` steps (of a period).
     """
 
+    step: Tensor
+    scale: Tensor
+    counts: Tensor
+    sums: Tensor
+    waited: Tensor
+
     def __init__(self, width: int, config: CodebookConfig, channels: int | None = None) -> None:
         super().__init__(width, 2**width - 1)
         self.config, self.scaled = config, channels is not None
@@ -138,10 +137,13 @@ class Codebook(WeightQuantizer):
         if self.frozen or config.ema == "off" or not self._due():
             return
         weight = self.relative(weight.detach())
-        if config.ema == "count":
-            values = self._adapt_counts(weight)
-        else:
-            values = adapt(weight, self.values, config.decay, config.tie_sign)
+        match config.ema:
+            case "count":
+                values = self._adapt_counts(weight)
+            case "mean":
+                values = adapt(weight, self.values, config.decay, config.tie_sign)
+            case unknown:
+                assert_never(unknown)
         self._set(values)
         if config.dead == "split":
             revived = pinned(split_dead(weight, values), config.tie_sign)
@@ -153,7 +155,7 @@ class Codebook(WeightQuantizer):
         if self.config.ema_period == 1:
             return True
         self.waited.add_(1).remainder_(self.config.ema_period)
-        return not self.waited
+        return not bool(self.waited)
 
     def _adapt_counts(self, weight: Tensor) -> Tensor:
         """VQ-VAE's form (docs/papers.md 5.4) without smoothing: the whole layer is seen each time.

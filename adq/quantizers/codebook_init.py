@@ -4,17 +4,20 @@ Every rule gives ``m = 2^(b-1) - 1`` magnitudes per sign and an exact zero, sort
 section 7, rows 1-4; the paper names quantiles, against random and uniform starts (section 1.1).
 """
 
+from typing import assert_never
+
 import torch
 from torch import Tensor
 
+from ..recipes.quant_config import InitRule
 from ..tensors import segment_sums
 from .weight_quantizer import assign, boundaries
 
 KMEANS_LIMIT = 300
-"""Lloyd iterations of the k-means start, unless it stands still before."""
+"""Most Lloyd iterations of the k-means start; it ends when no value moves."""
 
 
-def initial_values(weight: Tensor, width: int, init: str = "mid", seed: int = 0) -> Tensor:
+def initial_values(weight: Tensor, width: int, init: InitRule = "mid", seed: int = 0) -> Tensor:
     """Initial codebook (2^width - 1,) of a weight tensor by the rule ``init``.
 
     mid: quantiles (i-0.5)/m of each sign's magnitudes; edge: i/(m+1); tail: density^(1/3) (near
@@ -38,24 +41,34 @@ def initial_values(weight: Tensor, width: int, init: str = "mid", seed: int = 0)
     return values.to(weight.device)
 
 
-def _magnitudes(magnitudes: Tensor, count: int, init: str, generator: torch.Generator) -> Tensor:
+def _magnitudes(
+    magnitudes: Tensor, count: int, init: InitRule, generator: torch.Generator
+) -> Tensor:
     """``count`` ascending positive values by the rule."""
     order = torch.arange(1, count + 1, dtype=torch.float64)
-    if init == "uniform":
-        return order / count * magnitudes.max()
-    if init in ("random", "kmeans"):
-        return _drawn(magnitudes, count, generator)
-    if init == "edge":
-        return torch.quantile(magnitudes, order / (count + 1))
-    if init == "mid":
-        return torch.quantile(magnitudes, (order - 0.5) / count)
-    # Panter-Dite: the MSE-optimal point density is proportional to the cube root of the density
+    match init:
+        case "uniform":
+            return order / count * magnitudes.max()
+        case "random" | "kmeans":
+            return _drawn(magnitudes, count, generator)
+        case "edge":
+            return torch.quantile(magnitudes, order / (count + 1))
+        case "mid":
+            return torch.quantile(magnitudes, (order - 0.5) / count)
+        case "tail":
+            return _by_density(magnitudes, (order - 0.5) / count)
+        case unknown:
+            assert_never(unknown)
+
+
+def _by_density(magnitudes: Tensor, shares: Tensor) -> Tensor:
+    """Panter-Dite: the MSE-optimal point density is the cube root of the density, normalized."""
     top = float(magnitudes.max())
     density = torch.histc(magnitudes, bins=64, min=0.0, max=top) ** (1 / 3)
     mass = torch.cumsum(density, 0) / density.sum()
-    position = torch.searchsorted(mass, (order - 0.5) / count)
+    position = torch.searchsorted(mass, shares)
     before = torch.where(position > 0, mass[(position - 1).clamp(min=0)], 0.0)
-    within = ((order - 0.5) / count - before) / (mass[position] - before)
+    within = (shares - before) / (mass[position] - before)
     return (position + within) * (top / 64)
 
 

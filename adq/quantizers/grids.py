@@ -7,12 +7,14 @@ Ours has base sqrt(2) and 2^b - 1 levels: the smallest magnitude is dropped.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ...spec.errors import InputError
 
+GridRule = Literal["post", "pot", "apot", "uniform", "lsq"]
 APOT_PARTS = {
     2: ((1,), 1),
     3: ((1, 2, 4), 4),
@@ -70,7 +72,7 @@ def _exponents(width: int) -> Tensor:
     return torch.arange(2 ** (width - 1) - 2, -1, -1, dtype=torch.float64)
 
 
-def make_grid(name: str, width: int, level_width: int = 8) -> Grid:
+def make_grid(name: GridRule, width: int, level_width: int = 8) -> Grid:
     """The grid of a weight rule at ``width`` bits, with levels of ``level_width`` bits.
 
     ``post``, ``pot``: the top level is 2^(level_width-2), so that every power of two is an exact
@@ -82,25 +84,27 @@ def make_grid(name: str, width: int, level_width: int = 8) -> Grid:
     limit = 2 ** (level_width - 1) - 1
     if not 2 <= width <= 8:
         raise InputError(f"Weight width must be in 2..8, not {width}")
-    if name == "lsq":
-        half = 2 ** (width - 1)
-        grid = Grid(values=torch.arange(-half, half, dtype=torch.float64), top=1)
-    elif name == "uniform":
-        count = 2 ** (width - 1) - 1
-        grid = Grid(values=torch.arange(-count, count + 1).double() / count, top=count)
-    elif name == "apot":
-        if width not in APOT_PARTS:
-            raise InputError(f"APoT weight width must be in 2..5, not {width}")
-        parts, denominator = APOT_PARTS[width]
-        values = torch.tensor(parts, dtype=torch.float64) / denominator
-        grid = Grid(values=_mirrored(values), top=limit // denominator * denominator)
-    elif name in ("post", "pot"):
-        magnitudes = post_magnitudes(width) if name == "post" else pot_magnitudes(width)
-        top = 2 ** (level_width - 2)
-        shifted = _mirrored(_post_levels(width, top)) if name == "post" else None
-        grid = Grid(values=_mirrored(magnitudes), top=top, shifted=shifted)
-    else:
-        raise InputError(f"Grid must be post, pot, apot, uniform or lsq, not {name!r}")
+    top = 2 ** (level_width - 2)
+    match name:
+        case "lsq":
+            half = 2 ** (width - 1)
+            grid = Grid(values=torch.arange(-half, half, dtype=torch.float64), top=1)
+        case "uniform":
+            count = 2 ** (width - 1) - 1
+            grid = Grid(values=torch.arange(-count, count + 1).double() / count, top=count)
+        case "apot":
+            if width not in APOT_PARTS:
+                raise InputError(f"APoT weight width must be in 2..5, not {width}")
+            parts, denominator = APOT_PARTS[width]
+            values = _mirrored(torch.tensor(parts, dtype=torch.float64) / denominator)
+            grid = Grid(values=values, top=limit // denominator * denominator)
+        case "pot":
+            grid = Grid(values=_mirrored(pot_magnitudes(width)), top=top)
+        case "post":
+            shifted = _mirrored(_post_levels(width, top))
+            grid = Grid(values=_mirrored(post_magnitudes(width)), top=top, shifted=shifted)
+        case _:
+            raise InputError(f"Grid must be post, pot, apot, uniform or lsq, not {name!r}")
     _check_levels(grid, name, width, level_width)
     return grid
 

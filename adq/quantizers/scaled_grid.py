@@ -12,7 +12,7 @@ it with respect to the scaled weight, a learning rate per filter that only Adam 
 import torch
 from torch import Tensor, nn
 
-from .grids import Grid, make_grid
+from .grids import Grid
 from .weight_quantizer import Step, WeightQuantizer, assign
 
 MIN_ALPHA = 1e-8
@@ -62,18 +62,17 @@ class _ScaleGradient(torch.autograd.Function):
 
 
 class GridWeight(WeightQuantizer):
-    """A fixed grid with the learned scale ``alpha``, per layer or per output channel."""
+    """POST, PoT: a fixed grid with the learned scale ``alpha``; base of the other rules.
+
+    The scale is per output channel if ``channels`` are given, else per layer.
+    """
 
     clip = True
 
-    def __init__(
-        self, width: int, channels: int, *, rule: str, level_width: int = 8, per_channel: bool
-    ) -> None:
-        self.grid: Grid = make_grid(rule, width, level_width)
-        super().__init__(width, len(self.grid.values))
-        self.rule, self.per_channel = rule, per_channel
-        shape = (channels, 1, 1, 1) if per_channel else ()
-        self.alpha = nn.Parameter(torch.ones(shape))
+    def __init__(self, width: int, grid: Grid, channels: int | None = None) -> None:
+        super().__init__(width, len(grid.values))
+        self.grid, self.per_channel = grid, channels is not None
+        self.alpha = nn.Parameter(torch.ones(() if channels is None else (channels, 1, 1, 1)))
         self._load_grid()
 
     @torch.no_grad()
@@ -92,8 +91,6 @@ class GridWeight(WeightQuantizer):
 
     def start(self, magnitudes: Tensor) -> Tensor:
         """Initial alpha of each row of |w| (R, n)."""
-        if self.rule == "lsq":
-            return 2 * magnitudes.mean(1) / float(self.grid.values[-1]) ** 0.5
         return torch.quantile(magnitudes, POST_QUANTILE, dim=1)
 
     @torch.no_grad()
@@ -123,20 +120,24 @@ class GridWeight(WeightQuantizer):
         return assign(compared / alpha, self.values)
 
 
+class LsqWeight(GridWeight):
+    """LSQ: starts at ``2 * mean|w| / sqrt(Qp)``."""
+
+    def start(self, magnitudes: Tensor) -> Tensor:
+        return 2 * magnitudes.mean(1) / float(self.grid.values[-1]) ** 0.5
+
+
 class ApotWeight(GridWeight):
     """APoT: weights standardised first (statistics detached), gradient to them unclipped."""
 
     clip = False
-
-    def __init__(self, width: int, channels: int, *, level_width: int = 8) -> None:
-        super().__init__(width, channels, rule="apot", level_width=level_width, per_channel=False)
 
     def start(self, magnitudes: Tensor) -> Tensor:
         return torch.full((1,), APOT_ALPHA)
 
     def scale(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         latent = weight.detach()
-        # multiplied back by the deviation: batch norm does not mind, and fewer things jump
+        # multiplied back by the deviation: batch norm cancels it, and the output's scale stays
         deviation = latent.std().clamp(min=MIN_ALPHA)
         return weight - latent.mean(), self.alpha.clamp(min=MIN_ALPHA) * deviation
 
@@ -144,8 +145,8 @@ class ApotWeight(GridWeight):
 class N2uqWeight(GridWeight):
     """N2UQ: ``alpha = gamma * mean|w|`` per output filter, gamma = (2^b-1)/2^(b-1); not learned."""
 
-    def __init__(self, width: int, channels: int, *, level_width: int = 8) -> None:
-        super().__init__(width, channels, rule="uniform", level_width=level_width, per_channel=True)
+    def __init__(self, width: int, grid: Grid, channels: int | None) -> None:
+        super().__init__(width, grid, channels)
         del self.alpha
         self.gamma = (2**width - 1) / 2 ** (width - 1)
 

@@ -31,8 +31,8 @@ def _quantize_gradients(
     """
     if has_kernels(x):
         arrays = grad.numpy(), x.detach().numpy(), np.float32(step.item())
-        grad_x, grad_step = kernels.quantize_gradients(*arrays, low, high)
-        return torch.from_numpy(grad_x), step.new_tensor(grad_step)
+        grad_x, total = kernels.quantize_gradients(*arrays, low, high)
+        return torch.from_numpy(grad_x), step.new_tensor(total)
     ratio = x / step
     inside = ((ratio >= low) & (ratio <= high)).to(grad.dtype)
     code = torch.floor(ratio + 0.5).clamp_(low, high)

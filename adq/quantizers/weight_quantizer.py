@@ -39,6 +39,10 @@ class WeightQuantizer(nn.Module, ABC):
     ``levels`` the same in units of ``step``, integers exactly from `freeze` on, and ``frozen``.
     """
 
+    values: Tensor
+    levels: Tensor
+    frozen: Tensor
+
     def __init__(self, width: int, count: int) -> None:
         super().__init__()
         if not 2 <= width <= 8:

@@ -6,13 +6,16 @@ changes fields with `--set quant.weight_width=3` and nothing else: there is no f
 """
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from ...spec.host.text import printable
 from .fields import check_types, require, require_count
 from .quant_config import MAX_STEPS, AllocationConfig, QuantConfig
 
-CIFAR_RESNET = "cifar"
-ARCHITECTURES = (CIFAR_RESNET, "resnet18", "resnet34", "resnet50", "mobilenet-v2")
+CIFAR_RESNET: Literal["cifar"] = "cifar"
+Architecture = Literal["cifar", "resnet18", "resnet34", "resnet50", "mobilenet-v2"]
+DataName = Literal["digits", "cifar10", "imagefolder"]
+DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
 MAX_DEPTH, MAX_WIDTH, MAX_CLASSES, MAX_SIDE = 1202, 4096, 100_000, 4096
 """Of a network: the deepest CIFAR ResNet published, channels of its first convolution, classes,
 channels and pixels of an edge of its input. Its memory is checked before it is made."""
@@ -27,8 +30,8 @@ MAX_THREADS = 512
 class DataConfig:
     """Which images, and how a training batch is augmented."""
 
-    name: str = "digits"
-    """A dataset known to `adqhw.adq.data.datasets`: `digits`, `cifar10` or `imagefolder`."""
+    name: DataName = "digits"
+    """A data set that `adqhw.adq.data.datasets` reads."""
     crop_padding: int = 0
     """Black pixels added on each side before the random crop back to the original size."""
     flip: bool = False
@@ -43,8 +46,6 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_types(self, "data.")
-        known = ("digits", "cifar10", "imagefolder")
-        require(self.name in known, "data.name", "digits, cifar10 or imagefolder", self.name)
         every = not self.all_images or self.name == "cifar10"
         require(every, "data.all_images", "false but for cifar10", self.all_images)
         require_count("data.workers", self.workers, MAX_THREADS)
@@ -60,12 +61,11 @@ class ModelConfig:
     Or an ImageNet network (`arch`), of which `depth` and `shortcut` say nothing.
     """
 
-    arch: str = CIFAR_RESNET
-    """`cifar`, resnet18, resnet34, resnet50 or mobilenet-v2."""
+    arch: Architecture = "cifar"
     depth: int = 8
     width: int = 16
     """Channels of the first convolution (64 in ResNet-18, 32 in MobileNet-V2 as published)."""
-    shortcut: str = "A"
+    shortcut: Literal["A", "B"] = "A"
     """`A`: strided slice, zero-padded channels (no weights). `B`: 1x1 convolution."""
     classes: int = 10
     image: tuple[int, ...] = (1, 8, 8)
@@ -76,12 +76,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_types(self, "model.")
-        require(self.arch in ARCHITECTURES, "model.arch", ", ".join(ARCHITECTURES), self.arch)
         deep = 8 <= self.depth <= MAX_DEPTH and (self.depth - 2) % 6 == 0
         require(deep, "model.depth", f"6 n + 2 (8, 20, 32, .. {MAX_DEPTH})", self.depth)
         wide = self.width % 4 == 0 and 0 < self.width <= MAX_WIDTH
         require(wide, "model.width", f"a multiple of 4 in 4..{MAX_WIDTH}", self.width)
-        require(self.shortcut in ("A", "B"), "model.shortcut", "A or B", self.shortcut)
         require_count("model.classes", self.classes, MAX_CLASSES, least=2)
         self._check_image()
 
@@ -105,7 +103,7 @@ class OptimConfig:
     lr: float = 0.1
     momentum: float = 0.9
     """Decay of the gradient's average: SGD's momentum, Adam's first beta."""
-    kind: str = "sgd"
+    kind: Literal["sgd", "adam", "adamw"] = "sgd"
     """`sgd` (with momentum), `adam` or `adamw` (decay apart from the gradient)."""
     beta2: float = 0.999
     """Decay of the squared gradient's average (Adam)."""
@@ -121,8 +119,6 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         check_types(self, "optim.")
-        kinds = ("sgd", "adam", "adamw")
-        require(self.kind in kinds, "optim.kind", "sgd, adam or adamw", self.kind)
         require(self.lr > 0, "optim.lr", "positive", self.lr)
         require_count("optim.warmup_steps", self.warmup_steps, MAX_STEPS, least=0)
         for name in ("lr", "weight_decay", "quantizer_lr_factor"):
@@ -137,8 +133,8 @@ class OptimConfig:
 class DistillConfig:
     """What a teacher (`--teacher FILE`) adds to the loss (docs/papers.md section 7, row 18)."""
 
-    mode: str = "off"
-    """`off`; `kl`: (1 - weight) * CE + weight * T^2 * KL; `soft`: soft cross entropy (N2UQ)."""
+    mode: Literal["off", "kl", "soft"] = "off"
+    """`kl`: (1 - weight) * CE + weight * T^2 * KL; `soft`: soft cross entropy (N2UQ)."""
     weight: float = 0.5
     """Share of the teacher in the loss (mode `kl`)."""
     temperature: float = 2.0
@@ -146,7 +142,6 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         check_types(self, "distill.")
-        require(self.mode in ("off", "kl", "soft"), "distill.mode", "off, kl or soft", self.mode)
         require(0 <= self.weight <= 1, "distill.weight", "in [0, 1]", self.weight)
         warm = 1e-3 <= self.temperature <= 1e3
         require(warm, "distill.temperature", "in 0.001..1000", self.temperature)
@@ -178,8 +173,8 @@ class TrainConfig:
     seed: int = 0
     threads: int = 2
     """Torch threads. Part of the run's identity: the way a sum is split decides its last bits."""
-    device: str = "cpu"
-    """`cpu`, `cuda` or `auto` (a GPU if there is one). Part of the run's identity, too."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """`auto`: a GPU if there is one. Part of the run's identity, too."""
     amp: bool = False
     """bfloat16 convolutions while training (CPU or GPU). Codes and rounded levels are exact in it;
     sums and gradients are rounded to 8 bits. Evaluation and export always use exact sums."""
@@ -203,8 +198,6 @@ class TrainConfig:
         parts = self.accumulate
         require(parts <= self.batch_size, "train.accumulate", "at most train.batch_size", parts)
         require_count("train.seed", self.seed, MAX_SEED, least=0)
-        known = self.device in ("cpu", "cuda", "auto")
-        require(known, "train.device", "cpu, cuda or auto", self.device)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,5 +217,5 @@ class Recipe:
         check_types(self, "")
         named = 0 < len(self.name) <= 100 and self.name == printable(self.name)
         require(named, "name", "1..100 printable characters", self.name)
-        good = not self.train.compile or self.quant.mode == "float"
+        good = not (self.train.compile and self.quant.quantized)
         require(good, "train.compile", "false in a quantized recipe", self.train.compile)

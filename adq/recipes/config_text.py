@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 from ...spec.errors import InputError
 from ...spec.host.reading import exact_fields, near_key
 from .config import Recipe
-from .fields import convert, hints_of, shown
+from .fields import convert, hints_of, is_group, shown
 
 T = TypeVar("T")
 MAX_VALUE = 1 << 20
@@ -52,7 +52,7 @@ def _collect(kind: type, key: str, text: str, changes: dict[str, Any]) -> None:
     """Put the value of the dotted field `key` into the nested `changes` of a `kind`."""
     name, *rest = key.split(".")
     hints = hints_of(kind)
-    while name in hints and dataclasses.is_dataclass(hints[name]):
+    while name in hints and is_group(hints[name]):
         hints, changes = hints_of(hints[name]), changes.setdefault(name, {})
         if not rest:
             fields = ", ".join(f"{key}.{n}" for n in hints)
@@ -72,9 +72,7 @@ def _changed(config: T, changes: dict[str, Any]) -> T:
     """The configuration with all its changes at once: fields that depend on each other agree."""
     hints = hints_of(type(config))
     values = {
-        name: _changed(getattr(config, name), value)
-        if dataclasses.is_dataclass(hints[name])
-        else value
+        name: _changed(getattr(config, name), value) if is_group(hints[name]) else value
         for name, value in changes.items()
     }
     return dataclasses.replace(config, **values)  # type: ignore[type-var]
@@ -82,7 +80,7 @@ def _changed(config: T, changes: dict[str, Any]) -> T:
 
 def _parse(hint: Any, text: str) -> object:
     """Read a command-line value: strings as they are, everything else as JSON (None, True too)."""
-    if hint is str:
+    if hint is str or get_origin(hint) is Literal:
         return text
     try:
         return json.loads({"None": "null", "True": "true", "False": "false"}.get(text, text))
@@ -92,6 +90,4 @@ def _parse(hint: Any, text: str) -> object:
 
 def _build(hint: Any, value: object, key: str) -> Any:
     """A group of fields from its object, a field from its value."""
-    return (
-        from_dict(hint, value, key) if dataclasses.is_dataclass(hint) else convert(hint, value, key)
-    )
+    return from_dict(hint, value, key) if is_group(hint) else convert(hint, value, key)

@@ -8,12 +8,13 @@ import dataclasses
 import math
 import types
 import typing
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from ...spec.errors import InputError
 from ...spec.host.text import printable
 
+T = TypeVar("T")
 MAX_WHOLE = (1 << 64) - 1
 """Largest magnitude of a whole number: what a seed may have, and no count needs more."""
 MAX_TEXT = 4096
@@ -41,6 +42,19 @@ def require(condition: bool, thing: str, requirement: str, value: object) -> Non
         raise InputError(f"{thing} must be {requirement}, not {shown(value)}")
 
 
+def one_of(known: Sequence[T], value: object, thing: str) -> T:
+    """``value`` as one of the ``known`` ones."""
+    if value not in known:
+        raise InputError(f"{thing} must be {_listed(known)}, not {shown(value)}")
+    return known[known.index(value)]
+
+
+def _listed(known: Sequence[object]) -> str:
+    *others, last = map(str, known)
+    text = f"{', '.join(others)} or {last}"
+    return text if len(others) < 3 else f"one of {text}"
+
+
 def require_count(thing: str, value: int, most: int, least: int = 1) -> None:
     """Refuse a whole number outside `least..most`; 0 and less of what must be positive as such."""
     low = "positive" if least == 1 else f"{least} or more"
@@ -52,13 +66,17 @@ def check_types(config: object, group: str) -> None:
     """Refuse a field of another type than its annotation says; `group` precedes its name."""
     for name, hint in hints_of(type(config)).items():
         value = getattr(config, name)
-        if dataclasses.is_dataclass(hint):
+        if is_group(hint):
             require(isinstance(value, hint), f"{group}{name}", f"a {hint.__name__}", value)
         else:
             convert(hint, value, f"{group}{name}")
 
 
-@cache
+def is_group(hint: object) -> TypeGuard[type[Any]]:
+    """Whether a field's annotation is a configuration of its own."""
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
 def hints_of(kind: type) -> dict[str, Any]:
     """Annotations of a configuration's fields, by name."""
     return typing.get_type_hints(kind)
@@ -73,6 +91,8 @@ def convert(hint: Any, value: object, key: str) -> Any:
         return tuple(convert(args[0], item, key) for item in value)
     if origin is dict and isinstance(value, dict) and len(value) <= MAX_ENTRIES:
         return {convert(args[0], k, key): convert(args[1], v, key) for k, v in value.items()}
+    if origin is Literal:
+        return one_of(args, value, key)
     if _is_scalar(hint, value):
         return float(value) if hint is float else value  # type: ignore[arg-type]
     raise InputError(f"{key} must be {_describe(hint)}, not {shown(value)}")

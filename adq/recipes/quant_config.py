@@ -1,16 +1,16 @@
 """The part of a recipe that says how a network is quantized, and how its bits are chosen."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .fields import check_types, require, require_count, shown
 
-WEIGHT_RULES = ("adq", "post", "pot", "apot", "lsq", "n2uq")
-ACTIVATION_RULES = ("n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base")
-QUANTILE_RULES = ("mid", "edge", "tail")
-INIT_RULES = (*QUANTILE_RULES, "uniform", "kmeans", "random")
-EMA_FORMS = ("mean", "count", "off")
-DEAD_RULES = ("keep", "split")
-SENSITIVITIES = ("fisher", "hessian", "error")
+WeightRule = Literal["adq", "post", "pot", "apot", "lsq", "n2uq"]
+ActivationRule = Literal["n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base"]
+InitRule = Literal["mid", "edge", "tail", "uniform", "kmeans", "random"]
+EmaForm = Literal["mean", "count", "off"]
+DeadRule = Literal["keep", "split"]
+Sensitivity = Literal["fisher", "hessian", "error"]
 MAX_STEPS = 1_000_000_000
 """Of any count of optimizer steps."""
 MAX_CALIBRATION = 1_000_000
@@ -22,35 +22,25 @@ MAX_LLOYD = 10_000
 class MethodConfig:
     """Which quantizers, and the variants of the adaptive codebook (values: `methods.Method`)."""
 
-    weights: str = "adq"
-    """Rule of the hidden weights: adq, post, pot, apot, lsq or n2uq."""
+    weights: WeightRule = "adq"
+    """Rule of the hidden weights."""
     per_channel: bool | None = None
     """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
-    activations: str = "n2uq"
-    """Rule of the hidden activations: n2uq, n2uq-rprelu, lsq, pact, asq or asq-base."""
-    init: str = "mid"
-    """Start of a codebook: mid, edge, tail (quantiles), uniform, kmeans or random."""
-    ema: str = "mean"
-    """Adaptation of a codebook: mean, count (VQ-VAE's form) or off."""
+    activations: ActivationRule = "n2uq"
+    """Rule of the hidden activations."""
+    init: InitRule = "mid"
+    """Start of a codebook; mid, edge and tail are quantiles."""
+    ema: EmaForm = "mean"
+    """Adaptation of a codebook; count is VQ-VAE's form."""
     ema_period: int = 1
     """Optimizer steps per adaptation."""
-    dead: str = "keep"
-    """Codebook values without weights: keep or split."""
+    dead: DeadRule = "keep"
+    """Codebook values without weights."""
     tie_sign: bool = False
     """Mirror the codebook values."""
 
     def __post_init__(self) -> None:
         check_types(self, "quant.method.")
-        known = {
-            "weights": WEIGHT_RULES,
-            "activations": ACTIVATION_RULES,
-            "init": INIT_RULES,
-            "ema": EMA_FORMS,
-            "dead": DEAD_RULES,
-        }
-        for name, rules in known.items():
-            value = getattr(self, name)
-            require(value in rules, f"quant.method.{name}", f"one of {', '.join(rules)}", value)
         require_count("quant.method.ema_period", self.ema_period, MAX_STEPS)
 
 
@@ -58,7 +48,7 @@ class MethodConfig:
 class QuantConfig:
     """Quantizers of the network; the choices of docs/papers.md section 7 as fields."""
 
-    mode: str = "float"
+    mode: Literal["float", "fakequant"] = "float"
     """`float`: train without quantizers. `fakequant`: ADQ weights, N2UQ activations, u8 streams."""
     weight_width: int = 4
     """Bits of a codebook index of every hidden layer that `widths` does not name."""
@@ -81,8 +71,6 @@ class QuantConfig:
 
     def __post_init__(self) -> None:
         check_types(self, "quant.")
-        modes = ("float", "fakequant")
-        require(self.mode in modes, "quant.mode", "float or fakequant", self.mode)
         require(2 <= self.weight_width <= 8, "quant.weight_width", "in 2..8", self.weight_width)
         require(1 <= self.act_width <= 6, "quant.act_width", "in 1..6", self.act_width)
         for layer, width in self.widths.items():
@@ -97,6 +85,11 @@ class QuantConfig:
         require(0 <= part <= 1, "quant.freeze_fraction", "in [0, 1]", part)
         require_count("quant.calibration_images", self.calibration_images, MAX_CALIBRATION)
 
+    @property
+    def quantized(self) -> bool:
+        """Whether training has quantizers."""
+        return self.mode != "float"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AllocationConfig:
@@ -105,8 +98,8 @@ class AllocationConfig:
     The budget is `quant.average_weight_bits`, `model_bytes` or `cost_budget`: one of them.
     """
 
-    sensitivity: str = "fisher"
-    """`fisher`, `hessian` (Hutchinson trace) or `error` (relative squared error)."""
+    sensitivity: Sensitivity = "fisher"
+    """`hessian`: Hutchinson's trace; `error`: relative squared error."""
     widths: tuple[int, ...] = (2, 3, 4)
     """Candidate bits of a hidden layer."""
     model_bytes: int | None = None
@@ -118,8 +111,6 @@ class AllocationConfig:
 
     def __post_init__(self) -> None:
         check_types(self, "allocation.")
-        kind = self.sensitivity
-        require(kind in SENSITIVITIES, "allocation.sensitivity", "fisher, hessian or error", kind)
         good = bool(self.widths) and all(2 <= width <= 8 for width in self.widths)
         good &= len(set(self.widths)) == len(self.widths)
         require(good, "allocation.widths", "a list of different bits in 2..8", self.widths)

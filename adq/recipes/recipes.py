@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...spec.errors import InputError
-from .config import DataConfig, DistillConfig, ModelConfig, OptimConfig, Recipe, TrainConfig
+from .config import (
+    Architecture,
+    DataConfig,
+    DistillConfig,
+    ModelConfig,
+    OptimConfig,
+    Recipe,
+    TrainConfig,
+)
 from .quant_config import QuantConfig
 
 # Normalization of the published ResNet weights (akamaster/pytorch_resnet_cifar10): ImageNet's.
@@ -132,8 +140,8 @@ def _imagenet_quant(average: float | None) -> QuantConfig:
     )
 
 
-def _imagenet(name: str, arch: str, quant: QuantConfig) -> Recipe:
-    short = quant.mode != "float"  # fine-tuning starts from float weights
+def _imagenet(name: str, arch: Architecture, quant: QuantConfig) -> Recipe:
+    short = quant.quantized  # fine-tuning starts from float weights
     return Recipe(
         name=name,
         data=DataConfig(name="imagefolder", flip=True, workers=8),

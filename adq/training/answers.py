@@ -6,7 +6,6 @@ its logits and of all they depend on; one that does not fit is told and written 
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,9 +16,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
-from ..data.datasets import Dataset
-from ..data.image_folder import ImageFiles
+from ...spec.host.digests import json_digest
+from ...spec.host.files import write_file
+from ..data.dataset import Dataset
+from ..data.image_files import ImageFiles
 from ..networks.weights_file import read_tensors
 from ..recipes.config import Recipe
 from ..runs.checkpoint import tensors_digest
@@ -46,7 +46,9 @@ class Answers:
         self.teacher, self.amp, self.tell = teacher, recipe.train.amp, tell
         self.size, self.shape = recipe.train.batch_size, (len(training), recipe.model.classes)
         self.folder: Path | None = None
-        self.epoch, self.known, self.heard = -1, None, []
+        self.epoch = -1
+        self.known: Tensor | None = None
+        self.heard: list[Tensor] = []
         if folder is not None:
             self.key = _key(teacher, recipe, training)
             self.folder = Path(folder) / self.key[:16]
@@ -55,22 +57,19 @@ class Answers:
         """Logits (N, classes) of the images of batch ``index``; ``last`` of its epoch or not."""
         if self.folder is None:
             return self.teacher.logits(images, self.amp)
+        path = self.folder / f"epoch{epoch:04d}.safetensors"
         if epoch != self.epoch:
-            self.epoch, self.heard, self.known = epoch, [], self._read(epoch)
+            self.epoch, self.heard = epoch, []
+            self.known = self._read(path)
         if self.known is not None:
             return self.known[index * self.size : (index + 1) * self.size].to(images.device)
         logits = self.teacher.logits(images, self.amp)
         self.heard.append(logits.cpu())
         if last and len(self.heard) == index + 1:  # not after a resume inside the epoch
-            self._write(epoch, torch.cat(self.heard))
+            self._write(path, torch.cat(self.heard))
         return logits
 
-    def _file(self, epoch: int) -> Path:
-        assert self.folder is not None
-        return self.folder / f"epoch{epoch:04d}.safetensors"
-
-    def _read(self, epoch: int) -> Tensor | None:
-        path = self._file(epoch)
+    def _read(self, path: Path) -> Tensor | None:
         if not path.exists():
             return None
         try:
@@ -78,20 +77,22 @@ class Answers:
         except InputError:
             tensors, metadata = {}, {}
         logits = tensors.get(NAME)
-        fits = logits is not None and tuple(logits.shape) == self.shape
-        if fits and metadata.get(DIGEST) == self._digest(epoch, logits):
+        if (
+            logits is not None
+            and tuple(logits.shape) == self.shape
+            and metadata.get(DIGEST) == self._digest(logits)
+        ):
             return logits
         self.tell(f"answers {str(path)!r} are damaged or of other questions: asked again")
         return None
 
-    def _write(self, epoch: int, logits: Tensor) -> None:
+    def _write(self, path: Path, logits: Tensor) -> None:
         logits = logits.contiguous()
-        with atomic_path(self._file(epoch)) as temporary:
-            metadata = {DIGEST: self._digest(epoch, logits)}
-            temporary.write_bytes(save({NAME: logits}, metadata=metadata))
+        metadata = {DIGEST: self._digest(logits)}
+        write_file(path, save({NAME: logits}, metadata=metadata))
 
-    def _digest(self, epoch: int, logits: Tensor) -> str:
-        text = f"{self.key} {epoch} {tensors_digest({NAME: logits})}"
+    def _digest(self, logits: Tensor) -> str:
+        text = f"{self.key} {self.epoch} {tensors_digest({NAME: logits})}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -105,7 +106,7 @@ def _key(teacher: Teacher, recipe: Recipe, training: Dataset) -> str:
         "images": _images_digest(training),
         **{k: getattr(train, k) for k in ("batch_size", "seed", "threads", "device", "amp")},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_digest(parts)
 
 
 def _images_digest(data: Dataset) -> str:

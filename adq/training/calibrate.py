@@ -29,9 +29,9 @@ def calibrate(
     The ``act_quantile`` of each activation maps to the end of its N2UQ range (docs/papers.md 7,
     row 16), the ``stream_quantile`` of each stream (of its magnitude, if signed) to the top code.
     """
-    seen: dict[nn.Module, list[Tensor]] = {}
+    seen: dict[LowBitActivation | StreamQuantizer, list[Tensor]] = {}
 
-    def observe(module: nn.Module, inputs: tuple[Tensor]) -> None:
+    def observe(module: LowBitActivation | StreamQuantizer, inputs: tuple[Tensor]) -> None:
         signed = isinstance(module, StreamQuantizer) and module.signed
         values = inputs[0].abs() if signed else torch.relu(inputs[0])
         step = max(1, values.numel() // SAMPLES)

@@ -59,9 +59,8 @@ def descend(run: Run, parts: list[Part], lr: float) -> float:
         # ranks exchange gradients with the last part; torch averages them, a batch is their sum
         with run.ranks.alone(run.forward, part is not parts[-1]):
             loss = part_loss(run, part)
-            value = math.nan if loss is None else loss.item()
-            mean += run.ranks.total(value * part.share)
-            if not math.isfinite(mean):
+            mean += run.ranks.total((math.nan if loss is None else loss.item()) * part.share)
+            if loss is None or not math.isfinite(mean):
                 return mean
             weight = part.share * run.ranks.count
             (loss if weight == 1.0 else loss * weight).backward()

@@ -7,6 +7,7 @@ docs/papers.md 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)`` at
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 import torch
 import torch.nn.functional as F
@@ -95,17 +96,21 @@ def distillation_loss(
     label_smoothing: float = 0.0,
 ) -> Tensor:
     """Mean loss of a batch; logits (N, classes), labels (N,) int64; no teacher: cross entropy."""
-    if teacher_logits is None:
+    if teacher_logits is None or config.mode == "off":
         return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    if config.mode == "soft":
-        return F.cross_entropy(logits, teacher_logits.softmax(1))
-    temperature = config.temperature
-    divergence = F.kl_div(
-        (logits / temperature).log_softmax(1),
-        (teacher_logits / temperature).log_softmax(1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    hard = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    # T^2 keeps the size of the gradient: softmax(z / T) flattens it by that much
-    return (1 - config.weight) * hard + config.weight * temperature**2 * divergence
+    match config.mode:
+        case "soft":
+            return F.cross_entropy(logits, teacher_logits.softmax(1))
+        case "kl":
+            temperature = config.temperature
+            divergence = F.kl_div(
+                (logits / temperature).log_softmax(1),
+                (teacher_logits / temperature).log_softmax(1),
+                reduction="batchmean",
+                log_target=True,
+            )
+            hard = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+            # T^2 restores the size of the gradient: that of softmax(z / T) is smaller by it
+            return (1 - config.weight) * hard + config.weight * temperature**2 * divergence
+        case unknown:
+            assert_never(unknown)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.datasets import Dataset
+from ..data.dataset import Dataset
 
 if TYPE_CHECKING:
-    from torch import nn
+    from ..networks.network import Network
 
 Runner = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """Images (N, C, H, W) to logits (N, classes)."""
@@ -45,7 +45,7 @@ def top1(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
     return 100.0 * int(np.count_nonzero(logits.argmax(axis=1) == labels)) / len(labels)
 
 
-def model_runner(model: "nn.Module", mode: str) -> Runner:
+def model_runner(model: "Network", mode: str) -> Runner:
     """Return a runner of `model` in `mode` with batch-norm statistics fixed; torch stays inside.
 
     The model's own mode and training flag are as before after every batch.
@@ -72,7 +72,7 @@ def model_runner(model: "nn.Module", mode: str) -> Runner:
     return run
 
 
-def model_top1(model: "nn.Module", data: Dataset, mode: str, batch_size: int = 250) -> float:
+def model_top1(model: "Network", data: Dataset, mode: str, batch_size: int = 250) -> float:
     """Return the top-1, in percent, of `model` in `mode` over `data`."""
     logits = run_all(model_runner(model, mode), data, batch_size=batch_size)
     return top1(logits, data.labels)

@@ -13,7 +13,7 @@ from ...spec.errors import InputError
 from ...spec.host.limits import demand
 from ..allocation.report import Report, choose, has_budget
 from ..data.augment import training_batch
-from ..data.datasets import Dataset
+from ..data.dataset import Dataset
 from ..networks import pretrained
 from ..networks.config import CifarConfig, ImagenetConfig, NetworkConfig
 from ..networks.network import Network
@@ -46,11 +46,11 @@ class Prepared:
 
 def on_device(recipe: Recipe) -> Recipe:
     """Return the recipe with the device decided: `auto` is a GPU if there is one."""
-    asked = recipe.train.device
-    if asked == "cuda" and not torch.cuda.is_available():
+    device = recipe.train.device
+    if device == "cuda" and not torch.cuda.is_available():
         raise InputError("train.device must be cpu or auto where no GPU answers, not 'cuda'")
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    device = found if asked == "auto" else asked
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     return replace(recipe, train=replace(recipe.train, device=device))
 
 
@@ -110,7 +110,7 @@ def prepare(
     model = build(recipe).to(recipe.train.device)
     digest = None if init is None else load_init(model, init)
     report = None
-    if recipe.quant.mode != "float":
+    if recipe.quant.quantized:
         if init is None:
             raise InputError(
                 f"Recipe {recipe.name} must start from float weights: pass --init FILE, "
@@ -162,7 +162,7 @@ def learned_quantizers(path: str | Path) -> dict[str, Tensor]:
     if checkpoint.FORMAT not in read_metadata(path):
         return {}
     state = checkpoint.load(path)
-    if state.recipe.quant.mode == "float":
+    if not state.recipe.quant.quantized:
         return {}
     restored(state, f"--init {str(path)!r}")
     return {name: tensor for name, tensor in state.model.items() if ".output." in name}

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...spec.errors import InputError
 from ..allocation.report import plot
-from ..data.datasets import Dataset
+from ..data.dataset import Dataset
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..ranks import Ranks
@@ -32,13 +32,13 @@ class Run:
     recipe: Recipe
     model: Network
     optimizer: torch.optim.Optimizer
+    forward: nn.Module
+    """What training steps call: the model, compiled or spread over ranks if the recipe says so."""
     step: int = 0
     epoch: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
     answers: Answers | None = None
     ranks: Ranks = field(default_factory=Ranks)
-    forward: Callable[[Tensor], Tensor] | None = None
-    """What training steps call: the model, compiled or spread over ranks if the recipe says so."""
     average: Average | None = None
     board: Board | None = None
     fault: str | None = None
@@ -68,6 +68,7 @@ def start(
         recipe=prepared.recipe,
         model=prepared.model,
         optimizer=make_optimizer(prepared.model, recipe.optim),
+        forward=prepared.model,
         metrics=metrics,
         ranks=ranks,
     )
@@ -81,15 +82,14 @@ def start(
 def prepare_steps(run: Run, extra: dict[str, Tensor]) -> None:
     """Add to a run's model what only training steps need; ``extra`` as in a checkpoint."""
     recipe, model, ranks = run.recipe, run.model, run.ranks
-    run.forward = model
     if recipe.train.compile:
-        run.forward = torch.compile(model)
+        run.forward = cast(nn.Module, torch.compile(model))
     if ranks.count > 1:
         for conv in model.convolutions():
             conv.shared = recipe.train.sync_batch_norm
         ranks.check_same(learned_digest(run), "Networks at the start")
         # a float network leaves the parameters of its quantizers alone
-        unused = recipe.quant.mode == "float"
+        unused = not recipe.quant.quantized
         run.forward = ranks.spread(run.forward, unused=unused)
     if recipe.optim.average:
         kept = _named(extra, "average")
@@ -137,6 +137,7 @@ def resume(
         recipe=state.recipe,
         model=model,
         optimizer=optimizer,
+        forward=model,
         step=state.step,
         epoch=state.epoch,
         metrics=dict(state.metrics),

@@ -28,7 +28,7 @@ class Schedule:
             )
         epoch = math.ceil(images / recipe.train.batch_size)
         total = recipe.train.epochs * epoch
-        frozen = round(recipe.quant.freeze_fraction * total) if quantized(recipe) else total
+        frozen = round(recipe.quant.freeze_fraction * total) if recipe.quant.quantized else total
         return cls(epoch=epoch, total=total, freeze=total - frozen)
 
 
@@ -38,8 +38,3 @@ def learning_rate(config: OptimConfig, step: int, total: int) -> float:
         return config.lr * (step + 1) / config.warmup_steps
     part = (step - config.warmup_steps) / max(1, total - config.warmup_steps)
     return config.lr * 0.5 * (1.0 + math.cos(math.pi * part))
-
-
-def quantized(recipe: Recipe) -> bool:
-    """Return whether the recipe trains with quantizers."""
-    return recipe.quant.mode != "float"

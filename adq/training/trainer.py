@@ -18,6 +18,7 @@ from ...spec.errors import DiskFullError, InputError
 from ...spec.host.locks import sole_owner
 from ..data import datasets
 from ..data.batches import batches
+from ..data.dataset import SPLITS, Dataset, Split
 from ..integers.folding import FoldError
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
@@ -30,7 +31,7 @@ from .board import Board
 from .descent import descend, parts_of
 from .distill import Teacher, load_teacher
 from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
-from .schedule import Schedule, learning_rate, quantized
+from .schedule import Schedule, learning_rate
 
 
 class Observer:
@@ -98,7 +99,7 @@ def _train(
     make_deterministic(recipe)
     reuse_heap()
     load = datasets.for_recipe
-    data = {split: load(recipe, split, sources["data"]) for split in datasets.SPLITS}
+    data = {split: load(recipe, split, sources["data"]) for split in SPLITS}
     training = data["train"] = data["train"].take(recipe.data.limit)
     schedule = Schedule.of(recipe, len(training), ranks.count)
     demand_steps(recipe, len(training), ranks.count)
@@ -150,14 +151,14 @@ def train_step(
 ) -> None:
     """Do one step: batch, gradient, codebooks (freezing them in time), log."""
     recipe = run.recipe
-    if quantized(recipe) and run.step == schedule.freeze:
+    if recipe.quant.quantized and run.step == schedule.freeze:
         run.model.freeze_codebooks()
     lr = learning_rate(recipe.optim, run.step, schedule.total)
     loss = descend(run, parts_of(run, fetch(*divmod(run.step, schedule.epoch)), schedule), lr)
     if not math.isfinite(loss):
         what = run.fault or f"loss must be finite, not {loss}"
         raise InputError(diverged(files, what, run.step, lr))
-    if quantized(recipe):
+    if recipe.quant.quantized:
         run.model.update_codebooks()  # an EMA step toward the new weights; none when frozen
     if run.average is not None:
         run.average.update(run.model, run.step)
@@ -173,7 +174,7 @@ def train_step(
 def end_epoch(
     run: Run,
     files: RunFolder,
-    validation: datasets.Dataset,
+    validation: Dataset,
     schedule: Schedule,
     observer: Observer,
 ) -> None:
@@ -193,8 +194,8 @@ def end_epoch(
         files.write_log(record)
         observer.epoch(record)
         if run.board is not None:
-            run.board.epoch(record, run.model, quantized(run.recipe))
-        if not quantized(run.recipe) or run.model.codebooks_frozen:  # it can be exported
+            run.board.epoch(record, run.model, run.recipe.quant.quantized)
+        if not run.recipe.quant.quantized or run.model.codebooks_frozen:  # it can be exported
             keep_best(run, files, record["validation_top1"])
     save(run, files)
 
@@ -204,21 +205,19 @@ def shown(run: Run) -> AbstractContextManager[None]:
     return nullcontext() if run.average is None else run.average.shown(run.model)
 
 
-def held_out_top1(run: Run, validation: datasets.Dataset) -> float | None:
+def held_out_top1(run: Run, validation: Dataset) -> float | None:
     """Top-1 in percent of the images that were held out; None when none were."""
     if run.recipe.data.all_images:
         return None
     return evaluate.model_top1(run.model, validation, run.recipe.quant.mode)
 
 
-def finish(
-    run: Run, files: RunFolder, data: dict[str, datasets.Dataset], observer: Observer
-) -> None:
+def finish(run: Run, files: RunFolder, data: dict[Split, Dataset], observer: Observer) -> None:
     """Refresh batch-norm statistics of quantized networks, measure, write the final state."""
     mode = run.recipe.quant.mode
     if run.average is not None:
         run.average.load_into(run.model)
-    if quantized(run.recipe):
+    if run.recipe.quant.quantized:
         observer.stage("batch-norm statistics")
         run.model.freeze_codebooks()
         preparation.refresh_batch_norm(run.model, run.recipe, data["train"])
@@ -242,4 +241,4 @@ def make_deterministic(recipe: Recipe) -> None:
     torch.set_deterministic_debug_mode("error")
     # else torch fills every new tensor with NaN first: a fifth of a step, and nothing here reads
     # memory that it has not written
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

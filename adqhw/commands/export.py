@@ -58,7 +58,7 @@ def trained_model(state: "Checkpoint", path: Path) -> "Network":
     """Return the network of a checkpoint whose training is over."""
     from ..adq.training import preparation
 
-    if state.recipe.quant.mode == "float":
+    if not state.recipe.quant.quantized:
         raise InputError(
             f"Checkpoint {str(path)!r} must be of an ADQ run, not of the float recipe "
             f"{state.recipe.name}: fine-tune it first with `adqhw train ... --init {path}`"

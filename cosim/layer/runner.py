@@ -199,7 +199,7 @@ def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]
     bench = "bench_engine" if made.player is None else "bench_network"
     try:
         _runner(made.simulator).test(
-            test_module=f"{__package__}.{bench}",
+            test_module=f"{jobs.__package__}.{bench}",
             hdl_toplevel=made.top,
             hdl_toplevel_lang="verilog",
             build_dir=made.player or made.folder,

@@ -26,7 +26,7 @@ from ..ablation.run import Sources, kept_or_none, measure, train_briefly
 
 if TYPE_CHECKING:
     from ...adq.allocation.allocation import Allocation
-    from ...adq.data.datasets import Dataset
+    from ...adq.data.dataset import Dataset
     from ...adq.recipes.config import Recipe
     from ...spec.program import Program
 

@@ -1,4 +1,4 @@
-"""Own host for `adqhw_top` under Icarus: scripts of bus commands, and what they were answered."""
+"""A bus host for `adqhw_top` in Icarus: scripts of bus commands, and the responses."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -61,16 +61,16 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """What came back: writes (address, response), reads (address, data, response), results."""
+    """Responses: writes (address, response), reads (address, data, response), results."""
 
     writes: list[tuple[int, str]]
     reads: list[tuple[int, int, str]]
     results: list[tuple[int, int, int]]
     """(code, last, cut)."""
     broken: list[str]
-    """Rules that were broken, commands that never ended."""
+    """Violated bus rules, and commands that did not end."""
     taken: int
-    """Codes that s_axis took."""
+    """Number of codes accepted on s_axis."""
 
     @property
     def responses(self) -> list[str]:
@@ -88,7 +88,7 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chip:
-    """A compiled `adqhw_top` for a program, its images and what golden says of them."""
+    """A compiled `adqhw_top` for a program, its images and their golden results."""
 
     arch: Arch
     program: Program
@@ -148,7 +148,7 @@ def build(program: Program, folder: Path, *, rows=2, cols=2, micro="decode", ima
 
 
 def results_of(plan: Plan, batch) -> list[list[int]]:
-    """What golden says of images, in the order in which results leave."""
+    """Golden results of images, in the order of m_axis."""
     logits = golden.run(plan.program, batch).logits.reshape(len(batch), -1)
     shape = plan.program.tensor_shape(plan.program.layers[-1].name)
     return logits[:, result_positions(plan.passes[-1].word["write"], shape)].tolist()

@@ -1,4 +1,4 @@
-"""The small chip of the bus tests, and what its logs say."""
+"""The small design of the bus tests, and readers of its logs."""
 
 import numpy as np
 from axi_bus import OKAY, Chip, Script
@@ -25,14 +25,14 @@ def error(*names: str) -> int:
 
 
 def values(log, name: str) -> list[int]:
-    """What reads of a register gave; all of them answered OKAY."""
+    """Values read from a register; every read must have answered OKAY."""
     found = [(value, response) for at, value, response in log.reads if at == offset(name)]
     assert {response for _, response in found} <= {OKAY}
     return [value for value, _ in found]
 
 
 def finished(script: Script) -> Script:
-    """Wait until the last result was taken too, then ask what went wrong, and clear it."""
+    """Wait until the last result was accepted, then read ERROR and clear it."""
     script.until("STATUS", "WAITING", False).read("ERROR").write("ERROR", (1 << len(ERRORS)) - 1)
     return script.read("ERROR")
 

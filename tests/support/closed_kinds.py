@@ -1,7 +1,7 @@
 """Dispatches over closed kinds that a new member would pass through silently.
 
-A closed family is every Enum of the source, and every union of its classes that an annotation or
-an alias spells (`MacLayer | ThresholdLayer | PoolLayer`, `Threshold | Requant`). A dispatch is a
+A closed family is an Enum of the source, or a union of its classes in an annotation or an alias
+(`MacLayer | ThresholdLayer | PoolLayer`, `Threshold | Requant`). A dispatch is a
 `match` with a case of a family, or two or more tests of one family in one chain: `if`/`elif`,
 conditional expressions inside one another, or adjacent `if`s whose bodies leave. It is closed when
 what remains meets `assert_never` or `raise`.
@@ -56,7 +56,7 @@ def _is_enum(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> bool:
 
 
 def _kinds(union: list[str], classes: Mapping[str, ast.ClassDef]) -> set[str]:
-    """Enums that every class of a union tells its kind by: their members divide the union too."""
+    """Enums of the `kind` of every class of a union: their members divide the union too."""
     spelled = [
         {
             ast.unparse(field.annotation)

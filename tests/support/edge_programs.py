@@ -1,4 +1,4 @@
-"""Programs whose input, sums and outputs lie at the edges of a format, for every format."""
+"""Programs whose input, sums and outputs are at the ends of a format, for every format."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ S32 = IntFormat(width=32, signed=True)
 
 
 def edges(fmt: IntFormat) -> list[int]:
-    """Both ends, their neighbours, and what lies around 0."""
+    """Both ends, their neighbours, and the values around 0."""
     wanted = (fmt.min, fmt.min + 1, -1, 0, 1, fmt.max // 2, fmt.max - 1, fmt.max)
     return sorted({code for code in wanted if fmt.min <= code <= fmt.max})
 
@@ -37,7 +37,7 @@ def images(program: Program, seed: int = 0, count: int = 3) -> np.ndarray:
 
 
 def edge_threshold(low: int, high: int) -> Threshold:
-    """Two rows, rising and falling, whose thresholds are the ends of low..high and beside them."""
+    """Two rows, sign +1 and -1, whose thresholds are the ends of low..high and their neighbours."""
     most = max(high, -low - 1).bit_length()  # thresholds are signed, acc_width + 1 bits
     ends = (low, low + 1, -1, 0, 1, high, high + 1)
     tau = sorted(min(max(value, -(2 << most)), (2 << most) - 1) for value in ends)

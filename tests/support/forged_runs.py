@@ -1,4 +1,4 @@
-"""Checkpoints of a network that nobody trained, and the same with defects under a right digest."""
+"""Checkpoints of an untrained network, and the same with defects under a correct digest."""
 
 import json
 from functools import cache
@@ -41,7 +41,7 @@ def finished_run() -> checkpoint.Checkpoint:
 
 
 def forged(change) -> bytes:
-    """The file of `finished_run` as `change(header, tensors)` leaves it, its digest made anew."""
+    """The file of `finished_run` edited by `change(header, tensors)`, with a new digest."""
     state = finished_run()
     tensors = {name: t.clone() for name, t in checkpoint._flatten(state).items()}
     header = {

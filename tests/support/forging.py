@@ -36,7 +36,7 @@ def set_layer(index, key, value):
 
 
 def falling_thresholds(header, tensors):
-    """In programs.every_kind: channel 1 of mac3 counts down."""
+    """In programs.every_kind: the thresholds of channel 1 of mac3 fall."""
     tau = tensors["mac3.tau"]
     tau[1] = np.arange(len(tau[1]), 0, -1)
 

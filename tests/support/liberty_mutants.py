@@ -1,4 +1,4 @@
-"""Liberty files gone wrong: seeded mutants of a text, and what reads every part of one."""
+"""Damaged Liberty files: seeded mutants of a text, and a reader of every part of one."""
 
 import gzip
 import random

@@ -1,7 +1,7 @@
 """Structure-aware mutants of program files: every field of header and tensors, sealed again.
 
-A mutant is either refused by the loader, or a program that every engine computes alike. What is
-right comes from `reference.py`, which reads the mutant's own fields in plain Python integers.
+A mutant is either refused by the loader, or a program that every engine computes alike. The
+expected result is that of `reference.py`, which reads the mutant's fields in Python integers.
 """
 
 import json
@@ -198,7 +198,7 @@ def _skip(mutant: Mutant, rng: Random) -> None:
 
 
 def _name(mutant: Mutant, rng: Random) -> None:
-    """Another name, in every place where the old one stands, so that only the name is refused."""
+    """Another name, at every occurrence of the name, so that only the name is refused."""
     layer = _layer(mutant, rng)
     old, new = layer.get("name"), rng.choice(NAMES)
     for other in mutant.header["layers"]:

@@ -1,4 +1,4 @@
-"""What a test needs from outside. Absent, the test is skipped and says why, or fails if required.
+"""What a test needs from outside: if absent, the test is skipped, or fails if required.
 
 ADQHW_REQUIRE: names of what must be there, with commas between: verilator, icarus, yosys, nextpnr,
 onnxruntime, da4ml, scalesim, data, weights, liberty, opensta, lz4, gpu. `make test` requires
@@ -48,5 +48,5 @@ def weights() -> str:
 
 
 def liberty() -> Path:
-    """A Liberty that abc maps to: a made-up one of a few cells makes it crash when it buffers."""
+    """A Liberty that abc can map to: with a library of a few cells abc crashes in buffering."""
     return Path(path("liberty", "ADQHW_LIBERTY", "a Liberty file with power tables"))

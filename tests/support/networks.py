@@ -1,4 +1,4 @@
-"""Small quantized networks with awkward numbers, for the tests of the trainer's room."""
+"""Small quantized networks with negative and zero slopes, for the tests of `adq`."""
 
 import torch
 

@@ -20,4 +20,4 @@ PAGES = [
         for page in (ROOT / folder).rglob("*.md")
     ),
 ]
-"""Pages for people; the CHANGELOG speaks of what was."""
+"""Pages for people, without the CHANGELOG, which names files of former versions."""

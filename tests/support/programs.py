@@ -137,7 +137,7 @@ U8 = IntFormat(width=8)
 
 
 def typical(rng: Rng, low: int, high: int, depth: int) -> tuple[int, int]:
-    """Mostly the range where sums of random codes really fall, sometimes the whole proven one."""
+    """Mostly the range that sums of random codes have, sometimes the whole proven range."""
     if rng.random() < 0.25:
         return low, high
     middle, reach = (low + high) // 2, int((high - low) / max(1.0, depth**0.5)) + 1

@@ -74,7 +74,7 @@ def _residual(b: Builder) -> None:
 
 
 def needed_prefix(program: Program, name: str) -> Program:
-    """The least part of `program` that computes layer `name`: what a failing case shrinks to."""
+    """The least part of `program` that computes layer `name`: a failing case is reduced to it."""
     needed, layers = {name}, []
     for layer in reversed(program.layers):
         if layer.name in needed:

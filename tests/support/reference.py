@@ -1,4 +1,4 @@
-"""A second reading of the contract: plain Python integers, from a program file's own fields.
+"""A second implementation of the contract: Python integers, from a program file's own fields.
 
 It shares no code with `adqhw`: it unpacks weights, decodes codebooks and computes every layer from
 the JSON header and the tensors of a file. Integers have no width here, so nothing can wrap; that

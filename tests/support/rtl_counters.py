@@ -1,4 +1,4 @@
-"""Counters on the accelerator's own signals, in Amaranth's simulator: what the RTL does, by layer.
+"""Counters on the accelerator's own signals, in Amaranth's simulator, by layer.
 
 Nothing of the cost model is used here: registers, enables and handshakes are sampled at every clock
 edge of one image and summed up by the layer whose descriptor is current.
@@ -132,7 +132,7 @@ def sampled(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[i
 
 
 def counted(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[Counter]]:
-    """By tensor (the input's too), for each of its passes how often each thing happened.
+    """By tensor (the input's too), for each of its passes the count of each event.
 
     The results must be the golden ones: the program ends in a map of one pixel.
     """

@@ -1,4 +1,4 @@
-"""Mutants of structured files: what a hostile or careless hand makes of a good one.
+"""Mutants of structured files, hostile and careless ones.
 
 `values` are what a cell or a value is replaced by, `Trees` changes nested data (TOML, YAML) at
 random places and writes it again, `lines` changes text line by line. All from a seed.

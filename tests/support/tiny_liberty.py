@@ -1,4 +1,4 @@
-"""A library of four cells with round numbers, made up for the tests: nothing of a real one."""
+"""An artificial library of four cells with round numbers for tests."""
 
 from adqhw.gates.liberty.liberty import Library, parse_liberty
 

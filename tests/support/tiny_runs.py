@@ -1,4 +1,4 @@
-"""Training runs of a few steps on the digits, stopped where a test wants it."""
+"""Training runs of a few steps on the digits, stopped at a chosen step."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ TOTAL_STEPS = 8
 
 
 class Stop(Exception):
-    """Stands for the power cut of the in-process tests."""
+    """Simulates a power cut in the in-process tests."""
 
 
 class StopAt(trainer.Observer):

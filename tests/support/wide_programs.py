@@ -32,7 +32,7 @@ def wide_program(seed: int) -> Program:
 
 
 def dense(b: Builder) -> None:
-    """A convolution with many outputs, any level width up to 16."""
+    """A convolution with many outputs, levels of up to 16 bits."""
     rng = b.rng
     _, height, width = b.shape(b.last)
     kernel = int(rng.choice([1, 3]))

@@ -13,8 +13,8 @@ ACT_WIDTHS = (2, 4, 8)
 
 
 def bug(what: str, file: str, old: str, new: str) -> tuple[str, str, str]:
-    """The first `old` cell that comes from rtl/`file` becomes a `new` one."""
-    return what, rf'(/rtl/{file}\.py:\d+"\n  cell )\${old} ', rf"\g<1>${new} "
+    """The first `old` cell that comes from `file` of rtl becomes a `new` one."""
+    return what, rf'(/rtl/\w+/{file}\.py:\d+"\n  cell )\${old} ', rf"\g<1>${new} "
 
 
 READ_AGAIN = r"connect \\A \\current \[0\]", r"connect \\A 1'0"
@@ -249,12 +249,12 @@ def _streams() -> list[Proof]:
                 (
                     "code reader",
                     streams.code_reader,
-                    bug("a code is overwritten", "code_reader", "not", "pos"),
+                    bug("a code is overwritten", "reader", "not", "pos"),
                 ),
                 (
                     "beat feeder",
                     streams.beat_feeder,
-                    bug("a beat is overwritten", "beat_feeder", "not", "pos"),
+                    bug("a beat is overwritten", "feeder", "not", "pos"),
                 ),
                 ("max pool", streams.max_pool, bug("the smallest code", "max_pool", "gt", "lt")),
                 (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adqhw.adq.data import augment
-from adqhw.adq.data.datasets import Dataset
+from adqhw.adq.data.dataset import Dataset
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (12, 3, 8, 6)).astype(np.uint8)
 

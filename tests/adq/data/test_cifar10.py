@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from adqhw.adq.data import cifar10, datasets
+from adqhw.adq.data.dataset import Dataset
 from adqhw.adq.recipes import recipes
 from adqhw.adq.recipes.config_text import override
 from adqhw.spec.errors import InputError
@@ -53,7 +54,7 @@ def small(tmp_path):
     }
 
 
-def load(small, split: str) -> datasets.Dataset:
+def load(small, split: str) -> Dataset:
     folder, digests = small
     return cifar10.load(split, folder, digests=digests, held_out=HELD_OUT)
 

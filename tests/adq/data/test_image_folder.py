@@ -10,10 +10,12 @@ from image_folders import make_folder, picture
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from adqhw.adq.data import datasets, image_folder
+from adqhw.adq.data import datasets
 from adqhw.adq.data.augment import training_batch
 from adqhw.adq.data.batches import FileBatches, batches
-from adqhw.adq.data.image_folder import FolderConfig, centre, load, random_box
+from adqhw.adq.data.dataset import SPLITS
+from adqhw.adq.data.image_files import FolderConfig, ImageFiles, centre, random_box
+from adqhw.adq.data.image_folder import load
 from adqhw.adq.recipes.config_text import override
 from adqhw.adq.recipes.recipes import get
 from adqhw.spec.errors import InputError
@@ -31,7 +33,7 @@ def recipe(folder_classes=2, *changes):
 
 def test_splits_share_no_image(tmp_path):
     make_folder(tmp_path)
-    parts = {split: load(split, tmp_path, CONFIG) for split in datasets.SPLITS}
+    parts = {split: load(split, tmp_path, CONFIG) for split in SPLITS}
     paths = {split: set(part.images.paths) for split, part in parts.items()}
     assert {split: len(part) for split, part in parts.items()} == {
         "train": 10, "validation": 2, "test": 12
@@ -61,7 +63,7 @@ def test_reduced_decoding_differs_little_from_a_full_one(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     smooth = Image.fromarray(rng.integers(0, 256, (9, 12, 3)).astype(np.uint8)).resize((640, 480))
     smooth.save(tmp_path / "big.jpeg", quality=95)
-    files = image_folder.ImageFiles([tmp_path / "big.jpeg"], CONFIG)
+    files = ImageFiles([tmp_path / "big.jpeg"], CONFIG)
     asked = []
     draft = JpegImageFile.draft
 
@@ -156,7 +158,7 @@ def test_classes_must_be_the_recipes(tmp_path):
 
 def decoded(path, channels=3):
     """What `ImageFiles` gives of one file of 32x32 pixels or more."""
-    return image_folder.ImageFiles([path], FolderConfig(size=32, channels=channels))[:][0]
+    return ImageFiles([path], FolderConfig(size=32, channels=channels))[:][0]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -239,7 +241,7 @@ def test_an_image_that_is_too_large_is_refused_before_it_is_decoded(
     )
     (tmp_path / "big.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     monkeypatch.setenv("ADQHW_MEMORY", "0.1")
-    monkeypatch.setattr(image_folder.ImageFiles, "_pixels", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(ImageFiles, "_pixels", lambda *_: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"big\.png.*" + rule.replace("..", r"\.\.")):
         decoded(tmp_path / "big.png")
 

@@ -1,0 +1,210 @@
+"""Image files as an array that is read on demand.
+
+A few threads decode what is indexed (Pillow releases the interpreter lock while it decodes and
+resizes). A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is still at least the size
+wanted (`Image.draft`), which saves most of a full decode. The format is that of the content, not of
+the name, and one of `FORMATS`: no other decoder is called. The size is checked before a pixel is
+decoded. 16-bit samples keep their high byte, grey or colour; palettes become their colours;
+transparency is dropped; CMYK is converted by Pillow; of animations the first frame is taken; EXIF
+rotation is not applied, as in torchvision.
+"""
+
+import math
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...spec.errors import InputError
+from ...spec.host.limits import demand
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MAX_PIXELS = 1 << 26
+"""Of an image: 67 million, more than any of ImageNet's."""
+PIXEL_BYTES = 8
+"""Of each decoded pixel: Pillow's four, twice where the mode is converted."""
+MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
+"""Of Pillow, with 8 bits; `convert` knows what each of them means."""
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, OverflowError)
+"""What Pillow raises on damaged files."""
+AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
+"""Of a random resized crop (Szegedy et al. 2015), as a share of the image and width / height."""
+RESIZE = 256 / 224
+"""Evaluation: the short side is this multiple of the crop."""
+_CROP_STREAM = 2
+"""Word of the seed; 0 and 1 belong to `augment`."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderConfig:
+    """How files become pixels."""
+
+    size: int
+    """Height and width of what the network sees."""
+    channels: int = 3
+    """3: RGB; 1: grey."""
+    workers: int = 4
+    """Threads that decode; the pixels do not depend on them."""
+
+
+class ImageFiles:
+    """Images as an array that is read on demand: (N, C, size, size) uint8, centre crops.
+
+    Indexing by a slice or by an array of indices gives a NumPy array; `crops` gives augmented ones.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(self, paths: Sequence[Path], config: FolderConfig) -> None:
+        self.paths, self.config = list(paths), config
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, size, size)."""
+        return len(self.paths), self.config.channels, self.config.size, self.config.size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: slice | NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._decode([(self.paths[i], None, False) for i in np.arange(len(self))[index]])
+
+    def first(self, count: int) -> "ImageFiles":
+        """The first ``count`` images, still on disk."""
+        return ImageFiles(self.paths[:count], self.config)
+
+    def crops(
+        self, chosen: NDArray[np.int64], *, flip: bool, seed: int, epoch: int, step: int
+    ) -> NDArray[np.uint8]:
+        """Random resized crops of a batch, half of them mirrored; a function of the arguments."""
+        generator = np.random.default_rng([seed, _CROP_STREAM, epoch, step])
+        draws = generator.random((len(chosen), 10, 4))
+        mirrored = generator.random(len(chosen)) < 0.5
+        return self._decode(
+            [
+                (self.paths[i], draws[k], flip and bool(mirrored[k]))
+                for k, i in enumerate(chosen.tolist())
+            ]
+        )
+
+    def _decode(
+        self, jobs: list[tuple[Path, NDArray[np.float64] | None, bool]]
+    ) -> NDArray[np.uint8]:
+        size = math.prod(self.shape[1:])
+        demand(len(jobs) * size, f"{len(jobs)} images of {self.config.size} pixels at once")
+        out = np.empty((len(jobs), *self.shape[1:]), np.uint8)
+        if not jobs:
+            return out
+        list(self._pool.map(lambda k: self._one(out[k], *jobs[k]), range(len(jobs))))
+        return out
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        from PIL.Image import DecompressionBombWarning
+
+        # what Pillow only warns of is beyond MAX_PIXELS already
+        warnings.filterwarnings("error", category=DecompressionBombWarning)
+        return ThreadPoolExecutor(self.config.workers, thread_name_prefix="decode")
+
+    def _one(
+        self, out: NDArray[np.uint8], path: Path, draws: NDArray[np.float64] | None, flip: bool
+    ) -> None:
+        """Decode one file into ``out`` (C, size, size)."""
+        from PIL import Image
+
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                width, height = image.size
+                self._check_size(path, width, height)
+                box = centre(width, height) if draws is None else random_box(width, height, draws)
+                pixels = self._pixels(image, box)
+        except InputError:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise InputError(
+                f"Image {str(path)!r} must have at most {MAX_PIXELS} pixels: {error}"
+            ) from error
+        except _BROKEN as error:
+            raise InputError(
+                f"Image {str(path)!r} must be readable as {', '.join(FORMATS)}: {error}"
+            ) from error
+        out[:] = pixels[:, :, ::-1] if flip else pixels
+
+    def _check_size(self, path: Path, width: int, height: int) -> None:
+        """Refuse what the decoders of all threads could not hold, and images of no size."""
+        if not 0 < width * height <= MAX_PIXELS:
+            raise InputError(
+                f"Image {str(path)!r} must have 1..{MAX_PIXELS} pixels, not {width}x{height}"
+            )
+        need = PIXEL_BYTES * width * height * self.config.workers
+        demand(need, f"Image {str(path)!r} of {width}x{height} on data.workers threads")
+
+    def _pixels(self, image: "Image", box: Box) -> NDArray[np.uint8]:
+        from PIL.Image import Resampling
+
+        size = self.config.size
+        mode = "L" if self.config.channels == 1 else "RGB"
+        width, height = image.size
+        # the whole image at the scale at which the box is size x size; only JPEG heeds it
+        wanted = size / (box[2] - box[0]) * width, size / (box[3] - box[1]) * height
+        image.draft(mode, (max(1, int(wanted[0])), max(1, int(wanted[1]))))
+        x, y = image.size[0] / width, image.size[1] / height
+        right, bottom = min(box[2] * x, image.size[0]), min(box[3] * y, image.size[1])
+        scaled = box[0] * x, box[1] * y, right, bottom
+        plain = image if image.mode == mode else _eight_bits(image).convert(mode)
+        small = plain.resize((size, size), Resampling.BILINEAR, box=scaled)
+        pixels = np.asarray(small, np.uint8)
+        return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _eight_bits(image: "Image") -> "Image":
+    """The image with samples of 8 bits, of 16-bit grey the high byte (`convert` would clip)."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode not in MODES:
+        raise ValueError(f"a pixel format of mode {image.mode!r}")
+    return image
+
+
+def centre(width: int, height: int) -> Box:
+    """The centre crop of an image whose short side is `RESIZE` crops long, in its own pixels."""
+    side = min(width, height) / RESIZE
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def random_box(width: int, height: int, draws: NDArray[np.float64]) -> Box:
+    """The first of ten random boxes (draws: (10, 4) in [0, 1)) that lies in the image.
+
+    Else the largest centred box with an allowed ratio, as torchvision does.
+    """
+    areas = width * height * (AREA[0] + draws[:, 0] * (AREA[1] - AREA[0]))
+    ratios = np.exp(np.log(RATIO[0]) + draws[:, 1] * (np.log(RATIO[1]) - np.log(RATIO[0])))
+    widths, heights = np.rint(np.sqrt(areas * ratios)), np.rint(np.sqrt(areas / ratios))
+    fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+    if not fits.any():
+        w = min(width, height * RATIO[1])
+        h = min(height, width / RATIO[0])
+        return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
+    k = int(np.argmax(fits))
+    w, h = widths[k], heights[k]
+    left = np.floor(draws[k, 2] * (width - w + 1))
+    top = np.floor(draws[k, 3] * (height - h + 1))
+    return float(left), float(top), float(left + w), float(top + h)
