@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ...spec.host.text import shown
 from ..recipes.demands import cifar_weights, graph_weights
 from .graph import GraphConfig, GraphNetwork
 from .network import Network
 from .resnet import IMAGENET_MEAN, IMAGENET_STD, ResNet, ResNetConfig
-from .state_check import check_numbers, shown
+from .state_check import check_numbers
 from .topologies import MOBILENET_STAGES, TOPOLOGIES
 from .weights_file import read_tensors
 
