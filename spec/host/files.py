@@ -51,11 +51,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
 
 
-def check_writable(path: str | Path) -> None:
-    """Refuse a path that `atomic_path` would, before hours of work; nothing is made."""
-    _destination(Path(path))
-
-
 def _destination(given: Path) -> tuple[Path, bool]:
     """Where the bytes go, links followed, and whether they are copied in instead of renamed."""
     try:
