@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
-from ..spec.host.files import atomic_path
+from ..spec.host.files import write_file
 from ..spec.host.reading import read_json
 from ..spec.host.text import one_line, shown
 from ..spec.program import Program
@@ -137,8 +137,7 @@ class Costs:
         table, fixed = self.table(kind, dict.fromkeys(self.hidden, middle))
         rows = {name: {str(w): cost for w, cost in row.items()} for name, row in table.items()}
         record = {"unit": KINDS[kind], "costs": rows, "fixed": fixed, "arch": self.arch.to_dict()}
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n")
+        write_file(path, json.dumps(record, indent=1) + "\n")
 
 
 def parse_budget(text: str) -> tuple[str, float]:

@@ -36,7 +36,7 @@ from ..sim import engine as numba_engine
 from ..sim.activity import activity
 from ..spec import golden
 from ..spec.engines import Result
-from ..spec.host.files import atomic_path
+from ..spec.host.files import write_file
 from ..spec.program import Program
 from ..spec.program_file import save
 
@@ -155,8 +155,7 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
         "layers": shipped_layers(designs, report),
         "simulator": report.simulator,
     }
-    with atomic_path(out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    write_file(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     write_pictures(out, designs, cosim=records, title=TITLE)
     return summary
 

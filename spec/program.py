@@ -176,7 +176,7 @@ class Program:
         if layer.output is None:
             self.bounds[layer.name] = (source.format.min, source.format.max)
             return Tensor(shape=out, format=source.format)
-        count = layer.kernel**2
+        count = layer.taps
         self.bounds[layer.name] = (source.format.min * count, source.format.max * count)
         self._accumulator_fits(where, layer.name)
         return self._output(where, layer.name, layer.output, out, None)

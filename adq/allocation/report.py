@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from ...spec.host.reading import MOST, read_json
 from ...spec.host.text import one_line
@@ -51,8 +51,7 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write the JSON file."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        write_file(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def has_budget(recipe: Recipe) -> bool:
@@ -128,8 +127,7 @@ def plot(report: Report, path: Path) -> bool:
     png = drawn(path.name, lambda: _picture(report))
     if png is None:
         return False
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(png)
+    write_file(path, png)
     return True
 
 

@@ -14,7 +14,6 @@ from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..gates.model.characterize import Plan
-    from ..spec.program import Program
 
 BUILD = Path("runs/build")
 MICROS = "decode,uniform"
@@ -59,7 +58,7 @@ def command(
     import scipy.optimize  # noqa: F401  # said to be absent before hours of work, not behind them
 
     from ..gates.model import characterization_file
-    from ..gates.model.characterize import Plan, characterize
+    from ..gates.model.characterize import Plan, characterize, characterize_outputs
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.arch.arch import Micro
     from ..rtl.program.fit import covering
@@ -93,39 +92,20 @@ def command(
         "adqhw": VERSION,
         "yosys": versions([YOSYS])[YOSYS],
     }
+    entries = []
+    for name in () if output_stage else micros:
+        entries.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
+        characterization_file.save(characterization_file.record(entries, plan, provenance), out)
     if output_stage:
-        content = _outputs(loaded, others, tensors, liberty, plan, build, provenance, out)
-        emit(content) if as_json else _show_outputs(content, out)
-        return
-    found = []
-    for name in micros:
-        found.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
-        content = characterization_file.record(found, plan, provenance)
-        characterization_file.save(content, out)
+        entries = characterize_outputs(loaded, others, tensors, liberty, plan, build, _tick)
+    content = characterization_file.record(entries, plan, provenance)
+    characterization_file.save(content, out)
     if as_json:
         emit(content)
+    elif output_stage:
+        _show_outputs(content, out)
     else:
         _show(content, plan, out)
-
-
-def _outputs(
-    program: "Program",
-    others: "list[Program]",
-    tensors: dict[str, Any],
-    liberty: Path,
-    plan: "Plan",
-    build: Path,
-    provenance: dict[str, Any],
-    out: Path,
-) -> dict[str, Any]:
-    from ..gates.model.characterization_file import save
-    from ..gates.model.output_characterize import characterize_outputs
-    from ..gates.model.output_file import record_units
-
-    found = characterize_outputs(program, others, tensors, liberty, plan, build, _tick)
-    content = record_units(found, plan, provenance)
-    save(content, out)
-    return content
 
 
 def _show_outputs(content: dict[str, Any], out: Path) -> None:

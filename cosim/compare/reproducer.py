@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.verilog import emit_verilog
-from ...spec.host.files import atomic_path
+from ...spec.host.files import atomic_path, write_file
 from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ...spec.program_file import save
@@ -81,7 +81,7 @@ def write_reproducer(
             expected=expected,
             actual=actual,
         )
-    _text(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
+    write_file(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
     _rerun_script(folder)
     return failure
 
@@ -100,7 +100,7 @@ def write_network_reproducer(
         ("case.json", failure.to_dict() | {"network": True}),
         ("arch.json", arch.to_dict()),
     ):
-        _text(folder / name, json.dumps(content, indent=2) + "\n")
+        write_file(folder / name, json.dumps(content, indent=2) + "\n")
     with atomic_path(folder / "case.npz") as temporary:
         np.savez_compressed(temporary, images=image)
     _rerun_script(folder)
@@ -114,10 +114,5 @@ def _rerun_script(folder: Path) -> None:
         "#!/bin/sh\n# Runs it again and prints the codes that differ.\n"
         f'exec {shlex.join(command)} "$(dirname "$0")"\n'
     )
-    _text(folder / "rerun.sh", script)
+    write_file(folder / "rerun.sh", script)
     (folder / "rerun.sh").chmod(0o755)
-
-
-def _text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

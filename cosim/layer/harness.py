@@ -14,6 +14,7 @@ from ...rtl.layouts.hexfile import Fields, hex_lines, write_hex
 from ...rtl.layouts.words import Word
 from ...rtl.verilog import TOP_MODULE
 from ...spec.errors import SimulationError
+from ..templates import filled
 from .streams import LayerStream
 
 HARNESS_MODULE = "adqhw_harness"
@@ -81,10 +82,7 @@ def harness_verilog(arch: Arch, capacity: Capacity) -> str:
         "GROUPS": capacity.groups,
         "SKIPS": capacity.skips,
     }
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
+    return filled(_TEMPLATE, values)
 
 
 def write_layer(

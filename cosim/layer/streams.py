@@ -10,7 +10,7 @@ from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word, codebook_words, config_word, requant_words, threshold_words
 from ...rtl.timing.cycles import refuse_max_pool
 from ...rtl.timing.schedule import Schedule, layer_schedule, schedule_word
-from ...rtl.timing.tables import uses_codebook
+from ...rtl.timing.tables import codebook_of
 from ...spec.activation import Threshold
 from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import Program
@@ -98,7 +98,7 @@ def _pool(arch: Arch, layer: PoolLayer, source: Codes) -> LayerStream:
     """A group per channel and position: the window in the rows, level 1 in column 0."""
     assert layer.output is not None
     windows = _windows(source, (layer.kernel, layer.kernel), layer.stride)  # (C, H', W', k, k)
-    channels, count = len(source), layer.kernel**2
+    channels, count = len(source), layer.taps
     depth = -(-count // arch.rows)
     terms = windows.reshape(-1, count)
     inputs = np.zeros((len(terms), depth * arch.rows), np.int64)
@@ -143,14 +143,11 @@ def _mac(arch: Arch, layer: MacLayer, source: Codes, skip: Codes | None) -> Laye
     if skip is not None:
         skips = np.where(positions >= 0, skip.ravel()[positions], 0)
     assert per_in * parts == len(source)
-    codebook: list[Word] = []
-    if uses_codebook(arch, layer):
-        assert layer.codebook is not None
-        codebook = codebook_words(arch, layer.codebook)
+    book = codebook_of(arch, layer)
     return LayerStream(
         name=layer.name,
         config=config_word(layer.output, bypass=layer.codebook is None, skip=skip is not None),
-        codebook_words=codebook,
+        codebook_words=[] if book is None else codebook_words(arch, book),
         output_words=output_words(arch, layer.output, layer.out_channels),
         inputs=inputs.reshape(-1, rows),
         positions=positions,
@@ -163,7 +160,7 @@ def _mac(arch: Arch, layer: MacLayer, source: Codes, skip: Codes | None) -> Laye
 
 def _fields(arch: Arch, layer: MacLayer) -> Codes:
     """Weight fields (Cout, Cin/groups, kh, kw) as the lanes take them: codes or levels."""
-    if not uses_codebook(arch, layer):
+    if codebook_of(arch, layer) is None:
         return layer.levels & ((1 << arch.level_width) - 1)
     return np.asarray(layer.weights, dtype=np.int64)
 

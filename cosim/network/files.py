@@ -16,6 +16,7 @@ from ...rtl.layouts.hexfile import write_hex
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ..layer.harness import Pressure
+from ..templates import filled
 from .trace_text import Lines, fields, lanes_set, number
 
 NETWORK_MODULE = "adqhw_network"
@@ -41,10 +42,7 @@ def network_verilog(arch: Arch) -> str:
         "ROWS": arch.rows,
         "WORD_WIDTH": write["word"].width,
     }
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
+    return filled(_TEMPLATE, values)
 
 
 def write_image(

@@ -1,12 +1,11 @@
 """What was compiled or synthesized, kept on disk: a folder per digest of all that goes into it."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from .workshop import keep, unfinished, workshop
 
 
@@ -15,8 +14,7 @@ def build_folder(cache: Path, kind: str, key: object) -> Path:
 
     It lies in the `workshop` of `cache`: its path is one that make takes.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return workshop(cache) / f"{kind}_{digest[:16]}"
+    return workshop(cache) / f"{kind}_{json_digest(key)[:16]}"
 
 
 @contextmanager

@@ -163,13 +163,13 @@ def layer_events(
     if has_sums(layer):
         assert isinstance(layer, MacLayer | PoolLayer)
         if isinstance(layer, PoolLayer):
-            busy = float(outputs * layer.kernel**2)
+            busy = float(outputs * layer.taps)
         ungated = macs - gated if isinstance(layer, MacLayer) else busy
         moving = active if isinstance(layer, MacLayer) else busy
         counts |= lane_events(program, layer, arch, timing, ungated=ungated, active=moving)
     elif isinstance(layer, PoolLayer):
         width = program.tensor_format(layer.input).width
-        counts["compare_bit"] = float(outputs * layer.kernel**2 * width)
+        counts["compare_bit"] = float(outputs * layer.taps * width)
     counts |= output_events(program, layer, outputs)
     counts |= memory_events(program, layer, arch, timing, outputs)
     counts |= network_events(program, layer, arch, options or Options())

@@ -7,7 +7,7 @@ from ...rtl.arch.arch import Arch, Micro
 from ...rtl.timing.elementwise import elementwise, least, real, tree_add_bits
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.schedule import SINGLE_CYCLE, layer_schedule
-from ...rtl.timing.tables import uses_codebook
+from ...rtl.timing.tables import codebook_of
 from ...rtl.timing.tiling import used_lanes
 from ...spec.activation import Threshold
 from ...spec.layers import Layer, MacLayer, PoolLayer
@@ -56,7 +56,7 @@ def lane_events(
 def _tree_bits(program: Program, layer: MacLayer | PoolLayer, arch: Arch, width: Any) -> Any:
     """Adder bits of all beats of the used columns, each over the lanes that have a weight."""
     channels = program.tensor_shape(layer.input)[0]
-    acc_width, beats = arch.acc_width, _pixels(program, layer.name) * _taps(layer)
+    acc_width, beats = arch.acc_width, _pixels(program, layer.name) * layer.taps
     if isinstance(layer, MacLayer) and layer.groups == 1:
         full, rest = divmod(channels, arch.rows)
         one = full * tree_add_bits(arch.rows, width, acc_width)
@@ -69,11 +69,6 @@ def _tree_bits(program: Program, layer: MacLayer | PoolLayer, arch: Arch, width:
     return beats * elementwise(of_blocks, arch.rows, width)
 
 
-def _taps(layer: MacLayer | PoolLayer) -> int:
-    """Positions of the window."""
-    return layer.kernel**2 if isinstance(layer, PoolLayer) else layer.kernel[0] * layer.kernel[1]
-
-
 def _lane_load(
     program: Program, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
     ungated: float, active: float,
@@ -81,7 +76,7 @@ def _lane_load(
     """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
     moves in all bits; the bits above a narrower activation are 0 and stand still. In an average
     pool the level is 1: one partial product, no bit more than the activation has, no sign."""
-    coded, pool = uses_codebook(arch, layer), isinstance(layer, PoolLayer)
+    coded, pool = codebook_of(arch, layer) is not None, isinstance(layer, PoolLayer)
     level_width = (1 if arch.micro in SINGLE_CYCLE else 2) if pool else arch.level_width
     channels = 1 if pool else int(layer.weights.shape[1])
     set_bits = ungated

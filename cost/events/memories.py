@@ -56,8 +56,7 @@ def weight_words(program: Program, layer: Layer, arch: Arch) -> Any:
     channels = program.tensor_shape(layer.input)[0]
     if isinstance(layer, PoolLayer):  # every position of the window reads the same word
         return _pairs(channels, channels, channels, arch)
-    positions = layer.kernel[0] * layer.kernel[1]
-    return positions * _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)
+    return layer.taps * _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)
 
 
 def _pairs(outputs: int, inputs: int, groups: int, arch: Arch) -> Any:

@@ -3,7 +3,7 @@
 Counted in bits over a whole stream, without gates and without a simulator. They mirror the stages
 of `rtl.lanes.lookup_mac` (operand registers hold while gated, products are then 0, tree sum,
 accumulator). Arrays that take several cycles per beat have other stages; there the same numbers
-describe the operands, and the fit (`gate_fit`) finds what each is worth.
+describe the operands, and the fit (`model.linear`) finds what each is worth.
 """
 
 import numpy as np

@@ -15,7 +15,7 @@ from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word
 from ...rtl.timing.schedule import Schedule, layer_schedule
-from ...rtl.timing.tables import stored_width, uses_codebook
+from ...rtl.timing.tables import codebook_of, stored_width
 from ...spec.errors import InputError
 from ...spec.formats import twos_complement
 from ...spec.layers import MacLayer
@@ -86,7 +86,7 @@ def recorded(
     steps = np.arange(stream.depth)
     words, fields = (groups[:, [i]] + steps for i in (0, 1))
     framed = np.broadcast_to(steps, words.shape).ravel()
-    coded = uses_codebook(arch, layer)
+    coded = codebook_of(arch, layer) is not None
     used = stream.positions.reshape(len(stream.groups), arch.cols)[sums] >= 0
     terms = layer.weights[0].size  # of one sum: input channels of a group x kernel
     return OperandStream(

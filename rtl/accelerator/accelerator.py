@@ -1,7 +1,7 @@
 """Accelerator: a whole network from one `start` to `done`; everything on chip."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import connect
 
 from ..arch.arch import Arch
@@ -41,7 +41,7 @@ class Accelerator(wiring.Component):
         self.pool, self.writer = MaxPool(arch), Walker(arch)
         super().__init__(accelerator_members(arch))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for name in ("engine", "sequencer", "memory", "feeder", "reader", "pool", "writer"):
             m.submodules[name] = getattr(self, name)
@@ -79,12 +79,12 @@ class Accelerator(wiring.Component):
         m.d.comb += self.progress.eq(moving.any())
         return m
 
-    def _loads(self, m):
+    def _loads(self, m: Module) -> None:
         """The load port to every memory. Initial activations are written by `_write`."""
         load, row = self.load.payload, self.load.payload.row
         data_bits = load.data
 
-        def chosen(target):
+        def chosen(target: Target) -> Value:
             return self.load.valid & (load.target == target)
 
         sequencer, engine, planes = self.sequencer, self.engine, self.feeder.load
@@ -104,7 +104,7 @@ class Accelerator(wiring.Component):
             planes.payload.bits.eq(data_bits),
         ]
 
-    def _feed(self, m, descriptor):
+    def _feed(self, m: Module, descriptor: data.View) -> None:
         """Beats to the array, or words to the maximum."""
         feeder, memory, engine, pool = self.feeder, self.memory, self.engine, self.pool
         array, pooling = descriptor.kind == PassKind.ARRAY, descriptor.kind == PassKind.MAX_POOL
@@ -134,7 +134,7 @@ class Accelerator(wiring.Component):
             engine.config.payload.eq(descriptor.config),
         ]
 
-    def _read(self, m, descriptor):
+    def _read(self, m: Module, descriptor: data.View) -> None:
         """Single codes to the residual port, or straight to the output stage."""
         reader, memory, engine = self.reader, self.memory, self.engine
         direct, code = descriptor.kind == PassKind.DIRECT, self.reader.codes.payload
@@ -154,7 +154,7 @@ class Accelerator(wiring.Component):
             engine.skip.payload.eq(code.code),
         ]
 
-    def _write(self, m, descriptor):
+    def _write(self, m: Module, descriptor: data.View) -> None:
         """Codes of the pass to the activation memory or to the result; initial activations."""
         writer, memory, engine = self.writer, self.memory, self.engine
         storing = descriptor.kind == PassKind.INPUT

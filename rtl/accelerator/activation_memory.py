@@ -34,7 +34,7 @@ class ActivationMemory(wiring.Component):
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
         address = address_width(arch.storage.activation_words)
-        ports = {}
+        ports: dict[str, wiring.Member] = {}
         for port in ("feed", "read"):
             ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
             ports |= {f"{port}_enable": In(1), f"{port}_word": Out(word_layout(arch))}
@@ -56,7 +56,7 @@ class ActivationMemory(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         words = []
         for bank in range(BANKS):

@@ -1,6 +1,6 @@
 """Beat walker: word and weight addresses in the order in which the array takes beats."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,7 @@ class BeatWalker(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         feed = self.feed
         inner = Signal(COUNT_WIDTH)
@@ -75,7 +75,9 @@ class BeatWalker(wiring.Component):
         self._edges(m, kx, ky)
         return m
 
-    def _pixels(self, m, moving, window_end, map_end, done):
+    def _pixels(
+        self, m: Module, moving: Value, window_end: Value, map_end: Value, done: Value
+    ) -> None:
         """Output position and block."""
         feed = self.feed
         self.y, self.x = Signal(EXTENT_WIDTH), Signal(EXTENT_WIDTH)
@@ -96,7 +98,16 @@ class BeatWalker(wiring.Component):
             with m.If(map_end):
                 m.d.sync += [self.y.eq(0), block.eq(block + 1)]
 
-    def _addresses(self, m, moving, inner, inner_end, cell_end, window_end, map_end):
+    def _addresses(
+        self,
+        m: Module,
+        moving: Value,
+        inner: Value,
+        inner_end: Value,
+        cell_end: Value,
+        window_end: Value,
+        map_end: Value,
+    ) -> None:
         """One pointer per loop: where it began; the inner ones restart from the outer ones."""
         feed = self.feed
         names = ("block", "row", "pixel", "line", "cell")
@@ -120,7 +131,9 @@ class BeatWalker(wiring.Component):
                 with m.If(condition):  # a later, outer condition overrides
                     m.d.sync += [pointer.eq(step) for pointer in chain]
 
-    def _weights(self, m, moving, inner_end, window_end, map_end):
+    def _weights(
+        self, m: Module, moving: Value, inner_end: Value, window_end: Value, map_end: Value
+    ) -> None:
         """Weight planes and parameter row: the same for all pixels of a block."""
         feed = self.feed
         block = Signal.like(self.planes)
@@ -136,7 +149,7 @@ class BeatWalker(wiring.Component):
                 m.d.sync += [self.planes.eq(following), block.eq(following)]
                 m.d.sync += self.channel.eq(self.channel + self.arch.cols)
 
-    def _edges(self, m, kx, ky):
+    def _edges(self, m: Module, kx: Value, ky: Value) -> None:
         """Is the window's position inside the map? Input coordinates count from -padding."""
         feed = self.feed
         shape = signed(EXTENT_WIDTH + 2)

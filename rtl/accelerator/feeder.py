@@ -67,7 +67,7 @@ class BeatFeeder(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walker = walker = BeatWalker(self.arch)
         m.submodules.weights = self.weights = weights = WeightMemory(self.arch)

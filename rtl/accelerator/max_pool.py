@@ -1,6 +1,6 @@
 """Max pool: the lane-wise largest code of a window of words."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,7 +38,7 @@ class MaxPool(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         width = self.arch.storage.code_width
         beat = self.beats.payload
@@ -56,5 +56,5 @@ class MaxPool(wiring.Component):
                 m.d.sync += best.eq(Mux(new > old, new, old))
         return m
 
-    def _number(self, stored):
+    def _number(self, stored: Value) -> Value:
         return Mux(self.codes_signed, stored.as_signed(), stored)

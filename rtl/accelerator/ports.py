@@ -36,7 +36,7 @@ ROW_WIDTH = 24
 def row_widths(arch: Arch) -> dict[int, int]:
     """Bits of a row of every load target."""
     arch = with_row_numbers(arch)
-    widths = {
+    widths: dict[int, int] = {
         Target.PASSES: pass_layout(arch).size,
         Target.CODEBOOKS: arch.level_width,
         Target.THRESHOLDS: threshold_layout(arch).size - arch.channel_width,
@@ -44,13 +44,13 @@ def row_widths(arch: Arch) -> dict[int, int]:
     }
     widths |= {Target.ACTIVATIONS + bank: word_layout(arch).size for bank in range(BANKS)}
     widths |= {Target.WEIGHTS + bank: arch.rows * arch.cols for bank in range(arch.plane_banks)}
-    return {int(target): width for target, width in widths.items()}
+    return widths
 
 
 def target_rows(arch: Arch) -> dict[int, int]:
     """Rows of every load target."""
     storage = arch.storage
-    rows = {
+    rows: dict[int, int] = {
         Target.PASSES: storage.passes,
         Target.CODEBOOKS: storage.codebook_rows,
         Target.THRESHOLDS: storage.threshold_rows,
@@ -58,7 +58,7 @@ def target_rows(arch: Arch) -> dict[int, int]:
     }
     rows |= {Target.ACTIVATIONS + bank: storage.activation_words for bank in range(BANKS)}
     rows |= {Target.WEIGHTS + bank: storage.weight_rows for bank in range(arch.plane_banks)}
-    return {int(target): count for target, count in rows.items()}
+    return rows
 
 
 def memory_name(target: int) -> str:

@@ -52,7 +52,7 @@ class CodeReader(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walker = walker = Walker(self.arch)
         advance = Signal()

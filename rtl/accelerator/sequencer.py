@@ -1,6 +1,6 @@
 """Sequencer: walks the descriptors of a network, one pass after the other, from start to done."""
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,7 +65,7 @@ class Sequencer(wiring.Component):
         """Cycles of a pass beside its codebook and its run."""
         return 5
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         number = Signal(self.number_width)
         fetched = self._memory(m, "passes", self.pass_load, self.arch.storage.passes, number)
@@ -109,7 +109,9 @@ class Sequencer(wiring.Component):
         self._count(m)
         return m
 
-    def _memory(self, m, name, load, depth, address):
+    def _memory(
+        self, m: Module, name: str, load: stream.Interface, depth: int, address: Value
+    ) -> Value:
         """A memory written through `load` (its field `row` is the address), read every cycle."""
         row = {name: s for name, s in load.payload.shape().members.items() if name != "row"}
         store = memory.Memory(shape=data.StructLayout(row), depth=memory_depth(depth), init=[])
@@ -123,7 +125,7 @@ class Sequencer(wiring.Component):
         ]
         return read.data
 
-    def _count(self, m):
+    def _count(self, m: Module) -> None:
         with m.If(self.busy):
             m.d.sync += self.counters.cycles.eq(self.counters.cycles + 1)
             for bit, name in enumerate(EVENTS):

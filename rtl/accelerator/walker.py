@@ -1,6 +1,6 @@
 """Walker: the addresses of single codes, in the order in which an output stage gives them."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -40,7 +40,7 @@ class Walker(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         walk = self.walk
         row, pixel = Signal.like(self.address), Signal.like(self.address)
@@ -82,7 +82,7 @@ class Walker(wiring.Component):
             m.d.sync += self.active.eq(~self.last)
         return m
 
-    def _position(self):
+    def _position(self) -> dict[str, Value]:
         """Word within the pixel, lane in it, channel: what a step changes."""
         return {
             "word": self.address,
@@ -90,7 +90,7 @@ class Walker(wiring.Component):
             "channel": self.walk.channel,
         }
 
-    def _follow(self, m, here, following):
+    def _follow(self, m: Module, here: dict[str, Value], following: dict[str, Value]) -> None:
         """The position after `here`; before channel 0 nothing but the channel moves."""
         m.d.comb += [after.eq(here[name]) for name, after in following.items()]
         m.d.comb += following["channel"].eq(here["channel"] + 1)
@@ -100,5 +100,5 @@ class Walker(wiring.Component):
                 m.d.comb += [following["lane"].eq(0), following["word"].eq(here["word"] + 1)]
 
     @staticmethod
-    def _move(target, source):
+    def _move(target: dict[str, Value], source: dict[str, Value]) -> list[object]:
         return [target[name].eq(source[name]) for name in target]

@@ -1,6 +1,6 @@
 """Weight memory: codes of any width packed without a lost bit, a beat's worth per cycle."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,7 +59,7 @@ class WeightMemory(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self.arch
         banks, lanes = arch.plane_banks, arch.rows * arch.cols
@@ -91,7 +91,9 @@ class WeightMemory(wiring.Component):
         self._select(m, planes, lanes)
         return m
 
-    def _rotate(self, m, outputs, rotation, bank_bits):
+    def _rotate(
+        self, m: Module, outputs: list[Value], rotation: Value, bank_bits: int
+    ) -> list[Value]:
         """Plane i is the output of bank (i + rotation) mod banks."""
         for bit in range(bank_bits):
             turned = [
@@ -103,7 +105,7 @@ class WeightMemory(wiring.Component):
             outputs = turned
         return outputs
 
-    def _select(self, m, planes, lanes):
+    def _select(self, m: Module, planes: list[Value], lanes: int) -> None:
         """Field bits: planes below the width, then the sign or nothing."""
         arch = self.arch
         top = Signal(lanes)

@@ -1,6 +1,6 @@
 """Top level of a chip: the accelerator behind AXI4-Lite (control) and AXI4-Stream (data)."""
 
-from amaranth.hdl import Module, ResetInserter, ResetSignal, Signal, signed, unsigned
+from amaranth.hdl import Module, ResetInserter, ResetSignal, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,7 +41,7 @@ class AxiTop(wiring.Component):
         self.images, self.results = ImageGate(arch), ResultGate(arch)
         super().__init__(axi_members(arch))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for name in ("host", "watchdog", "images", "results"):
             m.submodules[name] = getattr(self, name)
@@ -56,7 +56,7 @@ class AxiTop(wiring.Component):
         self._registers(m)
         return m
 
-    def _control(self, m, inner, stop):
+    def _control(self, m: Module, inner: Accelerator, stop: Value) -> None:
         """What starts and what ends a run."""
         host, images, watchdog = self.host, self.images, self.watchdog
         wiring.connect(m, host.load, inner.load)
@@ -77,7 +77,7 @@ class AxiTop(wiring.Component):
             images.due.eq(inner.image_last),
         ]
 
-    def _streams(self, m, inner, stop):
+    def _streams(self, m: Module, inner: Accelerator, stop: Value) -> None:
         """Images in, results out."""
         images, results, on = self.images, self.results, ~ResetSignal()
         wiring.connect(m, images.codes, inner.image)
@@ -97,7 +97,7 @@ class AxiTop(wiring.Component):
             results.frames.ready.eq(self.m_axis_tready),
         ]
 
-    def _registers(self, m):
+    def _registers(self, m: Module) -> None:
         """The channels of AXI4-Lite."""
         host, on = self.host, ~ResetSignal()
         for name in ("aw", "w", "ar"):

@@ -48,7 +48,7 @@ class HostPort(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         lite, loader, log = self.lite, self.loader, self.log
         m.submodules.lite, m.submodules.loader, m.submodules.log = lite, loader, log
@@ -66,7 +66,7 @@ class HostPort(wiring.Component):
         self._read(m)
         return m
 
-    def _write(self, m):
+    def _write(self, m: Module) -> None:
         """What a write does, unless it causes an error."""
         lite, loader, value = self.lite, self.loader, self.lite.value
         whole = lite.strobes.all()
@@ -92,7 +92,7 @@ class HostPort(wiring.Component):
         new = Cat(Mux(lite.write, causes, 0), *(getattr(self, name) for name in ACCIDENTS))
         m.d.sync += self.errors.eq(self.errors & ~Mux(does["ERROR"], value, 0) | new)
 
-    def _causes(self, asked):
+    def _causes(self, asked: dict[str, Value]) -> Value:
         """Why the write in hand is refused: bits of `ERRORS`. asked: all strobes, by register."""
         lite, loader, value = self.lite, self.loader, self.lite.value
         writable = [lite.address == entry.offset for entry in REGISTERS if entry.access.writes]
@@ -113,7 +113,7 @@ class HostPort(wiring.Component):
         }
         return Cat(causes[name] for name in list(ERRORS)[: len(causes)])
 
-    def _read(self, m):
+    def _read(self, m: Module) -> None:
         """Every register that can be read, from its fields."""
         lite = self.lite
         values = self._values()

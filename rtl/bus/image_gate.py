@@ -35,7 +35,7 @@ class ImageGate(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         image, last, taken = self.image, self.image.payload.last, Signal()
         begun = Signal()  # of the image that comes in something was taken, but not its last code

@@ -1,6 +1,6 @@
 """Lite port: the five channels of AXI4-Lite as writes and reads that take one cycle each."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -51,7 +51,7 @@ class LitePort(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         address_full, address = self._held(m, "aw", self.write)
         data_full, written = self._held(m, "w", self.write)
@@ -75,7 +75,7 @@ class LitePort(wiring.Component):
                 m.d.sync += port.valid.eq(0)
         return m
 
-    def _held(self, m, name, done):
+    def _held(self, m: Module, name: str, done: Value) -> tuple[Value, Value]:
         """A place for one transfer of a channel."""
         port = getattr(self, name)
         full, kept = self.registers[name], Signal.like(port.payload, name=f"{name}_kept")

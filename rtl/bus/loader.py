@@ -1,6 +1,6 @@
 """Loader: rows of the memories from words that a host writes; are they a whole program?"""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,7 +38,7 @@ class Loader(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         words = load_words(self.arch)
         longest = max(words.values())
@@ -70,9 +70,9 @@ class Loader(wiring.Component):
         return m
 
     def _row_width(self) -> int:
-        return load_layout(self.arch)["row"].width
+        return int(load_layout(self.arch)["row"].width)
 
-    def _follow(self, m, final):
+    def _follow(self, m: Module, final: Value) -> None:
         """Descriptors that were written one after the other, up to one that is the last."""
         written = Signal(range(self.arch.storage.passes + 1))
         with m.If(self.load.valid & (self.target == Target.PASSES)):

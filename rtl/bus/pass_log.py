@@ -37,7 +37,7 @@ class PassLog(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.store = store = memory.Memory(
             shape=counters_layout(), depth=memory_depth(self.passes), init=[]

@@ -38,7 +38,7 @@ class ResultGate(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         results, frames = self.results, self.frames
         begun, closing, free = Signal(), Signal(), Signal()

@@ -20,7 +20,7 @@ class Watchdog(wiring.Component):
     def __init__(self) -> None:
         super().__init__({"limit": In(WORD), "busy": In(1), "progress": In(1), "expired": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         count, waiting = Signal(WORD), Signal()
         following = count + 1

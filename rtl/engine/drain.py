@@ -41,7 +41,7 @@ class Drain(wiring.Component):
     def initiation_interval(self) -> int:
         return self.arch.cols
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self.arch
         waiting = [Signal(signed(arch.acc_width), name=f"acc_{col}") for col in range(arch.cols)]

@@ -1,7 +1,7 @@
 """Engine: array, drain and output stage behind streams; the top level of the emitted Verilog."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from ..arch.arch import Arch
@@ -76,7 +76,7 @@ class Engine(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.array, m.submodules.drain = array, drain = self.array, self.drain
         m.submodules.threshold, m.submodules.requant = self.threshold_unit, self.requant_unit
@@ -107,7 +107,7 @@ class Engine(wiring.Component):
         self._route(m, config)
         return m
 
-    def _route(self, m, config):
+    def _route(self, m: Module, config: data.View) -> None:
         """Source (drain or direct) to output stage (threshold or requant) to the output."""
         threshold, requant = self.threshold_unit, self.requant_unit
         accs, direct = self.drain.accs, self.direct

@@ -1,6 +1,6 @@
 """Requant unit: the contract's only rounding and only saturation (contract section 5)."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,7 +53,7 @@ class RequantUnit(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, widths = self.arch, self.arch.requant
         advance, take = Signal(), Signal()
@@ -97,6 +97,6 @@ class RequantUnit(wiring.Component):
             ]
         return m
 
-    def _saturate(self, value):
+    def _saturate(self, value: Value) -> Value:
         low = Mux(value < self.out_min, self.out_min, value)
         return Mux(value > self.out_max, self.out_max, low)

@@ -1,6 +1,6 @@
 """Threshold unit: a code is the number of thresholds reached (contract section 4)."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,7 +49,7 @@ class ThresholdUnit(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self.arch
         advance = Signal()
@@ -78,20 +78,22 @@ class ThresholdUnit(wiring.Component):
         return m
 
 
-def parameter_ports(layout, *, outside):
+def parameter_ports(layout: data.StructLayout, *, outside: bool) -> dict[str, wiring.Member]:
     """Where a unit's parameters come from: its own memory's load port, or a row from outside."""
     if outside:
         return {"row": In(row_layout(layout)), "reading": Out(1)}
     return {"parameters": In(stream.Signature(layout, always_ready=True))}
 
 
-def row_layout(layout):
+def row_layout(layout: data.StructLayout) -> data.StructLayout:
     """What a memory of parameters holds per channel."""
     members = {name: s for name, s in layout.members.items() if name != "channel"}
     return data.StructLayout(members)
 
 
-def parameter_row(m, unit, advance):
+def parameter_row(
+    m: Module, unit: wiring.Component, advance: Value
+) -> tuple[data.View, dict[str, Value]]:
     """Per-channel parameters: loaded through `unit.parameters`, read with one cycle of latency.
 
     The memory is read only when the channel changes: a row that all channels share, or a channel's

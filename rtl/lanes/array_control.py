@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.lib import wiring
 
 from ..arch.arch import Micro
 from ..timing.schedule import table_slice
@@ -29,7 +30,9 @@ class Control:
     """Beats may come: the product table holds this layer's products."""
 
 
-def digit_controls(m: Module, array, steps: BeatSteps, control: Control) -> dict[str, Value]:
+def digit_controls(
+    m: Module, array: wiring.Component, steps: BeatSteps, control: Control
+) -> dict[str, Value]:
     """Connect the steps: when beats are taken, and what the columns need to know of the digit."""
     beat, taken = array.beats.payload, Signal(name="take")
     m.d.comb += [
@@ -56,7 +59,7 @@ def digit_controls(m: Module, array, steps: BeatSteps, control: Control) -> dict
     return controls
 
 
-def _beside(m, control, value):
+def _beside(m: Module, control: Control, value: Value) -> Value:
     """`value` of the operand stage when what it produced is in the tree sum."""
     stages = [Signal(len(value), name=f"shift_{i}") for i in range(2)]
     with m.If(control.advance):
@@ -64,7 +67,7 @@ def _beside(m, control, value):
     return stages[-1]
 
 
-def product_words(m: Module, array, codebook: Value, control: Control) -> Value:
+def product_words(m: Module, array: wiring.Component, codebook: Value, control: Control) -> Value:
     """The table, and the registers of the rows' activations, whose digit selects their words."""
     arch = array.arch
     m.submodules.products = table = ProductTable(arch)

@@ -1,6 +1,6 @@
 """Beat steps: the digits of the beat in the operand registers, one per cycle, then the bins."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,7 +46,7 @@ class BeatSteps(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         occupied, first, last = self.registers.values()
         act_end, digits_end, beat_end = Signal(), Signal(), Signal()
@@ -78,7 +78,7 @@ class BeatSteps(wiring.Component):
             ]
         return m
 
-    def _bins(self, m, digits_end, beat_end, last):
+    def _bins(self, m: Module, digits_end: Value, beat_end: Value, last: Value) -> None:
         """After the digits of a last beat, bin after bin."""
         bins_end = Signal()
         m.d.comb += [

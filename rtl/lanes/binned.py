@@ -1,6 +1,6 @@
 """Binned column (PASM): activations are added up by code first, then multiplied once per code."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,7 +55,7 @@ class BinnedColumn(Column):
             "acc": Out(signed(arch.acc_width)),
         }
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch = self.arch
         tree = adder_tree([self._lane(m, row) for row in range(arch.rows)])
@@ -71,7 +71,7 @@ class BinnedColumn(Column):
                 m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + product)
         return m
 
-    def _level(self):
+    def _level(self) -> Value:
         """What the bin that leaves is worth."""
         arch = self.arch
         one = Array(1 << bit for bit in range(arch.level_width))[self.bin]
@@ -80,7 +80,7 @@ class BinnedColumn(Column):
         by_bin = Array(self.codebook[min(b + 1, last)] for b in range(bin_count(arch)))
         return Mux(self.bypass, place, by_bin[self.bin])
 
-    def _lane(self, m, row):
+    def _lane(self, m: Module, row: int) -> Value:
         """The bin at work, before it changes."""
         weight, field, live = self.weights[row], self.fields[row], self.live[row]
         operand, bins = self.operands[row], self.bins[row]

@@ -51,7 +51,7 @@ class BitSerialColumn(Column):
             "acc": Out(signed(arch.acc_width)),
         }
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
@@ -63,7 +63,7 @@ class BitSerialColumn(Column):
                 m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + (total << self.shift))
         return m
 
-    def _lane(self, m, row):
+    def _lane(self, m: Module, row: int) -> None:
         arch, weight = self.arch, self.weights[row]
         level, operand, live = self.levels[row], self.operands[row], self.live[row]
         use = Signal(name=f"use_{row}")

@@ -1,5 +1,7 @@
 """Lane array: `cols` columns that share activations, control and one codebook."""
 
+from typing import Any
+
 from amaranth.hdl import (
     Cat,
     ClockSignal,
@@ -8,6 +10,7 @@ from amaranth.hdl import (
     Module,
     ResetSignal,
     Signal,
+    Value,
     signed,
     unsigned,
 )
@@ -20,6 +23,7 @@ from ..timing.schedule import SINGLE_CYCLE, schedule_widths
 from ..timing.timing import column_latency, combine_latency
 from .array_control import Control, digit_controls, product_words
 from .beat_steps import BeatSteps
+from .column import Column
 from .lookup_mac import COLUMNS, column_for
 from .shift_add import ShiftCodebook
 
@@ -69,7 +73,7 @@ class LaneArray(wiring.Component):
     def initiation_interval(self) -> int:
         return 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         advance, waiting = Signal(), Signal()
         beat, sums = self.beats.payload, self.sums.payload
@@ -92,16 +96,16 @@ class LaneArray(wiring.Component):
             m.submodules.steps = steps = BeatSteps(self.arch)
             inputs |= digit_controls(m, self, steps, control)
         inputs |= self._tables(m, control)
-        self.registers = {"control": control}  # for proofs
+        self.registers: dict[str, Any] = {"control": control}  # for proofs
         if self.arch.micro not in SINGLE_CYCLE:
             self.registers["steps"] = steps
-        self.columns = []  # those that are submodules, for benches
+        self.columns: list[Column] = []  # those that are submodules, for benches
         inputs |= {"load": control.load} | self._tail(m, control, waiting)
         for col in range(self.arch.cols):
             self._column(m, f"column_{col}", inputs | {"weights": beat.weights[col]}, sums.acc[col])
         return m
 
-    def _tail(self, m, control, waiting):
+    def _tail(self, m: Module, control: Control, waiting: Value) -> dict[str, Value]:
         """Control travels beside the data, one copy for all columns: products, tree sum, sums."""
         combine = combine_latency(self.arch)
         valid, first, last = (Signal(2, name=n) for n in ("valid", "first", "last"))
@@ -124,7 +128,7 @@ class LaneArray(wiring.Component):
         m.d.comb += waiting.eq(done[-1])
         return {"add": valid[-1], "restart": first[-1], "combine": done[0]}
 
-    def _tables(self, m, control):
+    def _tables(self, m: Module, control: Control) -> dict[str, Value]:
         """What the columns look up: the codebook, its shifts, or the words of its products."""
         if self.arch.micro is Micro.SHIFT_ADD:
             m.submodules.codebook = book = ShiftCodebook(self.arch)
@@ -143,7 +147,7 @@ class LaneArray(wiring.Component):
             return {"words": product_words(m, self, table, control)}
         return {"codebook": table}
 
-    def _column(self, m, name, inputs, acc):
+    def _column(self, m: Module, name: str, inputs: dict[str, Value], acc: Value) -> None:
         """A submodule for Amaranth's simulator, an instance of the one column in Verilog."""
         wanted = COLUMNS[self.arch.micro].ports(self.arch)
         inputs = {port: signal for port, signal in inputs.items() if port in wanted}

@@ -61,7 +61,7 @@ class MacColumn(Column):
     def level(self, weight: Value) -> Value:
         """The level that a weight field stands for."""
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
@@ -76,7 +76,7 @@ class MacColumn(Column):
                     m.d.sync += self.acc.eq(self.acc + total)
         return m
 
-    def _lane(self, m, row):
+    def _lane(self, m: Module, row: int) -> None:
         weight, product = self.weights[row], self.products[row]
         level, operand = self.levels[row], self.operands[row]
         use, live = Signal(name=f"use_{row}"), self.live[row]

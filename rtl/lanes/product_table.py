@@ -1,6 +1,6 @@
 """Product table: level x activation digit for all codes, built by additions, shared by lanes."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -63,7 +63,7 @@ class ProductTable(wiring.Component):
     def build_cycles(self) -> int:
         return table_build_cycles(self.arch)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         word = words_layout(self.arch, self.codes).elem_shape
         stored = range(1, self.words_count)
@@ -88,7 +88,7 @@ class ProductTable(wiring.Component):
             m.d.comb += self.words[row].as_value().eq(choice[self.digits[row]])
         return m
 
-    def _level(self, code):
+    def _level(self, code: int) -> Value:
         width = self.arch.weight_width
         integer = code - ((1 << width) if code >> (width - 1) else 0)
         return Mux(self.bypass, Const(integer, signed(width)), self.codebook[code])
@@ -133,7 +133,7 @@ class ProductTableColumn(Column):
             "acc": Out(signed(arch.acc_width)),
         }
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
@@ -145,7 +145,7 @@ class ProductTableColumn(Column):
                 m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + (total << self.shift))
         return m
 
-    def _lane(self, m, row):
+    def _lane(self, m: Module, row: int) -> None:
         weight, field, live = self.weights[row], self.fields[row], self.live[row]
         use = Signal(name=f"use_{row}")
         m.d.comb += use.eq(self.load & weight.any())
@@ -158,7 +158,7 @@ class ProductTableColumn(Column):
         with m.If(self.advance):
             m.d.sync += self.products[row].eq(Mux(live, self.words[row][code], 0))
 
-    def _digit(self, field):
+    def _digit(self, field: Value) -> Value:
         """The digit at work; below the top one without its highest bit, so that it is positive."""
         width = self.arch.weight_width
         count = table_digits(self.arch, self.arch.level_width)

@@ -53,7 +53,7 @@ class ShiftCodebook(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         arch, level = self.arch, self.levels.payload.level
         magnitude, rest = Signal(arch.level_width), Signal(arch.level_width)
@@ -120,7 +120,7 @@ class ShiftAddColumn(Column):
             "acc": Out(signed(arch.acc_width)),
         }
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
@@ -141,7 +141,7 @@ class ShiftAddColumn(Column):
             m.d.sync += self.acc.eq(even + self.factor * odd)
         return m
 
-    def _lane(self, m, row):
+    def _lane(self, m: Module, row: int) -> None:
         arch, weight = self.arch, self.weights[row]
         field, operand, live = self.fields[row], self.operands[row], self.live[row]
         kept, use = self.entry[row], Signal(name=f"use_{row}")

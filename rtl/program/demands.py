@@ -7,7 +7,7 @@ from ...spec.activation import Threshold
 from ...spec.codebook import shift_factor
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
+from ...spec.layers import Layer, LayerKind, MacLayer, ThresholdLayer
 from ...spec.program import Program
 from ...spec.requant import Requant
 from ..arch.arch import RANGES, Arch, Micro, RequantWidths
@@ -43,16 +43,12 @@ def needs(program: Program) -> Iterator[Need]:
 def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
     """The bins of a `binned` array: one may take the activation of its lane in every beat."""
     for layer in program.layers:
-        if layer.kind not in (LayerKind.CONV, LayerKind.LINEAR, LayerKind.AVG_POOL):
+        if isinstance(layer, ThresholdLayer) or not layer.sums:
             continue
-        assert isinstance(layer, MacLayer | PoolLayer)
         source = program.tensor_format(layer.input)
         channels = program.tensor_shape(layer.input)[0]
-        taps = (
-            layer.kernel**2 if isinstance(layer, PoolLayer) else layer.kernel[0] * layer.kernel[1]
-        )
         tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
-        depth = max(tile.input_blocks for tile in tiles) * taps
+        depth = max(tile.input_blocks for tile in tiles) * layer.taps
         why = f"sums of {depth} codes of {_of(program, layer.input)}"
         yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
 
@@ -79,7 +75,7 @@ def demands(micro: Micro, program: Program, *, rows: int, cols: int) -> list[Nee
 def check_codebooks(program: Program) -> None:
     """Refuse a codebook that `shift_add` cannot do with shifts."""
     for layer in program.layers:
-        if isinstance(layer, MacLayer) and layer.codebook is not None:
+        if layer.codebook is not None:
             levels = layer.codebook.levels
             if shift_factor(levels) is None:
                 raise InputError(
@@ -107,7 +103,7 @@ def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
     assert layer.output is not None
     low, high = program.acc_bounds(name)
     yield Need("acc_width", program.acc_width(name), name, f"sums in {low}..{high}")
-    direct = layer.kind is LayerKind.THRESHOLD  # its codes go straight to the threshold unit
+    direct = isinstance(layer, ThresholdLayer)  # its codes go straight to the threshold unit
     if not direct:
         source = program.tensor_format(layer.input)
         if source.signed:

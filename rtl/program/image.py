@@ -11,7 +11,7 @@ from ..arch.arch import Arch
 from ..layouts.descriptor import pass_layout, with_row_numbers
 from ..layouts.payloads import requant_layout, threshold_layout
 from ..layouts.words import requant_words, threshold_words
-from ..timing.tables import has_rows, output_of, uses_codebook
+from ..timing.tables import codebook_of, has_rows, output_of
 from .passes import Plan
 
 Row = tuple[int, int, int]
@@ -53,11 +53,10 @@ def _passes(arch: Arch, plan: Plan) -> Iterator[Row]:
 def _codebooks(arch: Arch, plan: Plan) -> Iterator[Row]:
     mask = (1 << arch.level_width) - 1
     for layer in plan.program.layers:
-        if uses_codebook(arch, layer):
-            assert isinstance(layer, MacLayer)
-            assert layer.codebook is not None
+        book = codebook_of(arch, layer)
+        if book is not None:
             base = plan.tables.codebooks[layer.name]
-            for code, level in enumerate(layer.codebook.levels):
+            for code, level in enumerate(book.levels):
                 yield Target.CODEBOOKS, base + code, level & mask
 
 
@@ -66,13 +65,16 @@ def _parameters(arch: Arch, plan: Plan) -> Iterator[Row]:
         if not has_rows(plan.program, layer):
             continue
         output, base = output_of(layer), plan.tables.parameters[layer.name]
-        requant = isinstance(output, Requant)
-        layout = requant_layout(arch) if requant else threshold_layout(arch)
-        make = requant_words if requant else threshold_words
-        for word in make(arch, output, output.channels):
+        if isinstance(output, Requant):
+            words, layout = requant_words(arch, output, output.channels), requant_layout(arch)
+            target = Target.REQUANTS
+        else:
+            words, layout = threshold_words(arch, output, output.channels), threshold_layout(arch)
+            target = Target.THRESHOLDS
+        for word in words:
             row = base + word["channel"]
             bits = layout.const(word | {"channel": 0}).as_bits() >> arch.channel_width
-            yield Target.REQUANTS if requant else Target.THRESHOLDS, row, bits
+            yield target, row, bits
 
 
 def _padding(arch: Arch, plan: Plan) -> Iterator[Row]:

@@ -1,13 +1,14 @@
 """Passes: a program as the descriptors that the sequencer walks, and the weights they read."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import assert_never
 
 import numpy as np
 
+from ...spec.codebook import Codebook
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array
-from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, Program
 from ..arch.arch import Arch
 from ..layouts.descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, PassKind
@@ -16,11 +17,11 @@ from ..timing.schedule import layer_schedule, schedule_word
 from ..timing.tables import (
     OUTPUT,
     Tables,
+    codebook_of,
     has_rows,
     output_of,
     stored_weights,
     tables_of,
-    uses_codebook,
 )
 from ..timing.tiling import Tile, layer_tiles, tile_fields
 from .placement import Placement, Region, place
@@ -80,17 +81,19 @@ class _Planner:
         self._write(word, INPUT)
         return Pass(layer=INPUT, kind=PassKind.INPUT, word=word)
 
-    def layer_passes(self, number: int, layer: Any) -> list[Pass]:
+    def layer_passes(self, number: int, layer: Layer) -> list[Pass]:
         match layer:
             case ThresholdLayer():
                 return [self._direct(number, layer, layer.input, layer.name)]
-            case PoolLayer() if layer.output is None:
+            case PoolLayer(kind=LayerKind.MAX_POOL):
                 passes = [self._max_pool(number, layer)]
                 if number == len(self.program.layers) - 1:
                     passes.append(self._direct(number, layer, layer.name, None))
                 return passes
-            case _:
+            case MacLayer() | PoolLayer():
                 return self._array(number, layer)
+            case _:
+                assert_never(layer)
 
     def _word(self, number: int, kind: PassKind, **config: bool) -> Word:
         """A descriptor without geometry; layer 0 is the input."""
@@ -140,7 +143,7 @@ class _Planner:
         word["write_banks"] = region.banks
         word["write"] = self._walk(region, tensor)
 
-    def _direct(self, number: int, layer: Any, source: str, target: str | None) -> Pass:
+    def _direct(self, number: int, layer: Layer, source: str, target: str | None) -> Pass:
         word = self._word(number, PassKind.DIRECT, direct=True)
         region = self.placement.tensors[source]
         word["read"] = self._walk(region, source)
@@ -194,7 +197,7 @@ class _Planner:
         word["write"] |= {"group": 1, "blocks": blocks, "channels": blocks, "whole": 1}
         return Pass(layer=layer.name, kind=PassKind.MAX_POOL, word=word)
 
-    def _array(self, number: int, layer: Any) -> list[Pass]:
+    def _array(self, number: int, layer: MacLayer | PoolLayer) -> list[Pass]:
         arch = self.arch
         channels = self.program.tensor_shape(layer.input)[0]
         fields, width = stored_weights(arch, layer, channels)
@@ -206,7 +209,7 @@ class _Planner:
                 tile,
                 tile_fields(tile, fields, groups, rows=arch.rows, cols=arch.cols),
                 width,
-                load_codebook=not position and uses_codebook(arch, layer),
+                book=None if position else codebook_of(arch, layer),
             )
             for position, tile in enumerate(
                 layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
@@ -214,18 +217,18 @@ class _Planner:
         ]
 
     def _tile(
-        self, number: int, layer: Any, tile: Tile, fields: Int64Array, width: int, *,
-        load_codebook: bool,
+        self, number: int, layer: MacLayer | PoolLayer, tile: Tile, fields: Int64Array, width: int,
+        *, book: Codebook | None,
     ) -> Pass:  # fmt: skip
-        arch, skip = self.arch, getattr(layer, "skip", None)
-        pool = isinstance(layer, PoolLayer)
-        bypass = not uses_codebook(arch, layer)
+        arch, skip, pool = self.arch, layer.skip, isinstance(layer, PoolLayer)
+        bypass = codebook_of(arch, layer) is None
         word = self._word(number, PassKind.ARRAY, bypass=bypass, skip=skip is not None)
         work = layer_schedule(arch, self.program, layer)
         word["config"] |= schedule_word(arch, work)
         if not word["config"]["shared"]:
             word["parameter_base"] += tile.first
-        self._feed(word, layer, (layer.kernel, layer.kernel) if pool else layer.kernel)
+        kernel = layer.kernel if isinstance(layer, MacLayer) else (layer.kernel, layer.kernel)
+        self._feed(word, layer, kernel)
         feed = word["feed"]
         feed |= {"blocks": tile.blocks, "channel_blocks": tile.input_blocks}
         feed |= {"weight_width": width, "weight_hold": int(pool)}
@@ -233,9 +236,9 @@ class _Planner:
         if layer.name in self.placement.pads:
             base = self.placement.pads[layer.name].base + tile.input_block
             feed |= {"pad_stored": 1, "pad_base": base}
-        if load_codebook:
+        if book is not None:
             word["codebook_base"] = self.tables.codebooks[layer.name]
-            word["codebook_count"] = len(layer.codebook.levels)
+            word["codebook_count"] = len(book.levels)
         self._write(word, layer.name)
         self._columns(word["write"], tile, tile.first)
         if skip is not None:

@@ -70,8 +70,7 @@ def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
     """
     lives = {INPUT: (-1, -1)}
     for number, layer in enumerate(program.layers):
-        skip = layer.skip if isinstance(layer, MacLayer) else None
-        for name in (layer.input, *((skip.tensor,) if skip else ())):
+        for name in layer.reads:
             lives[name] = lives[name][0], number
         lives[layer.name] = number, number
     last = program.layers[-1]
@@ -99,7 +98,7 @@ def _apart(program: Program) -> dict[str, set[str]]:
     """Tensors that are read at the same time as the tensor."""
     apart: dict[str, set[str]] = {}
     for layer in program.layers:
-        if isinstance(layer, MacLayer) and layer.skip is not None:
+        if layer.skip is not None:
             apart.setdefault(layer.input, set()).add(layer.skip.tensor)
             apart.setdefault(layer.skip.tensor, set()).add(layer.input)
     return apart

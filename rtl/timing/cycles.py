@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from ...spec.errors import InputError
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
+from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import Program
-from ...spec.requant import Requant
 from ..arch.arch import Arch
 from .elementwise import most
 from .schedule import Schedule, layer_schedule
@@ -59,10 +58,9 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
     """
     layer = program.layer(name)
     refuse_max_pool(layer)
-    requant = isinstance(layer.output, Requant)
-    if layer.kind is LayerKind.THRESHOLD:
+    if isinstance(layer, ThresholdLayer):
         channels, height, width = program.tensor_shape(name)
-        latency = output_latency(arch, requant=requant)
+        latency = output_latency(arch, requant=False)
         outputs = channels * height * width
         return LayerCycles(
             name=name,
@@ -75,7 +73,7 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
             stall_cycles=0,
         )
     groups, depth = _tiles(arch, program, layer)
-    work = layer_schedule(arch, program, layer)
+    work, requant = layer_schedule(arch, program, layer), layer.requantizes
     latency, busy = array_latency(arch, requant=requant, work=work), work.group_cycles(depth)
     between = (groups - 1) * most(busy, arch.cols)
     return LayerCycles(
@@ -105,13 +103,11 @@ def refuse_max_pool(layer: Layer) -> None:
         )
 
 
-def _tiles(arch: Arch, program: Program, layer: Layer) -> tuple[int, int]:
+def _tiles(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> tuple[int, int]:
     """(groups, depth): how often the columns finish a sum, and of how many beats."""
     channels, height, width = program.tensor_shape(layer.name)
     if isinstance(layer, PoolLayer):  # the window lies in the rows, one channel in column 0
-        return channels * height * width, -(-(layer.kernel**2) // arch.rows)
-    assert isinstance(layer, MacLayer)
-    kernel_h, kernel_w = layer.kernel
+        return channels * height * width, -(-layer.taps // arch.rows)
     row_blocks = -(-(layer.in_channels // layer.groups) // arch.rows)
     col_blocks = -(-(layer.out_channels // layer.groups) // arch.cols)
-    return layer.groups * col_blocks * height * width, kernel_h * kernel_w * row_blocks
+    return layer.groups * col_blocks * height * width, layer.taps * row_blocks

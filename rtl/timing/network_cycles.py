@@ -1,17 +1,16 @@
 """Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
-from ...spec.layers import LayerKind, MacLayer, PoolLayer
+from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, Program
-from ...spec.requant import Requant
 from ..arch.arch import Arch
 from .elementwise import least, most
 from .schedule import layer_schedule
-from .tables import uses_codebook
+from .tables import codebook_of
 from .tiling import Tile, layer_tiles
 from .timing import (
     MAX_POOL_LATENCY,
@@ -81,14 +80,17 @@ def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
     return found
 
 
-def _layer(arch: Arch, program: Program, layer: object) -> TensorCycles:
-    assert isinstance(layer, MacLayer | PoolLayer) or layer.kind is LayerKind.THRESHOLD
-    if layer.kind is LayerKind.THRESHOLD:
-        cycles = _direct(arch, program, layer.name, requant=isinstance(layer.output, Requant))
-        return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
-    if layer.kind is LayerKind.MAX_POOL:
-        return _max_pool(arch, program, layer)
-    return _sums(arch, program, layer)
+def _layer(arch: Arch, program: Program, layer: Layer) -> TensorCycles:
+    match layer:
+        case ThresholdLayer():
+            cycles = _direct(arch, program, layer.name, requant=False)
+            return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
+        case PoolLayer(kind=LayerKind.MAX_POOL):
+            return _max_pool(arch, program, layer)
+        case MacLayer() | PoolLayer():
+            return _sums(arch, program, layer)
+        case _:
+            assert_never(layer)
 
 
 def _direct(arch: Arch, program: Program, name: str, *, requant: bool) -> int:
@@ -99,7 +101,7 @@ def _direct(arch: Arch, program: Program, name: str, *, requant: bool) -> int:
 
 def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
     channels, height, width = program.tensor_shape(layer.name)
-    words = -(-channels // arch.rows) * height * width * layer.kernel**2
+    words = -(-channels // arch.rows) * height * width * layer.taps
     cycles, passes = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY, 1
     if layer is program.layers[-1]:  # the result leaves in a pass of its own
         cycles += _direct(arch, program, layer.name, requant=True)
@@ -112,18 +114,18 @@ def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
 def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
     channels = program.tensor_shape(layer.input)[0]
     _, height, width = program.tensor_shape(layer.name)
-    pool = isinstance(layer, PoolLayer)
-    if (pool or layer.groups > 1) and not isinstance(arch.rows, int):
+    size: Any = arch.rows
+    if (isinstance(layer, PoolLayer) or layer.groups > 1) and not isinstance(size, int):
         return _one_by_one(arch, program, layer)
-    kernel = layer.kernel**2 if pool else layer.kernel[0] * layer.kernel[1]
     work = layer_schedule(arch, program, layer)
-    latency = array_latency(arch, requant=isinstance(layer.output, Requant), work=work)
-    cycles = 0 if pool or not uses_codebook(arch, layer) else len(layer.codebook.levels)
+    latency = array_latency(arch, requant=layer.requantizes, work=work)
+    book = codebook_of(arch, layer)
+    cycles = 0 if book is None else len(book.levels)
     found = _tiles(layer, channels, arch)
-    outputs = channels if pool else layer.out_channels
+    outputs = layer.out_channels if isinstance(layer, MacLayer) else channels
     beats = stalls = sums = column_beats = 0
     for tile in found:
-        depth, groups = kernel * tile.input_blocks, tile.blocks * height * width
+        depth, groups = layer.taps * tile.input_blocks, tile.blocks * height * width
         busy = work.group_cycles(depth)
         cycles += PASS_OVERHEAD + OPERAND_LATENCY + build_stall(arch)
         cycles += (depth - 1) * work.beat_cycles + 1 + (groups - 1) * most(busy, arch.cols)
@@ -151,7 +153,7 @@ def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]
 def _one_by_one(points: Any, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
     """Vectors of `cost.estimate.points`, where the number of tiles itself depends on the array."""
     each = [_sums(arch, program, layer) for arch in points.arrays]
-    vectors = {
+    vectors: dict[str, Any] = {
         name: np.array([getattr(found, name) for found in each], np.int64) for name in SUMMED
     }
     return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)

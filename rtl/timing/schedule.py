@@ -1,11 +1,11 @@
 """Schedule: the cycles that the array works on one beat, and after the last beat of a sum."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from ...spec.layers import MacLayer, PoolLayer
 from ...spec.program import Program
 from ..arch.arch import Arch, Micro
-from .tables import stored_width, uses_codebook
+from .tables import codebook_of, stored_width
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +79,12 @@ def schedule(
             return Schedule()
 
 
-def layer_schedule(arch: Arch, program: Program, layer: Any) -> Schedule:
+def layer_schedule(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> Schedule:
     """Schedule of a layer with sums."""
     act_width = program.tensor_format(layer.input).width
-    if uses_codebook(arch, layer):
-        return schedule(arch, act_width=act_width, levels=len(layer.codebook.levels))
+    book = codebook_of(arch, layer)
+    if book is not None:
+        return schedule(arch, act_width=act_width, levels=len(book.levels))
     return schedule(arch, act_width=act_width, level_width=stored_width(arch, layer))
 
 

@@ -1,12 +1,13 @@
 """Tables: what a layer keeps in the parameter, codebook and weight memories, and in which rows."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ...spec.formats import IntFormat
-from ...spec.layers import MacLayer, PoolLayer
+from ...spec.activation import Threshold
+from ...spec.codebook import Codebook
+from ...spec.formats import Int64Array, IntFormat
+from ...spec.layers import Layer, MacLayer, PoolLayer
 from ...spec.program import Program
 from ...spec.requant import Requant
 from ..arch.arch import Arch, Micro
@@ -27,12 +28,12 @@ class Tables:
     codebook_rows: int
 
 
-def output_of(layer: Any) -> Any:
+def output_of(layer: Layer) -> Threshold | Requant:
     """The output stage that a layer's parameter rows hold; that of the result for a max pool."""
     return OUTPUT if layer.output is None else layer.output
 
 
-def has_rows(program: Program, layer: Any) -> bool:
+def has_rows(program: Program, layer: Layer) -> bool:
     """Does the layer use parameter rows? A max pool only when its codes are the result."""
     return layer.output is not None or layer is program.layers[-1]
 
@@ -46,9 +47,10 @@ def tables_of(arch: Arch, program: Program) -> Tables:
             requant = isinstance(output_of(layer), Requant)
             parameters[layer.name] = rows[requant]
             rows[requant] += output_of(layer).channels
-        if uses_codebook(arch, layer):
+        book = codebook_of(arch, layer)
+        if book is not None:
             codebooks[layer.name] = levels
-            levels += len(layer.codebook.levels)
+            levels += len(book.levels)
     return Tables(
         parameters=parameters,
         codebooks=codebooks,
@@ -58,27 +60,25 @@ def tables_of(arch: Arch, program: Program) -> Tables:
     )
 
 
-def uses_codebook(arch: Arch, layer: Any) -> bool:
-    """Are the layer's weights stored as codes that the lanes look up?"""
-    return (
-        isinstance(layer, MacLayer)
-        and layer.codebook is not None
-        and arch.micro is not Micro.UNIFORM
-    )
+def codebook_of(arch: Arch, layer: Layer) -> Codebook | None:
+    """What the lanes look the layer's stored codes up in; None where levels are stored."""
+    return None if arch.micro is Micro.UNIFORM else layer.codebook
 
 
 def stored_width(arch: Arch, layer: MacLayer | PoolLayer) -> int:
     """Bits of a stored weight: of a code, of a level, of the level 1 of average pooling."""
     if isinstance(layer, PoolLayer):
         return 2
-    return layer.weight_width if uses_codebook(arch, layer) else layer.level_width
+    return layer.level_width if codebook_of(arch, layer) is None else layer.weight_width
 
 
-def stored_weights(arch: Arch, layer: MacLayer | PoolLayer, channels: int) -> tuple[Any, int]:
+def stored_weights(
+    arch: Arch, layer: MacLayer | PoolLayer, channels: int
+) -> tuple[Int64Array, int]:
     """((Cout, Cin/groups, kh, kw) fields, their width): codes, or levels as two's complement."""
     width = stored_width(arch, layer)
     if isinstance(layer, PoolLayer):
         return np.ones((channels, 1, 1, 1), np.int64), width
-    if uses_codebook(arch, layer):
+    if codebook_of(arch, layer) is not None:
         return np.asarray(layer.weights, dtype=np.int64), width
     return layer.levels & ((1 << width) - 1), width

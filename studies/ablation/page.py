@@ -4,13 +4,13 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host import markdown
 from .cases import CIFAR10, DIGITS
 
 UNMEASURED = "not measured"
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 RECIPES = {DIGITS: "digits_resnet8_adq", CIFAR10: "cifar10_resnet20_adq"}
+COLUMNS = ("case", "average weight bits", "integer program", "fakequant graph")
 BUDGETS = {
     DIGITS: ("train.epochs=6", "train.checkpoint_steps=100000", "train.log_steps=100000"),
     # A case is 40 s of one core: 80 steps. Longer warm-up or calibration would be most of it.
@@ -64,16 +64,17 @@ def table(rows: list[Row]) -> str:
     """The rows as Markdown, a table per group; mean and, over several seeds, range."""
     lines = []
     for group in dict.fromkeys(row.group for row in rows):
-        lines += [
-            f"### {group.capitalize()}",
-            "",
-            "| case | average weight bits | integer program | fakequant graph |",
-            "| --- | --- | --- | --- |",
+        cells = [
+            [
+                row.name,
+                f"{row.average_weight_bits:.2f}",
+                figure(row.integer),
+                figure(row.graph, UNMEASURED),
+            ]
+            for row in rows
+            if row.group == group
         ]
-        for row in (row for row in rows if row.group == group):
-            figures = f"{figure(row.integer)} | {figure(row.graph, UNMEASURED)}"
-            lines.append(f"| {row.name} | {row.average_weight_bits:.2f} | {figures} |")
-        lines.append("")
+        lines += [f"### {group.capitalize()}", "", *markdown.table(COLUMNS, cells), ""]
     return "\n".join(lines)
 
 
@@ -99,7 +100,7 @@ def describe(budget: Budget) -> str:
 
 def write(path: Path, budget: Budget, rows: list[Row]) -> None:
     """Replace what lies between the markers of a page; a new page holds nothing else."""
-    write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
+    markdown.write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
 
 
 def check(path: Path) -> None:
@@ -107,25 +108,4 @@ def check(path: Path) -> None:
 
     A page that is not there is made, without a table.
     """
-    write_between(path, "Ablation", (BEGIN, END), None)
-
-
-def write_between(path: Path, title: str, markers: tuple[str, str], body: str | None) -> None:
-    """Replace what lies between two marker lines of a page, or make a page of nothing else.
-
-    body: None keeps what is there.
-    """
-    start, stop = markers
-    try:
-        old = (
-            path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n{start}\n{stop}\n"
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Page must be a text file, not {str(path)!r}: {error}") from error
-    head, begin, rest = old.partition(start)
-    _, end, tail = rest.partition(stop)
-    if not begin or not end:
-        raise InputError(f"Page {str(path)!r} must hold the lines {start} and {stop}, not neither")
-    new = old if body is None else f"{head}{start}\n\n{body}\n{stop}{tail}"
-    with atomic_path(path) as temporary:
-        temporary.write_text(new, encoding="utf-8")
+    markdown.write_between(path, "Ablation", (BEGIN, END), None)

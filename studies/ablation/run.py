@@ -6,7 +6,6 @@ computes nothing twice.
 """
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...cost.explore.store import Record, Store
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from ...spec.host.text import warn
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Sources:
             "init": _digest(self.init),
             "teacher": None if self.teacher is None else _digest(self.teacher),
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+        return json_digest(parts)[:20]
 
 
 def figures(recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool) -> Figures:

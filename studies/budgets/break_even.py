@@ -18,12 +18,11 @@ from dataclasses import dataclass
 
 from ...cost.technology.technology import BAND_KEYS, Band
 from ...rtl.arch.arch import Micro
-from .. import markdown
+from ...spec.host.markdown import table
 from .budgets import LayerCost, Row
 
 COLUMNS = (
-    ("library", "---"), ("program", "---"), ("micro", "---"),
-    ("pays first: layer (code bits, depth), fJ/bit", "---"), ("pays last", "---"),
+    "library", "program", "micro", "pays first: layer (code bits, depth), fJ/bit", "pays last",
     ("memory, fJ/bit", "---:"), ("layers won at low / expected / high", "---:"),
     ("loses from a reuse of", "---:"),
 )  # fmt: skip
@@ -108,18 +107,17 @@ def _layers(mine: Sequence[LayerCost], theirs: Sequence[LayerCost]) -> Iterator[
 
 def break_even_lines(found: Sequence[BreakEven]) -> list[str]:
     """A Markdown table: prices, the memory's, layers won, reuse from which look-up loses."""
-    lines = markdown.head(COLUMNS)
+    rows = []
     for each in found:
         first, last = each.extremes
         won = " / ".join(str(each.wins(getattr(each.memory_fj, key))) for key in BAND_KEYS)
         reuse = "never" if each.reuse is None else f"{each.reuse:.1f} pixels"
-        cells = [
+        rows.append([
             each.library, each.program, each.micro, _said(first), _said(last),
             f"{each.memory_fj.expected:.0f} ({each.memory_fj.low:.0f}-{each.memory_fj.high:.0f})",
             f"{won} of {len(each.layers)}", reuse,
-        ]  # fmt: skip
-        lines.append(markdown.row(cells))
-    return lines
+        ])  # fmt: skip
+    return table(COLUMNS, rows)
 
 
 def _said(layer: LayerBreakEven) -> str:

@@ -1,6 +1,6 @@
 """Bit budgets side by side: programs x micro-architectures x characterized libraries, as one table.
 
-Energy of the lane array by its gates (`gate_estimate`), of the on-chip memories by a technology
+Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a technology
 table, both of whole images; what either leaves out is said on the page. A program runs on the array
 that the characterization was made for, so all rows of a library have the same widths.
 """
@@ -14,17 +14,9 @@ import numpy as np
 from ...cost.estimate.estimate import Estimate, estimate, measure
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band, Technology
-from ...gates.model.estimate import (
-    ArrayEstimate,
-    Toggles,
-    array_estimate,
-    fitting,
-    golden_tensors,
-    layer_toggles,
-    untested,
-)
+from ...gates.model.estimate import ArrayEstimate, array_estimate, fitting, output_estimate
 from ...gates.model.library import GateLibrary
-from ...gates.model.output_estimate import output_estimate
+from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
 from ...rtl.arch.arch import Arch, Micro
 from ...rtl.program.demands import check_codebooks, check_program
 from ...rtl.program.fit import narrowest
@@ -129,7 +121,7 @@ def rows_of(
             if left_out is not None and (reason := too_narrow(wide, program)):
                 left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
                 continue
-            if reason := untested(wide, fit):
+            if reason := fit.untested(wide):
                 raise InputError(f"Array must be of a size with known errors: {reason}")
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)

@@ -9,7 +9,7 @@ import numpy as np
 from ...cost.report.labels import Label, place
 from ...cost.report.plots import MICRO_STYLE, energy_unit
 from ...cost.technology.technology import Band
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from .break_even import BreakEven, break_evens
 from .budgets import Row
@@ -38,8 +38,7 @@ def write_pictures(found: Sequence[Row], picture: Path) -> list[Path]:
     }
     written = {path: png for path, png in drawings.items() if png is not None}
     for path, png in written.items():
-        with atomic_path(path) as unfinished:
-            unfinished.write_bytes(png)
+        write_file(path, png)
     return list(written)
 
 

@@ -13,8 +13,9 @@ from ...cost.estimate.estimate import estimate, measure
 from ...cost.events.memories import memories
 from ...cost.technology.technology import ZERO, Band, Technology
 from ...gates.array.bench import array_events_pj
-from ...gates.model.estimate import array_estimate, fitting, golden_tensors, layer_toggles
+from ...gates.model.estimate import array_estimate, fitting
 from ...gates.model.library import GateLibrary
+from ...gates.model.toggles import golden_tensors, layer_toggles
 from ...rtl.arch.arch import Arch
 from ...rtl.program.fit import narrowest
 from ...spec.formats import IntArray

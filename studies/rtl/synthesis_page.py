@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from ...spec.host import markdown
 from ...spec.host.text import printable
 from .synthesis import ECP5, LANE, LARGE, PLACED, Synthesis
 
@@ -37,11 +38,12 @@ def page(record: dict[str, Any]) -> str:
         large=" ".join(LARGE[ECP5]),
         parts=", ".join(f"{name} {' '.join(options)}" for name, options in PLACED.items()),
     )
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- " + "| ---: " * 7 + "|"]
-    lines += [
-        "| " + " | ".join("-" if cell is None else _plain(str(cell)) for cell in row) + " |"
+    columns = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
+    cells = [
+        ["-" if cell is None else _plain(str(cell)) for cell in row]
         for row in table(record["rows"])
     ]
+    lines = markdown.table(columns, cells)
     notes = [
         f"- {row.design}, {_plain(row.target)}: {_plain(row.note)}"
         for row in record["rows"]

@@ -9,7 +9,7 @@ from ...console import JSON_OPTION, emit, people, say
 from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.program_file import load
 
 if TYPE_CHECKING:
@@ -61,22 +61,17 @@ def command(
     picture = out.with_suffix(".png")
     command_line = f"adqhw bench budgets {' '.join(words)}"
     page = budgets_page.page(found, table, f"{rows}x{cols}", command_line, left_out=left_out)
-    _write(out, page)
+    write_file(out, page)
     drawings = budgets_plot.write_pictures(found, picture)
     if drawings:  # the page names the pictures that are there
         size = f"{rows}x{cols}"
-        _write(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
+        write_file(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
     if as_json:
         emit({"rows": [row.to_dict() for row in found], "technology": table.name})
         return
     for line in (*budgets_page.verdicts(found), *(f"left out: {text}" for text in left_out)):
         say(line)
     say(f"wrote {out}")
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
 
 
 def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, object]":

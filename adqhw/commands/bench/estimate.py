@@ -175,4 +175,4 @@ def _show(record: dict[str, Any]) -> None:
             say(f"absent: {row['tool']}: {row['absent']}")
         if "same_cycles" in row:
             words = "equal" if row["same_cycles"] else "DIFFER FROM"
-            say(f"scalesim's stall-free cycles {words} those of cosim.systolic in every layer")
+            say(f"scalesim's stall-free cycles {words} those of topologies.systolic in every layer")

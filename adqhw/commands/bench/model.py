@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...console import JSON_OPTION, emit, say
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 
 
 def command(
@@ -26,8 +26,7 @@ def command(
 
     found = [subject for path in files for subject in subjects(path)]
     words = " ".join(path.name for path in files)
-    with atomic_path(out) as unfinished:
-        unfinished.write_text(page(found, f"adqhw bench model {words}"), encoding="utf-8")
+    write_file(out, page(found, f"adqhw bench model {words}"))
     missed = [subject for subject in found if not subject.kept]
     if as_json:
         emit({"subjects": [asdict(s) | {"kept": s.kept} for s in found]})

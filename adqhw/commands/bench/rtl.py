@@ -9,7 +9,7 @@ from ...console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.program_file import load
 
 BUILD = Path("runs/build")
@@ -158,8 +158,7 @@ def synth(
             _tick(f"{design.name}: {synthesis.label(target, options.get('liberty'))}")
             found.append(synthesis.attempt(design, target, **options))
             if out is not None:
-                with atomic_path(out) as temporary:
-                    temporary.write_text(synthesis_page.page(record), encoding="utf-8")
+                write_file(out, synthesis_page.page(record))
     if as_json:
         emit(synthesis_page.as_dict(record))
     else:

@@ -1,4 +1,4 @@
-"""A run that starts from a quantized one keeps what it learned about ranges."""
+"""A run that starts from a quantized one keeps its learned ranges."""
 
 import pytest
 import torch

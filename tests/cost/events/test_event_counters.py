@@ -1,4 +1,4 @@
-"""Events against the RTL: what the model says happens is what the accelerator's signals do.
+"""Events against the RTL: the model's counts equal those of the accelerator's signals.
 
 The counters (`tests/support/rtl_counters.py`) are samples of registers, enables and handshakes; the
 model's counts are closed forms. They meet here layer by layer, in numbers of bits.
@@ -22,7 +22,7 @@ from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
 from adqhw.rtl.program.passes import plan
 from adqhw.rtl.timing.schedule import layer_schedule
-from adqhw.rtl.timing.tables import uses_codebook
+from adqhw.rtl.timing.tables import codebook_of
 from adqhw.spec import LayerKind, Program, Requant, Skip, Threshold
 from adqhw.spec.layers import MacLayer, PoolLayer
 from adqhw.spec.program import INPUT
@@ -133,7 +133,7 @@ def tree_bits(lanes: int, width: int, acc: int) -> int:
 def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> dict[str, float]:
     t = sum(passes, Counter())
     act, acc = program.tensor_format(layer.input).width, arch.acc_width
-    pool, coded = isinstance(layer, PoolLayer), uses_codebook(arch, layer)
+    pool, coded = isinstance(layer, PoolLayer), codebook_of(arch, layer) is not None
     single = arch.micro in (Micro.DECODE, Micro.UNIFORM)
     level = (1 if single else 2) if pool else arch.level_width
     work = layer_schedule(arch, program, layer)
@@ -222,7 +222,7 @@ def differing(layer, arch: Arch, counts, wanted: dict[str, float], ungated: bool
     left = {*NOT_BY_LAYER, "parameter_read_bit", "clock_bit"}
     if not ungated:
         left.add("tree_add_bit")  # gated lanes have a weight too
-    if arch.micro is Micro.BINNED and not uses_codebook(arch, layer):
+    if arch.micro is Micro.BINNED and codebook_of(arch, layer) is None:
         left.add("bin_add_bit")  # which bits of a level meet a zero is not measured
     return [
         f"{layer.name} ({layer.kind}): {name} {counts[name]}, RTL {wanted.get(name, 0)}"
@@ -252,7 +252,7 @@ def assert_network(program: Program, arch: Arch, result, counters) -> None:
     made = plan(arch, program)
     targets = Counter(target for target, _, _ in memory_image(arch, check_storage(arch, program)))
     levels = sum(x.level_width * len(x.codebook.levels) for x in program.layers
-                 if uses_codebook(arch, x))  # fmt: skip
+                 if codebook_of(arch, x) is not None)  # fmt: skip
     planes = sum(entry.planes for entry in made.passes)
     loaded = sum(e["weight_load_bit"] for e in events) - levels
     assert loaded == planes * arch.rows * arch.cols

@@ -8,9 +8,9 @@ from cost_nets import small_net
 
 from adqhw.cost.technology.technology import Band, load
 from adqhw.gates.array.stream_toggles import STRUCTURE
-from adqhw.gates.model.characterization_file import WIDTHS, Fit
-from adqhw.gates.model.fit import terms_of
+from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.studies.budgets.break_even import break_even_lines, break_evens
 from adqhw.studies.budgets.budgets import Candidate, LayerCost, Row, rows_of
@@ -73,8 +73,9 @@ def test_nothing_to_compare():
 def fit_of(micro: str, worth: float) -> Fit:
     arch = narrowest(PROGRAM, rows=4, cols=2, micro="decode")
     return Fit(
-        library="made up", micro=micro, widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj=dict.fromkeys(terms_of(micro), worth),
+        library="made up", part=Part.ARRAY, name=micro,
+        widths={name: getattr(arch, name) for name in WIDTHS[Part.ARRAY]},
+        energy_fj=dict.fromkeys(terms_of(Part.ARRAY, micro), worth),
         area_um2=dict.fromkeys(STRUCTURE, 100.0), error_percent=0.0,
         sizes=((4, 2),),
     )  # fmt: skip
