@@ -149,9 +149,9 @@ def test_test_images_never_influence_the_weights(tmp_path, monkeypatch, weights)
     trainer.train(recipe, tmp_path / "a", init=weights)
     real = datasets.load
 
-    def shuffled(name, split, folder=None, *more):
-        data = real(name, split, folder, *more)
-        return real(name, "train", folder, *more).take(32) if split == "test" else data
+    def shuffled(name, split, folder=None, *more, **named):
+        data = real(name, split, folder, *more, **named)
+        return real(name, "train", folder, *more, **named).take(32) if split == "test" else data
 
     monkeypatch.setattr(datasets, "load", shuffled)
     trainer.train(recipe, tmp_path / "b", init=weights)
