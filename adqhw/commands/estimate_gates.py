@@ -48,7 +48,7 @@ def gates_of(
 
 
 def gate_warnings(lanes: "ArrayEstimate", behind: "OutputEstimate | None") -> list[str]:
-    """What the gate figures are of instead of what was asked, and where they have no bar."""
+    """Differences between the characterized array and the requested one; figures without a bar."""
     found = [_substituted("lanes", lanes.substituted)]
     if behind is not None:
         found.append(_substituted("output units", behind.substituted))

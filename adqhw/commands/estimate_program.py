@@ -72,7 +72,7 @@ def run(request: Request, *, as_json: bool) -> None:
 def costs_record(
     result: "Estimate", against: dict[str, Any], bandwidth: float | None, warnings: list[str]
 ) -> dict[str, Any]:
-    """What programs and topologies have in common, for JSON."""
+    """The fields common to programs and topologies, for JSON."""
     from .estimate import roof_record
 
     return {
@@ -86,7 +86,7 @@ def costs_record(
 def show_costs(
     path: Path, result: "Estimate", against: dict[str, Any], bandwidth: float | None
 ) -> None:
-    """The same for people, but for the warnings, which come last."""
+    """The same for people, without the warnings, which come last."""
     from .estimate import show_estimate, show_roof
 
     show_estimate(path, result, against)
@@ -94,7 +94,7 @@ def show_costs(
 
 
 def to_uniform(result: "Estimate", baseline: "Estimate") -> dict[str, Any]:
-    """Energy as a multiple of the baseline's, in all and by split."""
+    """Energy as a multiple of the baseline's, total and by part."""
     from ..cost.estimate.energy import ratio
     from ..cost.events.events import SPLITS
 

@@ -23,7 +23,7 @@ Codes = npt.NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """The first differing code of a layer: where, when, and both values."""
+    """The first differing code of a layer: index, cycle, and both values."""
 
     layer: str
     image: int
@@ -57,7 +57,7 @@ def write_reproducer(
 ) -> Failure:
     """Write `failures`/<digest>/ and return the failure with its folder filled in.
 
-    The digest is of the layer, the Arch and the input, so that the same failure does not pile up.
+    The digest is of the layer, the Arch and the input: the same failure is written once.
     """
     layer = program.layer(failure.layer)
     read = [layer.input]
@@ -75,12 +75,8 @@ def write_reproducer(
     save(program, folder / "program.safetensors")
     emit_verilog(arch, folder / "verilog", program)
     with atomic_path(folder / "case.npz") as temporary:
-        np.savez_compressed(
-            temporary,
-            **{f"input/{name}": array for name, array in inputs.items()},
-            expected=expected,
-            actual=actual,
-        )
+        arrays: dict[str, Any] = {f"input/{name}": array for name, array in inputs.items()}
+        np.savez_compressed(temporary, **arrays, expected=expected, actual=actual)
     write_file(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
     _rerun_script(folder)
     return failure

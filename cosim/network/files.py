@@ -1,4 +1,4 @@
-"""The files that the accelerator's harness plays and writes, and its Verilog."""
+"""The files that the accelerator's harness reads and writes, and its Verilog."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 
 
 def network_verilog(arch: Arch) -> str:
-    """`templates/network.v` for an Arch; it plays whatever program the memories hold."""
+    """`templates/network.v` for an Arch; it runs the program in the memories."""
     arch = with_row_numbers(arch)
     write = write_layout(arch)
     values = {

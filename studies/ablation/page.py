@@ -1,4 +1,4 @@
-"""The page of the ablation: what was measured with which budget, as Markdown tables."""
+"""The page of the ablation: figures and their budget, as Markdown tables."""
 
 import statistics
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
-    """What every case gets."""
+    """Budget of every case."""
 
     data: Path | None = None
     """Folder of CIFAR-10; None: the digits."""
@@ -79,7 +79,11 @@ def table(rows: list[Row]) -> str:
 
 
 def figure(values: tuple[float, ...] | None, absent: str = "none (a step per image)") -> str:
-    """Mean and, over several seeds, range."""
+    """Mean and, over several seeds, range.
+
+    >>> figure((97.5, 97.0, 98.0))
+    '97.50 (97.00 to 98.00)'
+    """
     if values is None:
         return absent
     mean = statistics.fmean(values)
@@ -89,7 +93,7 @@ def figure(values: tuple[float, ...] | None, absent: str = "none (a step per ima
 
 
 def describe(budget: Budget) -> str:
-    """One paragraph: what the figures were measured with."""
+    """One paragraph: data, recipe and seeds of the figures."""
     changes = " ".join((*BUDGETS[budget.dataset], *budget.changes))
     return (
         f"Data: {budget.dataset}; recipe `{RECIPES[budget.dataset]}` with `{changes}`; "
@@ -99,13 +103,13 @@ def describe(budget: Budget) -> str:
 
 
 def write(path: Path, budget: Budget, rows: list[Row]) -> None:
-    """Replace what lies between the markers of a page; a new page holds nothing else."""
+    """Replace the part between the markers of a page; a new page has nothing else."""
     markdown.write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
 
 
 def check(path: Path) -> None:
-    """Refuse a page that cannot be written; one that is there stays as it is until there is more.
+    """Refuse a page that cannot be written; an existing one is kept until a row is measured.
 
-    A page that is not there is made, without a table.
+    An absent page is created, without a table.
     """
     markdown.write_between(path, "Ablation", (BEGIN, END), None)

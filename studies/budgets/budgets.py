@@ -1,8 +1,8 @@
 """Bit budgets side by side: programs x micro-architectures x characterized libraries, as one table.
 
-Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a technology
-table, both of whole images; what either leaves out is said on the page. A program runs on the array
-that the characterization was made for, so all rows of a library have the same widths.
+Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a
+technology table, both of whole images; the page lists what neither contains. A program runs on the
+array of the characterization, so all rows of a library have the same widths.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from ...spec.program import Program
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
-    """A program with what it gets right."""
+    """A program with its top-1."""
 
     name: str
     program: Program
@@ -105,8 +105,8 @@ def rows_of(
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
 
-    images: (N, C, H, W) codes whose operands and activity are counted. left_out: is told which
-    characterizations are too narrow for the program, and why.
+    images: (N, C, H, W) codes whose operands and activity are counted. left_out: receives the
+    characterizations that are too narrow for the program, with the reason.
     """
     program = candidate.program
     activity, tensors = measure(program, images), golden_tensors(program, images)
@@ -121,8 +121,8 @@ def rows_of(
             if left_out is not None and (reason := too_narrow(wide, program)):
                 left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
                 continue
-            if reason := fit.untested(wide):
-                raise InputError(f"Array must be of a size with known errors: {reason}")
+            if untested := fit.untested(wide):
+                raise InputError(f"Array must be of a size with known errors: {untested}")
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)
             gates = array_estimate(program, wide, fit, moved[wide])

@@ -65,9 +65,9 @@ def page(
         lines += ["", "Not in the table, characterized too narrow:", ""]
         lines += [f"- {text}" for text in left_out]
     lines += _shown(pictures, "top-1 against energy", second=False)
-    plain = against_plain(found)
-    if plain:
-        lines += ["", f"## {AGAINST_PLAIN}", "", *plain]
+    learned = against_plain(found)
+    if learned:
+        lines += ["", f"## {AGAINST_PLAIN}", "", *learned]
     breaks = break_evens(found)
     if breaks:
         lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
@@ -132,7 +132,7 @@ def _corner(row: Row, array: str, shared: str) -> float:
 
 
 def verdicts(found: Sequence[Row]) -> list[str]:
-    """In words: what draws least, and whether the bars leave a doubt."""
+    """In words: the row with the least energy, and whether bars overlap."""
     lines = []
     for library, program in dict.fromkeys((r.library, r.program) for r in found):
         rows = [r for r in found if (r.library, r.program) == (library, program)]
@@ -145,7 +145,7 @@ def verdicts(found: Sequence[Row]) -> list[str]:
 
 
 def _least(rows: Sequence[Row], *, memories: bool) -> str:
-    """The first against the second. One table prices the memories of both: they err alike."""
+    """The first against the second; one table prices the memories of both, with the same error."""
 
     def corner(row: Row, array: str, memory: str) -> float:
         other = getattr(row.shared_pj, memory) if memories else 0.0

@@ -31,7 +31,7 @@ def front(rows: Sequence[Row]) -> list[Row]:
 
 
 def write_pictures(found: Sequence[Row], picture: Path) -> list[Path]:
-    """Both pictures beside a page, as far as they can be drawn; their paths."""
+    """Write both pictures beside a page, as far as they can be drawn; their paths."""
     drawings = {
         picture: drawn(picture.name, lambda: budgets_png(found)),
         break_even_path(picture): drawn("break-even picture", lambda: break_even_png(found)),

@@ -1,4 +1,4 @@
-"""Two models of one lane array: counted events with their bar, and the gates fitted to netlists.
+"""Two models of one lane array: counted events with their bar, and a model fitted to netlists.
 
 Like for like: the layers with weights, the array without drain, output stage and memories, on the
 widths that the gates were characterized with.
@@ -46,18 +46,18 @@ class Bar:
 
     @property
     def inside(self) -> bool:
-        """Does the figure of the gates lie in the bar of the events?"""
+        """Whether the figure by gates is inside the bar of the events."""
         return self.events_pj.low <= self.gates_pj.expected <= self.events_pj.high
 
     @property
     def touches(self) -> bool:
-        """Do the two bars overlap?"""
+        """Whether the two bars overlap."""
         gates, events = self.gates_pj, self.events_pj
         return gates.low <= events.high and events.low <= gates.high
 
     @property
     def off_percent(self) -> float:
-        """How far the gates lie outside the bar; 0 inside, negative below it."""
+        """Distance of the figure by gates from the bar, in percent; 0 inside, negative below it."""
         gates, bar = self.gates_pj.expected, self.events_pj
         edge = min(max(gates, bar.low), bar.high)
         return 100 * (gates / edge - 1)
@@ -115,7 +115,7 @@ def array_area(program: Program, arch: Arch, technology: Technology) -> Band:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Swap:
-    """Two micro-architectures that events order otherwise than gates."""
+    """Two micro-architectures whose order by events differs from that by gates."""
 
     cheaper: Bar
     """By gates."""
@@ -123,7 +123,7 @@ class Swap:
 
     @property
     def undecided(self) -> bool:
-        """Do the bars of the events overlap?"""
+        """Whether the bars of the events overlap."""
         return self.cheaper.events_pj.low <= self.dearer.events_pj.high
 
 
@@ -141,7 +141,7 @@ def swaps(found: Sequence[Bar]) -> Iterator[Swap]:
 def slope(one: Bar, other: Bar) -> tuple[float, Band]:
     """Energy of `one` as a multiple of `other`'s, by gates and by events.
 
-    Both stand in the same corner: they are the same prices.
+    Both in the same corner, since their prices are the same.
     """
     ratios = [
         one_pj / other_pj

@@ -1,7 +1,7 @@
-"""How far characterizations are off on what they were not fitted to: read again from their files.
+"""Errors of characterizations on data that was not fitted, computed from their files.
 
-The test rows of `[micro.NAME]` and `[unit.NAME]` hold what the gates drew and what the fit says;
-errors are taken anew from these two, not from the summaries beside them.
+The test rows of `[micro.NAME]` and `[unit.NAME]` have the energy of the gates and the prediction;
+errors are computed from these two, not from the summaries beside them.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from ...gates.model.characterization_file import AREA, part_of, read_content
 from ...gates.model.linear import Errors
 from ...gates.model.parts import PER, Part
 from ...spec.errors import InputError
-from ...spec.host.markdown import table
+from ...spec.host.markdown import Column, table
 from ...spec.host.reading import LEAST, MOST
 from ...spec.host.text import one_line, printable, shown
 
 MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
-"""Percent; what the project promises of its model."""
+"""Percent; accepted errors of the model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class Subject:
 
 
 def subjects(path: Path) -> list[Subject]:
-    """Everything that a file of `adqhw characterize` is about."""
+    """Every micro-architecture and unit in a file of `adqhw characterize`."""
     content = read_content(path)
     part, about = part_of(content), content["characterization"]
     return [_subject(str(path), part, name, about, table) for name, table in content[part].items()]
@@ -165,6 +165,6 @@ def _layers(found: Sequence[Subject]) -> list[str]:
         for name in names:
             errors = [subject.layers.get(name) for subject in mine]
             rows.append([name, *("-" if error is None else f"{error:+.1f}" for error in errors)])
-        columns = ["layer", *((subject.name, "---:") for subject in mine)]
+        columns: list[Column] = ["layer", *((subject.name, "---:") for subject in mine)]
         lines += [*table(columns, rows), ""]
     return lines

@@ -1,4 +1,4 @@
-"""docs/synthesis.md: the table of `adqhw bench synth` and what it does not say."""
+"""docs/synthesis.md: the table of `adqhw bench synth` and its assumptions."""
 
 import re
 from dataclasses import asdict
@@ -38,7 +38,7 @@ def page(record: dict[str, Any]) -> str:
         large=" ".join(LARGE[ECP5]),
         parts=", ".join(f"{name} {' '.join(options)}" for name, options in PLACED.items()),
     )
-    columns = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
+    columns: list[markdown.Column] = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
     cells = [
         ["-" if cell is None else _plain(str(cell)) for cell in row]
         for row in table(record["rows"])
@@ -54,7 +54,7 @@ def page(record: dict[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A Liberty's file name and what a tool said, without what Markdown or a terminal obeys."""
+    """A Liberty's file name or a tool's message, without markup and control characters."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", printable(text))
 
 

@@ -1,4 +1,4 @@
-"""How time grows with images, MACs and threads; the plot of docs/simulator.md."""
+"""Time against images, MACs and threads: the plot of docs/simulator.md."""
 
 import time
 from collections.abc import Callable

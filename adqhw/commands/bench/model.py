@@ -1,4 +1,4 @@
-"""`adqhw bench model`: how far the model of the gates is off, from the files of its tests."""
+"""`adqhw bench model`: errors of the model of the gates, from the files of its tests."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ def command(
 ) -> None:
     """One page of the errors of all characterizations, layer by layer, and of the limits kept.
 
-    Errors are taken anew from what the gates drew and what the fit predicts, on layers, images and
+    Errors are computed from the energy of the gates and the fit's prediction, on layers, images and
     sizes that were not fitted. `adqhw characterize` measures them. Exit code 1: a limit is missed.
 
     Example: adqhw bench model gates/tech/*.toml -o docs/results/gate-model.md
