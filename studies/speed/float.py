@@ -5,7 +5,7 @@ activations disappear: it does *less* work than the exact program.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,8 @@ def float_twin(program: Program) -> tuple[FloatNode, ...]:
                 )  # fmt: skip
             case MacLayer():
                 nodes.extend(_mac(program, layer, source, alias))
+            case _:
+                assert_never(layer)
     return tuple(nodes)
 
 

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -183,6 +183,10 @@ def _exact_layer(
         case PoolLayer():
             axes = graph.constant(f"{name}.axes", [2, 3], np.int64)
             source = graph.add("ReduceSum", [source, axes], f"{name}.sum", keepdims=1)
+        case ThresholdLayer():
+            pass
+        case _:
+            assert_never(layer)
     if isinstance(layer.output, Threshold):
         tau = graph.constant(f"{name}.tau", layer.output.tau)
         graph.add("MultiThreshold", [source, tau], name, domain="qonnx.custom_op.general")
