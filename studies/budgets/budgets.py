@@ -1,8 +1,8 @@
 """Bit budgets side by side: programs x micro-architectures x characterized libraries, as one table.
 
-Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a technology
-table, both of whole images; what either leaves out is said on the page. A program runs on the array
-that the characterization was made for, so all rows of a library have the same widths.
+Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a
+technology table, both of whole images; what either leaves out is said on the page. A program runs
+on the array that the characterization was made for, so all rows of a library have the same widths.
 """
 
 from collections.abc import Mapping
