@@ -65,7 +65,7 @@ def run_modules(model: Network, program: Program, images: IntArray) -> Result:
     try:
         with recording(model) as record:
             for first in range(0, len(batch), BATCH):
-                model(torch.from_numpy(batch[first : first + BATCH]).to(model.fc.weight.device))
+                model(torch.from_numpy(batch[first : first + BATCH]).to(model.device))
                 parts.append({name: codes.cpu().numpy() for name, codes in record.items()})
     finally:
         model.set_mode(mode)
@@ -95,7 +95,7 @@ def compare_codes(
         with recording(model) as record:
             for first in range(0, len(images), BATCH):
                 part = np.ascontiguousarray(images[first : first + BATCH])
-                graph = model(torch.from_numpy(part).to(model.fc.weight.device))
+                graph = model(torch.from_numpy(part).to(model.device))
                 result = run(program, part, keep="all")
                 tops.append(np.stack([graph.argmax(1).cpu().numpy(), result.logits.argmax(1)]))
                 for name in names:

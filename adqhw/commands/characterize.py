@@ -44,18 +44,18 @@ def command(
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Fit energy and area of the lane array to its gates; say the errors where it was not fitted.
+    """Fit energy and area of the lane array to its gates; report the errors on other data.
 
-    Small arrays play every other layer of the first image at gate level, and non-negative least
-    squares gives what a cycle and a toggled bit cost. Whole layers between, of the second image, on
-    a larger array test it. The file keeps numbers and their source, nothing of the library.
-    Needs yosys (pip install -r requirements-synth.txt).
+    Small arrays are simulated at gate level on every other layer of the first image, and
+    non-negative least squares gives the cost of a cycle and of a toggled bit. The remaining layers,
+    whole, of the second image, on a larger array test it. The file keeps numbers and their source,
+    nothing of the library. Needs yosys (pip install -r requirements-synth.txt).
 
     Example: adqhw characterize program.safetensors --data DIR --liberty cells.lib.gz -o out.toml
     """
     if not liberty.is_file():
         raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
-    import scipy.optimize  # noqa: F401  # said to be absent before hours of work, not behind them
+    import scipy.optimize  # noqa: F401  # reported as absent before hours of work, not after them
 
     from ..gates.model import characterization_file
     from ..gates.model.characterize import Plan, characterize, characterize_outputs

@@ -1,4 +1,4 @@
-"""`adqhw estimate TOPOLOGY.csv`: a network of which only sizes are known."""
+"""`adqhw estimate TOPOLOGY.csv`: a network given by its layers' sizes."""
 
 import time
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ from .reproducer import Failure, write_reproducer
 FAILURES = Path("runs/failures")
 Tensors = dict[str, npt.NDArray[Any]]
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, steps done and steps in all."""
+"""Called with the name of the work, steps done and steps in total."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class LayerCosim:
 
 @dataclass(frozen=True, kw_only=True)
 class CosimReport:
-    """Every co-simulated layer, and what was left out."""
+    """Every co-simulated layer, and the layers left out."""
 
     layers: list[LayerCosim]
     skipped: list[str]
@@ -179,7 +179,7 @@ class _Case:
 
 
 def _chosen(program: Program, layers: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Layers to run and layers left out; a layer asked for by name is never left out silently."""
+    """Layers to run and layers left out; a layer requested by name is never left out silently."""
     if layers is not None:
         if not layers:
             raise InputError("Co-simulation must have at least one layer, not none")

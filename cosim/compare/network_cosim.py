@@ -37,7 +37,7 @@ def cosimulate_network(
 
     Every layer reads what the layer before wrote, so the first differing layer is the one at
     fault; its first differing code is recorded in a folder below `failures` that reruns it.
-    emitted: run this Verilog and this memory image instead of making them; `arch` is its own.
+    emitted: run this Verilog and this memory image instead of making them; `arch` is theirs.
     """
     found = find_simulator(simulator)
     batch = check_images(program, images)
@@ -95,7 +95,7 @@ def compare_layers(
 def _compare(
     model: TensorCycles, expected: IntArray, traces: list[LayerTrace], simulator: str
 ) -> LayerCosim:
-    """A code that differs, or that never came, is a mismatch."""
+    """A code that differs or is absent is a mismatch."""
     failure, mismatches = None, 0
     for image, trace in enumerate(traces):
         want = np.asarray(expected[image], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Test vectors of a stand-alone testbench: what goes in, and every code that must come out."""
+"""Test vectors of a stand-alone testbench: images, and every expected code."""
 
 from typing import Any
 
@@ -45,10 +45,10 @@ def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
             lanes, fields = stored_words(arch, np.asarray(tensors[name][image], np.int64))
             valid.append(lanes)
             words.append(fields & ((1 << arch.storage.code_width) - 1))
-    fields = (np.concatenate(words), arch.storage.code_width), (np.concatenate(valid), 1)
+    stored_fields = (np.concatenate(words), arch.storage.code_width), (np.concatenate(valid), 1)
     return {
         "codes.hex": hex_lines([(codes, arch.storage.code_width)]),
-        "expected.hex": hex_lines(fields),
+        "expected.hex": hex_lines(stored_fields),
         "results.hex": hex_lines([(results.ravel(), arch.out_width)]),
         "cycles.hex": hex_lines([(_ends(arch, plan), 32)]),
         "offsets.hex": hex_lines([(_offsets(arch, plan), 32)]),
@@ -89,8 +89,10 @@ def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str,
 def bus_values(arch: Arch) -> dict[str, Any]:
     """What the top level's testbench knows of the bus: registers, their bits, rows as words."""
     words = sorted(load_words(arch).items())
-    registers = ("CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES")
-    registers += ("INPUT_STALLS", "OUTPUT_STALLS")
+    registers = (
+        "CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES", "INPUT_STALLS",
+        "OUTPUT_STALLS",
+    )  # fmt: skip
     bits = {"START": "CONTROL"}
     bits |= dict.fromkeys(("BUSY", "DONE", "WAITING", "LOADED"), "STATUS")
     return {

@@ -21,7 +21,7 @@ Codes = npt.NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerStream:
-    """What to feed and how to read the answer; G groups of `depth` beats, or direct codes.
+    """Inputs of the engine, order of its outputs; G groups of `depth` beats, or direct codes.
 
     groups: (G, 3) input base, weight base, channel of column 0; beat s of a group is input word
     base + s with weight word base + s. inputs: (words, rows), or (codes, 2) of acc and channel

@@ -1,4 +1,4 @@
-"""The files that the accelerator's harness plays and writes, and its Verilog."""
+"""The files that the accelerator's harness reads and writes, and its Verilog."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from ...rtl.layouts.hexfile import write_hex
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ..layer.harness import Pressure
+from ..templates import filled
 from .trace_text import Lines, fields, lanes_set, number
 
 NETWORK_MODULE = "adqhw_network"
@@ -24,7 +25,7 @@ _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 
 
 def network_verilog(arch: Arch) -> str:
-    """`templates/network.v` for an Arch; it plays whatever program the memories hold."""
+    """`templates/network.v` for an Arch; it runs the program in the memories."""
     arch = with_row_numbers(arch)
     write = write_layout(arch)
     values = {
@@ -41,10 +42,7 @@ def network_verilog(arch: Arch) -> str:
         "ROWS": arch.rows,
         "WORD_WIDTH": write["word"].width,
     }
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
+    return filled(_TEMPLATE, values)
 
 
 def write_image(

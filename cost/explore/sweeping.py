@@ -6,9 +6,7 @@ there. A sweep that was killed computes on the next run what is missing and noth
 """
 
 import dataclasses
-import hashlib
 import itertools
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 from ...rtl.arch.arch import Micro
 from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from ...spec.host.version import VERSION
 from ...spec.program import Program
 from ...spec.program_file import load, save
@@ -70,12 +69,12 @@ def plan_sweep(workloads: Sequence[Workload], grid: Grid, store: Store) -> Plan:
     """Every point of the grid and of its uniform baselines, and which of them are missing."""
     grid.check_arrays()
     micros = tuple(dict.fromkeys((*grid.micros, Micro.UNIFORM)))
-    tables = [digest_of(dataclasses.asdict(table)) for table in grid.technologies]
+    tables = [json_digest(dataclasses.asdict(table)) for table in grid.technologies]
     points = []
     for number, workload in enumerate(workloads):
         depends = {
             "program": workload.digest,
-            "activity": digest_of(activity_record(workload.activity)),
+            "activity": json_digest(activity_record(workload.activity)),
             "options": dataclasses.asdict(grid.options),
         }
         for array, table, micro in itertools.product(grid.arrays, range(len(tables)), micros):
@@ -119,11 +118,6 @@ def cost(shared: Any, own: Any) -> list[Record]:
         _cost(program, measured, options, tables[table], rows, cols, micro)
         for rows, cols, table, micro in points
     ]
-
-
-def digest_of(data: Any) -> str:
-    """SHA-256 of JSON data."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def program_bytes(program: Program) -> bytes:

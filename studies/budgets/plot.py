@@ -9,7 +9,7 @@ import numpy as np
 from ...cost.report.labels import Label, place
 from ...cost.report.plots import MICRO_STYLE, energy_unit
 from ...cost.technology.technology import Band
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from .break_even import BreakEven, break_evens
 from .budgets import Row
@@ -31,15 +31,14 @@ def front(rows: Sequence[Row]) -> list[Row]:
 
 
 def write_pictures(found: Sequence[Row], picture: Path) -> list[Path]:
-    """Both pictures beside a page, as far as they can be drawn; their paths."""
+    """Write both pictures beside a page, as far as they can be drawn; their paths."""
     drawings = {
         picture: drawn(picture.name, lambda: budgets_png(found)),
         break_even_path(picture): drawn("break-even picture", lambda: break_even_png(found)),
     }
     written = {path: png for path, png in drawings.items() if png is not None}
     for path, png in written.items():
-        with atomic_path(path) as unfinished:
-            unfinished.write_bytes(png)
+        write_file(path, png)
     return list(written)
 
 

@@ -1,7 +1,7 @@
-"""How far characterizations are off on what they were not fitted to: read again from their files.
+"""Errors of characterizations on data that was not fitted, computed from their files.
 
-The test rows of `[micro.NAME]` and `[unit.NAME]` hold what the gates drew and what the fit says;
-errors are taken anew from these two, not from the summaries beside them.
+The test rows of `[micro.NAME]` and `[unit.NAME]` have the energy of the gates and the prediction;
+errors are computed from these two, not from the summaries beside them.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from ...gates.model.characterization_file import AREA, part_of, read_content
 from ...gates.model.linear import Errors
 from ...gates.model.parts import PER, Part
 from ...spec.errors import InputError
+from ...spec.host.markdown import Column, table
 from ...spec.host.reading import LEAST, MOST
 from ...spec.host.text import one_line, printable, shown
-from .. import markdown
 
 MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
-"""Percent; what the project promises of its model."""
+"""Percent; accepted errors of the model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class Subject:
 
 
 def subjects(path: Path) -> list[Subject]:
-    """Everything that a file of `adqhw characterize` is about."""
+    """Every micro-architecture and unit in a file of `adqhw characterize`."""
     content = read_content(path)
     part, about = part_of(content), content["characterization"]
     return [_subject(str(path), part, name, about, table) for name, table in content[part].items()]
@@ -130,9 +130,9 @@ image that were not fitted; arrays are of a size that was not fitted either. How
 {AREA_LIMIT:.0f}. **{{kept}} of {{all}}** keep them.
 """
 COLUMNS = (
-    ("library", "---"), ("part", "---"), ("array", "---"), ("median error %", "---:"),
-    ("worst %", "---:"), ("worst, random operands %", "---:"), ("area error %", "---:"),
-    ("cells", "---:"), ("mm2", "---:"), ("program", "---"), ("limits", "---"),
+    "library", "part", "array", ("median error %", "---:"), ("worst %", "---:"),
+    ("worst, random operands %", "---:"), ("area error %", "---:"), ("cells", "---:"),
+    ("mm2", "---:"), "program", "limits",
 )  # fmt: skip
 
 
@@ -140,21 +140,18 @@ def page(found: Sequence[Subject], command: str) -> str:
     """Markdown: a line per subject, then every layer of every subject."""
     kept = sum(subject.kept for subject in found)
     head = HEAD.format(command=command, kept=kept, all=len(found))
-    return "\n".join(
-        [head, *markdown.head(COLUMNS), *(_line(subject) for subject in found), "", *_layers(found)]
-    )
+    return "\n".join([head, *table(COLUMNS, map(_cells, found)), "", *_layers(found)])
 
 
-def _line(subject: Subject) -> str:
+def _cells(subject: Subject) -> list[str]:
     errors = subject.errors
     drawn = f"{_summed(subject.random).worst:+.1f}" if subject.random else "-"
     area = "measured" if subject.area_error is None else f"{subject.area_error:+.1f}"
-    cells = [
+    return [
         subject.library, subject.name, subject.array or "-", f"{errors.median:.1f}",
         f"{errors.worst:+.1f}", drawn, area, f"{subject.cells:,}", f"{subject.area_mm2:.4f}",
         f"{subject.program[:12]}...", "kept" if subject.kept else "**missed**",
     ]  # fmt: skip
-    return markdown.row(cells)
 
 
 def _layers(found: Sequence[Subject]) -> list[str]:
@@ -164,11 +161,10 @@ def _layers(found: Sequence[Subject]) -> list[str]:
         mine = [subject for subject in found if subject.library == library]
         names = dict.fromkeys(layer for subject in mine for layer in subject.layers)
         lines += [f"## {library}, layer by layer", ""]
-        lines.append(markdown.row(["layer", *(subject.name for subject in mine)]))
-        lines.append(markdown.row(["---", *("---:" for _ in mine)]))
+        rows = []
         for name in names:
-            errors = (subject.layers.get(name) for subject in mine)
-            cells = ("-" if error is None else f"{error:+.1f}" for error in errors)
-            lines.append(markdown.row([name, *cells]))
-        lines.append("")
+            errors = [subject.layers.get(name) for subject in mine]
+            rows.append([name, *("-" if error is None else f"{error:+.1f}" for error in errors)])
+        columns: list[Column] = ["layer", *((subject.name, "---:") for subject in mine)]
+        lines += [*table(columns, rows), ""]
     return lines

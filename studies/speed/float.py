@@ -1,7 +1,7 @@
-"""The floating-point twin of an integer program, for runtimes that are not exact.
+"""The floating-point version of an integer program, for runtimes that are not exact.
 
 Same convolutions, same shapes, same shortcuts. Thresholds and requants become ReLU, and read
-activations disappear: the twin does *less* work than the exact program.
+activations disappear: it does *less* work than the exact program.
 """
 
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ class Twin(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         maps = {INPUT: self.enter(images)}
         for node in self.nodes:
-            layer = self.layers[_key(node.name)]
+            layer: Any = self.layers[_key(node.name)]
             operands = [maps[name] for name in node.inputs]
             match node.kind:
                 case "add_relu":
@@ -71,27 +71,28 @@ def _weighted(node: FloatNode) -> nn.Module:
     assert node.bias is not None
     weight, bias = torch.from_numpy(node.weight), torch.from_numpy(node.bias)
     if node.kind == "linear":
-        layer: nn.Module = nn.Linear(weight.shape[1], weight.shape[0])
-        layer.weight.data, layer.bias.data = weight[:, :, 0, 0].contiguous(), bias
-        return nn.Sequential(nn.Flatten(), layer)
+        linear = nn.Linear(weight.shape[1], weight.shape[0])
+        linear.weight.data, linear.bias.data = weight[:, :, 0, 0].contiguous(), bias
+        return nn.Sequential(nn.Flatten(), linear)
     layer = nn.Conv2d(
         weight.shape[1] * node.groups, weight.shape[0], node.kernel, node.stride, node.padding,
         groups=node.groups,
     )  # fmt: skip
-    layer.weight.data, layer.bias.data = weight, bias
+    layer.weight.data, layer.bias = weight, nn.Parameter(bias)
     return nn.Sequential(layer, nn.ReLU()) if node.relu else layer
 
 
 def float_run(program: Program, threads: int) -> Run:
     """fp32, channels last."""
-    model = Twin(float_twin(program)).eval().to(memory_format=torch.channels_last)
+    model = Twin(float_twin(program)).eval()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
     return _runner(model, threads)
 
 
 def int8_run(program: Program, threads: int, images: npt.NDArray[Any]) -> Run:
     """Eager static int8 with fused ReLU, calibrated on `images`; RuntimeError if not available."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao is deprecated, and still what ships
+        warnings.simplefilter("ignore")  # torch.ao is deprecated, and still the shipped version
         model = Twin(float_twin(program), quantized=True).eval()
         for node in model.nodes:
             if node.kind == "conv" and node.relu:

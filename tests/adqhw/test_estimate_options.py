@@ -48,7 +48,7 @@ REFUSED = {
 
 
 def characterization(micro: str) -> list[str]:
-    """A [micro.NAME] of lanes a bit wider than the program asks for; worth is made up."""
+    """A [micro.NAME] of lanes wider than the program requires, with invented coefficients."""
     widths = {name: getattr(WIDEST, name) for name in WIDTHS[Part.ARRAY]}
     widths |= {"acc_width": 26, "level_width": 8, "act_width": 8}
     energies = dict.fromkeys(terms_of(Part.ARRAY, micro), 1.5)
@@ -75,7 +75,7 @@ class Bench:
         return [*words, "--json"]
 
     def answer(self, mode: str, *options: str) -> tuple[Any, str]:
-        """(the record, or None where it was refused, and what was said)."""
+        """(the record, or None where it was refused; the message)."""
         key = (mode, options)
         if key not in self.answers:
             result = CliRunner().invoke(app, self.words(mode, options))

@@ -124,7 +124,7 @@ def test_technologies(tmp_path):
 
 
 def test_values_at_the_edges_of_a_technology_stay_finite():
-    """Every entry at the least, then at the most that a table may say."""
+    """Every entry at the least, then at the largest allowed value."""
     for value in ("1e-30", "1e30"):
         data = tomllib.loads(TECH)
         for entry in data["entry"].values():

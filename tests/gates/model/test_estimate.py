@@ -92,7 +92,7 @@ def test_a_program_runs_on_a_wider_array_but_not_on_a_narrower_one():
 @pytest.mark.parametrize("micro", ["decode", "product_table"])
 @pytest.mark.parametrize("size", [(4, 2), (64, 64), (16, 1)])
 def test_memory_is_asked_for_from_above(micro, size):
-    """What NumPy takes while a layer is followed is below what was asked for, by three at most."""
+    """What NumPy allocates for a layer is below the estimate, by a factor of three at most."""
     arch = narrowest(PROGRAM, rows=size[0], cols=size[1], micro=micro)
     tensors, name = golden_tensors(PROGRAM, IMAGES), "mac2"
     most = most_beats_of(arch, layer_schedule(arch, PROGRAM, PROGRAM.layer(name)).beat_cycles)

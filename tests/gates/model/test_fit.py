@@ -1,4 +1,4 @@
-"""The fit: recovers coefficients that made the samples, keeps none below 0, says its errors."""
+"""The fit: recovers the coefficients of the samples, none is below 0, errors are reported."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def test_coefficients_are_recovered():
 
 
 def test_no_coefficient_is_negative():
-    """A term whose truth is below 0 ends at 0, and the errors tell."""
+    """A term whose true value is below 0 is fitted as 0, and the errors show it."""
     wrong = TRUTH | {"bus": -10.0}
     samples = [replace(s, energy_fj=predict(wrong, s.terms)) for s in SAMPLES]
     found = fit_energy(samples)

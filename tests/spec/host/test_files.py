@@ -22,7 +22,7 @@ def write(path, text="new"):
 
 @pytest.fixture(autouse=True)
 def looked():
-    """As in a process of its own."""
+    """As in a new process."""
     unfinished._LOOKED.clear()
 
 
