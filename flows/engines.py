@@ -60,7 +60,7 @@ def run_in_steps(
     if simd is not None:
         if name != "numba":
             raise InputError(f"--simd must go with the engine numba, not {name!r}")
-        run = partial(run, simd=simd)
+        run = partial(run, simd=simd)  # type: ignore[call-arg]  # of the engine numba alone
     parts = []
     for start in range(0, max(len(images), 1), step):
         chunk = images[start : start + step]

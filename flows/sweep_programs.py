@@ -55,7 +55,7 @@ def pieces_of(candidate: Candidate) -> list[Piece]:
     def piece(kind: str, start: int, stop: int) -> Piece:
         assert batch.labels is not None  # a data set always has labels
         images, labels = batch.images[start:stop], batch.labels[start:stop]
-        seen = [hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in (images, labels)]
+        seen = [hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for a in (images, labels)]
         key = key_of(kind, program=digest, images=seen)
         return Piece(kind=kind, images=images, labels=labels, key=key)
 

@@ -98,10 +98,11 @@ def command(
         if not swept.designs:
             raise InputError(next(iter(swept.refused.values())))
         files = (write_report if report else write_tables)(out, swept.designs)
+    warnings = all_area_warnings(_named(swept))
     record = {
         "rows": [design.row() for design in swept.designs],
         "refused": swept.refused,
-        "warnings": all_area_warnings(_named(swept)),
+        "warnings": warnings,
         "computed": swept.computed,
         "reused": swept.reused,
         "files": [str(path) for path in files],
@@ -111,7 +112,7 @@ def command(
         emit(record)
         return
     _show(swept)
-    for text in record["warnings"]:
+    for text in warnings:
         say(f"warning: {text}")
     say(f"wrote {', '.join(str(path) for path in files)}")
 

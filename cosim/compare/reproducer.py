@@ -75,12 +75,8 @@ def write_reproducer(
     save(program, folder / "program.safetensors")
     emit_verilog(arch, folder / "verilog", program)
     with atomic_path(folder / "case.npz") as temporary:
-        np.savez_compressed(
-            temporary,
-            **{f"input/{name}": array for name, array in inputs.items()},
-            expected=expected,
-            actual=actual,
-        )
+        arrays: dict[str, Any] = {f"input/{name}": array for name, array in inputs.items()}
+        np.savez_compressed(temporary, **arrays, expected=expected, actual=actual)
     write_file(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
     _rerun_script(folder)
     return failure

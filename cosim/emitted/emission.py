@@ -6,7 +6,12 @@ from typing import Any
 
 from amaranth.lib import wiring
 
-from ...rtl.accelerator.ports import accelerator_members, memory_name, row_widths
+from ...rtl.accelerator.ports import (
+    ACCELERATOR_MODULE,
+    accelerator_members,
+    memory_name,
+    row_widths,
+)
 from ...rtl.arch.arch import Arch
 from ...rtl.bus.axi_top import axi_interface
 from ...rtl.bus.register_texts import c_header, register_table
@@ -17,7 +22,6 @@ from ...rtl.program.image import Row, image_lines, memory_image
 from ...rtl.program.passes import Pass, Plan
 from ...rtl.timing.network_cycles import network_cycles
 from ...rtl.verilog import (
-    ACCELERATOR_MODULE,
     AXI_MODULE,
     axi_texts,
     verilog_folder,

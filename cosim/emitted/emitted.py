@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...rtl.accelerator.ports import load_layout
+from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.lane_array import COLUMN_MODULE
 from ...rtl.program.image import Row
-from ...rtl.verilog import ACCELERATOR_MODULE, MANIFEST
+from ...rtl.verilog import MANIFEST
 from ...rtl.verilog_text import PREFIX, check_plain, check_prefix, module_name, renamed
 from ...spec.errors import InputError
 from ...spec.host.limits import demand

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,8 @@ from ...rtl.lanes.lane_array import COLUMN_MODULE
 from ...rtl.verilog import verilog_texts
 from ...spec.errors import InputError, SimulationError
 from ..simulators import jobs
-from ..simulators.build_cache import build_folder, making
+from ..simulators.build_cache import build_folder, built
 from ..simulators.toolchain import Simulator
-from ..simulators.workshop import alone
 from .harness import (
     HARNESS_MODULE,
     Capacity,
@@ -78,23 +77,22 @@ def build_texts(
     A build's folder is named by the digest of its Verilog and of the tools' versions: equal
     Verilog is compiled once, whatever program it will run.
     """
-    start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
     arguments = _arguments(simulator)
     key = [texts, simulator.name, simulator.version, arguments, metadata.version("cocotb")]
+    seconds = 0.0
+
+    def make(folder: Path) -> None:
+        nonlocal seconds
+        start = time.perf_counter()
+        _compile(simulator, folder, sorted(texts), top, arguments)
+        (folder / "arch.json").write_text(json.dumps(arch.to_dict()))
+        seconds = time.perf_counter() - start
+
     folder = build_folder(cache, simulator.name, key)
-    there = Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
-    if folder.is_dir():
-        return there
-    with alone(folder):
-        if folder.is_dir():  # made while this process waited
-            return there
-        with making(folder, texts, keep_refused=True) as unfinished:
-            _compile(simulator, unfinished, sorted(texts), top, arguments)
-            (unfinished / "arch.json").write_text(json.dumps(arch.to_dict()))
-    seconds = time.perf_counter() - start
-    return replace(there, seconds=seconds)
+    built(folder, make, texts, keep_refused=True)
+    return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
 
 
 def run(

@@ -71,10 +71,11 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
     at_cycle[flat] = cycle
     if plan.program.tensor_format(name).signed:
         codes = twos_complement(codes, arch.storage.code_width)
-    return tuple(
-        values.reshape(height, width, -1)[:, :, :channels].transpose(2, 0, 1)
-        for values in (codes, at_cycle)
+    shape = (height, width, -1)
+    codes, at_cycle = (
+        values.reshape(shape)[:, :, :channels].transpose(2, 0, 1) for values in (codes, at_cycle)
     )
+    return codes, at_cycle
 
 
 def _refuse_undefined(arch: Arch, plan: Plan, trace: Trace, number: int, name: str) -> None:

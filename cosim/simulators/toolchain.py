@@ -5,7 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata, util
@@ -48,6 +48,27 @@ class Simulator:
                     os.environ.pop(key, None)
                 else:
                     os.environ[key] = value
+
+
+def compile_program(
+    simulator: Simulator, folder: Path, name: str, top: str, sources: Sequence[str], *options: str
+) -> str:
+    """Verilator's C++ program `name` of the `sources` in `folder`; what it says where it fails.
+
+    The path of the folder is not given to make: it may hold anything.
+    """
+    command = [
+        str(simulator.executable), "--cc", "--exe", "--build", "-Wno-fatal", "--x-assign", "fast",
+        "-CFLAGS", "-O1", "--top-module", top, "--Mdir", ".", "-o", name, *options, *sources,
+    ]  # fmt: skip
+    with simulator.active():
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def last_words(output: str) -> str:
+    """The end of what a tool said, on one line."""
+    return " ".join(output.split())[-400:]
 
 
 def find_simulator(name: str) -> Simulator:

@@ -65,9 +65,9 @@ def page(
         lines += ["", "Not in the table, characterized too narrow:", ""]
         lines += [f"- {text}" for text in left_out]
     lines += _shown(pictures, "top-1 against energy", second=False)
-    plain = against_plain(found)
-    if plain:
-        lines += ["", f"## {AGAINST_PLAIN}", "", *plain]
+    learned = against_plain(found)
+    if learned:
+        lines += ["", f"## {AGAINST_PLAIN}", "", *learned]
     breaks = break_evens(found)
     if breaks:
         lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]

@@ -16,7 +16,7 @@ from ...gates.model.characterization_file import AREA, part_of, read_content
 from ...gates.model.linear import Errors
 from ...gates.model.parts import PER, Part
 from ...spec.errors import InputError
-from ...spec.host.markdown import table
+from ...spec.host.markdown import Column, table
 from ...spec.host.reading import LEAST, MOST
 from ...spec.host.text import one_line, printable, shown
 
@@ -165,6 +165,6 @@ def _layers(found: Sequence[Subject]) -> list[str]:
         for name in names:
             errors = [subject.layers.get(name) for subject in mine]
             rows.append([name, *("-" if error is None else f"{error:+.1f}" for error in errors)])
-        columns = ["layer", *((subject.name, "---:") for subject in mine)]
+        columns: list[Column] = ["layer", *((subject.name, "---:") for subject in mine)]
         lines += [*table(columns, rows), ""]
     return lines

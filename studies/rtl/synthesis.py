@@ -84,7 +84,7 @@ class Synthesis:
     """Reason for absent figures."""
 
 
-LANE = {
+LANE: dict[str, Any] = {
     "act_width": 4, "weight_width": 4, "level_width": 8, "acc_width": 24, "channels": 64,
     "threshold_width": 4,
 }  # fmt: skip

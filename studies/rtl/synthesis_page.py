@@ -38,7 +38,7 @@ def page(record: dict[str, Any]) -> str:
         large=" ".join(LARGE[ECP5]),
         parts=", ".join(f"{name} {' '.join(options)}" for name, options in PLACED.items()),
     )
-    columns = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
+    columns: list[markdown.Column] = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
     cells = [
         ["-" if cell is None else _plain(str(cell)) for cell in row]
         for row in table(record["rows"])

@@ -1,5 +1,7 @@
 """The lookup-MACs' bench: all products, random sums, codebook and stored levels, stalls, layers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from adqhw.rtl.arch.arch import Arch, Micro
@@ -16,7 +18,7 @@ BOOKS = {
     Micro.SHIFT_ADD: (0, 1, 5, -8, 10, -1, -5, 8),
 }
 """`shift_add`: powers of two and 5 times powers of two. Every other: any levels."""
-ALL = {micro: range(-16, 16) for micro in Micro}
+ALL: dict[Micro, Sequence[int]] = {micro: range(-16, 16) for micro in Micro}
 """Levels to choose from."""
 ALL[Micro.SHIFT_ADD] = (1, 2, 4, 8, -1, -2, -4, -8, -16, 5, 10, -5, -10)
 LEVELS = (0, 1, -16, 15, -7, 9, -3, 5)
@@ -32,7 +34,7 @@ def mac_arch(micro: Micro) -> Arch:
 def mac_bench(micro: Micro, make, simulator) -> None:
     """All pairs of level and activation, random sums, codebook and stored levels, stalls, hold."""
     a = mac_arch(micro)
-    book = BOOKS.get(micro, LEVELS)
+    book: tuple[int, ...] = BOOKS.get(micro, LEVELS)
     rng = np.random.default_rng(3)
     for number, (idle, pause) in enumerate((*PRESSURES, *PRESSURES)):
         if number > 1:
@@ -67,7 +69,8 @@ def _layers(micro: Micro, make, simulator) -> None:
     """One array, layer after layer: what an earlier one left behind must not matter."""
     a, dut, rng = mac_arch(micro), make(), np.random.default_rng(4)
     running, _ = started(dut, simulator)
-    got, want = [], []
+    got: list[list[int]] = []
+    want: list[list[int]] = []
 
     async def play(ctx, beats):
         ctx.set(dut.sums.ready, 1)

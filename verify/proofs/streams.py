@@ -5,7 +5,7 @@ from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 from adqhw.rtl.accelerator.feeder import BeatFeeder
 from adqhw.rtl.accelerator.max_pool import MaxPool
 from adqhw.rtl.accelerator.reader import CodeReader
-from adqhw.rtl.arch.arch import Arch, RequantWidths
+from adqhw.rtl.arch.arch import Arch, Micro, RequantWidths
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.bus.host_port import HostPort
 from adqhw.rtl.bus.image_gate import ImageGate
@@ -27,8 +27,9 @@ STORAGE = Storage(
 
 def arch(micro: str = "decode", *, rows: int = 2, cols: int = 3) -> Arch:
     return Arch(
-        rows=rows, cols=cols, micro=micro, channels=2, act_width=2, weight_width=2, level_width=3,
-        acc_width=8, threshold_width=1, out_width=5, bin_width=4, requant=SMALL, storage=STORAGE,
+        rows=rows, cols=cols, micro=Micro(micro), channels=2, act_width=2, weight_width=2,
+        level_width=3, acc_width=8, threshold_width=1, out_width=5, bin_width=4,
+        requant=SMALL, storage=STORAGE,
     )  # fmt: skip
 
 
