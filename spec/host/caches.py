@@ -79,11 +79,11 @@ def private_cache() -> Path | None:
     try:
         path = Path(tempfile.gettempdir()) / f"adqhw-cache-{os.getuid()}"
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         warn(f"no private cache: {error}: set {VARIABLE} to a folder that takes files")
         return None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         warn(f"{str(path)!r} is no private folder and caches nothing: set {VARIABLE}")
         return None
     if not takes_files(path):
