@@ -106,10 +106,10 @@ def threshold_fields(
     spread = limits.max(axis=1) - limits.min(axis=1)
     if spread.max() <= 2 * _S16.max and high - low < _S32.max:
         middle = (limits.max(axis=1) + limits.min(axis=1)) // 2
-        kind, chosen = np.int16, Stage.THRESHOLD_16
+        kind, chosen = np.dtype(np.int16), Stage.THRESHOLD_16
     else:
         middle = np.full(size, 0 if high < _S32.max else 1)  # `fits_threshold` has said yes
-        kind, chosen = np.int32, Stage.THRESHOLD_32
+        kind, chosen = np.dtype(np.int32), Stage.THRESHOLD_32
     rows = per_lane((limits - middle[:, None]).astype(kind), vectors).transpose(0, 2, 1)
     fields = {
         "stage": chosen,
