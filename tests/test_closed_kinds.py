@@ -121,7 +121,6 @@ STILL_OPEN = {
     "rtl/program/passes.py::_Planner.layer_passes",
     "rtl/timing/network_cycles.py::_layer",
     "rtl/timing/schedule.py::schedule",
-    "cosim/layer/streams.py::layer_stream",
     "cost/estimate/family_area.py::lane_area",
     "cost/events/family_events.py::adders",
     "cost/events/family_events.py::lane_counts",
@@ -131,8 +130,6 @@ STILL_OPEN = {
     "cost/events/lane_events.py::output_events",
     "cost/events/memories.py::table_bits",
     "cost/topologies/systolic.py::layer_systolic",
-    "studies/speed/float.py::float_twin",
-    "studies/speed/onnx.py::_exact_layer",
 }
 
 

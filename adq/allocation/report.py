@@ -1,7 +1,6 @@
 """The choice of bits per layer: made for a recipe, read back, written as JSON and as a plot."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -121,12 +120,6 @@ def read_costs(config: AllocationConfig) -> tuple[Table, str]:
             f'Cost table {path!r} must be {{"unit": TEXT, "costs": {{LAYER: {{BITS: NUMBER}}}}}}, '
             f"not a file that fails with {one_line(error)}"
         ) from error
-
-
-def write_costs(path: str | Path, costs: Mapping[str, Mapping[int, float]], unit: str) -> None:
-    """Write what `read_costs` reads."""
-    rows = {name: {str(w): cost for w, cost in row.items()} for name, row in costs.items()}
-    write_file(path, json.dumps({"unit": unit, "costs": rows}, indent=1) + "\n")
 
 
 def plot(report: Report, path: Path) -> bool:

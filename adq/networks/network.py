@@ -173,6 +173,19 @@ class Network(nn.Module):
             if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
                 module.mode = mode
 
+    @contextmanager
+    def evaluating(self, mode: Mode | None = None) -> Iterator[None]:
+        """Evaluation, in ``mode`` if given, inside the block; afterwards as before it."""
+        training, before = self.training, self.mode
+        self.eval()
+        try:
+            if mode is not None:
+                self.set_mode(mode)
+            yield
+        finally:
+            self.set_mode(before)
+            self.train(training)
+
     def load_program(self, program: Program) -> None:
         """Take the integer layers of ``program``, and switch to integer mode."""
         units = self.units()

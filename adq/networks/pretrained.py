@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ...spec.host.text import shown
 from ...spec.networks import IMAGENET, MOBILENET_STAGES
 from .config import IMAGENET_MEAN, IMAGENET_STD, CifarConfig, ImagenetConfig, NetworkConfig
 from .network import Network
-from .state_check import check_numbers, shown
+from .state_check import check_numbers
 from .weights_file import read_tensors
 
 APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
+from ...spec.host.text import shown
 from ..networks.weights_file import read_tensors
 from ..recipes.config import Recipe
 from ..recipes.config_text import from_dict, to_dict
-from ..recipes.fields import shown
 
 FORMAT = "adqhw-checkpoint"
 VERSION = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
@@ -214,15 +214,6 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
 def refresh_batch_norm(model: Network, recipe: Recipe, training: Dataset) -> None:
     """Recompute batch-norm statistics with the final weights and frozen codebooks."""
     calibrate.recalibrate_batch_norm(model, calibration_batches(recipe, training))
-
-
-def parameter_groups(model: Network) -> dict[str, list[nn.Parameter]]:
-    """Return weights (decayed), the parameters of batch norms and bias, and quantizers."""
-    return {
-        "weight": list(model.weight_parameters()),
-        "plain": list(model.scale_parameters()),
-        "quantizer": list(model.quantizer_parameters()),
-    }
 
 
 def check_same_run(wanted: Recipe, stored: Recipe, folder: str) -> None:

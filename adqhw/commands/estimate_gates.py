@@ -10,6 +10,7 @@ from ..spec.errors import InputError
 from ..spec.program import Program
 
 if TYPE_CHECKING:
+    from ..cost.estimate.model import Timings
     from ..cost.technology.technology import Band
     from ..gates.model.estimate import ArrayEstimate, OutputEstimate
     from ..rtl.arch.arch import Arch
@@ -19,9 +20,16 @@ GATE_IMAGES = 2
 
 
 def gates_of(
-    program: Program, array: "Arch", paths: list[Path], images: "IntArray | None"
+    program: Program,
+    array: "Arch",
+    paths: list[Path],
+    images: "IntArray | None",
+    timings: "Timings",
 ) -> "tuple[ArrayEstimate, OutputEstimate | None]":
-    """Lane array and output stage by the characterizations at `paths`, on the first images."""
+    """Lane array and output stage by the characterizations at `paths`, on the first images.
+
+    timings: of `array`.
+    """
     from ..gates.model.estimate import array_estimate, fitting, output_estimate
     from ..gates.model.library import read_all
     from ..gates.model.toggles import golden_tensors, layer_toggles
@@ -43,8 +51,9 @@ def gates_of(
     tensors = golden_tensors(program, images[:GATE_IMAGES])
     toggles = layer_toggles(program, wide, tensors)
     lanes = array_estimate(program, wide, fit, toggles, asked=array)
-    behind = output_estimate(program, array, library.units, tensors) if library.units else None
-    return lanes, behind
+    if not library.units:
+        return lanes, None
+    return lanes, output_estimate(program, array, library.units, tensors, timings=timings)
 
 
 def gate_warnings(lanes: "ArrayEstimate", behind: "OutputEstimate | None") -> list[str]:

@@ -40,6 +40,7 @@ class Request:
 def run(request: Request, *, as_json: bool) -> None:
     from ..cost.estimate.buildable import area_warnings
     from ..cost.estimate.estimate import estimate, measure, uniform_baseline
+    from ..cost.estimate.model import timings_of
     from ..cost.events.traffic import Options
     from ..cost.technology import technology
     from .estimate import show_warnings
@@ -50,9 +51,10 @@ def run(request: Request, *, as_json: bool) -> None:
     loaded = load(request.path)
     array = choose_arch(loaded, request.arch, request.rows, request.cols, request.micro)
     images = images_or_none(loaded, request)
-    by_gates = gates_of(loaded, array, request.gates, images) if request.gates else None
+    timings = timings_of(array, loaded)
+    by_gates = gates_of(loaded, array, request.gates, images, timings) if request.gates else None
     activity = measure(loaded, images)
-    result = estimate(loaded, array, table, activity=activity, options=options)
+    result = estimate(loaded, array, table, activity=activity, options=options, timings=timings)
     against = to_uniform(result, uniform_baseline(result, loaded, activity=activity))
     warnings = area_warnings(result) + (gate_warnings(*by_gates) if by_gates else [])
     gates = {"gates": by_gates[0].to_dict()} if by_gates else {}

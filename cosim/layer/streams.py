@@ -1,7 +1,7 @@
 """One layer and one image as the engine's streams: beats, loads, residuals, expected order."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,8 @@ def layer_stream(
                 residual = np.asarray(tensors[layer.skip.tensor][image : image + 1])
                 skip = layer.skip.read(residual, layer.out_channels)[0]
             stream = _mac(arch, layer, source, skip)
+        case _:
+            assert_never(layer)
     work = schedule_word(arch, layer_schedule(arch, program, layer))
     return replace(stream, config=stream.config | work)
 

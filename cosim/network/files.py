@@ -26,10 +26,16 @@ _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 
 def network_verilog(arch: Arch) -> str:
     """`templates/network.v` for an Arch; it runs the program in the memories."""
+    word = write_layout(with_row_numbers(arch))["word"].width
+    values = {**port_values(arch), "TOP": ACCELERATOR_MODULE, "WORD_WIDTH": word}
+    return filled(_TEMPLATE, values)
+
+
+def port_values(arch: Arch) -> dict[str, int]:
+    """Widths of the accelerator's ports, as templates name them."""
     arch = with_row_numbers(arch)
     write = write_layout(arch)
-    values = {
-        "TOP": ACCELERATOR_MODULE,
+    return {
         "LOAD_WIDTH": load_layout(arch).size,
         "CODE_WIDTH": arch.storage.code_width,
         "RESULT_WIDTH": result_layout(arch).size,
@@ -40,9 +46,7 @@ def network_verilog(arch: Arch) -> str:
         "LAYER_WIDTH": LAYER_WIDTH,
         "ADDRESS_WIDTH": write["address"].width,
         "ROWS": arch.rows,
-        "WORD_WIDTH": write["word"].width,
     }
-    return filled(_TEMPLATE, values)
 
 
 def write_image(

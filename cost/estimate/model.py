@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.network_cycles import TensorCycles, network_cycles
 from ...spec.layers import Layer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ..technology.technology import Band
 
 Timings = Mapping[str, TensorCycles]
@@ -38,12 +38,14 @@ class CostModel(Protocol[Cost]):
         """None: the model is of a part of the machine that does nothing for such a layer."""
 
 
-def timings_of(arch: Arch, program: Program) -> Timings:
+def timings_of(arch: Arch, network: SizedNetwork) -> Timings:
     """The cycle model's answer for a network on an array."""
-    return {timing.name: timing for timing in network_cycles(arch, program)}
+    return {timing.name: timing for timing in network_cycles(arch, network)}
 
 
-def layer_costs(model: CostModel[Cost], program: Program, timings: Timings) -> tuple[Cost, ...]:
+def layer_costs(
+    model: CostModel[Cost], network: SizedNetwork, timings: Timings
+) -> tuple[Cost, ...]:
     """Costs of the layers that the model prices, in order."""
-    costs = (model.layer_cost(layer, timings[layer.name]) for layer in program.layers)
+    costs = (model.layer_cost(layer, timings[layer.name]) for layer in network.layers)
     return tuple(cost for cost in costs if cost is not None)

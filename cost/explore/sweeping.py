@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...rtl.arch.arch import Micro
-from ...rtl.program.fit import narrowest
+from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
 from ...spec.host.digests import json_digest
 from ...spec.host.version import VERSION
@@ -147,7 +147,7 @@ def _cost(
     micro: str,
 ) -> Record:
     try:
-        arch = narrowest(program, rows=rows, cols=cols, micro=micro, memories=False)
+        arch = narrowest_lanes(program, rows=rows, cols=cols, micro=micro)
     except InputError as error:  # such as a codebook that has no shifts
         return {"refused": str(error)}
     return estimate_record(estimate(program, arch, table, activity=measured, options=options))

@@ -7,14 +7,13 @@
 [[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
-from ...spec.host.reading import MOST, read_toml
+from ...spec.host.files import write_file
+from ...spec.host.reading import MOST, exact_keys, read_toml
 from ...spec.host.text import shown
 from ..array.stream_toggles import STRUCTURE
 from ..array.streams import RANDOM, REAL
@@ -106,30 +105,18 @@ def _row(entry: Characterization, sample: Sample) -> dict[str, Any]:
 
 def save(content: Mapping[str, Any], path: Path) -> None:
     """Write `record`'s dictionaries as TOML."""
-    lines = ["[characterization]", *_pairs(content["characterization"])]
-    named = [
-        (f"{part}.{name}", table)
-        for part in Part
-        for name, table in content.get(part, {}).items()
-    ]  # fmt: skip
-    for name, table in named:
-        lines += ["", f"[{name}]", *_pairs(table)]
-        for part in ("energy_fj", "area_um2"):
-            if part in table:
-                lines += ["", f"[{name}.{part}]", *_pairs(table[part])]
-        for row in table["test"]:
-            lines += ["", f"[[{name}.test]]", *_pairs(row)]
-    with atomic_path(path) as unfinished:
-        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    import tomli_w  # of the extra `cosim`; characterizations are read without it
+
+    write_file(path, tomli_w.dumps(_rounded(content)))
 
 
-def _pairs(table: Mapping[str, Any]) -> list[str]:
-    """Lines of a table without its sub-tables: JSON's numbers, words and lists are TOML's."""
-    return [
-        f"{key} = {json.dumps(float(f'{value:.6g}') if isinstance(value, float) else value)}"
-        for key, value in table.items()
-        if key not in ("energy_fj", "area_um2", "test")
-    ]
+def _rounded(value: Any) -> Any:
+    """The same with six digits in every number that is no integer."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(part) for part in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def load(path: Path) -> dict[str, Fit]:
@@ -207,14 +194,10 @@ def numbers(
     what: str, table: Any, names: Sequence[str], *, others: bool = False
 ) -> dict[str, float]:
     """The named numbers of a table; others: it may have more, and they may be negative."""
-    if not isinstance(table, dict):
-        raise InputError(f"{what} must be a table, not {shown(table)}")
-    wrong = [f"not lack {name!r}" for name in names if name not in table]
-    wrong += [f"not also {shown(name)}" for name in table if name not in names and not others]
-    if wrong:
-        raise InputError(f"{what} must have {', '.join(names)}, {wrong[0]}")
-    for name in names:
-        value = table[name]
+    if others and isinstance(table, dict):
+        table = {name: table[name] for name in names if name in table}
+    lacking, unknown = ("must have {known}, not " + text for text in ("lack {key}", "also {key}"))
+    for name, value in exact_keys(table, names, what, lacking=lacking, unknown=unknown).items():
         good = isinstance(value, int | float) and not isinstance(value, bool)
         if not (good and abs(value) <= MOST):  # nor NaN, nor an integer that no float holds
             raise InputError(f"{what}, {name} must be a finite number, not {shown(value)}")

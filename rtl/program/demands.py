@@ -8,7 +8,7 @@ from ...spec.codebook import shift_factor
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ...spec.layers import Layer, LayerKind, MacLayer, ThresholdLayer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from ..arch.arch import RANGES, Arch, Micro, RequantWidths
 from ..timing.tiling import layer_tiles
@@ -28,7 +28,7 @@ class Need(NamedTuple):
     why: str = ""
 
 
-def needs(program: Program) -> Iterator[Need]:
+def needs(program: SizedNetwork) -> Iterator[Need]:
     """Every demand of `program`, in layer order."""
     for layer in program.layers:
         if layer.kind is LayerKind.MAX_POOL:
@@ -40,7 +40,7 @@ def needs(program: Program) -> Iterator[Need]:
         yield from _layer_needs(program, layer)
 
 
-def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
+def bin_needs(program: SizedNetwork, *, rows: int, cols: int) -> Iterator[Need]:
     """The bins of a `binned` array: one may take the activation of its lane in every beat."""
     for layer in program.layers:
         if isinstance(layer, ThresholdLayer) or not layer.sums:
@@ -53,7 +53,7 @@ def bin_needs(program: Program, *, rows: int, cols: int) -> Iterator[Need]:
         yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
 
 
-def demands(micro: Micro, program: Program, *, rows: int, cols: int) -> list[Need]:
+def demands(micro: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
     """All that an array of this micro-architecture must have; refuse what none can have.
 
     `uniform` stores levels: it has no codebook, whatever its width.
@@ -72,7 +72,7 @@ def demands(micro: Micro, program: Program, *, rows: int, cols: int) -> list[Nee
     return found
 
 
-def check_codebooks(program: Program) -> None:
+def check_codebooks(program: SizedNetwork) -> None:
     """Refuse a codebook that `shift_add` cannot do with shifts."""
     for layer in program.layers:
         if layer.codebook is not None:
@@ -84,7 +84,7 @@ def check_codebooks(program: Program) -> None:
                 )
 
 
-def check_program(arch: Arch, program: Program) -> None:
+def check_program(arch: Arch, program: SizedNetwork) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
     for need in demands(arch.micro, program, rows=arch.rows, cols=arch.cols):
         if need.parameter == "weight_width" and arch.micro is Micro.UNIFORM:
@@ -98,7 +98,7 @@ def check_program(arch: Arch, program: Program) -> None:
             )
 
 
-def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
+def _layer_needs(program: SizedNetwork, layer: Layer) -> Iterator[Need]:
     name = layer.name
     assert layer.output is not None
     low, high = program.acc_bounds(name)
@@ -125,7 +125,7 @@ def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
         yield Need(parameter, value, name, "its output stage")
 
 
-def _of(program: Program, tensor: str) -> str:
+def _of(program: SizedNetwork, tensor: str) -> str:
     """A tensor with its format, for messages."""
     return f"tensor {tensor!r} is {program.tensor_format(tensor).name}"
 

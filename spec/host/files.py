@@ -57,11 +57,6 @@ def write_file(path: str | Path, content: str | bytes) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def check_writable(path: str | Path) -> None:
-    """Refuse a path that `atomic_path` would, before hours of work; nothing is made."""
-    _destination(Path(path))
-
-
 def _destination(given: Path) -> tuple[Path, bool]:
     """Where the bytes go, links followed, and whether they are copied in instead of renamed."""
     try:

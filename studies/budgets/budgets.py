@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...cost.estimate.estimate import Estimate, estimate, measure
+from ...cost.estimate.model import Timings, timings_of
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band, Technology
 from ...gates.model.estimate import ArrayEstimate, array_estimate, fitting, output_estimate
@@ -20,7 +21,6 @@ from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
 from ...rtl.arch.arch import Arch, Micro
 from ...rtl.program.demands import check_codebooks, check_program
 from ...rtl.program.fit import narrowest
-from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ...spec.layers import MacLayer
@@ -125,9 +125,12 @@ def rows_of(
                 raise InputError(f"Array must be of a size with known errors: {untested}")
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)
+            timings = timings_of(arch, program)
             gates = array_estimate(program, wide, fit, moved[wide])
-            events = estimate(program, arch, technology, activity=activity)
-            behind = library.units and output_estimate(program, arch, library.units, tensors)
+            events = estimate(program, arch, technology, activity=activity, timings=timings)
+            behind = library.units and output_estimate(
+                program, arch, library.units, tensors, timings=timings
+            )
             found.append(
                 Row(
                     program=candidate.name,
@@ -141,7 +144,7 @@ def rows_of(
                     area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
                     output_pj=behind.energy_pj if behind else None,
                     plain=uniform_weights(program),
-                    layers=_layer_costs(program, arch, gates, events),
+                    layers=_layer_costs(program, timings, gates, events),
                     weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
                 )
             )
@@ -149,19 +152,18 @@ def rows_of(
 
 
 def _layer_costs(
-    program: Program, arch: Arch, gates: ArrayEstimate, events: Estimate
+    program: Program, timings: Timings, gates: ArrayEstimate, events: Estimate
 ) -> tuple[LayerCost, ...]:
     read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
-    models = {model.name: model for model in network_cycles(arch, program)}
     found = []
     for array in gates.layers:
-        layer = program.layer(array.name)
+        layer, timing = program.layer(array.name), timings[array.name]
         assert isinstance(layer, MacLayer)  # `mac_layers`
         found.append(
             LayerCost(
                 name=array.name,
                 code_bits=None if layer.codebook is None else layer.weight_width,
-                depth=-(-models[array.name].beats // models[array.name].groups),
+                depth=-(-timing.beats // timing.groups),
                 array_pj=array.energy_pj,
                 weight_bits_read=float(read[array.name]),
             )

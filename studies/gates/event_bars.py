@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ...cost.estimate.energy import area, event_prices
 from ...cost.estimate.estimate import estimate, measure
+from ...cost.estimate.model import timings_of
 from ...cost.events.memories import memories
 from ...cost.technology.technology import ZERO, Band, Technology
 from ...gates.array.bench import array_events_pj
@@ -86,8 +87,9 @@ def bars_of(
             if too_narrow(wide, program):
                 continue
             toggles = layer_toggles(program, wide, tensors, most_beats=beats)
-            gates = array_estimate(program, wide, fit, toggles)
-            events = estimate(program, wide, technology, activity=activity)
+            timings = timings_of(wide, program)
+            gates = array_estimate(program, wide, fit, toggles, timings=timings)
+            events = estimate(program, wide, technology, activity=activity, timings=timings)
             prices = event_prices(technology, memories(program, wide))
             played = {layer.name for layer in gates.layers}
             counted = [layer.events for layer in events.layers if layer.name in played]

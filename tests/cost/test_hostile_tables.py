@@ -20,7 +20,7 @@ from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.estimate.records import activity_of, activity_record, estimate_of, estimate_record
 from adqhw.cost.technology import technology
 from adqhw.cost.technology.accelergy import load_ert
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, topology_systolic
 from adqhw.cost.topologies.topology import load_topology
 from adqhw.gates.array.stream_toggles import STRUCTURE
@@ -29,7 +29,7 @@ from adqhw.gates.model.library import read_all
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of, widths_of
 from adqhw.gates.output_stage.terms import UNIT_TERMS
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.program.fit import narrowest, narrowest_lanes
 from adqhw.sim.activity import LayerActivity
 from adqhw.spec import InputError
 from adqhw.studies.gates import model_errors
@@ -292,8 +292,10 @@ def costed(path: Path) -> bool:
         found = topology_systolic(topology, 16, 16, dataflow)
         assert plain([(x.cycles, x.folds, x.utilization) for x in found])
     try:
-        program = bare_program(topology, Assumptions())
-        assert plain(estimate(program, program.arch(16, 16), LITERATURE).to_dict())
+        program = assumed_network(topology, Assumptions())
+        assert plain(
+            estimate(program, narrowest_lanes(program, rows=16, cols=16), LITERATURE).to_dict()
+        )
     except InputError as error:
         good_line(error)
     return True

@@ -8,7 +8,7 @@ from programs import Builder, every_kind
 
 from adqhw.rtl.arch.arch import RANGES, Arch, Micro, RequantWidths
 from adqhw.rtl.program.demands import bin_needs, check_program, needs
-from adqhw.rtl.program.fit import check_storage, narrowest
+from adqhw.rtl.program.fit import check_storage, narrowest, narrowest_lanes
 from adqhw.spec import InputError
 
 TOML = """
@@ -123,7 +123,7 @@ def test_what_no_array_can_do_is_refused_with_layer_tensor_and_value(out, messag
 def test_geometry_beyond_the_descriptors_is_refused_with_the_tensor():
     b = Builder(np.random.default_rng(0), (1, 1, 1024))
     b.mac(1, 1, stage="requant", weight_width=2, uniform=True, out="s32")
-    arch = narrowest(b.build(), rows=2, cols=2, micro="decode", memories=False)
+    arch = narrowest_lanes(b.build(), rows=2, cols=2, micro="decode")
     with pytest.raises(InputError, match=r"Tensor 'input' width must be below 1024 .*, not 1024"):
         check_storage(arch, b.build())
 
