@@ -118,8 +118,6 @@ def test_closed(case):
 STILL_OPEN = {
     "rtl/lanes/array_control.py::digit_controls",
     "rtl/lanes/lookup_family.py::LookupMac.compute",
-    "rtl/program/passes.py::_Planner.layer_passes",
-    "rtl/timing/network_cycles.py::_layer",
     "rtl/timing/schedule.py::schedule",
     "cost/estimate/family_area.py::lane_area",
     "cost/events/family_events.py::adders",

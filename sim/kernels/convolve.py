@@ -161,7 +161,7 @@ def _stage(op, panel, work):
     elif op.stage == Stage.REQUANT_BYTES or op.stage == Stage.REQUANT_WORDS:
         requantize(op, RUNS, lane, work)
     else:
-        raise AssertionError("a stage of another kind")
+        raise ValueError("Output stage must be of a known kind")
 
 
 @njit(nogil=True)
