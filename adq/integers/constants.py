@@ -73,6 +73,7 @@ def conv_requant(
     source: IntFormat,
     *,
     residual: Codes | None,
+    name: str,
     multiplier_width: int = 24,
     name: str = "",
 ) -> Requant:
