@@ -75,7 +75,6 @@ def conv_requant(
     residual: Codes | None,
     name: str,
     multiplier_width: int = 24,
-    name: str = "",
 ) -> Requant:
     """Requantization of a convolution whose sums have the real values ``affine``."""
     low, high = channel_bounds(levels, source)
