@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..console import emit, say, show_table
-from ..flows.arrays import DEFAULT_ARRAY, DEFAULT_MICRO
+from ..flows.arrays import DEFAULT_ARRAY
+from ..rtl.arch.registry import DEFAULT
 from .estimate_program import costs_record, show_costs, to_uniform
 
 
@@ -51,7 +52,7 @@ def lanes(request: Request, *, as_json: bool) -> None:
     table = technology.load(request.tech)
     program = bare_program(load_topology(request.path), assumed)
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
-    micro = DEFAULT_MICRO if request.micro is None else request.micro
+    micro = DEFAULT if request.micro is None else request.micro
     arch = program.arch(rows, cols, micro)
     result = estimate(program, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, program, statistics=assumed.text))

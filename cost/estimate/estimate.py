@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import BASELINE
 from ...rtl.program.demands import check_program
 from ...rtl.timing.network_cycles import TensorCycles, network_cycles
 from ...rtl.timing.tables import stored_width
@@ -191,7 +192,7 @@ def program_events(
 
 def uniform_baseline(result: Estimate, program: Program, **measured: Any) -> Estimate:
     """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
-    arch = replace(result.arch, micro=Micro.UNIFORM)
+    arch = replace(result.arch, micro=BASELINE)
     return estimate(program, arch, result.technology, options=result.options, **measured)
 
 

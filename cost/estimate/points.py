@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch, Micro
-from ...rtl.program.demands import bin_needs
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import narrowest
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import InputError
@@ -40,8 +40,8 @@ class Points:
     base: Arch
     rows: Ints
     cols: Ints
-    bin_width: Any
-    """`binned`: bins grow with the beats of a sum, so with the rows."""
+    bin_width: Ints
+    """Bins grow with the beats of a sum, so with the rows."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.base, name)
@@ -54,7 +54,7 @@ class Points:
 
     @classmethod
     def for_program(
-        cls, program: Program, sizes: Sequence[tuple[int, int]], micro: str = Micro.DECODE
+        cls, program: Program, sizes: Sequence[tuple[int, int]], micro: str = DEFAULT
     ) -> "Points":
         """The narrowest arrays of these (rows, cols) on which `program` runs."""
         if not sizes:
@@ -64,11 +64,8 @@ class Points:
         size = {"rows": sizes[0][0], "cols": sizes[0][1]}
         base = narrowest(program, **size, micro=micro, memories=False)
         rows, cols = (np.array(column, np.int64) for column in zip(*sizes, strict=True))
-        width: Any = base.bin_width
-        if base.micro is Micro.BINNED:
-            needed = {size: _bin_width(program, *size) for size in set(sizes)}
-            width = np.array([needed[size] for size in sizes], np.int64)
-        return cls(base, rows, cols, width)
+        needed = {size: _bin_width(base, program, *size) for size in set(sizes)}
+        return cls(base, rows, cols, np.array([needed[size] for size in sizes], np.int64))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,5 +157,7 @@ def _bands(band: Any, count: int) -> Floats:
     return np.array([np.broadcast_to(getattr(band, key), count) for key in BAND_KEYS], np.float64)
 
 
-def _bin_width(program: Program, rows: int, cols: int) -> int:
-    return max((need.value for need in bin_needs(program, rows=rows, cols=cols)), default=1)
+def _bin_width(base: Arch, program: Program, rows: int, cols: int) -> int:
+    needs = base.lanes.needs(program, rows=rows, cols=cols)
+    wanted = (need.value for need in needs if need.parameter == "bin_width")
+    return max(wanted, default=base.bin_width)

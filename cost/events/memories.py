@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
 from ...rtl.timing.elementwise import elementwise
-from ...rtl.timing.tables import has_rows, output_of, stored_width
+from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width
 from ...rtl.timing.tiling import block_pairs
 from ...spec.activation import Threshold
 from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
@@ -78,7 +78,7 @@ def stored_bits(program: Program, layer: Layer, arch: Arch) -> Any:
         return 0
     assert isinstance(layer, MacLayer | PoolLayer)
     words = weight_words(program, layer, arch)
-    return words * word_bits(layer, arch) + codebook_bits(layer, arch.micro)
+    return words * word_bits(layer, arch) + codebook_bits(layer, arch)
 
 
 def parameter_bits(program: Program, layer: Layer, arch: Arch) -> int:
@@ -95,17 +95,16 @@ def row_bits(layer: Layer, arch: Arch) -> int:
     return requant_row_bits(arch)
 
 
-def codebook_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
+def codebook_bits(layer: Layer, arch: Arch) -> int:
     """Bits of the codebook that the array loads before the layer; 0 where it decodes nothing."""
-    if not isinstance(layer, MacLayer) or layer.codebook is None or micro is Micro.UNIFORM:
-        return 0
-    return len(layer.codebook.levels) * layer.level_width
+    book = codebook_of(arch, layer)
+    return 0 if book is None else len(book.levels) * book.level_format.width
 
 
-def table_bits(layer: Layer, micro: Micro = Micro.DECODE) -> int:
+def table_bits(layer: Layer, arch: Arch) -> int:
     """Packed bits of a layer's codebook and output-stage parameters, each in its own width: what
     the program's file holds of them."""
-    bits = codebook_bits(layer, micro)
+    bits = codebook_bits(layer, arch)
     match layer.output:
         case Threshold() as output:
             bits += output.channels * (output.tau.shape[1] * output.tau_format.width + 1)

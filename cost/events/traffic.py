@@ -54,7 +54,7 @@ def memory_events(
     program: Program, layer: Layer, arch: Arch, timing: TensorCycles, outputs: int
 ) -> dict[str, Any]:
     """Activation reads and writes, weight reads, the codebook and the parameter reads."""
-    codebook = codebook_bits(layer, arch.micro)
+    codebook = codebook_bits(layer, arch)
     words = activation_words(program, layer, timing, outputs)
     counts = {
         "activation_read_bit": sum(
@@ -150,7 +150,7 @@ def network_events(
     program: Program, layer: Layer, arch: Arch, options: Options
 ) -> dict[str, float]:
     """Loading the network, the image in (first layer) and the logits out (last layer)."""
-    packed = table_bits(layer, arch.micro)
+    packed = table_bits(layer, arch)
     if isinstance(layer, MacLayer):
         packed += layer.weights.size * stored_width(arch, layer)
     image = map_bits(program, layer.input) if layer is program.layers[0] else 0

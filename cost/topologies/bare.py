@@ -13,7 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ...rtl.arch.arch import RANGES, Arch, Micro
+from ...rtl.arch.arch import RANGES, Arch
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import narrowest
 from ...spec.activation import Threshold
 from ...spec.codebook import Codebook
@@ -95,7 +96,7 @@ class BareProgram(Program):
     def digest(self) -> str:  # type: ignore[override]
         raise InputError("A bare topology has no program digest: it computes nothing")
 
-    def arch(self, rows: int, cols: int, micro: str = Micro.DECODE) -> Arch:
+    def arch(self, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
         """The narrowest array of that size."""
         return narrowest(self, rows=rows, cols=cols, micro=micro, memories=False)
 

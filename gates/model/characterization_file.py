@@ -3,7 +3,7 @@
 [characterization]                  library, voltage, assumptions, program, tools, layers
 [micro.NAME]                        widths, sizes, area and its error
 [micro.NAME.energy_fj]              `gate_fit.terms_of`
-[micro.NAME.area_um2]               `stream_toggles.STRUCTURE`
+[micro.NAME.area_um2]               `structure.STRUCTURE`
 [[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
 """
 
@@ -18,7 +18,7 @@ from ...spec.host.files import atomic_path
 from ...spec.host.reading import MOST, read_toml
 from ...spec.host.text import shown
 from ..array.bench import ArrayGates
-from ..array.stream_toggles import STRUCTURE
+from ..array.structure import STRUCTURE
 from .characterize import Characterization, Plan
 from .fit import predict_fj, terms_of
 

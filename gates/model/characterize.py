@@ -16,7 +16,6 @@ from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
 from ..array.bench import SEED, ArrayGates, Bench, mac_layers, measure_streams, prepare
-from ..array.stream_toggles import stream_toggles
 from ..array.streams import random_twin, recorded
 from .fit import Errors, Sample, errors_of, fit_area, fit_energy, predict_area
 
@@ -62,7 +61,7 @@ class Characterization:
     energy_fj: dict[str, float]
     """By `gate_fit.terms_of`."""
     area_um2: dict[str, float]
-    """By `stream_toggles.STRUCTURE`."""
+    """By `structure.STRUCTURE`."""
     fitted: tuple[Sample, ...]
     tested: tuple[Sample, ...]
 
@@ -144,7 +143,7 @@ def measured(
             image=image,
             macs=stream.macs,
             cycles=energy.energy.cycles,
-            toggles=stream_toggles(arch, stream),
+            toggles=arch.lanes.toggles(arch, stream),
             energy_fj=energy.energy.total_fj,
         )
         for stream, energy in zip(streams, found, strict=True)

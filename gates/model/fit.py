@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ...rtl.arch import registry
 from ...spec.errors import InputError
-from ..array.stream_toggles import STRUCTURE, structure, toggle_names
+from ..array.structure import STRUCTURE, structure
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +33,7 @@ class Sample:
     macs: int
     cycles: int
     toggles: Mapping[str, float]
-    """By `stream_toggles.toggle_names`, of the whole stream."""
+    """By `Micro.toggle_names`, of the whole stream."""
     energy_fj: float
 
 
@@ -55,7 +56,7 @@ class Errors:
 
 def terms_of(micro: str) -> tuple[str, ...]:
     """Names of what the energy of a micro-architecture's arrays is a sum over."""
-    return (*STRUCTURE, *toggle_names(micro))
+    return (*STRUCTURE, *registry.micro(micro).toggle_names)
 
 
 def terms(sample: Sample) -> dict[str, float]:

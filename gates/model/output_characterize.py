@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
@@ -56,7 +57,7 @@ def characterize_outputs(
     tensors: name -> codes (N, C, H, W) of at least two images.
     """
     rows, cols = plan.test_size
-    arch = covering([program, *also], rows=rows, cols=cols, micro=Micro.DECODE)
+    arch = covering([program, *also], rows=rows, cols=cols, micro=DEFAULT)
     library, found = read_liberty(liberty), []
     for unit in UNITS:
         names = [x.name for x in program.layers if output_unit(program, x.name) == unit]

@@ -25,8 +25,9 @@ from ...gates.model.estimate import (
 )
 from ...gates.model.library import GateLibrary
 from ...gates.model.output_estimate import output_estimate
-from ...rtl.arch.arch import Arch, Micro
-from ...rtl.program.demands import check_codebooks, check_program
+from ...rtl.arch import registry
+from ...rtl.arch.arch import Arch
+from ...rtl.program.demands import check_program
 from ...rtl.program.fit import narrowest
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import InputError
@@ -201,10 +202,8 @@ def too_narrow(arch: Arch, program: Program) -> str:
 
 def usable(program: Program, micro: str) -> bool:
     """Whether the program's codebooks suit the micro-architecture."""
-    if micro != Micro.SHIFT_ADD:
-        return True
     try:
-        check_codebooks(program)
+        registry.micro(micro).check(program)
     except InputError:
         return False
     return True

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.commands import estimate
-from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model.characterization_file import WIDTHS
 from adqhw.gates.model.fit import terms_of
 from adqhw.rtl.program.fit import narrowest

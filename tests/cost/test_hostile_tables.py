@@ -23,7 +23,7 @@ from adqhw.cost.technology.accelergy import load_ert
 from adqhw.cost.topologies.bare import Assumptions, bare_program
 from adqhw.cost.topologies.systolic import Dataflow, topology_systolic
 from adqhw.cost.topologies.topology import load_topology
-from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model import characterization_file, output_file, output_fit
 from adqhw.gates.model.characterization_file import WIDTHS
 from adqhw.gates.model.fit import terms_of

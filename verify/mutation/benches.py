@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from adqhw.rtl.accelerator.sequencer import Sequencer
-from adqhw.rtl.arch.arch import Arch, Micro, RequantWidths
+from adqhw.rtl.arch.arch import Arch, RequantWidths
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
@@ -280,7 +281,7 @@ UNITS = [
             make=lambda micro=micro: LaneArray(mac_arch(micro)),
             bench=partial(mac_bench, micro),
         )
-        for micro in Micro
+        for micro in names()
     ),
     Unit(
         name="sequencer",

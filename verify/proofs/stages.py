@@ -9,7 +9,7 @@ from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal
 from adqhw.rtl.arch.arch import Arch, RequantWidths
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
-from adqhw.rtl.lanes.lookup_mac import adder_tree
+from adqhw.rtl.lanes.column import adder_tree
 
 from .prover import Design
 

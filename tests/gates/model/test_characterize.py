@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.gates.array.bench import ArrayGates
-from adqhw.gates.array.stream_toggles import STRUCTURE, TOGGLES
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.energy.energy import Assumptions
 from adqhw.gates.model import characterization_file
 from adqhw.gates.model.characterize import Characterization, Plan
 from adqhw.gates.model.fit import Sample, predict_fj, terms_of
+from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
 from adqhw.spec.program_file import save

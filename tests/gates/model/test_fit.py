@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adqhw.gates.array.stream_toggles import TOGGLES
 from adqhw.gates.model.fit import (
     Errors,
     Sample,
@@ -16,6 +15,7 @@ from adqhw.gates.model.fit import (
     predict_fj,
     terms_of,
 )
+from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.spec import InputError
 
 TERMS = terms_of("decode")
