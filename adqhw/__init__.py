@@ -20,7 +20,7 @@ __all__ = ["__version__", "load_program"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the simulator only when it is asked for: the front door itself stays light."""
+    """Import the simulator at its first use, so that `import adqhw` stays fast."""
     if name == "load_program":
         from .sim.runner import load_program
 

@@ -13,7 +13,7 @@ INTERRUPTED, CLOSED_PIPE = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 
 def __getattr__(name: str) -> Any:
-    """The commands, when they are asked for."""
+    """The commands, imported at their first use."""
     if name == "app":
         from .app import app
 
@@ -40,7 +40,7 @@ def main() -> None:
     except BrokenPipeError:
         code = CLOSED_PIPE
     except SystemExit as stop:
-        # typer and rich end with 1, a failed check, when nobody reads any more
+        # typer and rich end with 1, a failed check, when the reader has closed the pipe
         code = CLOSED_PIPE if isinstance(stop.__context__, BrokenPipeError) else stop.code
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(_flushed(code))
@@ -67,7 +67,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _flushed(code: Any) -> Any:
-    """Write what is buffered; a reader that is gone gets nothing, and no message at exit."""
+    """Flush the streams; a closed reader gets nothing, and nothing is reported at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""How commands talk: tables and progress on standard error, one JSON object on standard output.
+"""Output of commands: tables and progress on standard error, one JSON object on standard output.
 
 Whatever is printed may hold a name from a file, so nothing here is markup: every string that rich
 renders for `people` becomes plain text without control characters. Only this module makes rich
@@ -30,7 +30,7 @@ from .spec.errors import InputError, SimulationError
 from .spec.host.text import printable
 
 WIDTH_WITHOUT_TERMINAL = 120
-"""Columns of tables in log files, where rich would assume 80 and fold the names of layers."""
+"""Columns of tables in log files, where rich assumes 80 and folds the names of layers."""
 
 LONGEST_LINE = 4000
 """Signs of one message; a name in it may be as long as its file."""
@@ -40,7 +40,7 @@ class PlainConsole(Console):
     """A console for which a string is text: no markup, no emoji codes, no escape sequences."""
 
     def render_str(self, text: str, *, style: Any = "", **layout: Any) -> Text:
-        """Strings, cells, headers and titles of tables all come through here."""
+        """Called for strings, cells, headers and titles of tables."""
         kept = {key: layout[key] for key in ("justify", "overflow") if key in layout}
         return Text(printable(text, LONGEST_LINE), style=style, **kept)
 
@@ -62,14 +62,14 @@ class PlainColumn(TextColumn):
 
 
 def plain(text: Any) -> Any:
-    """A string as text that rich takes as it stands; anything else unchanged."""
+    """A string as text that rich prints literally; anything else unchanged."""
     return Text(printable(text)) if isinstance(text, str) else text
 
 
 people = PlainConsole(
     stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_WITHOUT_TERMINAL
 )
-"""Where people read: never standard output, which belongs to `--json`."""
+"""Output for people: never standard output, which is for `--json`."""
 
 JSON_OPTION = typer.Option(
     "--json", help="Print one JSON object on standard output and nothing else there."
@@ -89,14 +89,14 @@ DONE, FAILED_CHECK, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """`command`, with bad input, or a simulator that breaks, as one line and exit code 2."""
+    """`command`, with bad input or a failing simulator as one line and exit code 2."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
         except BrokenPipeError:
-            raise  # nobody reads any more: not an error of ours
+            raise  # the reader has closed the pipe: not an error of the command
         except MemoryError as error:
             print("adqhw: the machine has no more memory", file=sys.stderr)
             raise typer.Exit(BAD_INPUT) from error
@@ -135,7 +135,7 @@ def say(text: str) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table for people; numbers stand right."""
+    """A table for people; numbers are right-aligned."""
     table = Table(title=title, title_justify="left")
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(not isinstance(row[position], str) for row in rows)
@@ -179,7 +179,7 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy scalars and arrays, paths, tuples: what json does not know."""
+    """NumPy scalars and arrays, paths, tuples: types that json does not support."""
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value)

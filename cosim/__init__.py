@@ -1,1 +1,1 @@
-"""Co-simulation, cycle model, technology tables, energy, reports."""
+"""Co-simulation of the emitted Verilog in Verilator and Icarus, compared with golden."""

@@ -1,1 +1,1 @@
-"""What crosses rooms: engines, images, teachers, cost tables, the demo."""
+"""Steps that join several rooms: engines, images, teachers, cost tables, the demo."""

@@ -1,4 +1,4 @@
-"""Checkpoints of the trainer, seen from the command line."""
+"""Checkpoints of the trainer for the command line."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def is_program(path: Path) -> bool:
-    """Whether `path` says that it is a program; its content may still be refused."""
+    """Whether `path` has the header of a program; its content may still be refused."""
     from ..spec.program_file import HEADER
 
     return HEADER in _headers(path)
@@ -33,7 +33,7 @@ def _headers(path: Path) -> set[str]:
 
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""A bar of that title and total; what it yields is called with each step (`console.progress`)."""
+"""A progress bar of that title and total; the yielded function is called with each step."""
 
 
 def evaluate_checkpoint(

@@ -1,11 +1,11 @@
-"""What each width of each layer costs on the lane array: tables for the allocator.
+"""Cost of each width of each layer on the lane array: tables for the allocator.
 
-The trainer knows losses, `cosim` knows costs; this is where they meet (`adq` never imports it). The
+The trainer has the losses, `cost` the costs; `adq` does not import either `cost` or this file. The
 network is quantized and exported at every candidate width, all layers alike; any mixed program is
 then composed of their layers and costed on one common array, with each layer's own activity.
 
-Energy is no sum over layers: every weight bit read pays for the size of the memory it lies in,
-which all layers decide. A table is therefore a linearization: a layer's row is what the whole
+Energy is no sum over layers: the energy of a weight bit read depends on the size of its memory,
+which all layers determine. A table is therefore a linearization: a layer's row is what the whole
 network costs with this layer at each width and the others as in a reference. Close to the
 reference it is right to second order; `bench allocation` moves the reference to the solution.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
-from ..spec.host.files import atomic_path
+from ..spec.host.files import write_file
 from ..spec.host.reading import read_json
 from ..spec.host.text import one_line, shown
 from ..spec.program import Program
@@ -53,7 +53,7 @@ ACTIVITY_IMAGES = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """The array and the technology that the costs are of."""
+    """The array and the technology of the costs."""
 
     rows: int = 16
     cols: int = 16
@@ -63,7 +63,7 @@ class Machine:
 
     @property
     def options(self) -> "Options":
-        """What the cost model assumes around the array."""
+        """Assumptions of the cost model about everything but the array."""
         from ..cost.events.traffic import Options
 
         return Options(weights_from_dram=not self.resident)
@@ -71,7 +71,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """The programs of every width, and what a mixture of their layers costs."""
+    """The programs of every width, and the cost of a mixture of their layers."""
 
     programs: dict[int, Program]
     activities: "dict[int, Mapping[str, LayerActivity]]"
@@ -109,7 +109,7 @@ class Costs:
     def table(
         self, kind: str, reference: Mapping[str, int]
     ) -> tuple[dict[str, dict[int, float]], float]:
-        """Rows [layer][width] near ``reference``, and the part that no width changes.
+        """Rows [layer][width] near ``reference``, and the part that does not depend on widths.
 
         Every row starts at 0; their sum and the fixed part give the total.
         """
@@ -137,8 +137,7 @@ class Costs:
         table, fixed = self.table(kind, dict.fromkeys(self.hidden, middle))
         rows = {name: {str(w): cost for w, cost in row.items()} for name, row in table.items()}
         record = {"unit": KINDS[kind], "costs": rows, "fixed": fixed, "arch": self.arch.to_dict()}
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(record, indent=1) + "\n")
+        write_file(path, json.dumps(record, indent=1) + "\n")
 
 
 def parse_budget(text: str) -> tuple[str, float]:
@@ -210,7 +209,7 @@ def common_arch(programs: Sequence[Program], machine: Machine) -> "Arch":
 
 
 def _widest(parts: Sequence[Any]) -> Any:
-    """The dataclass with the largest of every number; texts are alike in all of them."""
+    """The dataclass with the largest of every number; texts are equal in all of them."""
     chosen = {}
     for field in fields(parts[0]):
         values = [getattr(part, field.name) for part in parts]
@@ -226,7 +225,7 @@ def with_budget(
 ) -> "Recipe":
     """The recipe with the budget ``KIND=NUMBER``; a cost table is written into the run's folder.
 
-    A table that is there already is taken: a resumed run must see the numbers it began with.
+    An existing table is used: a resumed run must have the numbers it began with.
     """
     kind, value = parse_budget(text)
     quant = replace(recipe.quant, average_weight_bits=value if kind == "bits" else None, widths={})
@@ -258,7 +257,7 @@ def recipe_costs(
         raise InputError("Cost table must be made from float weights: pass --init FILE")
     recipe = preparation.on_device(recipe)
     training = datasets.for_recipe(recipe, "train", data).take(recipe.data.limit)
-    # the widths of the recipe are what is to be found: every width is tried on all layers
+    # the widths of the recipe are the result of the search: every width is tried on all layers
     model = preparation.build(replace(recipe, quant=replace(recipe.quant, widths={})))
     preparation.load_init(model.to(recipe.train.device), init)
     batches = preparation.calibration_batches(recipe, training)

@@ -36,7 +36,7 @@ from ..sim import engine as numba_engine
 from ..sim.activity import activity
 from ..spec import golden
 from ..spec.engines import Result
-from ..spec.host.files import atomic_path
+from ..spec.host.files import write_file
 from ..spec.program import Program
 from ..spec.program_file import save
 
@@ -57,7 +57,7 @@ COMPARED_IMAGES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user may change."""
+    """Settings of the user."""
 
     out: Path
     rows: int = 8
@@ -81,20 +81,20 @@ class Trained:
 
 
 class Narrator:
-    """Hears what the demo does; the command shows it."""
+    """Observer of the demo, for the command's output."""
 
     def step(self, number: int, total: int, text: str) -> None:
-        """Hear that a step begins."""
+        """A step begins."""
 
     def say(self, text: str) -> None:
-        """Hear a result."""
+        """A result, as text."""
 
     def observer(self) -> trainer.Observer:
-        """Give something that hears a training run."""
+        """The observer of a training run."""
         return trainer.Observer()
 
     def cosim(self, what: str, done: int, total: int) -> None:
-        """Hear how far co-simulation is."""
+        """Progress of the co-simulation."""
 
 
 STEPS = 5
@@ -102,7 +102,7 @@ TITLE = "adqhw demo: handwritten digits, ResNet-8"
 
 
 def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
-    """Do everything, leave the files in `settings.out`, return what summary.json holds."""
+    """Run all steps, write the files into `settings.out`, return the content of summary.json."""
     tell = narrator or Narrator()
     out = settings.out
     out.mkdir(parents=True, exist_ok=True)
@@ -155,8 +155,7 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
         "layers": shipped_layers(designs, report),
         "simulator": report.simulator,
     }
-    with atomic_path(out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    write_file(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     write_pictures(out, designs, cosim=records, title=TITLE)
     return summary
 
@@ -273,7 +272,7 @@ def shortened(recipe: Recipe, settings: Settings) -> Recipe:
 
 
 def forget(folder: Path) -> None:
-    """Remove what an earlier demo left that this one will not overwrite."""
+    """Remove files of a previous demo that this one does not overwrite."""
     for name in ("verilog", "failures"):
         shutil.rmtree(folder / name, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The engines by name, imported only when asked for, and running them in steps with progress."""
+"""The engines by name, imported at their first use, and running them in steps with progress."""
 
 from collections.abc import Callable
 from functools import partial
@@ -60,7 +60,7 @@ def run_in_steps(
     if simd is not None:
         if name != "numba":
             raise InputError(f"--simd must go with the engine numba, not {name!r}")
-        run = partial(run, simd=simd)
+        run = partial(run, simd=simd)  # type: ignore[call-arg]  # of the engine numba alone
     parts = []
     for start in range(0, max(len(images), 1), step):
         chunk = images[start : start + step]

@@ -26,7 +26,7 @@ class Batch:
 
 
 def bundled(program: Program) -> bool:
-    """Whether the program's data set comes with a package and lies in no folder."""
+    """Whether the program's data set comes with a package and needs no folder."""
     from ..adq.data.datasets import BUNDLED
 
     return program.provenance.get("dataset") == BUNDLED

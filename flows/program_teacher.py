@@ -1,7 +1,7 @@
-"""An integer program as the teacher of a run: the exact simulator answers for it.
+"""An integer program as the teacher of a run: the exact simulator computes its logits.
 
-On one core a ResNet-20 program answers a batch of 128 in a sixth of the time its float network
-takes in torch, and it teaches what the hardware computes.
+On one core a ResNet-20 program takes a sixth of the time of its float network in torch for a batch
+of 128, and its logits are those of the hardware.
 """
 
 from pathlib import Path

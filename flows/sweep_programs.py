@@ -1,4 +1,4 @@
-"""Programs of a sweep: what is measured of each, in pieces that any worker can compute.
+"""Programs of a sweep: accuracy and activity of each, in pieces that any worker can compute.
 
 Accuracy is counted over pieces of the data set, activity over its first images; both are kept in
 the sweep's store by the digests of program and images, so a killed sweep counts no image twice.
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Piece:
-    """One thing to know of a candidate: right answers among some images, or its activity."""
+    """One measurement of a candidate: right answers among some images, or its activity."""
 
     kind: str
     images: Any
@@ -55,7 +55,7 @@ def pieces_of(candidate: Candidate) -> list[Piece]:
     def piece(kind: str, start: int, stop: int) -> Piece:
         assert batch.labels is not None  # a data set always has labels
         images, labels = batch.images[start:stop], batch.labels[start:stop]
-        seen = [hashlib.sha256(np.ascontiguousarray(a)).hexdigest() for a in (images, labels)]
+        seen = [hashlib.sha256(np.ascontiguousarray(a).data).hexdigest() for a in (images, labels)]
         key = key_of(kind, program=digest, images=seen)
         return Piece(kind=kind, images=images, labels=labels, key=key)
 

@@ -1,6 +1,5 @@
 """Verilog of an engine: one column module, instantiated `cols` times, and a manifest beside it."""
 
-import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +11,8 @@ from amaranth.lib import wiring
 from ..rtl.program.demands import check_program
 from ..spec.errors import InputError
 from ..spec.host.caches import ensure_cache_home
-from ..spec.host.files import atomic_path
+from ..spec.host.digests import text_digests
+from ..spec.host.files import write_file
 from .accelerator.accelerator import Accelerator
 from .accelerator.ports import ACCELERATOR_MODULE
 from .arch.arch import Arch
@@ -38,15 +38,12 @@ def emit_verilog(
     """Write the engine's Verilog and `manifest.json` into `directory`; return the manifest.
 
     The same Arch gives the same bytes. With a program, refuse an Arch it does not fit and record
-    its digest. The manifest is written last: a folder that has one is complete. prefix: of the
-    modules' names.
+    its digest. prefix: of the modules' names.
     """
     check_prefix(prefix)
     if program is not None:
         check_program(arch, program)
-    folder = Path(directory)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
+    folder = verilog_folder(directory)
     engine = Engine(arch, instances=True)
     texts = _texts(arch, engine, prefix)
     manifest = {
@@ -58,12 +55,9 @@ def emit_verilog(
         "program_digest": program.digest if program is not None else None,
         "latencies": latencies(arch),
         "ports": port_table(engine),
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+        "files": text_digests(texts),
     }
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name, text in texts.items():
-        _write(folder / name, text)
-    _write(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    write_folder(folder, texts, manifest)
     return manifest
 
 
@@ -110,6 +104,17 @@ def convert(component: wiring.Component, name: str) -> str:
     return text
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def verilog_folder(directory: str | Path) -> Path:
+    """The folder to write into, which need not exist."""
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
+    return folder
+
+
+def write_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
+    """Files by name, then `manifest.json`: a folder that has one is complete."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name, text in texts.items():
+        write_file(folder / name, text)
+    write_file(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")

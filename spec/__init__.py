@@ -1,7 +1,7 @@
 """The numeric contract: formats, codebook, thresholds, requant, program, golden interpreter."""
 
 from .activation import Threshold
-from .codebook import Codebook, sign_magnitude_levels
+from .codebook import Codebook, encode
 from .engines import Result, logits_sha256
 from .errors import ContractError, InputError
 from .formats import IntFormat
@@ -25,6 +25,6 @@ __all__ = [
     "Skip",
     "Threshold",
     "ThresholdLayer",
+    "encode",
     "logits_sha256",
-    "sign_magnitude_levels",
 ]

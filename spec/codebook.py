@@ -1,5 +1,6 @@
 """Codebooks: tables of signed integer levels selected by weight codes (contract section 2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,22 +73,24 @@ def shift_factor(levels: tuple[int, ...]) -> int | None:
     return None if len(odd_parts) > 1 else max(odd_parts, default=1)
 
 
-def sign_magnitude_levels(
-    positive: tuple[int, ...], negative: tuple[int, ...], width: int
-) -> tuple[int, ...]:
-    """Levels in ADQ's code order (contract section 2.2).
+def encode(
+    ranks: IntArray, levels: Sequence[int], zero: int, width: int
+) -> tuple[Int64Array, Codebook]:
+    """Codes of weights in sign-magnitude order, and their codebook (contract section 2.2).
 
-    `positive` holds up to 2^(width-1)-1 levels by ascending magnitude, `negative` likewise with
-    values below zero. Code 0 is zero, 1..m the positive ones; code 2^(width-1) ("minus zero") is
-    reserved and decodes to 0; the negative ones follow. Missing levels decode to 0.
+    levels: ascending, at position `zero` real zero. ranks: positions in them, one per weight. The
+    lowest of 2^(width-1) negative levels takes the code of "minus zero"; codes without a level
+    decode to 0.
     """
-    half = 1 << (width - 1)
-    if len(positive) >= half or len(negative) >= half:
+    half, above = 1 << (width - 1), len(levels) - zero - 1
+    if above >= half or zero > half:
         raise ContractError(
-            f"Codebook of width {width} must have at most {half - 1} levels of each sign, "
-            f"not {len(positive)} positive and {len(negative)} negative"
+            f"Codebook of width {width} must have at most {half - 1} positive and {half} negative "
+            f"levels, not {above} and {zero}"
         )
-    table = [0] * (2 * half)
-    table[1 : 1 + len(positive)] = positive
-    table[half + 1 : half + 1 + len(negative)] = negative
-    return tuple(table)
+    offset = np.arange(len(levels)) - zero
+    code_of = np.where(offset >= 0, offset, half - offset)
+    code_of[offset == -half] = half
+    table = np.zeros(2 * half, np.int64)
+    table[code_of] = levels
+    return code_of[ranks], Codebook(levels=tuple(table.tolist()), width=width)

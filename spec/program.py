@@ -41,53 +41,23 @@ class Tensor:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Program:
-    """An integer network. Construction proves shapes, formats and the absence of overflow.
+class SizedNetwork:
+    """Layers, tensors and bounds of a network: what time, demands and cost are computed from."""
 
-    Each layer makes one tensor, named like the layer; `"input"` is the program's input
-    (N, C, H, W). The last layer's tensor is the result (the logits of a classifier).
-    """
-
-    input_shape: Shape
-    input_format: IntFormat
     layers: tuple[Layer, ...]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    """JSON data: where the program comes from; not part of what it computes, nor of its digest."""
-
-    tensors: dict[str, Tensor] = field(init=False)
-    bounds: dict[str, tuple[int, int]] = field(init=False)
+    tensors: dict[str, Tensor]
+    bounds: dict[str, tuple[int, int]]
     """Accumulator bounds (low, high) of each layer that sums; the input range of a threshold."""
-
-    def __post_init__(self) -> None:
-        _check_input(self.input_shape, self.input_format)
-        if not 1 <= len(self.layers) <= MAX_LAYERS:
-            raise ContractError(f"Program must have 1..{MAX_LAYERS} layers, not {len(self.layers)}")
-        object.__setattr__(
-            self, "tensors", {INPUT: Tensor(shape=self.input_shape, format=self.input_format)}
-        )
-        object.__setattr__(self, "bounds", {})
-        for layer in self.layers:
-            if layer.name in self.tensors:
-                raise ContractError(f"Layer name must be new, not {layer.name!r}")
-            source = self._source(layer, layer.input)
-            match layer:
-                case MacLayer():
-                    self.tensors[layer.name] = self._mac(layer, source)
-                case ThresholdLayer():
-                    self.tensors[layer.name] = self._threshold(layer, source)
-                case PoolLayer():
-                    self.tensors[layer.name] = self._pool(layer, source)
-                case _:
-                    assert_never(layer)
-
-    # -- questions -------------------------------------------------------------------------------
 
     def layer(self, name: str) -> Layer:
         """The layer called `name`."""
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise ContractError(f"Layer must be one of the program's, not {shown(name)}")
+        if name not in self._by_name:
+            raise ContractError(f"Layer must be one of the program's, not {shown(name)}")
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
 
     def tensor_shape(self, name: str) -> Shape:
         return self.tensors[name].shape
@@ -123,6 +93,45 @@ class Program:
         count = sum(x.weights.size for x in hidden)
         bits = sum(x.weights.size * x.weight_width for x in hidden)
         return bits / count if count else float("nan")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program(SizedNetwork):
+    """An integer network. Construction proves shapes, formats and the absence of overflow.
+
+    Each layer makes one tensor, named like the layer; `"input"` is the program's input
+    (N, C, H, W). The last layer's tensor is the result (the logits of a classifier).
+    """
+
+    input_shape: Shape
+    input_format: IntFormat
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """JSON data: where the program comes from; not part of what it computes, nor of its digest."""
+
+    tensors: dict[str, Tensor] = field(init=False)
+    bounds: dict[str, tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        _check_input(self.input_shape, self.input_format)
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise ContractError(f"Program must have 1..{MAX_LAYERS} layers, not {len(self.layers)}")
+        object.__setattr__(
+            self, "tensors", {INPUT: Tensor(shape=self.input_shape, format=self.input_format)}
+        )
+        object.__setattr__(self, "bounds", {})
+        for layer in self.layers:
+            if layer.name in self.tensors:
+                raise ContractError(f"Layer name must be new, not {layer.name!r}")
+            source = self._source(layer, layer.input)
+            match layer:
+                case MacLayer():
+                    self.tensors[layer.name] = self._mac(layer, source)
+                case ThresholdLayer():
+                    self.tensors[layer.name] = self._threshold(layer, source)
+                case PoolLayer():
+                    self.tensors[layer.name] = self._pool(layer, source)
+                case _:
+                    assert_never(layer)
 
     @cached_property
     def digest(self) -> str:

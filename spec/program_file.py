@@ -15,7 +15,7 @@ from .coding.contents import canonical, sha256
 from .coding.layer_codec import Tensors, decode_layer, take
 from .errors import ContractError, InputError
 from .formats import IntFormat
-from .host.files import atomic_path
+from .host.files import write_file
 from .host.limits import demand
 from .host.strict_json import strict_loads
 from .host.text import printable, shown
@@ -68,9 +68,7 @@ def from_bytes(data: bytes) -> Program:
 
 def save(program: Program, path: str | Path) -> None:
     """Write `program` to `path` atomically."""
-    data = to_bytes(program)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    write_file(path, to_bytes(program))
 
 
 def load(path: str | Path) -> Program:

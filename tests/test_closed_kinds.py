@@ -119,12 +119,9 @@ STILL_OPEN = {
     "adq/integers/integer.py::Prepared.__init__",
     "sim/kernels/convolve.py::_stage",
     "sim/kernels/execute.py::_compiled.run",
-    "cosim/layer/streams.py::layer_stream",
     "cost/events/lane_events.py::output_events",
     "cost/events/memories.py::table_bits",
     "cost/topologies/systolic.py::layer_systolic",
-    "studies/speed/float.py::float_twin",
-    "studies/speed/onnx.py::_exact_layer",
 }
 
 

@@ -63,7 +63,7 @@ COMMANDS = sorted({found for page in PAGES for found in PYTEST.findall(page.read
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_chosen_test_exists(command):
-    """Words of `-k` stand in the files that the command names."""
+    """Words of `-k` occur in the files that the command names."""
     parts = [part.strip("[]") for part in shlex.split(command)]
     named = [ROOT / part for part in parts if part.startswith("tests/")]
     files = [file for path in named for file in ([path] if path.is_file() else path.rglob("*.py"))]

@@ -1,7 +1,7 @@
 """Bits per layer under a budget: exact multiple-choice knapsack (docs/papers.md 7, row 13)."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...spec.errors import InputError
@@ -92,11 +92,6 @@ class BudgetError(InputError):
 def bit_costs(table: Table, weights: Mapping[str, int]) -> dict[str, dict[int, float]]:
     """Cost table of the weight memory in bits: ``n_l * b``."""
     return {n: {width: weights[n] * width for width in row} for n, row in table.items()}
-
-
-def tabulate(cost: Callable[[str, int], float], table: Table) -> dict[str, dict[int, float]]:
-    """Cost table of a function of (layer, width), such as an energy or cycle estimate."""
-    return {name: {width: float(cost(name, width)) for width in row} for name, row in table.items()}
 
 
 def allocate_cost(

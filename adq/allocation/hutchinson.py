@@ -30,23 +30,17 @@ def hessian_traces(
             "Hessian trace must have images, as many labels and at least one sample, "
             f"not {len(images)}, {len(labels)} and {samples}"
         )
-    training, mode = model.training, model.mode
     hidden = model.hidden()
     weights = [conv.weight for conv in hidden.values()]
     totals = torch.zeros(len(weights), dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
-    model.eval()
-    model.set_mode(Mode.FLOAT)
-    try:
+    with model.evaluating(Mode.FLOAT):
         for first in range(0, len(images), BATCH):
             part = slice(first, first + BATCH)
             loss = F.cross_entropy(model(images[part]), labels[part], reduction="sum")
             grads = torch.autograd.grad(loss, weights, create_graph=True)
             for _ in range(samples):
                 totals += _quadratic_forms(grads, weights, generator)
-    finally:
-        model.set_mode(mode)
-        model.train(training)
     means = (totals / (samples * len(images))).tolist()
     return dict(zip(hidden, means, strict=True))
 

@@ -1,7 +1,6 @@
 """The choice of bits per layer: made for a recipe, read back, written as JSON and as a plot."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from ...spec.host.reading import MOST, read_json
 from ...spec.host.text import one_line
@@ -52,8 +51,7 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write the JSON file."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        write_file(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def has_budget(recipe: Recipe) -> bool:
@@ -124,20 +122,12 @@ def read_costs(config: AllocationConfig) -> tuple[Table, str]:
         ) from error
 
 
-def write_costs(path: str | Path, costs: Mapping[str, Mapping[int, float]], unit: str) -> None:
-    """Write what `read_costs` reads."""
-    rows = {name: {str(w): cost for w, cost in row.items()} for name, row in costs.items()}
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps({"unit": unit, "costs": rows}, indent=1) + "\n")
-
-
 def plot(report: Report, path: Path) -> bool:
     """Draw bits and predicted loss per layer; False where that cannot be done, said in one line."""
     png = drawn(path.name, lambda: _picture(report))
     if png is None:
         return False
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(png)
+    write_file(path, png)
     return True
 
 

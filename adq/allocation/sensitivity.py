@@ -37,21 +37,17 @@ def fisher(model: Network, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         raise InputError(
             f"Sensitivity must have images and as many labels, not {len(images)} and {len(labels)}"
         )
-    training, mode = model.training, model.mode
     recorders = {name: _SquaredGradients(conv) for name, conv in model.hidden().items()}
-    model.eval()
-    model.set_mode(Mode.FLOAT)
     try:
-        for first in range(0, len(images), BATCH):
-            part = slice(first, first + BATCH)
-            # a sum over images: the gradient of each image's loss reaches its own row undivided
-            loss = F.cross_entropy(model(images[part]), labels[part], reduction="sum")
-            torch.autograd.grad(loss, [conv.weight for conv in model.hidden().values()])
+        with model.evaluating(Mode.FLOAT):
+            for first in range(0, len(images), BATCH):
+                part = slice(first, first + BATCH)
+                # a sum over images: the gradient of each image's loss reaches its own row undivided
+                loss = F.cross_entropy(model(images[part]), labels[part], reduction="sum")
+                torch.autograd.grad(loss, [conv.weight for conv in model.hidden().values()])
     finally:
         for recorder in recorders.values():
             recorder.remove()
-        model.set_mode(mode)
-        model.train(training)
     return {name: recorder.total / len(images) for name, recorder in recorders.items()}
 
 

@@ -58,18 +58,12 @@ def recording(model: Network) -> Iterator[dict[str, Tensor]]:
 def run_modules(model: Network, program: Program, images: IntArray) -> Result:
     """Every code of ``images`` (N, C, H, W) by the trainer's own modules in integer mode."""
     batch = check_images(program, images)
-    training, mode = model.training, model.mode
-    model.eval()
-    model.load_program(program)
     parts: list[dict[str, IntArray]] = []
-    try:
-        with recording(model) as record:
-            for first in range(0, len(batch), BATCH):
-                model(torch.from_numpy(batch[first : first + BATCH]).to(model.fc.weight.device))
-                parts.append({name: codes.cpu().numpy() for name, codes in record.items()})
-    finally:
-        model.set_mode(mode)
-        model.train(training)
+    with model.evaluating(), recording(model) as record:
+        model.load_program(program)
+        for first in range(0, len(batch), BATCH):
+            model(torch.from_numpy(batch[first : first + BATCH]).to(model.device))
+            parts.append({name: codes.cpu().numpy() for name, codes in record.items()})
     tensors = {
         name: np.concatenate([part[name] for part in parts]).astype(
             program.tensor_format(name).dtype
@@ -88,24 +82,17 @@ def compare_codes(
     names = [layer.name for layer in program.layers]
     wrong, count, largest = (dict.fromkeys(names, 0) for _ in range(3))
     tops: list[IntArray] = []
-    training, mode = model.training, model.mode
-    model.eval()
-    model.set_mode(Mode.FAKEQUANT)
-    try:
-        with recording(model) as record:
-            for first in range(0, len(images), BATCH):
-                part = np.ascontiguousarray(images[first : first + BATCH])
-                graph = model(torch.from_numpy(part).to(model.fc.weight.device))
-                result = run(program, part, keep="all")
-                tops.append(np.stack([graph.argmax(1).cpu().numpy(), result.logits.argmax(1)]))
-                for name in names:
-                    gap = np.abs(record[name].cpu().numpy() - result.tensors[name].astype(np.int64))
-                    wrong[name] += int(np.count_nonzero(gap))
-                    count[name] += gap.size
-                    largest[name] = max(largest[name], int(gap.max()))
-    finally:
-        model.set_mode(mode)
-        model.train(training)
+    with model.evaluating(Mode.FAKEQUANT), recording(model) as record:
+        for first in range(0, len(images), BATCH):
+            part = np.ascontiguousarray(images[first : first + BATCH])
+            graph = model(torch.from_numpy(part).to(model.device))
+            result = run(program, part, keep="all")
+            tops.append(np.stack([graph.argmax(1).cpu().numpy(), result.logits.argmax(1)]))
+            for name in names:
+                gap = np.abs(record[name].cpu().numpy() - result.tensors[name].astype(np.int64))
+                wrong[name] += int(np.count_nonzero(gap))
+                count[name] += gap.size
+                largest[name] = max(largest[name], int(gap.max()))
     graph_top, program_top = np.concatenate(tops, axis=1)
     return Comparison(
         images=len(images),

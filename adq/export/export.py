@@ -7,23 +7,23 @@ computes what the fakequant graph computes, which `compare.py` measures.
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...spec.activation import Threshold
-from ...spec.codebook import Codebook as LevelTable
-from ...spec.codebook import sign_magnitude_levels
+from ...spec.codebook import Codebook, encode
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array, IntFormat
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.networks import S32, Node, NodeKind
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
 from ..integers.constants import (
     PIXEL,
-    Residual,
+    Codes,
     conv_requant,
     fold_batch_norm,
     integer_levels,
@@ -32,16 +32,14 @@ from ..integers.constants import (
     stream_format,
 )
 from ..integers.folding import Float64Array, channel_bounds, fold_thresholds, refuse_channel
-from ..networks.graph import GraphNetwork
+from ..networks.classifier import QuantLinear
 from ..networks.layers import QuantConv2d, ReadActivation
 from ..networks.network import Network
-from ..networks.resnet import Block, ResNet
+from ..networks.pooling import GlobalPool
 from ..networks.state_check import check_numbers
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
 from ..quantizers.weight_quantizer import WeightQuantizer
-
-LOGIT = IntFormat(width=32, signed=True)
 
 
 @torch.no_grad()
@@ -60,8 +58,8 @@ def export(
         if isinstance(module, LowBitActivation) and module.refusal:
             raise InputError(f"Activation {name!r} must have {module.refusal}")
     config = model.config
-    exporter = Exporter(multiplier_width)
-    layers = exporter.network(model) if isinstance(model, ResNet) else graph(model, exporter)
+    exporter = _Exporter(model, multiplier_width)
+    layers = [exporter.layer(node) for node in model.nodes]
     facts = {"network": asdict(config), "logit_step": float(exporter.logit_step)}
     return Program(
         input_shape=(len(config.mean), config.image_size, config.image_size),
@@ -71,71 +69,48 @@ def export(
     )
 
 
-class Exporter:
-    """Walks a network; each method returns the layers of one part, by their tensor names."""
+class _Exporter:
+    """Makes the layers of a network's nodes, in their order."""
 
-    def __init__(self, multiplier_width: int) -> None:
-        self.multiplier_width = multiplier_width
+    def __init__(self, model: Network, multiplier_width: int) -> None:
+        self.model, self.multiplier_width = model, multiplier_width
         self.logit_step = 1.0
+        self.codes: dict[str, Codes] = {INPUT: (1.0, PIXEL)}
 
-    def network(self, model: ResNet) -> list[Layer]:
-        layers: list[Layer] = [self.conv("conv1", INPUT, model.conv1, in_scale=1.0, source=PIXEL)]
-        stream = model.conv1.output
-        for s, stage in enumerate(model.stages):
-            for j, block in enumerate(stage):
-                name = f"layer{s + 1}.{j}"
-                layers += self.block(name, layers[-1].name, block, stream)
-                stream = block.conv2.output
-        size = model.config.image_size >> (len(model.stages) - 1)
-        return [*layers, *self.head(model, layers[-1].name, stream, size)]
+    def layer(self, node: Node) -> Layer:
+        """The layer that makes the node's tensor."""
+        unit = self.model.get_submodule(node.name)
+        match node.kind:
+            case NodeKind.STEM | NodeKind.CONV:
+                assert isinstance(unit, QuantConv2d)
+                self.codes[node.name] = output_codes(unit.output)
+                return self._conv(node, unit)
+            case NodeKind.READ:
+                assert isinstance(unit, ReadActivation)
+                self.codes[node.name] = output_codes(unit.output)
+                return read_layer(node, unit, self.codes[node.source])
+            case NodeKind.MAX_POOL:
+                self.codes[node.name] = self.codes[node.source]
+                return PoolLayer(
+                    name=node.name, input=node.source, kind=LayerKind.MAX_POOL, kernel=node.kernel,
+                    stride=node.stride, padding=node.padding,
+                )  # fmt: skip
+            case NodeKind.GLOBAL_POOL:
+                assert isinstance(unit, GlobalPool)
+                self.codes[node.name] = output_codes(unit.output)
+                return self._pool(node, unit)
+            case NodeKind.CLASSIFIER:
+                assert isinstance(unit, QuantLinear)
+                return self._classifier(node, unit)
+            case _:
+                assert_never(node.kind)
 
-    def block(self, name: str, source: str, block: Block, stream: StreamQuantizer) -> list[Layer]:
-        read = read_layer(f"{name}.act1", source, block.act1, stream)
-        codes = read.output.format
-        scale = block.act1.output.scale
-        layers: list[Layer] = [read]
-        layers.append(
-            self.conv(f"{name}.conv1", read.name, block.conv1, in_scale=scale, source=codes)
-        )
-        if block.downsample is None:
-            skip = Skip(tensor=source, stride=block.stride, channel_offset=block.offset)
-            residual = (stream.real_step, stream_format(stream))
-        else:
-            projection = self.conv(
-                f"{name}.downsample", read.name, block.downsample, in_scale=scale, source=codes
-            )
-            layers.append(projection)
-            skip = Skip(tensor=projection.name)
-            output = block.downsample.output
-            residual = (output.real_step, stream_format(output))
-        inner = block.conv1.output
-        layers.append(
-            self.conv(
-                f"{name}.conv2",
-                f"{name}.conv1",
-                block.conv2,
-                in_scale=inner.scale,
-                source=IntFormat(width=inner.act_width),
-                skip=skip,
-                residual=residual,
-            )
-        )
-        return layers
-
-    def conv(
-        self,
-        name: str,
-        source_name: str,
-        conv: QuantConv2d,
-        *,
-        in_scale: float,
-        source: IntFormat,
-        skip: Skip | None = None,
-        residual: Residual | None = None,
-    ) -> MacLayer:
-        """A convolution whose input codes have format ``source`` and value ``code * in_scale``."""
+    def _conv(self, node: Node, conv: QuantConv2d) -> MacLayer:
+        in_scale, source = self.codes[node.source]
         weights, levels, table, step = weight_codes(conv)
-        pads = None if conv.pixels is None else conv.pixels[0].flatten().long().cpu().numpy()
+        pads = np.zeros(node.ins, np.int64)
+        if conv.pixels is not None:
+            pads = conv.pixels[0].flatten().long().cpu().numpy()
         affine = fold_batch_norm(conv, levels, in_scale * step)
         output: Threshold | Requant
         if isinstance(conv.output, LowBitActivation):
@@ -143,126 +118,73 @@ class Exporter:
             output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
         else:
             output = conv_requant(
-                conv,
-                levels,
-                affine,
-                source,
-                residual=residual,
-                multiplier_width=self.multiplier_width,
-            )
+                conv, levels, affine, source, multiplier_width=self.multiplier_width,
+                residual=None if node.skip is None else self.codes[node.skip.tensor],
+            )  # fmt: skip
         return MacLayer(
-            name=name,
-            input=source_name,
-            weights=weights,
-            weight_width=conv.quantizer.width,
-            codebook=table,
-            output=output,
-            stride=conv.stride,
-            padding=conv.padding,
-            groups=conv.groups,
-            pad_codes=pads,
-            skip=skip,
-        )
+            name=node.name, input=node.source, weights=weights, weight_width=conv.quantizer.width,
+            codebook=table, output=output, stride=node.stride, padding=node.padding,
+            groups=node.groups, pad_codes=pads, skip=node.skip,
+        )  # fmt: skip
 
-    def head(self, model: Network, source: str, stream: StreamQuantizer, size: int) -> list[Layer]:
-        """Global average pool of size x size, its divisor in the multiplier, and the classifier."""
+    def _pool(self, node: Node, pool: GlobalPool) -> PoolLayer:
+        """Average over the map, its divisor in the multiplier."""
+        step, source = self.codes[node.source]
         requant = pool_requant(
-            model.pool.output,
-            step=stream.real_step,
-            source=stream_format(stream),
-            window=size**2,
-            multiplier_width=self.multiplier_width,
-            name="pool",
-        )
-        levels, bias, self.logit_step = model.fc.quantized(model.pool.output.real_step)
-        check_logits(levels, bias.double(), stream_format(model.pool.output))
-        return [
-            PoolLayer(
-                name="pool",
-                input=source,
-                kind=LayerKind.AVG_POOL,
-                kernel=size,
-                stride=size,
-                output=requant,
-            ),
-            MacLayer(
-                name="fc",
-                input="pool",
-                kind=LayerKind.LINEAR,
-                weights=levels.long().cpu().numpy()[:, :, None, None],
-                weight_width=model.fc.quantizer.width,
-                output=Requant(
-                    multiplier=np.ones(len(levels), np.int64),
-                    bias=bias.long().cpu().numpy(),
-                    shift=0,
-                    out=LOGIT,
-                ),
-            ),
-        ]
+            pool.output, step=step, source=source, window=node.kernel**2,
+            multiplier_width=self.multiplier_width, name=node.name,
+        )  # fmt: skip
+        return PoolLayer(
+            name=node.name, input=node.source, kind=LayerKind.AVG_POOL, kernel=node.kernel,
+            stride=node.kernel, output=requant,
+        )  # fmt: skip
+
+    def _classifier(self, node: Node, unit: QuantLinear) -> MacLayer:
+        in_scale, source = self.codes[node.source]
+        levels, bias, self.logit_step = unit.quantized(in_scale)
+        check_logits(levels, bias.double(), source)
+        stage = Requant(
+            multiplier=np.ones(len(levels), np.int64), bias=bias.long().cpu().numpy(), shift=0,
+            out=S32,
+        )  # fmt: skip
+        return MacLayer(
+            name=node.name, input=node.source, kind=LayerKind.LINEAR,
+            weights=levels.long().cpu().numpy()[:, :, None, None],
+            weight_width=unit.quantizer.width, output=stage,
+        )  # fmt: skip
+
+
+def output_codes(output: LowBitActivation | StreamQuantizer) -> Codes:
+    """Value of code 1, and the format, of what a frozen unit makes."""
+    if isinstance(output, LowBitActivation):
+        return output.scale, IntFormat(width=output.act_width)
+    return output.real_step, stream_format(output)
 
 
 def check_logits(levels: Tensor, bias: Tensor, source: IntFormat) -> None:
     """Refuse a bias (K,) with which a logit could leave its format: it would saturate unseen."""
     low, high = channel_bounds(integer_levels(levels), source)
     real = bias.cpu().numpy()
-    inside = (real + low >= LOGIT.min) & (real + high <= LOGIT.max)
+    inside = (real + low >= S32.min) & (real + high <= S32.max)
     what = f"bias (in steps of the sums {low.min()}..{high.max()})"
-    refuse_channel(~inside, real, "fc", what, f"within logits of {LOGIT.name}")
+    refuse_channel(~inside, real, "fc", what, f"within logits of {S32.name}")
 
 
-def graph(model: GraphNetwork, exporter: Exporter) -> list[Layer]:
-    """The layers of a network that is a list of nodes."""
-    layers: list[Layer] = []
-    outputs: dict[str, Any] = {}
-    for node in model.nodes[:-2]:  # pool and classifier are the head
-        unit, before = model.get_submodule(node.name), outputs.get(node.source)
-        if node.kind == "read":
-            layers.append(read_layer(node.name, node.source, unit, before))
-        elif node.kind == "max_pool":
-            layers.append(
-                PoolLayer(
-                    name=node.name,
-                    input=node.source,
-                    kind=LayerKind.MAX_POOL,
-                    kernel=unit.KERNEL,
-                    stride=unit.STRIDE,
-                    padding=unit.PADDING,
-                )
-            )
-        else:
-            residual = outputs.get(node.skip)
-            layers.append(
-                exporter.conv(
-                    node.name,
-                    node.source,
-                    unit,
-                    in_scale=1.0 if node.kind == "input" else before.scale,
-                    source=PIXEL if node.kind == "input" else IntFormat(width=before.act_width),
-                    skip=None if residual is None else Skip(tensor=node.skip),
-                    residual=residual and (residual.real_step, stream_format(residual)),
-                )
-            )
-        outputs[node.name] = unit.output
-    last = model.nodes[-3]
-    return [*layers, *exporter.head(model, last.name, outputs[last.name], last.size)]
-
-
-def read_layer(
-    name: str, source: str, unit: ReadActivation, stream: StreamQuantizer
-) -> ThresholdLayer:
+def read_layer(node: Node, unit: ReadActivation, stream: Codes) -> ThresholdLayer:
     """Thresholds on stream codes, found by running the activation on every code there is."""
-    values = torch.arange(stream.low, stream.high + 1).float().mul_(stream.real_step)
+    step, fmt = stream
+    values = torch.arange(fmt.min, fmt.max + 1).float().mul_(step)
     reached = np.arange(1, unit.output.count + 1)
     rows = np.atleast_2d(unit.output.codes(values).numpy())
     tau = np.stack([np.searchsorted(codes, reached, side="left") for codes in rows])
-    tau += stream.low
+    tau += fmt.min
     sign = np.ones(len(tau), np.int64)
-    return ThresholdLayer(name=name, input=source, output=Threshold(tau=tau, sign=sign))
+    return ThresholdLayer(name=node.name, input=node.source, output=Threshold(tau=tau, sign=sign))
 
 
 def weight_codes(
     conv: QuantConv2d,
-) -> tuple[Any, Int64Array, LevelTable | None, float | Float64Array]:
+) -> tuple[Any, Int64Array, Codebook | None, float | Float64Array]:
     """Stored weights, their levels, the codebook (None for uniform weights), and the step.
 
     The step is one number, or (Cout,) where the scale of the weights is per output channel.
@@ -271,16 +193,7 @@ def weight_codes(
     levels, step = integer_levels(weight), real_step(learned)
     if not isinstance(conv.quantizer, WeightQuantizer):
         return levels, levels, None, step
-    width = conv.quantizer.width
+    ranks = conv.quantizer.index(conv.weight).cpu().numpy()
     ordered = conv.quantizer.levels.long().tolist()
-    zero = len(ordered) // 2
-    offset = conv.quantizer.index(conv.weight).cpu().numpy() - zero
-    half = 1 << (width - 1)
-    codes = np.where(offset >= 0, offset, half - offset)  # contract section 2.2
-    negative = list(reversed(ordered[:zero]))
-    lowest = negative.pop() if len(negative) == half else 0
-    table = list(sign_magnitude_levels(tuple(ordered[zero + 1 :]), tuple(negative), width))
-    # two's complement has one negative level more (LSQ): it takes the code of "minus zero"
-    table[half] = lowest
-    codes = np.where(offset == -half, half, codes)
-    return codes, levels, LevelTable(levels=tuple(table), width=width), step
+    codes, table = encode(ranks, ordered, len(ordered) // 2, conv.quantizer.width)
+    return codes, levels, table, step

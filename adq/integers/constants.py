@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 PIXEL = IntFormat(width=8)
 """Format of the input."""
-Residual = tuple[float, IntFormat]
-"""Step and format of the codes that are added to a sum."""
+Codes = tuple[float, IntFormat]
+"""Value of code 1, and the format, of a tensor's codes."""
 
 
 def integer_levels(levels: Tensor) -> Int64Array:
@@ -72,7 +72,7 @@ def conv_requant(
     affine: Affine,
     source: IntFormat,
     *,
-    residual: Residual | None,
+    residual: Codes | None,
     multiplier_width: int = 24,
 ) -> Requant:
     """Requantization of a convolution whose sums have the real values ``affine``."""

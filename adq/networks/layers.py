@@ -65,11 +65,15 @@ class Unit(nn.Module, ABC):
 
     def codes(self, signal: Signal) -> Tensor:
         """The program's codes (int64) that ``signal``, made by this unit, stands for."""
-        output = getattr(self, "output", None)
         real = self.mode is not Mode.INTEGER and signal.format is None
-        if real and isinstance(output, StreamQuantizer):
-            return output.codes(signal.data)
+        if self.stream is not None and real:
+            return self.stream.codes(signal.data)
         return signal.data.detach().long()
+
+    @property
+    def stream(self) -> StreamQuantizer | None:
+        """Quantizer of the residual stream that the unit makes; None if it makes other codes."""
+        return None
 
 
 class ReadActivation(Unit):
@@ -137,6 +141,10 @@ class QuantConv2d(Unit):
         """Whether batch statistics are those of all ranks (`ranks`)."""
         self.output = output
         self.initialise_codebook()
+
+    @property
+    def stream(self) -> StreamQuantizer | None:
+        return self.output if isinstance(self.output, StreamQuantizer) else None
 
     def quantized_weight(self) -> Tensor:
         """The float weight that the quantizer sees."""

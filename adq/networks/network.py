@@ -1,41 +1,115 @@
-"""What every network of the trainer is to the loop, the allocation and the export."""
+"""The network of a configuration: one module per node of `spec.networks`, in three modes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self, assert_never
 
 import torch
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
-from ...spec.program import Program
-from ..integers.integer import prepare
+from ...spec.layers import Skip
+from ...spec.networks import Node, NodeKind
+from ...spec.program import INPUT, Program
+from ..integers.constants import PIXEL
+from ..integers.integer import prepare, read_skip
 from ..quantizers.low_bit import LowBitActivation
+from ..quantizers.methods import activation, weight_quantizer
 from ..quantizers.stream import StreamQuantizer
 from ..quantizers.weight_quantizer import WeightQuantizer
 from ..tensors import Mode, NotANumberError, Signal
 from .classifier import QuantLinear
-from .layers import HiddenConv2d, InputConv2d, QuantConv2d, Unit
+from .config import NetworkConfig
+from .layers import HiddenConv2d, InputConv2d, QuantConv2d, ReadActivation, Unit
+from .pooling import GlobalPool, MaxPool
 
 
 class Network(nn.Module):
-    """uint8 images (N, C, H, W) to logits (N, classes), in every mode; base of the topologies.
+    """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
 
     Logits are real values, in integer mode the program's int32 numbers. In fakequant mode, with
     frozen codebooks, in evaluation and without gradients the constants are the program's (`exact`).
-
-    config: frozen dataclass with ``mean``, ``std``, ``image_size``, ``classes``, ``method``,
-    ``act_width``, ``weight_widths``, ``hidden_names()`` and ``width_of(name)``. Subclasses make
-    units whose module names are the program's tensors, ``conv1`` the first and ``fc`` the last.
+    Module names are the names of the nodes, hence of the program's tensors.
     """
 
     conv1: InputConv2d
     fc: QuantLinear
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config, self.mode = config, Mode.FLOAT
+        self.nodes = config.nodes()
+        self.last_reads = {
+            name: number
+            for number, node in enumerate(self.nodes)
+            for name in (node.source, *([node.skip.tensor] if node.skip else []))
+        }
+        """Number of the last node that reads each tensor."""
+        for node in config.construction():
+            self._place(node.name, self._unit(node))
+        for name, unit in self.units().items():
+            unit.name = name
+
+    def forward(self, images: Tensor) -> Tensor:
+        signals = {INPUT: Signal(images, format=PIXEL if self.exact else None)}
+        for number, node in enumerate(self.nodes):
+            skip = None
+            if node.skip is not None:
+                skip = residual(signals[node.skip.tensor], node.skip, node.channels)
+            signals[node.name] = self.get_submodule(node.name)(signals[node.source], skip)
+            for name in [name for name in signals if self.last_reads.get(name) == number]:
+                del signals[name]  # without gradients nothing else refers to it
+        return self.real_logits(signals["fc"])
+
+    def _place(self, path: str, unit: Unit) -> None:
+        """Register a unit under a dotted name, with containers on the way."""
+        parent: nn.Module = self
+        *folders, last = path.split(".")
+        for name in folders:
+            if name not in dict(parent.named_children()):
+                parent.add_module(name, nn.Module())
+            parent = parent.get_submodule(name)
+        for name, child in getattr(parent, last, nn.Module()).named_children():
+            unit.add_module(name, child)  # `last.act` came before `last`
+        parent.add_module(last, unit)
+
+    def _unit(self, node: Node) -> Unit:
+        config = self.config
+        match node.kind:
+            case NodeKind.STEM:
+                return InputConv2d(
+                    node.channels, mean=config.mean, std=config.std, output=StreamQuantizer(),
+                    kernel=node.kernel, stride=node.stride,
+                )  # fmt: skip
+            case NodeKind.CONV:
+                return self._conv(node)
+            case NodeKind.READ:
+                return ReadActivation(activation(config.method, config.act_width, node.ins))
+            case NodeKind.MAX_POOL:
+                source = self.get_submodule(node.source)
+                assert isinstance(source, QuantConv2d)
+                assert source.stream is not None
+                return MaxPool(source.stream, node.kernel, node.stride, node.padding)
+            case NodeKind.GLOBAL_POOL:
+                return GlobalPool()
+            case NodeKind.CLASSIFIER:
+                return QuantLinear(node.ins, node.channels)
+            case _:
+                assert_never(node.kind)
+
+    def _conv(self, node: Node) -> HiddenConv2d:
+        config = self.config
+        output: LowBitActivation | StreamQuantizer
+        if node.stream is None:
+            output = activation(config.method, config.act_width, node.channels)
+        else:
+            output = StreamQuantizer(node.stream.width, node.stream.signed)
+        return HiddenConv2d(
+            node.ins, node.channels, kernel=node.kernel, stride=node.stride, groups=node.groups,
+            quantizer=weight_quantizer(config.method, config.width_of(node.name), node.channels),
+            output=output,
+        )  # fmt: skip
 
     @staticmethod
     def real_logits(logits: Signal) -> Tensor:
@@ -46,14 +120,14 @@ class Network(nn.Module):
     @property
     def exact(self) -> bool:
         """Whether a forward pass is the evaluation of a frozen network, by `exact`."""
-        rounded = torch.is_autocast_enabled(self.fc.weight.device.type)
-        still = not (self.training or torch.is_grad_enabled() or rounded)
-        return still and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
+        rounded = torch.is_autocast_enabled(self.device.type)
+        learning = self.training or torch.is_grad_enabled() or rounded
+        return not learning and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
 
-    def name_units(self) -> None:
-        """Tell every unit its name, for messages; at the end of a subclass's construction."""
-        for name, unit in self.units().items():
-            unit.name = name
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.fc.weight.device
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -67,8 +141,8 @@ class Network(nn.Module):
 
     def hidden(self) -> dict[str, HiddenConv2d]:
         """The convolutions with a codebook, by name, in order of execution."""
-        found = {n: unit for n, unit in self.units().items() if isinstance(unit, HiddenConv2d)}
-        return {name: found[name] for name in self.config.hidden_names()}
+        units = {n: unit for n, unit in self.units().items() if isinstance(unit, HiddenConv2d)}
+        return {name: units[name] for name in self.config.hidden_names()}
 
     def quantizer_parameters(self) -> Iterator[nn.Parameter]:
         """Learned thresholds, steps and scales: at a tenth of the learning rate, never decayed."""
@@ -99,6 +173,19 @@ class Network(nn.Module):
             if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
                 module.mode = mode
 
+    @contextmanager
+    def evaluating(self, mode: Mode | None = None) -> Iterator[None]:
+        """Evaluation, in ``mode`` if given, inside the block; afterwards as before it."""
+        training, before = self.training, self.mode
+        self.eval()
+        try:
+            if mode is not None:
+                self.set_mode(mode)
+            yield
+        finally:
+            self.set_mode(before)
+            self.train(training)
+
     def load_program(self, program: Program) -> None:
         """Take the integer layers of ``program``, and switch to integer mode."""
         units = self.units()
@@ -106,9 +193,8 @@ class Network(nn.Module):
         if sorted(names) != sorted(units):
             odd = sorted(set(names) ^ set(units))
             raise InputError(f"Program must have the network's layers, not differ in {odd[0]!r}")
-        device = self.fc.weight.device
         for name, unit in units.items():
-            unit.prepared = prepare(program, name, device)
+            unit.prepared = prepare(program, name, self.device)
         self.set_mode(Mode.INTEGER)
 
     def initialise_codebooks(self) -> None:
@@ -149,7 +235,7 @@ class Network(nn.Module):
         Its codebooks start anew from the weights (their sizes differ).
         """
         config = replace(self.config, weight_widths=tuple(sorted(widths.items())))
-        other = type(self)(config).to(self.fc.weight.device)
+        other = type(self)(config).to(self.device)
         state = {k: v for k, v in self.state_dict().items() if ".quantizer." not in k}
         kept = {k: v for k, v in other.state_dict().items() if ".quantizer." in k}
         other.load_state_dict({**state, **kept})
@@ -157,3 +243,10 @@ class Network(nn.Module):
         other.train(self.training)
         other.set_mode(self.mode)
         return other
+
+
+def residual(x: Signal, skip: Skip, channels: int) -> Signal:
+    """What a node of ``channels`` channels adds to its sums."""
+    if skip.stride == 1 and x.data.shape[1] == channels:
+        return x
+    return x._replace(data=read_skip(skip, x.data, channels))

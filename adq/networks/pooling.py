@@ -13,21 +13,20 @@ from .layers import Unit
 
 
 class MaxPool(Unit):
-    """Max pooling of a stream, 3 x 3 with stride 2: codes rise with values, so it acts on both."""
+    """Max pooling of a stream: codes rise with values, so it acts on both."""
 
-    KERNEL, STRIDE, PADDING = 3, 2, 1
-
-    def __init__(self, source: StreamQuantizer) -> None:
+    def __init__(self, source: StreamQuantizer, kernel: int, stride: int, padding: int) -> None:
         super().__init__()
         self._source = (source,)  # of another unit: in a tuple it is not a part of this one
+        self.window = kernel, stride, padding
 
     @property
-    def output(self) -> StreamQuantizer:
+    def stream(self) -> StreamQuantizer:
         """Quantizer of the stream, which pooling leaves as it is."""
         return self._source[0]
 
     def compute(self, x: Signal, skip: Signal | None) -> Signal:
-        return x._replace(data=max_pool(x.data, self.KERNEL, self.STRIDE, self.PADDING))
+        return x._replace(data=max_pool(x.data, *self.window))
 
     def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
         return self.compute(x, skip)
@@ -68,12 +67,10 @@ class GlobalPool(Unit):
         return Signal(RoundToStep.apply(values, step), step)
 
     def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
+        assert x.format is not None
         window = x.data[0, 0].numel()
         requant = constants.pool_requant(
             self.output, step=x.scale, source=x.format, window=window, name=self.name
         )
         acc = x.data.sum((2, 3), keepdim=True, dtype=torch.float64)
         return frozen.requantized(self.output, acc, requant)
-
-    def codes(self, signal: Signal) -> Tensor:
-        return signal.data.detach().long()

@@ -9,17 +9,17 @@ prefixes of wrappers (DataParallel, torch.compile, Lightning), and a classifier'
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...spec.errors import InputError
-from ..recipes.demands import cifar_weights, graph_weights
-from .graph import GraphConfig, GraphNetwork
+from ...spec.host.text import shown
+from ...spec.networks import IMAGENET, MOBILENET_STAGES
+from .config import IMAGENET_MEAN, IMAGENET_STD, CifarConfig, ImagenetConfig, NetworkConfig
 from .network import Network
-from .resnet import IMAGENET_MEAN, IMAGENET_STD, ResNet, ResNetConfig
-from .state_check import check_numbers, shown
-from .topologies import MOBILENET_STAGES, TOPOLOGIES
+from .state_check import check_numbers
 from .weights_file import read_tensors
 
 APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
@@ -103,16 +103,16 @@ def our_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def infer_graph(state: dict[str, Tensor]) -> dict[str, object] | None:
-    """Fields of the `GraphConfig` of an ImageNet network; None if the state is of another one."""
+def infer_imagenet(state: dict[str, Tensor]) -> dict[str, Any] | None:
+    """Fields of its `ImagenetConfig`; None if the state is not an ImageNet network's."""
     if any(state[n].dim() == 0 for n in ("conv1.weight", "fc.weight") if n in state):
         return None
-    for arch in TOPOLOGIES:
+    for arch in IMAGENET:
         width = len(state.get("conv1.weight", ()))
         if width < 4 or width % 4 or "fc.weight" not in state:
             return None
-        config = GraphConfig(arch=arch, width=width)
-        units = {node.name for node in config.nodes() if node.kind in ("input", "conv", "fc")}
+        config = ImagenetConfig(arch=arch, width=width)
+        units = {node.name for node in config.nodes() if node.weights}
         if {f"{name}.weight" for name in units} == {
             name for name, tensor in state.items() if name.endswith("weight") and ".bn." not in name
         }:
@@ -120,10 +120,10 @@ def infer_graph(state: dict[str, Tensor]) -> dict[str, object] | None:
     return None
 
 
-def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig | GraphConfig:
+def infer_config(state: dict[str, Tensor], **changes: Any) -> NetworkConfig:
     """Configuration that fits a state read by `read_state`; ``changes`` replace its fields."""
-    if (graph := infer_graph(state)) is not None:
-        return GraphConfig(**{**graph, **changes})
+    if (fields := infer_imagenet(state)) is not None:
+        return ImagenetConfig(**{**fields, **changes})
     found = [m for name in state if (m := re.match(r"layer(\d+)\.\d+\.", name))]
     blocks, stages = {m[0] for m in found}, sorted({int(m[1]) for m in found})
     firsts = [state.get(f"layer{s}.0.conv1.weight") for s in stages]
@@ -131,7 +131,7 @@ def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig | 
     if not blocks or "fc.weight" not in state or state["fc.weight"].dim() != 2 or not known:
         raise InputError("Weights must be those of a CIFAR ResNet (conv1, layerS.J.conv1, fc)")
     option_b = any(".downsample." in name for name in state)
-    inferred: dict[str, object] = {
+    inferred: dict[str, Any] = {
         "depth": 2 + 2 * len(blocks),
         "shortcut": "B" if option_b else "A",
         "widths": tuple(len(w) for w in firsts if w is not None),
@@ -139,16 +139,12 @@ def infer_config(state: dict[str, Tensor], **changes: object) -> ResNetConfig | 
         "mean": APOT_MEAN if option_b else IMAGENET_MEAN,
         "std": APOT_STD if option_b else IMAGENET_STD,
     }
-    return ResNetConfig(**{**inferred, **changes})
+    return CifarConfig(**{**inferred, **changes})
 
 
-def check_size(state: Mapping[str, Tensor], config: ResNetConfig | GraphConfig) -> None:
+def check_size(state: Mapping[str, Tensor], config: NetworkConfig) -> None:
     """Refuse a network with more weights than the file has, before it is made."""
-    channels = len(config.mean)
-    if isinstance(config, GraphConfig):
-        count = graph_weights(config.nodes(), channels)
-    else:
-        count = cifar_weights(config.widths, config.blocks, channels, config.classes)
+    count = sum(node.weights for node in config.nodes())
     stored = sum(tensor.numel() for tensor in state.values())
     if count > stored:
         raise InputError(f"Weights must be the {count} of the network they name, not {stored}")
@@ -164,9 +160,7 @@ def load_state(model: Network, state: dict[str, Tensor]) -> None:
     odd = sorted(needed ^ set(state))
     if odd:
         verb = "have" if odd[0] in needed else "not have"
-        depth = getattr(model.config, "depth", None)
-        network = f"depth {depth}" if depth else model.config.arch
-        raise InputError(f"Weights must {verb} a tensor {shown(odd[0])} for {network}")
+        raise InputError(f"Weights must {verb} a tensor {shown(odd[0])} for {model.config.title}")
     for name in sorted(needed):
         if own[name].shape != state[name].shape:
             raise InputError(
@@ -177,11 +171,11 @@ def load_state(model: Network, state: dict[str, Tensor]) -> None:
     model.initialise_codebooks()
 
 
-def load_pretrained(path: str | Path, **changes: object) -> Network:
+def load_pretrained(path: str | Path, **changes: Any) -> Network:
     """Float network of the file at ``path``; ``changes`` are fields of its configuration."""
     state = read_state(path)
     config = infer_config(state, **changes)
     check_size(state, config)
-    model = GraphNetwork(config) if isinstance(config, GraphConfig) else ResNet(config)
+    model = Network(config)
     load_state(model, state)
     return model.eval()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ...spec.errors import InputError
-from ...spec.host.text import printable
+from ...spec.host.text import shown
 
 
 def check_numbers(state: Mapping[str, Tensor], what: str) -> None:
@@ -56,11 +56,6 @@ def check_codebooks(state: Mapping[str, Tensor], level_width: int, what: str) ->
     for name, step in state.items():
         if re.search(r"\.quantizer\.(step|scale)$", name):
             _refuse_where(step <= 0, step, name, "positive", what)
-
-
-def shown(name: str) -> str:
-    """A tensor's name for a message."""
-    return printable(repr(name), 120)
 
 
 def _kind(tensor: Tensor) -> str:

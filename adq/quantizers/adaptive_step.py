@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..tensors import Signal
-from .low_bit import LowBitActivation
+from .low_bit import LearnedStep
 from .stream import MIN_STEP
 
 MIN_BETA = 1e-8
@@ -70,7 +70,7 @@ def adaptive_step(
     return _AdaptiveStep.apply(x, step, beta, top, grad_factor, by_base)
 
 
-class AdaptiveStepActivation(LowBitActivation):
+class AdaptiveStepActivation(LearnedStep):
     """ASQ's activation of a map with a known number of channels."""
 
     refusal = (
@@ -81,21 +81,11 @@ class AdaptiveStepActivation(LowBitActivation):
     def __init__(self, act_width: int, channels: int, *, by_base: bool = False) -> None:
         super().__init__(act_width)
         self.by_base = by_base
-        self.step = nn.Parameter(torch.tensor(1.0 / self.count))
         hidden = channels // 4 if channels >= MIN_CHANNELS else channels
         self.squeeze = nn.Linear(channels, hidden) if channels >= MIN_CHANNELS else None
         self.expand = nn.Linear(hidden, 1)
         nn.init.normal_(self.expand.weight, std=0.01)
         nn.init.ones_(self.expand.bias)  # beta starts near 1
-
-    @torch.no_grad()
-    def initialise(self, high: float) -> None:
-        self.step.fill_(max(high / self.count, MIN_STEP))
-
-    def initialise_from(self, values: Tensor, share: float) -> None:
-        """LSQ's start: ``2 * mean|x| / sqrt(p)``."""
-        mean = float(values.mean())
-        self.initialise((2 * mean if mean > 0 else 1.0) * self.count**0.5)
 
     def beta(self, x: Tensor) -> Tensor:
         """Factor (N,) of each sample of ``x`` (N, C, H, W), from its channel means."""

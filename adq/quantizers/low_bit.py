@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ..tensors import Mode, Signal
+from .stream import MIN_STEP
 
 
 def upper_quantile(values: Tensor, share: float) -> float:
@@ -81,3 +82,20 @@ class LowBitActivation(nn.Module, ABC):
     def grad_factor(self, x: Tensor) -> float:
         """LSQ's gradient scale 1/sqrt(N * Qp), N = features: the loss is a mean over the batch."""
         return (max(x[0].numel(), 1) * self.count) ** -0.5
+
+
+class LearnedStep(LowBitActivation):
+    """An activation with the learned step ``step`` of LSQ (docs/papers.md 5.1)."""
+
+    def __init__(self, act_width: int) -> None:
+        super().__init__(act_width)
+        self.step = nn.Parameter(torch.tensor(1.0 / self.count))
+
+    @torch.no_grad()
+    def initialise(self, high: float) -> None:
+        self.step.fill_(max(high / self.count, MIN_STEP))
+
+    def initialise_from(self, values: Tensor, share: float) -> None:
+        """LSQ's own start: ``2 * mean|x| / sqrt(Qp)``."""
+        mean = float(values.mean())
+        self.initialise((2 * mean if mean > 0 else 1.0) * self.count**0.5)

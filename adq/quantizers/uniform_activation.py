@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..tensors import Signal, as_rows
-from .low_bit import LowBitActivation
+from .low_bit import LearnedStep, LowBitActivation
 from .stream import MIN_STEP, quantize_stream
 from .uniform import RoundToStep
 
@@ -53,21 +53,8 @@ class UniformActivation(LowBitActivation):
         return (torch.arange(1, self.count + 1, dtype=torch.float64) - 0.5) * step
 
 
-class LsqActivation(UniformActivation):
+class LsqActivation(LearnedStep, UniformActivation):
     """LSQ: the step is learned, gradient scaled by 1/sqrt(N * Qp)."""
-
-    def __init__(self, act_width: int) -> None:
-        super().__init__(act_width)
-        self.step = nn.Parameter(torch.tensor(1.0 / self.count))
-
-    @torch.no_grad()
-    def initialise(self, high: float) -> None:
-        self.step.fill_(max(high / self.count, MIN_STEP))
-
-    def initialise_from(self, values: Tensor, share: float) -> None:
-        """LSQ's own start: ``2 * mean|x| / sqrt(Qp)``."""
-        mean = float(values.mean())
-        self.initialise((2 * mean if mean > 0 else 1.0) * self.count**0.5)
 
     def real_step(self) -> Tensor:
         return self.step.clamp(min=MIN_STEP)

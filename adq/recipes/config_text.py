@@ -6,8 +6,9 @@ from typing import Any, Literal, TypeVar, get_origin
 
 from ...spec.errors import InputError
 from ...spec.host.reading import exact_fields, near_key
+from ...spec.host.text import shown
 from .config import Recipe
-from .fields import convert, hints_of, is_group, shown
+from .fields import convert, hints_of, is_group
 
 T = TypeVar("T")
 MAX_VALUE = 1 << 20

@@ -4,12 +4,9 @@ Estimates from below of what cannot be avoided: a run that they refuse would not
 integers; torch is not needed.
 """
 
-from collections.abc import Iterable, Sequence
-
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
-from ...spec.program import INPUT
-from ..networks.topologies import Node, nodes
+from ...spec.networks import Nodes, cifar_resnet, imagenet
 from .config import CIFAR_RESNET, Recipe
 
 WEIGHT_COPIES = 4
@@ -18,49 +15,21 @@ MAP_BYTES = 8
 """Of each value of a map that training keeps: the value and its gradient."""
 
 
-def weight_count(recipe: Recipe) -> int:
-    """Weights of convolutions and classifier."""
+def nodes(recipe: Recipe) -> Nodes:
+    """The network of a recipe."""
     model = recipe.model
-    channels, size, _ = model.image
-    if model.arch != CIFAR_RESNET:
-        drawn = nodes(model.arch, image_size=size, width=model.width, classes=model.classes)
-        return graph_weights(drawn, channels)
-    widths = tuple(model.width << stage for stage in range(3))
-    return cifar_weights(widths, (model.depth - 2) // 6, channels, model.classes)
-
-
-def graph_weights(drawn: Iterable[Node], channels: int) -> int:
-    """The same of a list of nodes whose input has ``channels``."""
-    outs, total = {INPUT: channels}, 0
-    for node in drawn:
-        outs[node.name] = node.channels
-        if node.kind in ("input", "conv", "fc"):
-            window = 1 if node.kind == "fc" else node.kernel**2
-            total += node.channels * (outs[node.source] // node.groups) * window
-    return total
-
-
-def cifar_weights(widths: Sequence[int], blocks: int, channels: int, classes: int) -> int:
-    """The same of a CIFAR ResNet, but for the few of its projections."""
-    inner = sum(9 * w * w * (2 * blocks - 1) for w in widths)
-    between = sum(9 * a * b for a, b in zip([widths[0], *widths], widths, strict=False))
-    return 9 * channels * widths[0] + inner + between + widths[-1] * classes
-
-
-def map_count(recipe: Recipe) -> int:
-    """Values of all maps of one image."""
-    model = recipe.model
-    _, size, _ = model.image
-    if model.arch != CIFAR_RESNET:
-        drawn = nodes(model.arch, image_size=size, width=model.width, classes=model.classes)
-        return sum(node.channels * node.size**2 for node in drawn)
-    blocks = (model.depth - 2) // 6
-    return sum(3 * blocks * (model.width << s) * (size >> s) ** 2 for s in range(3))
+    ins, size, _ = model.image
+    if model.arch == CIFAR_RESNET:
+        return cifar_resnet(
+            blocks=(model.depth - 2) // 6, widths=(model.width, 2 * model.width, 4 * model.width),
+            projected=model.shortcut == "B", ins=ins, image_size=size, classes=model.classes,
+        )  # fmt: skip
+    return imagenet(model.arch, width=model.width, ins=ins, image_size=size, classes=model.classes)
 
 
 def demand_network(recipe: Recipe) -> None:
     """Refuse a network whose weights alone do not fit, before one of them is made."""
-    size = 4 * WEIGHT_COPIES * weight_count(recipe)
+    size = 4 * WEIGHT_COPIES * sum(node.weights for node in nodes(recipe))
     demand(size, f"Network (model.width={recipe.model.width}) to be trained")
 
 
@@ -70,18 +39,13 @@ def demand_steps(recipe: Recipe, images: int, ranks: int = 1) -> None:
     if train.device == "cpu":
         part = -(-min(train.batch_size, images) // (train.accumulate * ranks))
         what = f"Training step (train.batch_size={train.batch_size} in {train.accumulate} parts)"
-        demand(MAP_BYTES * part * map_count(recipe), what)
+        demand(MAP_BYTES * part * sum(node.channels * node.size**2 for node in nodes(recipe)), what)
 
 
 def smallest_map(recipe: Recipe) -> tuple[str, int]:
     """A convolution with the smallest maps, and their height."""
-    model = recipe.model
-    _, size, _ = model.image
-    if model.arch == CIFAR_RESNET:
-        return "layer3.0.conv1", size // 4
-    drawn = nodes(model.arch, image_size=size, width=model.width, classes=model.classes)
-    found = min((n for n in drawn if n.kind in ("input", "conv")), key=lambda n: n.size)
-    return found.name, found.size
+    smallest = min((node for node in nodes(recipe) if node.convolves), key=lambda node: node.size)
+    return smallest.name, smallest.size
 
 
 def check_last_batch(recipe: Recipe, images: int, ranks: int = 1) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeGuard, TypeVar
 
 from ...spec.errors import InputError
-from ...spec.host.text import printable
+from ...spec.host.text import shown
 
 T = TypeVar("T")
 MAX_WHOLE = (1 << 64) - 1
@@ -21,19 +21,6 @@ MAX_TEXT = 4096
 """Characters of a text, a path among them."""
 MAX_ENTRIES = 4096
 """Of a list or an object."""
-SHOWN = 120
-
-
-def shown(value: object) -> str:
-    """`value` for a message: one printable line of bounded length, for any whole number too."""
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"a whole number of {value.bit_length()} bits"
-    if isinstance(value, str):
-        value = value[: SHOWN + 1]
-    try:
-        return printable(repr(value), SHOWN)
-    except (ValueError, RecursionError):  # whole numbers of thousands of digits; deep nesting
-        return f"a {type(value).__name__} too large to show"
 
 
 def require(condition: bool, thing: str, requirement: str, value: object) -> None:

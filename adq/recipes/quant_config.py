@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .fields import check_types, require, require_count, shown
+from ...spec.host.text import shown
+from .fields import check_types, require, require_count
 
 WeightRule = Literal["adq", "post", "pot", "apot", "lsq", "n2uq"]
 ActivationRule = Literal["n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base"]

@@ -17,11 +17,11 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
+from ...spec.host.text import shown
 from ..networks.weights_file import read_tensors
 from ..recipes.config import Recipe
 from ..recipes.config_text import from_dict, to_dict
-from ..recipes.fields import shown
 
 FORMAT = "adqhw-checkpoint"
 VERSION = 1
@@ -69,8 +69,7 @@ def save(checkpoint: Checkpoint, path: str | Path) -> None:
     }
     header["digest"] = _file_digest(header, tensors)
     text = json.dumps(header, sort_keys=True)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save_safetensors(tensors, metadata={FORMAT: text}))
+    write_file(path, save_safetensors(tensors, metadata={FORMAT: text}))
 
 
 def load(path: str | Path) -> Checkpoint:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path, room_for
+from ...spec.host.files import atomic_path, room_for, write_file
 
 Existing = Literal["refuse", "resume", "replace"]
 """What to do with a checkpoint that is already there."""
@@ -61,8 +61,7 @@ class RunFolder:
         """Check that the folder takes files; keep an earlier run in it unless told otherwise."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with atomic_path(self.path / ".probe") as probe:
-                probe.write_bytes(b"probe")
+            write_file(self.path / ".probe", b"probe")
             (self.path / ".probe").unlink()
         except OSError as error:
             raise InputError(

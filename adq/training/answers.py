@@ -6,7 +6,6 @@ its logits and of all they depend on; one that does not fit is told and written 
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.digests import json_digest
+from ...spec.host.files import write_file
 from ..data.dataset import Dataset
 from ..data.image_files import ImageFiles
 from ..networks.weights_file import read_tensors
@@ -88,9 +88,8 @@ class Answers:
 
     def _write(self, path: Path, logits: Tensor) -> None:
         logits = logits.contiguous()
-        with atomic_path(path) as temporary:
-            metadata = {DIGEST: self._digest(logits)}
-            temporary.write_bytes(save({NAME: logits}, metadata=metadata))
+        metadata = {DIGEST: self._digest(logits)}
+        write_file(path, save({NAME: logits}, metadata=metadata))
 
     def _digest(self, logits: Tensor) -> str:
         text = f"{self.key} {self.epoch} {tensors_digest({NAME: logits})}"
@@ -107,7 +106,7 @@ def _key(teacher: Teacher, recipe: Recipe, training: Dataset) -> str:
         "images": _images_digest(training),
         **{k: getattr(train, k) for k in ("batch_size", "seed", "threads", "device", "amp")},
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_digest(parts)
 
 
 def _images_digest(data: Dataset) -> str:

@@ -1,7 +1,6 @@
 """Data-driven start of quantization: activation ranges, stream steps, batch norm statistics."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +39,7 @@ def calibrate(
     quantizers = [m for m in model.modules() if isinstance(m, LowBitActivation | StreamQuantizer)]
     hooks = [m.register_forward_pre_hook(observe) for m in quantizers]
     try:
-        with _evaluating(model), _in_mode(model, Mode.FLOAT):
+        with model.evaluating(Mode.FLOAT):
             for images in batches:
                 model(images)
     finally:
@@ -67,7 +66,7 @@ def recalibrate_batch_norm(model: Network, batches: Iterable[Tensor]) -> None:
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     momenta = [m.momentum for m in norms]
     count = 0
-    with _evaluating(model):
+    with model.evaluating():
         for norm in norms:
             norm.train()
         for images in batches:
@@ -95,23 +94,3 @@ def start_fakequant(
         correct()
     model.set_mode(Mode.FAKEQUANT)
     recalibrate_batch_norm(model, batches)
-
-
-@contextmanager
-def _in_mode(model: Network, mode: Mode) -> Iterator[None]:
-    before = model.mode
-    model.set_mode(mode)
-    try:
-        yield
-    finally:
-        model.set_mode(before)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -55,16 +55,9 @@ def model_runner(model: "Network", mode: str) -> Runner:
     from ..tensors import Mode, NotANumberError
 
     def run(images: NDArray[np.uint8]) -> NDArray[Any]:
-        was_training, was_mode = model.training, model.mode
-        model.eval()
-        model.set_mode(Mode(mode))
-        try:
-            with torch.inference_mode():
-                device = next(model.parameters()).device
-                logits = model(torch.from_numpy(images).to(device)).cpu().numpy()
-        finally:
-            model.set_mode(was_mode)
-            model.train(was_training)
+        with model.evaluating(Mode(mode)), torch.inference_mode():
+            device = next(model.parameters()).device
+            logits = model(torch.from_numpy(images).to(device)).cpu().numpy()
         if not np.isfinite(logits).all():
             raise NotANumberError("Logits must be finite, not NaN or infinite")
         return logits

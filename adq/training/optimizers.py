@@ -1,13 +1,13 @@
 """The optimizers of a recipe, and their state by the names of the parameters."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 
 from ..networks.network import Network
 from ..recipes.config import OptimConfig
-from . import preparation
 
 MOMENTUM = "momentum_buffer"
 ADAM = ("step", "exp_avg", "exp_avg_sq")
@@ -15,20 +15,25 @@ ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.Optimizer:
     """Three parameter groups: decayed weights, the rest, and quantizers at a lower rate."""
-    kinds = preparation.parameter_groups(model)
-    factors = {"weight": 1.0, "plain": 1.0, "quantizer": config.quantizer_lr_factor}
+    rules = (
+        (model.weight_parameters(), config.weight_decay, 1.0),
+        (model.scale_parameters(), 0.0, 1.0),
+        (model.quantizer_parameters(), 0.0, config.quantizer_lr_factor),
+    )
     groups = [
-        {
-            "params": kinds[kind],
-            "weight_decay": config.weight_decay if kind == "weight" else 0.0,
-            "factor": factor,
-        }
-        for kind, factor in factors.items()
+        {"params": list(parameters), "weight_decay": decay, "factor": factor}
+        for parameters, decay, factor in rules
     ]
-    if config.kind == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-    kind = torch.optim.Adam if config.kind == "adam" else torch.optim.AdamW
-    return kind(groups, lr=config.lr, betas=(config.momentum, config.beta2))
+    decays = (config.momentum, config.beta2)
+    match config.kind:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+        case "adam":
+            return torch.optim.Adam(groups, lr=config.lr, betas=decays)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=config.lr, betas=decays)
+        case unknown:
+            assert_never(unknown)
 
 
 def momentum(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
@@ -15,9 +15,8 @@ from ..allocation.report import Report, choose, has_budget
 from ..data.augment import training_batch
 from ..data.dataset import Dataset
 from ..networks import pretrained
-from ..networks.graph import GraphConfig, GraphNetwork
+from ..networks.config import CifarConfig, ImagenetConfig, NetworkConfig
 from ..networks.network import Network
-from ..networks.resnet import ResNet, ResNetConfig
 from ..networks.state_check import check_codebooks, check_numbers, check_shapes
 from ..networks.weights_file import read_metadata, read_tensors
 from ..quantizers.codebook import CodebookConfig
@@ -72,14 +71,13 @@ def build(recipe: Recipe) -> Network:
         "weight_widths": tuple(sorted(quant.widths.items())),
         "method": build_method(recipe),
     }
-    network: Network
+    config: NetworkConfig
     if model.arch == CIFAR_RESNET:
         widths = (model.width, 2 * model.width, 4 * model.width)
-        network = ResNet(
-            ResNetConfig(depth=model.depth, shortcut=model.shortcut, widths=widths, **shared)
-        )
+        config = CifarConfig(depth=model.depth, shortcut=model.shortcut, widths=widths, **shared)
     else:
-        network = GraphNetwork(GraphConfig(arch=model.arch, width=model.width, **shared))
+        config = ImagenetConfig(arch=model.arch, width=model.width, **shared)
+    network = Network(config)
     network.set_mode(Mode(quant.mode))
     return network
 
@@ -216,15 +214,6 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
 def refresh_batch_norm(model: Network, recipe: Recipe, training: Dataset) -> None:
     """Recompute batch-norm statistics with the final weights and frozen codebooks."""
     calibrate.recalibrate_batch_norm(model, calibration_batches(recipe, training))
-
-
-def parameter_groups(model: Network) -> dict[str, list[nn.Parameter]]:
-    """Return weights (decayed), the parameters of batch norms and bias, and quantizers."""
-    return {
-        "weight": list(model.weight_parameters()),
-        "plain": list(model.scale_parameters()),
-        "quantizer": list(model.quantizer_parameters()),
-    }
 
 
 def check_same_run(wanted: Recipe, stored: Recipe, folder: str) -> None:

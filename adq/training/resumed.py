@@ -6,10 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ...spec.host.text import shown
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
-from ..networks.state_check import shown as shown_name
-from ..recipes.fields import shown
 from ..runs.checkpoint import Checkpoint
 from .average import averaged_names
 from .optimizers import ADAM
@@ -25,11 +24,11 @@ def check_buffers(state: Checkpoint, model: Network, what: str) -> None:
         if kind == "average":
             averages[parameter] = tensor
         elif kind not in ADAM or parameter not in own:
-            raise InputError(f"{what} must not have a tensor {shown_name(f'extra.{name}')}")
+            raise InputError(f"{what} must not have a tensor {shown(f'extra.{name}')}")
         elif kind == "step":
             good = tensor.is_floating_point() and tensor.numel() == 1 and bool(tensor >= 0)
             if not good:
-                raise InputError(f"{what} tensor {shown_name(f'extra.{name}')} must be a count")
+                raise InputError(f"{what} tensor {shown(f'extra.{name}')} must be a count")
         else:
             _check({parameter: tensor}, own, f"{what} {kind}")
     if state.recipe.optim.average:
@@ -37,7 +36,7 @@ def check_buffers(state: Checkpoint, model: Network, what: str) -> None:
         averaged = {name: whole[name] for name in averaged_names(model)}
         missing = sorted(set(averaged) - set(averages))
         if missing:
-            raise InputError(f"{what} must have an average of {shown_name(missing[0])}")
+            raise InputError(f"{what} must have an average of {shown(missing[0])}")
         _check(averages, averaged, f"{what} average")
         check_numbers(averages, f"{what} average")
 
@@ -45,10 +44,10 @@ def check_buffers(state: Checkpoint, model: Network, what: str) -> None:
 def _check(found: dict[str, Tensor], own: dict[str, Tensor], what: str) -> None:
     for name, tensor in found.items():
         if name not in own:
-            raise InputError(f"{what} must be of a parameter, not of {shown_name(name)}")
+            raise InputError(f"{what} must be of a parameter, not of {shown(name)}")
         if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
             raise InputError(
-                f"{what} of {shown_name(name)} must be {own[name].dtype} "
+                f"{what} of {shown(name)} must be {own[name].dtype} "
                 f"{tuple(own[name].shape)}, not {tensor.dtype} {tuple(tensor.shape)}"
             )
 

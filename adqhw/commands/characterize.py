@@ -15,7 +15,6 @@ from ..spec.program_file import load
 
 if TYPE_CHECKING:
     from ..gates.model.characterize import Plan
-    from ..spec.program import Program
 
 BUILD = Path("runs/build")
 MICROS = f"{DEFAULT},{BASELINE}"
@@ -46,21 +45,21 @@ def command(
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Fit energy and area of the lane array to its gates; say the errors where it was not fitted.
+    """Fit energy and area of the lane array to its gates; report the errors on other data.
 
-    Small arrays play every other layer of the first image at gate level, and non-negative least
-    squares gives what a cycle and a toggled bit cost. Whole layers between, of the second image, on
-    a larger array test it. The file keeps numbers and their source, nothing of the library.
-    Needs yosys (pip install -r requirements-synth.txt).
+    Small arrays are simulated at gate level on every other layer of the first image, and
+    non-negative least squares gives the cost of a cycle and of a toggled bit. The remaining layers,
+    whole, of the second image, on a larger array test it. The file keeps numbers and their source,
+    nothing of the library. Needs yosys (pip install -r requirements-synth.txt).
 
     Example: adqhw characterize program.safetensors --data DIR --liberty cells.lib.gz -o out.toml
     """
     if not liberty.is_file():
         raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
-    import scipy.optimize  # noqa: F401  # said to be absent before hours of work, not behind them
+    import scipy.optimize  # noqa: F401  # reported as absent before hours of work, not after them
 
     from ..gates.model import characterization_file
-    from ..gates.model.characterize import Plan, characterize
+    from ..gates.model.characterize import Plan, characterize, characterize_outputs
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.program.fit import covering
     from ..spec import golden
@@ -92,39 +91,20 @@ def command(
         "adqhw": VERSION,
         "yosys": versions([YOSYS])[YOSYS],
     }
+    entries = []
+    for name in () if output_stage else micros:
+        entries.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
+        characterization_file.save(characterization_file.record(entries, plan, provenance), out)
     if output_stage:
-        content = _outputs(loaded, others, tensors, liberty, plan, build, provenance, out)
-        emit(content) if as_json else _show_outputs(content, out)
-        return
-    found = []
-    for name in micros:
-        found.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
-        content = characterization_file.record(found, plan, provenance)
-        characterization_file.save(content, out)
+        entries = characterize_outputs(loaded, others, tensors, liberty, plan, build, _tick)
+    content = characterization_file.record(entries, plan, provenance)
+    characterization_file.save(content, out)
     if as_json:
         emit(content)
+    elif output_stage:
+        _show_outputs(content, out)
     else:
         _show(content, plan, out)
-
-
-def _outputs(
-    program: "Program",
-    others: "list[Program]",
-    tensors: dict[str, Any],
-    liberty: Path,
-    plan: "Plan",
-    build: Path,
-    provenance: dict[str, Any],
-    out: Path,
-) -> dict[str, Any]:
-    from ..gates.model.characterization_file import save
-    from ..gates.model.output_characterize import characterize_outputs
-    from ..gates.model.output_file import record_units
-
-    found = characterize_outputs(program, others, tensors, liberty, plan, build, _tick)
-    content = record_units(found, plan, provenance)
-    save(content, out)
-    return content
 
 
 def _show_outputs(content: dict[str, Any], out: Path) -> None:

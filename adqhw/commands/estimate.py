@@ -55,8 +55,8 @@ def command(
 
     The energy is counted events times a technology table, not a measurement: no wires, clock tree
     or leakage. Without images it assumes that no activation is 0, and says so. A SCALE-Sim topology
-    (.csv) has no weights either: what is assumed of them is said too; --dataflow gives the cycles
-    of SCALE-Sim's systolic array instead.
+    (.csv) has no weights either: the assumptions are listed; --dataflow gives the cycles of
+    SCALE-Sim's systolic array instead.
 
     Example: adqhw estimate program.safetensors --rows 16 --cols 16 --data ~/cifar10
     """
@@ -96,11 +96,11 @@ TAKEN = {
     "a topology (.csv) on the lane array": EVERYWHERE | LANES | {"--weight-bits", "--act-bits"},
     "a topology (.csv) with --dataflow": EVERYWHERE | {"--dataflow"},
 }
-"""Options by what is estimated; all others are refused there, because nothing would follow."""
+"""Options by what is estimated; all others are refused there, because they would have no effect."""
 
 
 def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
-    """Refuse the first given option that means nothing for what is estimated."""
+    """Refuse the first given option that does not apply to what is estimated."""
     program, lanes, systolic = TAKEN
     mode = program
     if of_topology:

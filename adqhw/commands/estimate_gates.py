@@ -10,9 +10,9 @@ from ..spec.errors import InputError
 from ..spec.program import Program
 
 if TYPE_CHECKING:
+    from ..cost.estimate.model import Timings
     from ..cost.technology.technology import Band
-    from ..gates.model.estimate import ArrayEstimate
-    from ..gates.model.output_estimate import OutputEstimate
+    from ..gates.model.estimate import ArrayEstimate, OutputEstimate
     from ..rtl.arch.arch import Arch
     from ..spec.formats import IntArray
 
@@ -20,12 +20,19 @@ GATE_IMAGES = 2
 
 
 def gates_of(
-    program: Program, array: "Arch", paths: list[Path], images: "IntArray | None"
+    program: Program,
+    array: "Arch",
+    paths: list[Path],
+    images: "IntArray | None",
+    timings: "Timings",
 ) -> "tuple[ArrayEstimate, OutputEstimate | None]":
-    """Lane array and output stage by the characterizations at `paths`, on the first images."""
-    from ..gates.model import estimate as gate_estimate
+    """Lane array and output stage by the characterizations at `paths`, on the first images.
+
+    timings: of `array`.
+    """
+    from ..gates.model.estimate import array_estimate, fitting, output_estimate
     from ..gates.model.library import read_all
-    from ..gates.model.output_estimate import output_estimate
+    from ..gates.model.toggles import golden_tensors, layer_toggles
     from ..rtl.program.demands import check_program
 
     if images is None:
@@ -34,22 +41,23 @@ def gates_of(
     if len(libraries) > 1:
         raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
     (library,) = libraries.values()
-    wide, fit = gate_estimate.fitting(array, library.arrays)
+    wide, fit = fitting(array, library.arrays)
     try:
         check_program(wide, program)
     except InputError as error:
         raise InputError(
             f"Characterized lanes must be wide enough for the program: {error}"
         ) from error
-    tensors = gate_estimate.golden_tensors(program, images[:GATE_IMAGES])
-    toggles = gate_estimate.layer_toggles(program, wide, tensors)
-    lanes = gate_estimate.array_estimate(program, wide, fit, toggles, asked=array)
-    behind = output_estimate(program, array, library.units, tensors) if library.units else None
-    return lanes, behind
+    tensors = golden_tensors(program, images[:GATE_IMAGES])
+    toggles = layer_toggles(program, wide, tensors)
+    lanes = array_estimate(program, wide, fit, toggles, asked=array)
+    if not library.units:
+        return lanes, None
+    return lanes, output_estimate(program, array, library.units, tensors, timings=timings)
 
 
 def gate_warnings(lanes: "ArrayEstimate", behind: "OutputEstimate | None") -> list[str]:
-    """What the gate figures are of instead of what was asked, and where they have no bar."""
+    """Differences between the characterized array and the requested one; figures without a bar."""
     found = [_substituted("lanes", lanes.substituted)]
     if behind is not None:
         found.append(_substituted("output units", behind.substituted))

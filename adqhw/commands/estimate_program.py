@@ -40,6 +40,7 @@ class Request:
 def run(request: Request, *, as_json: bool) -> None:
     from ..cost.estimate.buildable import area_warnings
     from ..cost.estimate.estimate import estimate, measure, uniform_baseline
+    from ..cost.estimate.model import timings_of
     from ..cost.events.traffic import Options
     from ..cost.technology import technology
     from .estimate import show_warnings
@@ -50,9 +51,10 @@ def run(request: Request, *, as_json: bool) -> None:
     loaded = load(request.path)
     array = choose_arch(loaded, request.arch, request.rows, request.cols, request.micro)
     images = images_or_none(loaded, request)
-    by_gates = gates_of(loaded, array, request.gates, images) if request.gates else None
+    timings = timings_of(array, loaded)
+    by_gates = gates_of(loaded, array, request.gates, images, timings) if request.gates else None
     activity = measure(loaded, images)
-    result = estimate(loaded, array, table, activity=activity, options=options)
+    result = estimate(loaded, array, table, activity=activity, options=options, timings=timings)
     against = to_uniform(result, uniform_baseline(result, loaded, activity=activity))
     warnings = area_warnings(result) + (gate_warnings(*by_gates) if by_gates else [])
     gates = {"gates": by_gates[0].to_dict()} if by_gates else {}
@@ -72,7 +74,7 @@ def run(request: Request, *, as_json: bool) -> None:
 def costs_record(
     result: "Estimate", against: dict[str, Any], bandwidth: float | None, warnings: list[str]
 ) -> dict[str, Any]:
-    """What programs and topologies have in common, for JSON."""
+    """The fields common to programs and topologies, for JSON."""
     from .estimate import roof_record
 
     return {
@@ -86,7 +88,7 @@ def costs_record(
 def show_costs(
     path: Path, result: "Estimate", against: dict[str, Any], bandwidth: float | None
 ) -> None:
-    """The same for people, but for the warnings, which come last."""
+    """The same for people, without the warnings, which come last."""
     from .estimate import show_estimate, show_roof
 
     show_estimate(path, result, against)
@@ -94,7 +96,7 @@ def show_costs(
 
 
 def to_uniform(result: "Estimate", baseline: "Estimate") -> dict[str, Any]:
-    """Energy as a multiple of the baseline's, in all and by split."""
+    """Energy as a multiple of the baseline's, total and by part."""
     from ..cost.estimate.energy import ratio
     from ..cost.events.events import SPLITS
 

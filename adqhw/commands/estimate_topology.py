@@ -1,4 +1,4 @@
-"""`adqhw estimate TOPOLOGY.csv`: a network of which only sizes are known."""
+"""`adqhw estimate TOPOLOGY.csv`: a network given by its layers' sizes."""
 
 import time
 from dataclasses import dataclass
@@ -41,8 +41,9 @@ def lanes(request: Request, *, as_json: bool) -> None:
     from ..cost.estimate.estimate import estimate, uniform_baseline
     from ..cost.events.traffic import Options
     from ..cost.technology import technology
-    from ..cost.topologies.bare import Assumptions, bare_program
+    from ..cost.topologies.assumed import Assumptions, assumed_network
     from ..cost.topologies.topology import load_topology
+    from ..rtl.program.fit import narrowest_lanes
     from .estimate import show_warnings
 
     start = time.perf_counter()
@@ -50,12 +51,12 @@ def lanes(request: Request, *, as_json: bool) -> None:
     assumed = Assumptions(**{k: v for k, v in given.items() if v is not None})
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
     table = technology.load(request.tech)
-    program = bare_program(load_topology(request.path), assumed)
+    network = assumed_network(load_topology(request.path), assumed)
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
     micro = DEFAULT if request.micro is None else request.micro
-    arch = program.arch(rows, cols, micro)
-    result = estimate(program, arch, table, options=options, statistics=assumed.text)
-    against = to_uniform(result, uniform_baseline(result, program, statistics=assumed.text))
+    arch = narrowest_lanes(network, rows=rows, cols=cols, micro=micro)
+    result = estimate(network, arch, table, options=options, statistics=assumed.text)
+    against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))
     warnings = area_warnings(result)
     if as_json:
         record = costs_record(result, against, request.bandwidth, warnings)

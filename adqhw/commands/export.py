@@ -41,7 +41,7 @@ def command(
         from ..adq.runs import checkpoint as checkpoints
     state = checkpoints.load(checkpoint)
     model = trained_model(state, checkpoint)
-    with atomic_path(out) as temporary:  # made first: an unwritable output is no last surprise
+    with atomic_path(out) as temporary:  # first: refuses an unwritable output
         program, comparison = exported(model, state, data, images)
         save(program, temporary)
     record = _record(program, comparison, out)

@@ -1,4 +1,4 @@
-"""`adqhw inspect`: what a program holds."""
+"""`adqhw inspect`: contents of a program."""
 
 from pathlib import Path
 from typing import Annotated, Any

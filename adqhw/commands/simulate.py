@@ -1,4 +1,4 @@
-"""`adqhw simulate`: run a program on images and keep what it computes."""
+"""`adqhw simulate`: run a program on images and write logits and codes."""
 
 import zipfile
 from pathlib import Path
@@ -50,6 +50,7 @@ def command(
     if out is not None:
         with atomic_path(out) as temporary:
             write_npz(temporary, result)
+    entries = [LOGITS, *map(entry, result.tensors)]
     record = {
         "program": str(program),
         "engine": engine,
@@ -57,14 +58,14 @@ def command(
         "logits_sha256": logits_sha256(result.logits),
         "tensors": {name: list(codes.shape) for name, codes in result.tensors.items()},
         "out": None if out is None else str(out),
-        "entries": [LOGITS, *map(entry, result.tensors)],
+        "entries": entries,
     }
     if as_json:
         emit(record)
         return
     say(f"{record['images']} images, logits {record['logits_sha256']}")
     if out is not None:
-        say(f"wrote {out}: {', '.join(record['entries'])}")
+        say(f"wrote {out}: {', '.join(entries)}")
 
 
 def entry(layer: str) -> str:

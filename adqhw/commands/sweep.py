@@ -100,10 +100,11 @@ def command(
         if not swept.designs:
             raise InputError(next(iter(swept.refused.values())))
         files = (write_report if report else write_tables)(out, swept.designs)
+    warnings = all_area_warnings(_named(swept))
     record = {
         "rows": [design.row() for design in swept.designs],
         "refused": swept.refused,
-        "warnings": all_area_warnings(_named(swept)),
+        "warnings": warnings,
         "computed": swept.computed,
         "reused": swept.reused,
         "files": [str(path) for path in files],
@@ -113,13 +114,13 @@ def command(
         emit(record)
         return
     _show(swept)
-    for text in record["warnings"]:
+    for text in warnings:
         say(f"warning: {text}")
     say(f"wrote {', '.join(str(path) for path in files)}")
 
 
 def _refuse_topologies(paths: Sequence[Path]) -> None:
-    """A topology has no accuracy to set against its energy: another command costs it."""
+    """A topology has no accuracy: `adqhw estimate` costs it."""
     for path in paths:
         if path.suffix.lower() == ".csv":
             raise InputError(
@@ -130,7 +131,7 @@ def _refuse_topologies(paths: Sequence[Path]) -> None:
 
 def _candidate(name: str, program: Program, data: Path | None, limit: int | None) -> Candidate:
     if bundled(program):
-        data = None  # the folder is for the others of the same sweep
+        data = None  # the folder is for other programs of the same sweep
     images = None
     if data is not None or bundled(program):
         images = read_images(program, data=data, limit=limit)
@@ -149,7 +150,7 @@ def _measure(
 
 
 def _progress(title: str, total: int) -> "AbstractContextManager[Callable[[int], None]]":
-    """A bar with remaining time, of what is missing only; none where nothing is."""
+    """A bar with remaining time for the missing points; none where all are present."""
     return progress(title, total) if total else nullcontext(lambda count: None)
 
 

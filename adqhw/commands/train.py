@@ -105,7 +105,7 @@ def command(
         with people.status("cost of every width of every layer"):
             chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
     result = _train(chosen, sources, folder, resume)
-    if not result:  # under torchrun the first process tells
+    if not result:  # under torchrun the first process reports
         return
     if as_json:
         emit(result)
@@ -186,7 +186,7 @@ class ShownTraining:
         self.task: TaskID | None = None
 
     def stage(self, text: str) -> None:
-        """Show what is being done outside the loop."""
+        """Show the work outside the loop."""
         self._show(description=text)
 
     def note(self, text: str) -> None:
@@ -212,7 +212,7 @@ class ShownTraining:
         self._show(description=text, completed=done, total=total, loss="")
 
     def _show(self, **fields: Any) -> None:
-        if self.task is None:  # made late: input refused at the start leaves no empty bar
+        if self.task is None:  # here: input refused at the start leaves no empty bar
             self.task = self.bar.add_task("", total=None, loss="")
         self.bar.update(self.task, **fields)
 

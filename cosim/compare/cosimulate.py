@@ -28,7 +28,7 @@ from .reproducer import Failure, write_reproducer
 FAILURES = Path("runs/failures")
 Tensors = dict[str, npt.NDArray[Any]]
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, steps done and steps in all."""
+"""Called with the name of the work, steps done and steps in total."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class LayerCosim:
 
 @dataclass(frozen=True, kw_only=True)
 class CosimReport:
-    """Every co-simulated layer, and what was left out."""
+    """Every co-simulated layer, and the layers left out."""
 
     layers: list[LayerCosim]
     skipped: list[str]
@@ -137,12 +137,8 @@ def cosimulate(
     """
     found = find_simulator(simulator)
     check_program(arch, program)
-    batch = check_images(program, images)
-    if not len(batch):
-        raise InputError("Co-simulation must have at least one image, not 0")
     names, skipped = _chosen(program, layers)
-    progress("golden", 0, 1)
-    tensors = {INPUT: batch, **reference(program, batch, keep="all").tensors}
+    tensors = reference_tensors(program, images, reference, progress)
     jobs = _jobs(arch, program, names, tensors)
     progress("build", 0, 1)
     made = build(arch, found, Capacity.holding([job.stream for job in jobs]), Path(build_dir))
@@ -162,12 +158,23 @@ def cosimulate(
     return CosimReport(
         layers=[_compare(case, name, jobs, recordings, Path(failures)) for name in names],
         skipped=skipped,
-        images=len(batch),
+        images=len(tensors[INPUT]),
         arch=arch,
         simulator=f"{found.name} {found.version}",
         build_seconds=made.seconds,
         simulation_seconds=seconds,
     )
+
+
+def reference_tensors(
+    program: Program, images: IntArray, reference: Engine, progress: Progress
+) -> Tensors:
+    """Codes of every tensor, the images among them, by the engine that is compared with."""
+    batch = check_images(program, images)
+    if not len(batch):
+        raise InputError("Co-simulation must have at least one image, not 0")
+    progress("golden", 0, 1)
+    return {INPUT: batch, **reference(program, batch, keep="all").tensors}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,7 +186,7 @@ class _Case:
 
 
 def _chosen(program: Program, layers: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Layers to run and layers left out; a layer asked for by name is never left out silently."""
+    """Layers to run and layers left out; a layer requested by name is never left out silently."""
     if layers is not None:
         if not layers:
             raise InputError("Co-simulation must have at least one layer, not none")

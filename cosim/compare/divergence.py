@@ -18,7 +18,7 @@ from ..network.trace import LayerTrace
 from ..simulators.toolchain import find_simulator
 
 WINDOW = 32
-"""Cycles before and after a divergence that are worth looking at in a wave."""
+"""Cycles before and after a divergence in a wave."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,15 +9,14 @@ from ...rtl.arch.arch import Arch
 from ...rtl.program.fit import check_storage
 from ...rtl.timing.network_cycles import TensorCycles, network_cycles
 from ...spec import golden
-from ...spec.engines import Engine, check_images
-from ...spec.errors import InputError
+from ...spec.engines import Engine
 from ...spec.formats import IntArray
 from ...spec.program import INPUT, Program
 from ..emitted.emitted import Emitted
 from ..network.network import Case, run_network
 from ..network.trace import LayerTrace
 from ..simulators.toolchain import find_simulator
-from .cosimulate import FAILURES, CosimReport, LayerCosim, Progress, Tensors
+from .cosimulate import FAILURES, CosimReport, LayerCosim, Progress, Tensors, reference_tensors
 from .reproducer import Failure, write_network_reproducer
 
 
@@ -37,15 +36,12 @@ def cosimulate_network(
 
     Every layer reads what the layer before wrote, so the first differing layer is the one at
     fault; its first differing code is recorded in a folder below `failures` that reruns it.
-    emitted: run this Verilog and this memory image instead of making them; `arch` is its own.
+    emitted: run this Verilog and this memory image instead of making them; `arch` is theirs.
     """
     found = find_simulator(simulator)
-    batch = check_images(program, images)
-    if not len(batch):
-        raise InputError("Co-simulation must have at least one image, not 0")
     plan = check_storage(arch, program)
-    progress("golden", 0, 1)
-    tensors = {INPUT: batch, **reference(program, batch, keep="all").tensors}
+    tensors = reference_tensors(program, images, reference, progress)
+    batch = tensors[INPUT]
     progress("build", 0, 1)
     made = run_network(
         [replace(network_case(program, batch, emitted), plan=plan)],
@@ -95,7 +91,7 @@ def compare_layers(
 def _compare(
     model: TensorCycles, expected: IntArray, traces: list[LayerTrace], simulator: str
 ) -> LayerCosim:
-    """A code that differs, or that never came, is a mismatch."""
+    """A code that differs or is absent is a mismatch."""
     failure, mismatches = None, 0
     for image, trace in enumerate(traces):
         want = np.asarray(expected[image], dtype=np.int64)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.verilog import emit_verilog
-from ...spec.host.files import atomic_path
+from ...spec.host.files import atomic_path, write_file
 from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ...spec.program_file import save
@@ -23,7 +23,7 @@ Codes = npt.NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """The first differing code of a layer: where, when, and both values."""
+    """The first differing code of a layer: index, cycle, and both values."""
 
     layer: str
     image: int
@@ -57,7 +57,7 @@ def write_reproducer(
 ) -> Failure:
     """Write `failures`/<digest>/ and return the failure with its folder filled in.
 
-    The digest is of the layer, the Arch and the input, so that the same failure does not pile up.
+    The digest is of the layer, the Arch and the input: the same failure is written once.
     """
     layer = program.layer(failure.layer)
     read = [layer.input]
@@ -75,13 +75,9 @@ def write_reproducer(
     save(program, folder / "program.safetensors")
     emit_verilog(arch, folder / "verilog", program)
     with atomic_path(folder / "case.npz") as temporary:
-        np.savez_compressed(
-            temporary,
-            **{f"input/{name}": array for name, array in inputs.items()},
-            expected=expected,
-            actual=actual,
-        )
-    _text(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
+        arrays: dict[str, Any] = {f"input/{name}": array for name, array in inputs.items()}
+        np.savez_compressed(temporary, **arrays, expected=expected, actual=actual)
+    write_file(folder / "case.json", json.dumps(failure.to_dict(), indent=2) + "\n")
     _rerun_script(folder)
     return failure
 
@@ -100,7 +96,7 @@ def write_network_reproducer(
         ("case.json", failure.to_dict() | {"network": True}),
         ("arch.json", arch.to_dict()),
     ):
-        _text(folder / name, json.dumps(content, indent=2) + "\n")
+        write_file(folder / name, json.dumps(content, indent=2) + "\n")
     with atomic_path(folder / "case.npz") as temporary:
         np.savez_compressed(temporary, images=image)
     _rerun_script(folder)
@@ -114,10 +110,5 @@ def _rerun_script(folder: Path) -> None:
         "#!/bin/sh\n# Runs it again and prints the codes that differ.\n"
         f'exec {shlex.join(command)} "$(dirname "$0")"\n'
     )
-    _text(folder / "rerun.sh", script)
+    write_file(folder / "rerun.sh", script)
     (folder / "rerun.sh").chmod(0o755)
-
-
-def _text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

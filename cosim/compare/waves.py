@@ -1,6 +1,6 @@
 """Waves of a window of an image's cycles, from a traced build of the accelerator.
 
-cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main plays the image instead.
+cocotb 2.1 compiles its own main without Verilator's tracing: a C++ main runs the image instead.
 """
 
 import shutil
@@ -13,9 +13,9 @@ from ...spec.errors import InputError, SimulationError
 from ...spec.host.text import shown
 from ..network.files import NETWORK_MODULE
 from ..network.network import Case, collect, write_jobs
-from ..simulators.build_cache import build_folder, making
-from ..simulators.toolchain import find_simulator
-from ..simulators.workshop import alone, scratch, workshop
+from ..simulators.build_cache import build_folder, built
+from ..simulators.toolchain import compile_program, find_simulator, last_words
+from ..simulators.workshop import scratch, workshop
 
 KINDS = ("vcd", "fst")
 MOST_CYCLES = 1 << 40
@@ -25,7 +25,7 @@ _MAIN = Path(__file__).parent / "templates" / "waves_main.cpp"
 
 
 def check_waves(kind: str, window: tuple[int, int]) -> None:
-    """Refuse a kind that is not written, a window that is none."""
+    """Refuse an unsupported kind and an invalid window."""
     if kind not in KINDS:
         raise InputError(f"Waves must be {' or '.join(KINDS)}, not {kind!r}")
     first, last = window
@@ -62,10 +62,11 @@ def write_waves(
         write_jobs(arch, loaded, work)
         made = work / f"waves.{kind}"
         lead = LEAD + len(loaded[0].rows)
-        command = [binary, made, *map(str, (*window, lead))]
+        command = [str(binary), str(made), *map(str, (*window, lead))]
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
         if done.returncode or not made.is_file():
-            raise SimulationError(f"Waves must be written, not fail: {_last(done)}")
+            said = last_words(done.stdout + done.stderr)
+            raise SimulationError(f"Waves must be written, not fail: {said}")
         shutil.move(made, path)
     return path
 
@@ -74,29 +75,20 @@ def _build(texts: dict[str, str], cache: Path, kind: str) -> Path:
     """The traced model, named by the digest of everything that goes into it."""
     simulator = find_simulator("verilator")
     main = _MAIN.read_text(encoding="utf-8")
-    folder = build_folder(cache, "waves", [texts, simulator.version, kind, main])
-    binary = folder / "waves"
-    if binary.is_file():
-        return binary
-    with alone(folder), making(folder, {**texts, _MAIN.name: main}) as unfinished:
-        options = ["--trace-fst", "-CFLAGS", "-DADQHW_FST"] if kind == "fst" else ["--trace"]
-        command = [
-            simulator.executable, "--cc", "--exe", "--build", "--prefix", "Vtop", "-Wno-fatal",
-            "--top-module", NETWORK_MODULE, "--x-assign", "fast", "-CFLAGS", "-O1", *options,
-            "-Mdir", ".", "-o", "waves",
-            *sorted(texts), _MAIN.name,
-        ]  # fmt: skip
-        with simulator.active():
-            done = subprocess.run(
-                command, cwd=unfinished, capture_output=True, text=True, check=False
-            )
-        if done.returncode:
+    options = ["--trace-fst", "-CFLAGS", "-DADQHW_FST"] if kind == "fst" else ["--trace"]
+    sources = [*sorted(texts), _MAIN.name]
+
+    def make(folder: Path) -> None:
+        said = compile_program(
+            simulator, folder, "waves", NETWORK_MODULE, sources, "--prefix", "Vtop", *options
+        )
+        if said:
             hint = ""
-            if kind == "fst" and ("lz4.h" in done.stderr or "zlib.h" in done.stderr):
+            if kind == "fst" and ("lz4.h" in said or "zlib.h" in said):
                 hint = "; it needs `apt install liblz4-dev zlib1g-dev`, or take vcd"
-            raise InputError(f"Verilator must compile the waves, not fail: {_last(done)}{hint}")
-    return binary
+            raise InputError(
+                f"Verilator must compile the waves, not fail: {last_words(said)}{hint}"
+            )
 
-
-def _last(done: "subprocess.CompletedProcess[str]") -> str:
-    return " ".join((done.stdout + done.stderr).split())[-300:]
+    folder = build_folder(cache, "waves", [texts, simulator.version, kind, main])
+    return built(folder, make, {**texts, _MAIN.name: main}, result="waves") / "waves"

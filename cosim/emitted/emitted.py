@@ -1,4 +1,4 @@
-"""Reading an emitted folder back: nothing runs that its manifest does not vouch for."""
+"""Reading an emitted folder back: every file must have the digest of the manifest."""
 
 import hashlib
 import re
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...rtl.accelerator.ports import load_layout
+from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.lane_array import COLUMN_MODULE
 from ...rtl.program.image import Row
-from ...rtl.verilog import ACCELERATOR_MODULE, MANIFEST
+from ...rtl.verilog import MANIFEST
 from ...rtl.verilog_text import PREFIX, check_plain, check_prefix, module_name, renamed
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
@@ -28,7 +28,7 @@ _VERILOG = (COLUMN_MODULE, ACCELERATOR_MODULE)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Emitted:
-    """An accelerator that was written before: its Arch, Verilog by file name, memory rows.
+    """An emitted accelerator: its Arch, Verilog by file name, memory rows.
 
     Its modules have their default names again, so that equal Verilog is compiled once.
     """

@@ -1,4 +1,4 @@
-"""Test vectors of a stand-alone testbench: what goes in, and every code that must come out."""
+"""Test vectors of a stand-alone testbench: images, and every expected code."""
 
 from typing import Any
 
@@ -7,21 +7,16 @@ import numpy as np
 from ...rtl.accelerator.ports import (
     ROW_WIDTH,
     TARGET_WIDTH,
-    load_layout,
-    result_layout,
-    write_layout,
 )
-from ...rtl.accelerator.sequencer import counters_layout
 from ...rtl.arch.arch import Arch
-from ...rtl.arch.storage import address_width
 from ...rtl.bus.registers import load_words, mask, offset
-from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
 from ...rtl.layouts.hexfile import hex_lines
 from ...rtl.program.passes import Plan
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec import golden
 from ...spec.formats import Int64Array, IntArray
 from ...spec.program import INPUT
+from ..network.files import port_values
 from ..network.trace import result_positions
 
 GOES_ON = (1 << 32) - 1
@@ -45,10 +40,10 @@ def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
             lanes, fields = stored_words(arch, np.asarray(tensors[name][image], np.int64))
             valid.append(lanes)
             words.append(fields & ((1 << arch.storage.code_width) - 1))
-    fields = (np.concatenate(words), arch.storage.code_width), (np.concatenate(valid), 1)
+    stored_fields = (np.concatenate(words), arch.storage.code_width), (np.concatenate(valid), 1)
     return {
         "codes.hex": hex_lines([(codes, arch.storage.code_width)]),
-        "expected.hex": hex_lines(fields),
+        "expected.hex": hex_lines(stored_fields),
         "results.hex": hex_lines([(results.ravel(), arch.out_width)]),
         "cycles.hex": hex_lines([(_ends(arch, plan), 32)]),
         "offsets.hex": hex_lines([(_offsets(arch, plan), 32)]),
@@ -57,8 +52,7 @@ def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
 
 def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str, Any]:
     """Numbers of the testbench: sizes of the files and of the accelerator's ports."""
-    arch = with_row_numbers(arch)
-    program, write = plan.program, write_layout(arch)
+    program = plan.program
     shapes = [program.tensor_shape(name) for name in stored(plan)]
     total = sum(entry.cycles for entry in network_cycles(arch, program))
     return {
@@ -73,24 +67,17 @@ def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str,
         "TOTAL": total,
         "LIMIT": 4 * total + 1000,
         "PROGRESS": max(_LEAST_PROGRESS, total // _SIGNS_OF_LIFE),
-        "ROWS": arch.rows,
-        "LOAD_WIDTH": load_layout(arch).size,
-        "CODE_WIDTH": arch.storage.code_width,
-        "RESULT_WIDTH": result_layout(arch).size,
-        "OUT_WIDTH": arch.out_width,
-        "COUNTERS_WIDTH": counters_layout().size,
-        "NUMBER_WIDTH": address_width(arch.storage.passes),
-        "WRITE_WIDTH": write.size,
-        "LAYER_WIDTH": LAYER_WIDTH,
-        "ADDRESS_WIDTH": write["address"].width,
+        **port_values(arch),
     }
 
 
 def bus_values(arch: Arch) -> dict[str, Any]:
     """What the top level's testbench knows of the bus: registers, their bits, rows as words."""
     words = sorted(load_words(arch).items())
-    registers = ("CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES")
-    registers += ("INPUT_STALLS", "OUTPUT_STALLS")
+    registers = (
+        "CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES", "INPUT_STALLS",
+        "OUTPUT_STALLS",
+    )  # fmt: skip
     bits = {"START": "CONTROL"}
     bits |= dict.fromkeys(("BUSY", "DONE", "WAITING", "LOADED"), "STATUS")
     return {

@@ -1,4 +1,4 @@
-"""The harness around the engine: its Verilog for an Arch, and the files it plays and writes."""
+"""The harness around the engine: its Verilog for an Arch, and the files it reads and writes."""
 
 import os
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from ...rtl.layouts.hexfile import Fields, hex_lines, write_hex
 from ...rtl.layouts.words import Word
 from ...rtl.verilog import TOP_MODULE
 from ...spec.errors import SimulationError
+from ..templates import filled
 from .streams import LayerStream
 
 HARNESS_MODULE = "adqhw_harness"
@@ -26,7 +27,7 @@ _SEED = 0x2545F491
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pressure:
-    """How often the harness holds a stream back: chances out of 256, per cycle."""
+    """How often the harness stalls a stream: probability per cycle in 1/256."""
 
     beat_idle: int = 0
     skip_idle: int = 0
@@ -81,10 +82,7 @@ def harness_verilog(arch: Arch, capacity: Capacity) -> str:
         "GROUPS": capacity.groups,
         "SKIPS": capacity.skips,
     }
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
+    return filled(_TEMPLATE, values)
 
 
 def write_layer(
@@ -140,8 +138,8 @@ def is_finished(folder: Path, number: int) -> bool:
 def read_layer(folder: Path, number: int, positions: npt.NDArray[np.integer[Any]]) -> Recording:
     """The finished recording of layer `number`; refuses an output that is not a number.
 
-    positions: of the layer's stream. Columns that no channel fills (-1) have no parameters: what
-    they give is undefined in a simulator with X, is no code of the layer, and reads 0.
+    positions: of the layer's stream. Columns without a channel (-1) have no parameters: their
+    output is undefined in a simulator with X, is no code of the layer, and reads 0.
     """
     text = (folder / f"{number}_outputs.txt").read_text(encoding="ascii")
     *rows, end = text.splitlines()

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,8 @@ from ...rtl.lanes.lane_array import COLUMN_MODULE
 from ...rtl.verilog import verilog_texts
 from ...spec.errors import InputError, SimulationError
 from ..simulators import jobs
-from ..simulators.build_cache import build_folder, making
+from ..simulators.build_cache import build_folder, built
 from ..simulators.toolchain import Simulator
-from ..simulators.workshop import alone
 from .harness import (
     HARNESS_MODULE,
     Capacity,
@@ -45,8 +44,8 @@ no_inline -module "{COLUMN_MODULE}"
 class Build:
     """A compiled simulation of one Arch; `seconds` is 0 when it was already there.
 
-    player: folder of a simulator that runs the clock itself, below Python and VPI; None: cocotb's
-    own, whose clock is cocotb's.
+    player: folder of a simulator that runs the clock itself, below Python and VPI; None: that of
+    cocotb, with cocotb's clock.
     """
 
     arch: Arch
@@ -58,7 +57,7 @@ class Build:
 
 
 def build(arch: Arch, simulator: Simulator, capacity: Capacity, cache: Path) -> Build:
-    """Compile the engine and its harness below `cache`, unless that very build is there."""
+    """Compile the engine and its harness below `cache`, unless this build exists."""
     texts = {**verilog_texts(arch), f"{HARNESS_MODULE}.v": harness_verilog(arch, capacity)}
     return build_texts(texts, arch, simulator, cache)
 
@@ -70,33 +69,30 @@ def build_texts(
     cache: Path,
     *,
     top: str = HARNESS_MODULE,
-    public: bool = False,
 ) -> Build:
-    """Compile Verilog `texts` by file name below `cache`, unless that very build is there.
+    """Compile Verilog `texts` by file name below `cache`, unless this build exists.
 
-    public: every signal can be driven and read from Python (slower); else only what the Verilog
-    names.
+    Python can drive and read the signals that the Verilog marks.
 
     A build's folder is named by the digest of its Verilog and of the tools' versions: equal
     Verilog is compiled once, whatever program it will run.
     """
-    start = time.perf_counter()
     if simulator.name == "verilator":
         texts = {**texts, "column.vlt": _VERILATOR_CONTROL}
-    arguments = _arguments(simulator, public=public)
+    arguments = _arguments(simulator)
     key = [texts, simulator.name, simulator.version, arguments, metadata.version("cocotb")]
+    seconds = 0.0
+
+    def make(folder: Path) -> None:
+        nonlocal seconds
+        start = time.perf_counter()
+        _compile(simulator, folder, sorted(texts), top, arguments)
+        (folder / "arch.json").write_text(json.dumps(arch.to_dict()))
+        seconds = time.perf_counter() - start
+
     folder = build_folder(cache, simulator.name, key)
-    there = Build(arch=arch, simulator=simulator, folder=folder, seconds=0.0, top=top)
-    if folder.is_dir():
-        return there
-    with alone(folder):
-        if folder.is_dir():  # made while this process waited
-            return there
-        with making(folder, texts, keep_refused=True) as unfinished:
-            _compile(simulator, unfinished, sorted(texts), top, arguments)
-            (unfinished / "arch.json").write_text(json.dumps(arch.to_dict()))
-    seconds = time.perf_counter() - start
-    return replace(there, seconds=seconds)
+    built(folder, make, texts, keep_refused=True)
+    return Build(arch=arch, simulator=simulator, folder=folder, seconds=seconds, top=top)
 
 
 def run(
@@ -127,7 +123,7 @@ def simulate(
     folder: Path,
     finished: Callable[[int], None] = lambda number: None,
 ) -> list[BaseException]:
-    """Run the `count` jobs prepared in `folder` in one simulator process; what went wrong."""
+    """Run the `count` jobs prepared in `folder` in one simulator process; its errors."""
     errors: list[BaseException] = []
     worker = threading.Thread(target=_simulate, args=(made, count, folder, errors), daemon=True)
     worker.start()
@@ -161,14 +157,14 @@ def _recording(
     return recording
 
 
-def _arguments(simulator: Simulator, *, public: bool) -> list[str]:
+def _arguments(simulator: Simulator) -> list[str]:
     if simulator.name != "verilator":
         return []
     # cocotb makes every signal public, which forbids most optimizations: the harness names the
     # few that are needed. -Wno-fatal: Amaranth's Verilog is not free of width warnings. -O1
     # compiles in half the time of -O3 and runs as fast.
-    options = ["-Wno-fatal", "-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
-    return options if public else [*options, "--no-public-flat-rw"]
+    speed = ["-O3", "--x-assign", "fast", "-CFLAGS", "-O1"]
+    return ["-Wno-fatal", *speed, "--no-public-flat-rw"]
 
 
 def _compile(
@@ -195,7 +191,7 @@ def _compile(
 
 
 def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
-    """Run the simulator process to its end; what went wrong goes to `errors` (another thread)."""
+    """Run the simulator process to its end; errors are appended to `errors` (another thread)."""
     bench = "bench_engine" if made.player is None else "bench_network"
     try:
         _runner(made.simulator).test(

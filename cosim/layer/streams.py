@@ -1,7 +1,7 @@
 """One layer and one image as the engine's streams: beats, loads, residuals, expected order."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ Codes = npt.NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerStream:
-    """What to feed and how to read the answer; G groups of `depth` beats, or direct codes.
+    """Inputs of the engine, order of its outputs; G groups of `depth` beats, or direct codes.
 
     groups: (G, 3) input base, weight base, channel of column 0; beat s of a group is input word
     base + s with weight word base + s. inputs: (words, rows), or (codes, 2) of acc and channel
@@ -71,6 +71,8 @@ def layer_stream(
                 residual = np.asarray(tensors[layer.skip.tensor][image : image + 1])
                 skip = layer.skip.read(residual, layer.out_channels)[0]
             stream = _mac(arch, layer, source, skip)
+        case _:
+            assert_never(layer)
     work = schedule_word(arch, layer_schedule(arch, program, layer))
     return replace(stream, config=stream.config | work)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ...spec.errors import InputError
 from ..layer.runner import Build
-from ..simulators.toolchain import Simulator
+from ..simulators.toolchain import Simulator, last_words
 from ..simulators.workshop import alone
 
 _TEMPLATES = Path(__file__).parent / "templates"
 NETWORK_MAIN = _TEMPLATES / "network_main.cpp"
-"""Plays jobs without Python and VPI: what the model alone costs."""
+"""Runs jobs without Python and VPI: the time of the model alone."""
 COCOTB_MAIN = _TEMPLATES / "cocotb_main.cpp"
-"""Lets cocotb play jobs."""
+"""Runs jobs under cocotb."""
 
 
 def build_cpp_main(made: Build, source: Path = NETWORK_MAIN) -> Path:
@@ -37,7 +37,7 @@ def build_player(made: Build) -> Path:
 
 
 def _once(made: Build, source: Path, binary: Path, libraries: Sequence[str] = ()) -> None:
-    """Link unless it was; one process at a time, so that what a killed one left is overwritten."""
+    """Link unless it exists; one process at a time: leftovers of a killed one are overwritten."""
     if binary.is_file():
         return
     with alone(binary):
@@ -54,18 +54,19 @@ def _link(made: Build, source: Path, binary: Path, libraries: Sequence[str]) -> 
     runtime = sorted(made.folder.glob("verilated*.o"))  # cocotb's main is verilator.o
     partial = binary.with_name(f"{binary.name}.partial")
     includes = [made.folder, root / "include", root / "include" / "vltstd"]
-    command = ["g++", "-O1", *(f"-I{path}" for path in includes), source]
-    command += [made.folder / "Vtop__ALL.a", *runtime, *libraries, "-pthread", "-o", partial]
+    command = ["g++", "-O1", *(f"-I{path}" for path in includes), str(source)]
+    command += [str(made.folder / "Vtop__ALL.a"), *map(str, runtime), *libraries]
+    command += ["-pthread", "-o", str(partial)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InputError(f"C++ main must compile, not fail: {' '.join(done.stderr.split())[-300:]}")
+        raise InputError(f"C++ main must compile, not fail: {last_words(done.stderr)}")
     partial.rename(binary)
 
 
 def _verilator_root(simulator: Simulator) -> Path:
-    """Where the headers of its runtime lie."""
+    """The folder of the headers of its runtime."""
     root = simulator.environment.get("VERILATOR_ROOT")
     if root is None:
-        command = [simulator.executable, "--getenv", "VERILATOR_ROOT"]
+        command = [str(simulator.executable), "--getenv", "VERILATOR_ROOT"]
         root = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return Path(root)

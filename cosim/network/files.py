@@ -1,4 +1,4 @@
-"""The files that the accelerator's harness plays and writes, and its Verilog."""
+"""The files that the accelerator's harness reads and writes, and its Verilog."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from ...rtl.layouts.hexfile import write_hex
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ..layer.harness import Pressure
+from ..templates import filled
 from .trace_text import Lines, fields, lanes_set, number
 
 NETWORK_MODULE = "adqhw_network"
@@ -24,11 +25,17 @@ _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 
 
 def network_verilog(arch: Arch) -> str:
-    """`templates/network.v` for an Arch; it plays whatever program the memories hold."""
+    """`templates/network.v` for an Arch; it runs the program in the memories."""
+    word = write_layout(with_row_numbers(arch))["word"].width
+    values = {**port_values(arch), "TOP": ACCELERATOR_MODULE, "WORD_WIDTH": word}
+    return filled(_TEMPLATE, values)
+
+
+def port_values(arch: Arch) -> dict[str, int]:
+    """Widths of the accelerator's ports, as templates name them."""
     arch = with_row_numbers(arch)
     write = write_layout(arch)
-    values = {
-        "TOP": ACCELERATOR_MODULE,
+    return {
         "LOAD_WIDTH": load_layout(arch).size,
         "CODE_WIDTH": arch.storage.code_width,
         "RESULT_WIDTH": result_layout(arch).size,
@@ -39,12 +46,7 @@ def network_verilog(arch: Arch) -> str:
         "LAYER_WIDTH": LAYER_WIDTH,
         "ADDRESS_WIDTH": write["address"].width,
         "ROWS": arch.rows,
-        "WORD_WIDTH": write["word"].width,
     }
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", str(value))
-    return text
 
 
 def write_image(

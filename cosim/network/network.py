@@ -27,7 +27,7 @@ from .trace import LayerTrace, layer_traces
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
-    """A program, its images (N, C, H, W) and how the streams are held back.
+    """A program, its images (N, C, H, W) and how the streams are stalled.
 
     change: what to do to the memory image before it is loaded (a fault to be found). plan: of the
     program on the array, when it was made before.
@@ -90,7 +90,7 @@ def play(
     build_dir: str | Path,
     finished: Callable[[int], None] = lambda number: None,
 ) -> list[list[dict[str, LayerTrace]]]:
-    """Simulate every case; its traces. Working files are gone at the end, unless it fails."""
+    """Simulate every case; its traces. Working files are removed at the end, unless it fails."""
     with scratch(workshop(build_dir), "network") as folder:
         return _simulate(arch, loaded, made, folder, finished=finished)
 

@@ -1,4 +1,4 @@
-"""What the accelerator recorded, layer by layer: codes where their addresses put them, cycles."""
+"""The accelerator's recording by layer: codes at their addresses, cycles."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
-    """What one layer did for one image.
+    """One layer's codes, cycles and events for one image.
 
     codes: (C, H, W); at_cycle: when each left, -1 for one that never came. cycles: of all its
     passes, from their fetch to their last code. events: totals of `sequencer.EVENTS`.
@@ -31,7 +31,7 @@ class LayerTrace:
 
 
 def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
-    """The recording by layer: codes put where their addresses say."""
+    """The recording by layer, codes placed by their addresses."""
     found = {}
     program = plan.program
     names = [INPUT, *(layer.name for layer in program.layers)]
@@ -71,14 +71,15 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
     at_cycle[flat] = cycle
     if plan.program.tensor_format(name).signed:
         codes = twos_complement(codes, arch.storage.code_width)
-    return tuple(
-        values.reshape(height, width, -1)[:, :, :channels].transpose(2, 0, 1)
-        for values in (codes, at_cycle)
+    shape = (height, width, -1)
+    codes, at_cycle = (
+        values.reshape(shape)[:, :, :channels].transpose(2, 0, 1) for values in (codes, at_cycle)
     )
+    return codes, at_cycle
 
 
 def _refuse_undefined(arch: Arch, plan: Plan, trace: Trace, number: int, name: str) -> None:
-    """A code of the tensor that no simulator knows; lanes behind its last channel do not count."""
+    """Refuse an undefined code of the tensor; lanes beyond its last channel do not count."""
     region, (channels, _, _) = plan.placement.tensors[name], plan.program.tensor_shape(name)
     _, address, lane, cycle = trace.undefined[trace.undefined[:, 0] == number].T
     block = (address - region.base) % -(-channels // arch.rows)

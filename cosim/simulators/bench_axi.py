@@ -73,7 +73,7 @@ class Bench:
 
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def run_host(dut):
-    """Load every row, run the images, read the counters; then do wrong what a host can."""
+    """Load every row, run the images, read the counters; then make every error that a host can."""
     job = json.loads(Path(os.environ[JOB]).read_text(encoding="utf-8"))
     dut.rst.value = 1
     Clock(dut.clk, 10, unit="ns").start()

@@ -1,4 +1,4 @@
-"""In-simulator cocotb module for `templates/cocotb_main.cpp`, which runs clock and reset itself."""
+"""In-simulator cocotb module; `cosim/network/templates/cocotb_main.cpp` runs clock and reset."""
 
 import os
 

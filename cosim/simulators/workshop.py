@@ -1,7 +1,7 @@
-"""Folders to work in: with a path that make takes, and gone when their maker is.
+"""Working folders: with a path that make takes, and removed with their process.
 
 Make, Verilator's makefiles and cocotb split paths at blanks and obey `&`, `;`, `#`, `:` and `$`.
-A folder with such a path is worked in elsewhere, and a link in it says where.
+For a folder with such a path another one is used, and a link in it points there.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from ...spec.host.caches import cache_home
 from ...spec.host.locks import lock
 
 ELSEWHERE = "elsewhere"
-"""Name of the link to the folder that is worked in."""
+"""Name of the link to the folder in use."""
 KEPT = "kept"
-"""Empty file in a working folder whose log a message named: it stays for a while."""
+"""Empty file in a working folder whose log a message named: the folder is kept for some days."""
 KEPT_SECONDS = 7 * 24 * 3600
 _TAKEN = re.compile(r"[\w./+,@-]+")
 _OURS = re.compile(r"(making|network|simulation|waves)_[a-z0-9_]{8}")
 
 
 def workshop(folder: str | Path) -> Path:
-    """`folder`, or where to work instead of it because make does not take its path; it exists."""
+    """`folder`, or its replacement if make does not take its path; it exists."""
     wanted = Path(folder).absolute()
     try:
         wanted.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def workshop(folder: str | Path) -> Path:
 
 
 def takes(path: Path) -> bool:
-    """Do make and the simulators take this path as one word that means itself?"""
+    """Whether make and the simulators take this path literally, as one word."""
     return _TAKEN.fullmatch(str(path)) is not None
 
 
@@ -53,8 +53,8 @@ def takes(path: Path) -> bool:
 def scratch(folder: Path, kind: str) -> Iterator[Path]:
     """A new folder below `folder` (a `workshop`), removed at the end.
 
-    A SimulationError leaves it for some days: its message names a log there. What a killed process
-    left is removed first.
+    A SimulationError leaves it for some days: its message names a log there. Leftovers of killed
+    processes are removed first.
     """
     with unfinished(folder, kind) as path:
         try:
@@ -66,7 +66,7 @@ def scratch(folder: Path, kind: str) -> Iterator[Path]:
 
 @contextmanager
 def unfinished(folder: Path, kind: str) -> Iterator[Path]:
-    """A new folder below `folder`, locked while it is worked in; removed at the end, if not kept.
+    """A new folder below `folder`, locked while in use; removed at the end, if not kept.
 
     It may be renamed inside the block.
     """
@@ -81,7 +81,7 @@ def unfinished(folder: Path, kind: str) -> Iterator[Path]:
 
 
 def keep(path: Path) -> None:
-    """Leave an unfinished folder where it is: a message names a log in it."""
+    """Keep an unfinished folder: a message names a log in it."""
     (path / KEPT).touch()
 
 
@@ -97,7 +97,7 @@ def alone(target: Path) -> Iterator[None]:
 
 
 def remove_stale(folder: Path, now: Callable[[], float] = time.time) -> None:
-    """Remove working folders whose makers are dead; kept ones when they are old."""
+    """Remove working folders whose processes have ended; kept ones after some days."""
     with contextlib.suppress(OSError):
         for path in [entry for entry in folder.iterdir() if _OURS.fullmatch(entry.name)]:
             kept = path / KEPT

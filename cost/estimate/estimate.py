@@ -7,23 +7,24 @@ the RTL's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE
 from ...rtl.program.demands import check_program
-from ...rtl.timing.network_cycles import TensorCycles, network_cycles
+from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import stored_width
 from ...spec.formats import IntArray
-from ...spec.layers import LayerKind, MacLayer
-from ...spec.program import INPUT, Program
+from ...spec.layers import Layer, LayerKind, MacLayer
+from ...spec.program import INPUT, Program, SizedNetwork
 from ..events.events import LayerEvents, layer_events
-from ..events.memories import memories, parameter_bits, stored_bits
-from ..events.traffic import Options
+from ..events.memories import Count, memories, parameter_bits, stored_bits
+from ..events.traffic import Options, written_banks
 from ..technology.technology import ZERO, Band, Technology
 from .energy import ABSENT, Energy, area, event_prices, price
+from .model import Timings, layer_costs, timings_of
 
 if TYPE_CHECKING:
     from ...sim.activity import LayerActivity
@@ -52,6 +53,10 @@ class LayerEstimate:
     energy: Energy
     area: Band
     """um2 of the on-chip memory that holds this layer's weights and tables."""
+
+    @property
+    def energy_pj(self) -> Band:
+        return self.energy.total
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -126,74 +131,136 @@ class Estimate:
         }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EventCounter:
+    """Counts events of a network's layers on an array (`Arch`, or the vectors of `points`)."""
+
+    network: SizedNetwork
+    arch: Arch
+    image: TensorCycles
+    """Of the image's way in, whose clock the first layer pays for."""
+    activity: "Mapping[str, LayerActivity] | None"
+    options: Options
+    banks: Mapping[str, Count]
+    """`traffic.written_banks`."""
+
+    @classmethod
+    def of(
+        cls,
+        network: SizedNetwork,
+        arch: Arch,
+        timings: Timings,
+        activity: "Mapping[str, LayerActivity] | None",
+        options: Options,
+    ) -> Self:
+        return cls(
+            network=network,
+            arch=arch,
+            image=timings[INPUT],
+            activity=activity,
+            options=options,
+            banks=written_banks(network, arch),
+        )
+
+    def events(self, layer: Layer, timing: TensorCycles) -> LayerEvents:
+        measured = self.activity[layer.name] if self.activity is not None else None
+        return layer_events(
+            self.network,
+            layer,
+            self.arch,
+            timing,
+            before=self.image if layer is self.network.layers[0] else None,
+            active_macs=measured.active_macs / measured.images if measured else None,
+            options=self.options,
+            banks=self.banks,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EventModel:
+    """The cost model of counted events, priced by a technology."""
+
+    counter: EventCounter
+    technology: Technology
+    prices: Mapping[str, Band]
+    """`event_prices` of the network's memories."""
+
+    def layer_cost(self, layer: Layer, timing: TensorCycles) -> LayerEstimate:
+        network, arch = self.counter.network, self.counter.arch
+        events = self.counter.events(layer, timing)
+        weights = layer if isinstance(layer, MacLayer) else None
+        kept = stored_bits(network, layer, arch) + parameter_bits(network, layer, arch)
+        return LayerEstimate(
+            name=layer.name,
+            kind=layer.kind,
+            weight_width=weights.weight_width if weights else None,
+            stored_width=stored_width(arch, weights) if weights else None,
+            act_width=network.tensor_format(layer.input).width,
+            events=events,
+            energy=price(events, self.prices),
+            area=self.technology["sram_area"] * kept,
+        )
+
+
 def estimate(
-    program: Program,
+    network: SizedNetwork,
     arch: Arch,
     technology: Technology,
     *,
     activity: "Mapping[str, LayerActivity] | None" = None,
     options: Options | None = None,
     statistics: str = ASSUMED,
+    timings: Timings | None = None,
 ) -> Estimate:
-    """Cost of one image of `program` on `arch`.
+    """Cost of one image of `network` on `arch`.
 
     activity: counts of `sim.activity` over some images; None assumes that no activation is 0.
-    statistics: what is said to be assumed without activity.
+    statistics: what is said to be assumed without activity. timings: of `arch`, where they are
+    known.
     """
     options = options or Options()
-    check_program(arch, program)
-    capacity = memories(program, arch)
-    models = {model.name: model for model in network_cycles(arch, program)}
-    counted = program_events(program, arch, models, activity=activity, options=options)
-    prices = event_prices(technology, capacity)
-    layers = [
-        _layer_estimate(program, layer, arch, technology, events, prices)
-        for layer, events in zip(program.layers, counted, strict=True)
-    ]
-    images = {a.images for a in activity.values()} if activity else set()
+    check_program(arch, network)
+    capacity, timings = memories(network, arch), timings or timings_of(arch, network)
+    model = EventModel(
+        counter=EventCounter.of(network, arch, timings, activity, options),
+        technology=technology,
+        prices=event_prices(technology, capacity),
+    )
     return Estimate(
         arch=arch,
         technology=technology,
         options=options,
-        statistics=f"measured on {images.pop()} images" if images else statistics,
-        input_cycles=models[INPUT].cycles,
-        layers=tuple(layers),
+        statistics=said_of(activity, statistics),
+        input_cycles=timings[INPUT].cycles,
+        layers=layer_costs(model, network, timings),
         area=area(arch, technology, capacity),
     )
 
 
-def program_events(
-    program: Program,
-    arch: Any,
-    models: Mapping[str, TensorCycles],
+def said_of(activity: "Mapping[str, LayerActivity] | None", assumed: str = ASSUMED) -> str:
+    """What a result says of its statistics."""
+    images = {layer.images for layer in activity.values()} if activity else set()
+    return f"measured on {images.pop()} images" if images else assumed
+
+
+def uniform_baseline(
+    result: Estimate,
+    network: SizedNetwork,
     *,
-    activity: "Mapping[str, LayerActivity] | None",
-    options: Options,
-) -> list[LayerEvents]:
-    """Events of every layer on `arch`, an `Arch` or the vectors of `cost.estimate.points`.
-
-    models: `network_cycles` by name; the cycles are the accelerator's, passes included.
-    """
-    found = []
-    for number, layer in enumerate(program.layers):
-        measured = activity[layer.name] if activity is not None else None
-        events = layer_events(
-            program,
-            layer,
-            arch,
-            models[layer.name],
-            before=None if number else models[INPUT],
-            active_macs=measured.active_macs / measured.images if measured else None,
-            options=options,
-        )
-        found.append(events)
-    return found
-
-
-def uniform_baseline(result: Estimate, program: Program, **measured: Any) -> Estimate:
+    activity: "Mapping[str, LayerActivity] | None" = None,
+    statistics: str = ASSUMED,
+) -> Estimate:
     """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
-    arch = replace(result.arch, micro=BASELINE)
-    return estimate(program, arch, result.technology, options=result.options, **measured)
+    if result.arch.micro == BASELINE:
+        return result
+    return estimate(
+        network,
+        replace(result.arch, micro=BASELINE),
+        result.technology,
+        options=result.options,
+        activity=activity,
+        statistics=statistics,
+    )
 
 
 def measure(program: Program, images: IntArray | None) -> "dict[str, LayerActivity] | None":
@@ -201,25 +268,3 @@ def measure(program: Program, images: IntArray | None) -> "dict[str, LayerActivi
     from ...sim.activity import activity  # numba: only when there is something to measure
 
     return None if images is None else activity(program, np.asarray(images))
-
-
-def _layer_estimate(
-    program: Program,
-    layer: Any,
-    arch: Arch,
-    technology: Technology,
-    events: LayerEvents,
-    prices: Mapping[str, Band],
-) -> LayerEstimate:
-    weighted = isinstance(layer, MacLayer)
-    held = stored_bits(program, layer, arch) + parameter_bits(program, layer, arch)
-    return LayerEstimate(
-        name=layer.name,
-        kind=layer.kind,
-        weight_width=layer.weight_width if weighted else None,
-        stored_width=stored_width(arch, layer) if weighted else None,
-        act_width=program.tensor_format(layer.input).width,
-        events=events,
-        energy=price(events, prices),
-        area=technology["sram_area"] * held,
-    )

@@ -8,23 +8,23 @@ size. The formulas are those of `cost.estimate.estimate`; the cycles are exactly
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import DEFAULT
-from ...rtl.program.fit import narrowest
-from ...rtl.timing.network_cycles import network_cycles
+from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
-from ...spec.program import Program
+from ...spec.program import INPUT, SizedNetwork
 from ..events.events import EVENTS, PARTS, SPLITS
-from ..events.memories import memories
+from ..events.memories import Memories, memories
 from ..events.traffic import Options
-from ..technology.technology import BAND_KEYS, ZERO, Technology
+from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
 from .energy import PART_SPLIT, area, event_energy
-from .estimate import ASSUMED, program_events
+from .estimate import EventCounter, said_of
+from .model import timings_of
 
 if TYPE_CHECKING:
     from ...sim.activity import LayerActivity
@@ -46,6 +46,11 @@ class Points:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.base, name)
 
+    @property
+    def as_arch(self) -> Arch:
+        """For formulas, which compute with vectors as with numbers."""
+        return cast(Arch, self)
+
     @cached_property
     def arrays(self) -> list[Arch]:
         """One `Arch` per point."""
@@ -54,18 +59,18 @@ class Points:
 
     @classmethod
     def for_program(
-        cls, program: Program, sizes: Sequence[tuple[int, int]], micro: str = DEFAULT
+        cls, network: SizedNetwork, sizes: Sequence[tuple[int, int]], micro: str = DEFAULT
     ) -> "Points":
-        """The narrowest arrays of these (rows, cols) on which `program` runs."""
+        """The narrowest arrays of these (rows, cols) on which `network` runs."""
         if not sizes:
             raise InputError("Points must be at least one (rows, cols), not none")
         for rows, cols in sizes:
             Arch(rows=rows, cols=cols)
-        size = {"rows": sizes[0][0], "cols": sizes[0][1]}
-        base = narrowest(program, **size, micro=micro, memories=False)
-        rows, cols = (np.array(column, np.int64) for column in zip(*sizes, strict=True))
-        needed = {size: _bin_width(base, program, *size) for size in set(sizes)}
-        return cls(base, rows, cols, np.array([needed[size] for size in sizes], np.int64))
+        base = narrowest_lanes(network, rows=sizes[0][0], cols=sizes[0][1], micro=micro)
+        pairs = np.array(sizes, np.int64)
+        needed = {size: _bin_width(base, network, *size) for size in set(sizes)}
+        width = np.array([needed[size] for size in sizes], np.int64)
+        return cls(base, pairs[:, 0], pairs[:, 1], width)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +110,7 @@ class PointCosts:
 
 
 def estimate_points(
-    program: Program,
+    network: SizedNetwork,
     points: Points,
     technologies: Sequence[Technology],
     *,
@@ -113,32 +118,29 @@ def estimate_points(
     options: Options | None = None,
 ) -> list[PointCosts]:
     """Costs of every point in every technology; events are counted once for all of them."""
-    count = len(points.rows)
-    capacity = memories(program, points)  # type: ignore[arg-type]  # stands for an Arch
-    models = {model.name: model for model in network_cycles(points, program)}  # type: ignore[arg-type]
-    events = program_events(
-        program, points, models, activity=activity, options=options or Options()
-    )
+    count, arch = len(points.rows), points.as_arch
+    capacity, timings = memories(network, arch), timings_of(arch, network)
+    counter = EventCounter.of(network, arch, timings, activity, options or Options())
+    events = [counter.events(layer, timings[layer.name]) for layer in network.layers]
     counts_lep = np.array(
         [[np.broadcast_to(layer.counts[e], count) for e in EVENTS] for layer in events]
     )
-    images = {layer.images for layer in activity.values()} if activity else set()
     return [
         PointCosts(
             technology=technology,
             points=points,
-            statistics=f"measured on {images.pop()} images" if images else ASSUMED,
+            statistics=said_of(activity),
             layers=tuple(layer.name for layer in events),
             layer_cycles=np.array([np.broadcast_to(e.cycles, count) for e in events], np.int64),
-            input_cycles=next(iter(models.values())).cycles,
-            area_um2=_bands(sum(area(points, technology, capacity).values(), start=ZERO), count),
+            input_cycles=timings[INPUT].cycles,
+            area_um2=_bands(sum(area(arch, technology, capacity).values(), start=ZERO), count),
             **_priced(counts_lep, technology, capacity),
         )
         for technology in technologies
     ]
 
 
-def _priced(counts_lep: Floats, technology: Technology, capacity: Any) -> dict[str, Any]:
+def _priced(counts_lep: Floats, technology: Technology, capacity: Memories) -> dict[str, Any]:
     """Energies by layer and by part. Suffixes: l layers, e events, k corners, p points."""
     count = counts_lep.shape[2]
     price_ekp = np.array([_bands(event_energy(e, technology, capacity), count) for e in EVENTS])
@@ -152,12 +154,12 @@ def _priced(counts_lep: Floats, technology: Technology, capacity: Any) -> dict[s
     }
 
 
-def _bands(band: Any, count: int) -> Floats:
+def _bands(band: Band, count: int) -> Floats:
     """(3, P)."""
     return np.array([np.broadcast_to(getattr(band, key), count) for key in BAND_KEYS], np.float64)
 
 
-def _bin_width(base: Arch, program: Program, rows: int, cols: int) -> int:
-    needs = base.lanes.needs(program, rows=rows, cols=cols)
+def _bin_width(base: Arch, network: SizedNetwork, rows: int, cols: int) -> int:
+    needs = base.lanes.needs(network, rows=rows, cols=cols)
     wanted = (need.value for need in needs if need.parameter == "bin_width")
     return max(wanted, default=base.bin_width)

@@ -58,17 +58,17 @@ the sequencer, address generators and their registers, the output registers of m
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.elementwise import real
 from ...rtl.timing.network_cycles import TensorCycles
-from ...spec.layers import Layer, MacLayer, PoolLayer
-from ...spec.program import Program
+from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.program import SizedNetwork
 from .flip_flops import flip_flops
 from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events
-from .memories import has_sums
-from .traffic import Options, memory_events, network_events
+from .memories import Count
+from .traffic import Options, memory_events, network_events, written_banks
 
 
 class EventKind(NamedTuple):
@@ -140,7 +140,7 @@ class LayerEvents:
 
 
 def layer_events(
-    program: Program,
+    program: SizedNetwork,
     layer: Layer,
     arch: Arch,
     timing: TensorCycles,
@@ -148,29 +148,35 @@ def layer_events(
     before: TensorCycles | None = None,
     active_macs: float | None = None,
     options: Options | None = None,
+    banks: Mapping[str, Count] | None = None,
 ) -> LayerEvents:
     """Events of `layer` for one image.
 
     timing: of the layer, by `network_cycles`. before: that of the image's way in, whose clock and
     pass the layer pays for (the first one). active_macs: measured mean per image; None assumes that
-    no activation code is 0.
+    no activation code is 0. banks: `written_banks` of the network, where they are known.
     """
     outputs = math.prod(program.tensor_shape(layer.name))
     macs, gated, active = _macs(program, layer, arch, active_macs)
     counts = dict.fromkeys(EVENTS, 0.0)
     busy = macs
-    if has_sums(layer):
-        assert isinstance(layer, MacLayer | PoolLayer)
-        if isinstance(layer, PoolLayer):
+    match layer:
+        case MacLayer():
+            lanes = {"ungated": macs - gated, "active": active}
+            counts |= lane_events(program, layer, arch, timing, **lanes)
+        case PoolLayer() if layer.sums:
             busy = float(outputs * layer.taps)
-        ungated = macs - gated if isinstance(layer, MacLayer) else busy
-        moving = active if isinstance(layer, MacLayer) else busy
-        counts |= lane_events(program, layer, arch, timing, ungated=ungated, active=moving)
-    elif isinstance(layer, PoolLayer):
-        width = program.tensor_format(layer.input).width
-        counts["compare_bit"] = float(outputs * layer.taps * width)
+            counts |= lane_events(program, layer, arch, timing, ungated=busy, active=busy)
+        case PoolLayer():
+            width = program.tensor_format(layer.input).width
+            counts["compare_bit"] = float(outputs * layer.taps * width)
+        case ThresholdLayer():
+            pass
+        case _:
+            assert_never(layer)
+    banks = banks or written_banks(program, arch)
     counts |= output_events(program, layer, outputs)
-    counts |= memory_events(program, layer, arch, timing, outputs)
+    counts |= memory_events(program, layer, arch, timing, outputs, banks)
     counts |= network_events(program, layer, arch, options or Options())
     passes, cycles = (timing.passes, timing.cycles)
     if before is not None:
@@ -182,7 +188,7 @@ def layer_events(
         macs=macs,
         gated_macs=gated,
         active_macs=active,
-        idle_lanes=timing.beats * arch.rows * arch.cols - busy if has_sums(layer) else 0.0,
+        idle_lanes=timing.beats * arch.rows * arch.cols - busy if layer.sums else 0.0,
         beats=timing.beats,
         cycles=timing.cycles,
         outputs=outputs,
@@ -191,7 +197,7 @@ def layer_events(
 
 
 def _macs(
-    program: Program, layer: Layer, arch: Arch, measured: float | None
+    program: SizedNetwork, layer: Layer, arch: Arch, measured: float | None
 ) -> tuple[float, float, float]:
     """MACs of a layer with weights: all, gated, active."""
     macs = float(program.macs(layer.name))

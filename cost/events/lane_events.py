@@ -12,29 +12,29 @@ from ...rtl.timing.tables import codebook_of
 from ...rtl.timing.tiling import used_lanes
 from ...spec.activation import Threshold
 from ...spec.layers import Layer, MacLayer, PoolLayer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from .weight_facts import requant_widths, weight_facts
 
 
-def _pixels(program: Program, name: str) -> int:
+def _pixels(program: SizedNetwork, name: str) -> int:
     return math.prod(program.tensor_shape(name)[1:])
 
 
-def gated_macs(program: Program, layer: MacLayer, arch: Arch) -> float:
+def gated_macs(program: SizedNetwork, layer: MacLayer, arch: Arch) -> float:
     """MACs whose field is 0: the code in a decoding lane, the level elsewhere."""
     facts = weight_facts(layer)
     zeros = facts.zero_levels if arch.lanes.stores_levels else facts.zero_fields
     return float(zeros * _pixels(program, layer.name))
 
 
-def nonzero_level_macs(program: Program, layer: MacLayer) -> float:
+def nonzero_level_macs(program: SizedNetwork, layer: MacLayer) -> float:
     nonzero = layer.weights.size - weight_facts(layer).zero_levels
     return float(nonzero * _pixels(program, layer.name))
 
 
 def lane_events(
-    program: Program, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
+    program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
     *, ungated: float, active: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Lanes, adder trees and accumulators of a layer with sums."""
@@ -53,7 +53,7 @@ def lane_events(
     }
 
 
-def _tree_bits(program: Program, layer: MacLayer | PoolLayer, arch: Arch, width: Any) -> Any:
+def _tree_bits(program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, width: Any) -> Any:
     """Adder bits of all beats of the used columns, each over the lanes that have a weight."""
     channels = program.tensor_shape(layer.input)[0]
     acc_width, beats = arch.acc_width, _pixels(program, layer.name) * layer.taps
@@ -70,7 +70,7 @@ def _tree_bits(program: Program, layer: MacLayer | PoolLayer, arch: Arch, width:
 
 
 def _lane_load(
-    program: Program, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
+    program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
     ungated: float, active: float,
 ) -> LaneLoad:  # fmt: skip
     """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
@@ -103,7 +103,7 @@ def _lane_load(
     )
 
 
-def output_events(program: Program, layer: Layer, outputs: int) -> dict[str, float]:
+def output_events(program: SizedNetwork, layer: Layer, outputs: int) -> dict[str, float]:
     """Threshold or requant unit; unused columns carry 0 and cost only their parameter read."""
     acc_width = program.acc_width(layer.name)
     match layer.output:

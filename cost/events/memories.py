@@ -5,7 +5,9 @@ Three memories, each one bank, each as large as this program needs and no larger
 * weights: of every layer with sums, one word of `rows * cols` fields per beat of a pixel group
   (lanes without a weight are stored as code 0; average pooling stores its 1 once per block), and
   the levels of all codebooks;
-* activations: the largest sum of maps alive at once (input map, output map, residual stream);
+* activations: the largest sum of maps alive at once, between `rtl.program.placement`'s births and
+  last readers. Less than the accelerator's two banks, whose words hold the codes of `rows` channels
+  in the widest format and keep a map that is read in two ways twice;
 * parameters: a row per channel of every layer (one when all share it) of the threshold and of the
   requant unit, as wide as the RTL builds them.
 """
@@ -13,75 +15,84 @@ Three memories, each one bank, each as large as this program needs and no larger
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import assert_never
+
+import numpy as np
+import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
+from ...rtl.program.placement import lifetimes
 from ...rtl.timing.elementwise import elementwise
 from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width
 from ...rtl.timing.tiling import block_pairs
 from ...spec.activation import Threshold
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
-from ...spec.program import Program
+from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from .weight_facts import requant_widths
+
+Count = int | npt.NDArray[np.int64]
+"""A number, or one for each of the arrays of `cost.estimate.points`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memories:
     """Capacities in bits."""
 
-    weight_bits: Any
+    weight_bits: Count
     activation_bits: int
     parameter_bits: int
 
 
-def memories(program: Program, arch: Arch) -> Memories:
+def memories(program: SizedNetwork, arch: Arch) -> Memories:
     """Capacities of the three memories for `program` on `arch`."""
+    weights: Count = 0
+    for layer in program.layers:
+        weights = weights + stored_bits(program, layer, arch)
     return Memories(
-        weight_bits=sum(stored_bits(program, layer, arch) for layer in program.layers),
+        weight_bits=weights,
         activation_bits=peak_live_bits(program),
         parameter_bits=sum(parameter_bits(program, layer, arch) for layer in program.layers),
     )
 
 
-def word_bits(layer: MacLayer | PoolLayer, arch: Arch) -> Any:
-    """Bits of the weight word of one beat."""
+def word_bits(layer: Layer, arch: Arch) -> Count:
+    """Bits of the weight word of one beat; 0 for a layer without beats."""
+    if isinstance(layer, ThresholdLayer) or not layer.sums:
+        return 0
     return arch.rows * arch.cols * stored_width(arch, layer)
 
 
-def weight_words(program: Program, layer: Layer, arch: Arch) -> Any:
+def weight_words(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
     """Words of a layer in the weight memory: what its passes store (`rtl.program.passes`)."""
-    if not has_sums(layer):
-        return 0
-    channels = program.tensor_shape(layer.input)[0]
-    if isinstance(layer, PoolLayer):  # every position of the window reads the same word
-        return _pairs(channels, channels, channels, arch)
-    return layer.taps * _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)
+    match layer:
+        case MacLayer():
+            pairs = _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)
+            return layer.taps * pairs
+        case PoolLayer() if layer.sums:  # every position of the window reads the same word
+            channels = program.tensor_shape(layer.input)[0]
+            return _pairs(channels, channels, channels, arch)
+        case PoolLayer() | ThresholdLayer():
+            return 0
+        case _:
+            assert_never(layer)
 
 
-def _pairs(outputs: int, inputs: int, groups: int, arch: Arch) -> Any:
-    return elementwise(
+def _pairs(outputs: int, inputs: int, groups: int, arch: Arch) -> Count:
+    pairs: Count = elementwise(
         lambda rows, cols: block_pairs(outputs, inputs, groups, rows=rows, cols=cols),
         arch.rows,
         arch.cols,
     )
+    return pairs
 
 
-def has_sums(layer: Layer) -> bool:
-    """True when the layer's sums are made by the lanes and leave through the drain."""
-    return isinstance(layer, MacLayer) or layer.kind is LayerKind.AVG_POOL
-
-
-def stored_bits(program: Program, layer: Layer, arch: Arch) -> Any:
+def stored_bits(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
     """Bits of a layer in the weight memory: its words and the levels of its codebook."""
-    if not has_sums(layer):
-        return 0
-    assert isinstance(layer, MacLayer | PoolLayer)
-    words = weight_words(program, layer, arch)
-    return words * word_bits(layer, arch) + codebook_bits(layer, arch)
+    return weight_words(program, layer, arch) * word_bits(layer, arch) + codebook_bits(layer, arch)
 
 
-def parameter_bits(program: Program, layer: Layer, arch: Arch) -> int:
+def parameter_bits(program: SizedNetwork, layer: Layer, arch: Arch) -> int:
     """Bits of a layer's rows in the memory of its output unit."""
     if not has_rows(program, layer):
         return 0
@@ -112,6 +123,8 @@ def table_bits(layer: Layer, arch: Arch) -> int:
             bits += output.channels * sum(requant_widths(output))
         case None:
             pass
+        case _:
+            assert_never(layer.output)
     return bits
 
 
@@ -125,24 +138,18 @@ def requant_row_bits(arch: Arch) -> int:
     return arch.requant.multiplier_width + arch.requant.bias_width
 
 
-def peak_live_bits(program: Program) -> int:
+def peak_live_bits(program: SizedNetwork) -> int:
     """Largest sum of map bits that are alive together while some layer runs."""
-    last: dict[str, int] = {program.layers[-1].name: len(program.layers)}
-    for position, layer in enumerate(program.layers):
-        skip = getattr(layer, "skip", None)
-        for name in (layer.input, *((skip.tensor,) if skip is not None else ())):
-            last[name] = max(position, last.get(name, 0))
-    born = {layer.name: i for i, layer in enumerate(program.layers)}
-    for position, layer in enumerate(program.layers):  # what comes from outside
-        born.setdefault(layer.input, position)
-    changes = [0] * (len(program.layers) + 2)  # by position: a tensor comes, or is read no more
-    for tensor, start in born.items():
+    lives, last = lifetimes(program), len(program.layers)
+    lives[program.layers[-1].name] = last - 1, last
+    changes = [0] * (last + 2)  # by position: a tensor comes, or is read no more
+    for tensor, (birth, death) in lives.items():
         bits = map_bits(program, tensor)
-        changes[start] += bits
-        changes[last.get(tensor, start) + 1] -= bits
+        changes[birth] += bits
+        changes[death + 1] -= bits
     return max(accumulate(changes))
 
 
-def map_bits(program: Program, tensor: str) -> int:
+def map_bits(program: SizedNetwork, tensor: str) -> int:
     """Bits of one tensor of one image."""
     return math.prod(program.tensor_shape(tensor)) * program.tensor_format(tensor).width

@@ -5,9 +5,11 @@ What is read is what the RTL reads, from the schedule that its cycles come from
 read activations), and the columns that no output channel fills too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from ...rtl.arch.arch import Arch
 from ...rtl.program.placement import BOTH, place
@@ -16,11 +18,11 @@ from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import has_rows, output_of, stored_width
 from ...spec.errors import InputError
 from ...spec.host.text import shown
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
-from ...spec.program import Program
+from ...spec.layers import Layer, LayerKind, MacLayer
+from ...spec.program import SizedNetwork
 from .memories import (
+    Count,
     codebook_bits,
-    has_sums,
     map_bits,
     parameter_bits,
     row_bits,
@@ -51,9 +53,17 @@ class Options:
 
 
 def memory_events(
-    program: Program, layer: Layer, arch: Arch, timing: TensorCycles, outputs: int
+    program: SizedNetwork,
+    layer: Layer,
+    arch: Arch,
+    timing: TensorCycles,
+    outputs: int,
+    banks: Mapping[str, Count],
 ) -> dict[str, Any]:
-    """Activation reads and writes, weight reads, the codebook and the parameter reads."""
+    """Activation reads and writes, weight reads, the codebook and the parameter reads.
+
+    banks: `written_banks`.
+    """
     codebook = codebook_bits(layer, arch)
     words = activation_words(program, layer, timing, outputs)
     counts = {
@@ -61,12 +71,11 @@ def memory_events(
             real(count) * arch.rows * program.tensor_format(tensor).width
             for tensor, count in words.items()
         ),
-        "activation_write_bit": real(_written(program, layer, arch)),
+        "activation_write_bit": real(_written(program, layer, arch, banks)),
         "codebook_register_bit": float(codebook),
         "table_read_bit": float(codebook),
     }
-    if has_sums(layer):
-        assert isinstance(layer, MacLayer | PoolLayer)
+    if layer.sums:
         counts["weight_read_bit"] = real(timing.beats * word_bits(layer, arch))
         counts["drain_register_bit"] = real(timing.groups * arch.cols**2 * arch.acc_width)
     if has_rows(program, layer):
@@ -75,80 +84,73 @@ def memory_events(
     return counts
 
 
-def _written(program: Program, layer: Layer, arch: Arch) -> Any:
+def _written(program: SizedNetwork, layer: Layer, arch: Arch, banks: Mapping[str, Count]) -> Count:
     """Bits of the layer's map, and before the first layer those of the image. A max pool writes
     whole words, the lanes beyond its last channel too."""
-    bits = map_bits(program, layer.name)
+    bits: Count = map_bits(program, layer.name)
     if layer.kind is LayerKind.MAX_POOL:
         channels = program.tensor_shape(layer.name)[0]
         bits = bits // channels * (-(-channels // arch.rows) * arch.rows)
-    written = bits * stored_copies(program, layer.name, arch)
+    written = bits * banks[layer.name]
     if layer is program.layers[0]:
-        written = written + map_bits(program, layer.input) * stored_copies(
-            program, layer.input, arch
-        )
+        written = written + map_bits(program, layer.input) * banks[layer.input]
     return written
 
 
 def activation_words(
-    program: Program, layer: Layer, timing: TensorCycles, outputs: int
-) -> dict[str, Any]:
+    program: SizedNetwork, layer: Layer, timing: TensorCycles, outputs: int
+) -> dict[str, Count]:
     """Words of `rows` codes read, by the tensor that they are of.
 
     A beat reads one, padding included; a single code (read activations, residuals, the codes of a
     last max pool on their way out) the one it lies in, for idle columns too.
     """
     if layer.kind is LayerKind.MAX_POOL:
-        words = {layer.input: timing.words}
+        words: dict[str, Count] = {layer.input: timing.words}
         return words | ({layer.name: outputs} if layer is program.layers[-1] else {})
-    if not has_sums(layer):
+    if not layer.sums:
         return {layer.input: outputs}
     words = {layer.input: timing.beats}
-    if isinstance(layer, MacLayer) and layer.skip is not None:
+    if layer.skip is not None:
         words[layer.skip.tensor] = timing.drained + words.pop(layer.skip.tensor, 0)
     return words
 
 
-def parameter_reads(layer: Layer, arch: Arch, timing: TensorCycles, outputs: int) -> Any:
+def parameter_reads(layer: Layer, arch: Arch, timing: TensorCycles, outputs: int) -> Count:
     """Rows read: one per sum or code, but the unit holds its row until the channel changes."""
     if output_of(layer).channels == 1:
         return 1
-    if not has_sums(layer):
+    if not layer.sums:
         return outputs
-    return elementwise(
+    reads: Count = elementwise(
         lambda cols, drained, blocks: drained if cols > 1 else blocks,
         arch.cols,
         timing.drained,
         timing.column_blocks,
     )
+    return reads
 
 
-def stored_copies(program: Program, tensor: str, arch: Arch) -> Any:
-    """Banks that a code is written to: two where it is read in both ways at once, none where it
-    leaves as a result."""
+def written_banks(program: SizedNetwork, arch: Arch) -> dict[str, Count]:
+    """Banks that the codes of each tensor are written to: two where they are read in both ways at
+    once, none where they leave as a result."""
+    banks: dict[str, Count] = dict.fromkeys(program.tensors, 1)
+    if any(layer.skip is not None for layer in program.layers):
+        sizes = {rows: place(program, rows).tensors for rows in np.unique(arch.rows).tolist()}
+        for name in program.tensors:
+            doubled = {
+                r for r, placed in sizes.items() if name in placed and placed[name].banks == BOTH
+            }
+            banks[name] = elementwise(lambda rows, both=doubled: 1 + (rows in both), arch.rows)
     last = program.layers[-1]
-    if tensor == last.name and last.output is not None:
-        return 0
-    if not any(isinstance(x, MacLayer) and x.skip is not None for x in program.layers):
-        return 1
-    return elementwise(lambda rows: 1 + (tensor in _doubled(program, rows)), arch.rows)
-
-
-_placed: WeakKeyDictionary[Program, dict[int, frozenset[str]]] = WeakKeyDictionary()
-
-
-def _doubled(program: Program, rows: int) -> frozenset[str]:
-    """Tensors that lie in both banks."""
-    known = _placed.setdefault(program, {})
-    if rows not in known:
-        tensors = place(program, rows).tensors
-        known[rows] = frozenset(n for n, region in tensors.items() if region.banks == BOTH)
-    return known[rows]
+    if last.output is not None:
+        banks[last.name] = 0
+    return banks
 
 
 def network_events(
-    program: Program, layer: Layer, arch: Arch, options: Options
-) -> dict[str, float]:
+    program: SizedNetwork, layer: Layer, arch: Arch, options: Options
+) -> dict[str, Any]:
     """Loading the network, the image in (first layer) and the logits out (last layer)."""
     packed = table_bits(layer, arch)
     if isinstance(layer, MacLayer):
@@ -163,6 +165,6 @@ def network_events(
     }
 
 
-def _loaded(bits: Any, options: Options) -> Any:
+def _loaded(bits: Count, options: Options) -> Any:
     """What of a load of the network is one image's share."""
     return real(bits) / options.batch if options.weights_from_dram else 0.0

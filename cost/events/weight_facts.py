@@ -1,7 +1,7 @@
-"""Weight facts: what the cost model asks of a layer's weights, counted once per program.
+"""Weight facts: what the cost model asks of a layer's weights, counted once per layer.
 
-Millions of weights are counted when a layer is first met; every further array, micro-architecture
-and technology asks for the same few numbers.
+Every further array, micro-architecture and technology asks for the same few numbers of millions of
+weights. A layer without weights (`AssumedLayer`) brings its facts along.
 """
 
 from dataclasses import dataclass
@@ -29,21 +29,29 @@ class WeightFacts:
     """Odd factor of a codebook of shifts (`shift_factor`), 1 without one."""
 
 
-_facts: WeakKeyDictionary[MacLayer, WeightFacts] = WeakKeyDictionary()
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AssumedLayer(MacLayer):
+    """A layer of which only the sizes exist: its arrays are views of one element, its facts an
+    assumption (`cost.topologies.bare`)."""
+
+    facts: WeightFacts
+
+    def __post_init__(self) -> None:
+        levels = np.broadcast_to(np.int64(0), np.shape(self.weights))
+        object.__setattr__(self, "levels", levels)
+
+
+_counted: WeakKeyDictionary[MacLayer, WeightFacts] = WeakKeyDictionary()
 _widths: WeakKeyDictionary[Requant, tuple[int, int]] = WeakKeyDictionary()
 
 
 def weight_facts(layer: MacLayer) -> WeightFacts:
     """The facts of `layer`."""
-    found = _facts.get(layer)
-    if found is None:
-        found = _facts[layer] = _count(layer)
-    return found
-
-
-def assume(layer: MacLayer, facts: WeightFacts) -> None:
-    """Say what is assumed of a layer whose weights nobody has (`cost.topologies.bare`)."""
-    _facts[layer] = facts
+    if isinstance(layer, AssumedLayer):
+        return layer.facts
+    if layer not in _counted:
+        _counted[layer] = _count(layer)
+    return _counted[layer]
 
 
 @lru_cache(maxsize=1024)
@@ -54,11 +62,10 @@ def signed_width(low: int, high: int) -> int:
 
 def requant_widths(output: Requant) -> tuple[int, int]:
     """Signed bits of the widest multiplier and of the widest bias of a layer."""
-    found = _widths.get(output)
-    if found is None:
+    if output not in _widths:
         pairs = [(int(a.min()), int(a.max())) for a in (output.multiplier, output.bias)]
-        found = _widths[output] = (signed_width(*pairs[0]), signed_width(*pairs[1]))
-    return found
+        _widths[output] = (signed_width(*pairs[0]), signed_width(*pairs[1]))
+    return _widths[output]
 
 
 def _count(layer: MacLayer) -> WeightFacts:

@@ -6,12 +6,12 @@ nothing else; other settings, another program or another version of adqhw make o
 file holds a digest of its name and its record. One that does not fit is as good as absent.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from ...spec.host.files import atomic_path
+from ...spec.host.digests import json_digest
+from ...spec.host.files import write_file
 from ...spec.host.limits import MAX_TEXT_BYTES
 from ...spec.host.version import VERSION
 from ...spec.program import CONTRACT_VERSION
@@ -25,8 +25,7 @@ FORMAT = 2
 def key_of(kind: str, **depends: Any) -> str:
     """Name of the result of `kind` that depends on `depends` (JSON data) and on this version."""
     versions = {"adqhw": VERSION, "contract": CONTRACT_VERSION, "format": FORMAT}
-    text = json.dumps([kind, versions, depends], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest([kind, versions, depends])
 
 
 class Store:
@@ -53,8 +52,7 @@ class Store:
     def put(self, key: str, record: Record) -> None:
         if self.folder is not None:
             sealed = {"key": key, "sha256": _seal(key, record), "record": record}
-            with atomic_path(self._path(key)) as temporary:
-                temporary.write_text(json.dumps(sealed, allow_nan=False), encoding="utf-8")
+            write_file(self._path(key), json.dumps(sealed, allow_nan=False))
         self.memory[key] = record
 
     def _path(self, key: str) -> Path:
@@ -64,8 +62,7 @@ class Store:
 
 def _seal(key: str, record: Record) -> str:
     """SHA-256 of a record together with its name: neither fits another one."""
-    text = json.dumps([key, record], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest([key, record])
 
 
 def _read(path: Path, key: str) -> Record | None:

@@ -6,9 +6,7 @@ there. A sweep that was killed computes on the next run what is missing and noth
 """
 
 import dataclasses
-import hashlib
 import itertools
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...rtl.arch.registry import BASELINE
-from ...rtl.program.fit import narrowest
+from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from ...spec.host.version import VERSION
 from ...spec.program import Program
 from ...spec.program_file import load, save
@@ -70,12 +69,12 @@ def plan_sweep(workloads: Sequence[Workload], grid: Grid, store: Store) -> Plan:
     """Every point of the grid and of its uniform baselines, and which of them are missing."""
     grid.check_arrays()
     micros = tuple(dict.fromkeys((*grid.micros, BASELINE)))
-    tables = [digest_of(dataclasses.asdict(table)) for table in grid.technologies]
+    tables = [json_digest(dataclasses.asdict(table)) for table in grid.technologies]
     points = []
     for number, workload in enumerate(workloads):
         depends = {
             "program": workload.digest,
-            "activity": digest_of(activity_record(workload.activity)),
+            "activity": json_digest(activity_record(workload.activity)),
             "options": dataclasses.asdict(grid.options),
         }
         for array, table, micro in itertools.product(grid.arrays, range(len(tables)), micros):
@@ -119,11 +118,6 @@ def cost(shared: Any, own: Any) -> list[Record]:
     ]
 
 
-def digest_of(data: Any) -> str:
-    """SHA-256 of JSON data."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
 def program_bytes(program: Program) -> bytes:
     """The program file's content, to travel to a worker."""
     with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +145,7 @@ def _cost(
     micro: str,
 ) -> Record:
     try:
-        arch = narrowest(program, rows=rows, cols=cols, micro=micro, memories=False)
+        arch = narrowest_lanes(program, rows=rows, cols=cols, micro=micro)
     except InputError as error:  # such as a codebook that has no shifts
         return {"refused": str(error)}
     return estimate_record(estimate(program, arch, table, activity=measured, options=options))

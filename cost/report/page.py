@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import drawn
 from ...spec.host.text import file_part, printable, warn
 from ..estimate.energy import ABSENT
@@ -78,8 +78,7 @@ def write_pictures(
     )
     written = {path: content for path, content in pictures.items() if content is not None}
     for path, content in written.items():
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
+        write_file(path, content)
     return list(written)
 
 

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from ...rtl.timing.elementwise import most, root
 from ...spec.errors import InputError
@@ -86,8 +89,9 @@ class Band:
             high=self.high + other.high,
         )
 
-    def __mul__(self, other: "Band | float") -> "Band":
-        by = other if isinstance(other, Band) else Band.exactly(other)
+    def __mul__(self, other: "Band | float | npt.NDArray[np.int64]") -> "Band":
+        # a vector of `cost.estimate.points` computes as a number does
+        by = other if isinstance(other, Band) else Band.exactly(cast(float, other))
         return Band(
             low=self.low * by.low, expected=self.expected * by.expected, high=self.high * by.high
         )
@@ -130,7 +134,7 @@ class Technology:
         """Every entry is exactly 1: totals are numbers of events, not energies or areas."""
         return all(entry.value == Band.exactly(1.0) for entry in self.entries.values())
 
-    def sram_bit(self, capacity_bits: Any) -> Band:
+    def sram_bit(self, capacity_bits: int | npt.NDArray[np.int64]) -> Band:
         """pJ to read or write one bit of an on-chip memory of `capacity_bits`.
 
         For a vector of capacities the band's corners are vectors.

@@ -114,7 +114,7 @@ def parse_topology(text: str, name: str) -> Topology:
     if not any(header):
         raise InputError(f"{what} must have a header in row 1, not an empty one")
     columns = columns_of(header, f"{what}, row 1")
-    layers = []
+    layers: list[LayerSize] = []
     for number, row in rows:
         if not any(row):  # blank, or commas only
             continue

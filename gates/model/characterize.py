@@ -1,28 +1,45 @@
-"""Fit of a lane array's energy and area to its gates, and its error where it was not fitted.
+"""Characterization: a part's energy and area fitted to its gates, its errors where it was not.
 
-Fitted: beats of every other layer with weights, image 0, small arrays. Tested: the layers between,
-whole, image 1, a larger array. Real operands everywhere, random ones for every fourth layer.
+Lane arrays. Fitted: beats of every other layer with weights, image 0, small arrays. Tested: the
+layers between, whole, image 1, a larger array. Real operands everywhere, random ones for every
+fourth layer. Output units. Fitted on half of the layers, image 0, in quarters; tested on the
+others, whole, image 1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
-from ..array.bench import SEED, ArrayGates, Bench, mac_layers, measure_streams, prepare
-from ..array.streams import random_twin, recorded
-from .fit import Errors, Sample, errors_of, fit_area, fit_energy, predict_area
+from ..array.bench import SEED, ArrayGates, Bench, array_gates, mac_layers, measure_streams, prepare
+from ..array.streams import REAL, random_twin, recorded
+from ..array.structure import STRUCTURE, structure
+from ..energy.energy import gate_energy
+from ..liberty.liberty import read_liberty
+from ..netlist.mapping import map_component
+from ..output_stage.gates import UNITS, play_output, unit_component
+from ..output_stage.streams import OutputStream, output_stream, output_unit
+from ..output_stage.terms import output_terms
+from ..play.lanes import LaneModel, lane_model
+from .fit import constant_area
+from .linear import Sample, fit_area, fit_energy, predict
+from .parts import Part
 
 Size = tuple[int, int]
 Tensors = Mapping[str, npt.NDArray[Any]]
+"""Name -> codes (N, C, H, W) of at least two images."""
 FIT_IMAGE, TEST_IMAGE = 0, 1
 RANDOM_EVERY = 4
+QUARTERS = 4
+"""A fitted layer of an output unit is so many samples."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,29 +68,25 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Characterization:
-    """One micro-architecture in one library."""
+    """One micro-architecture, or one output unit, in one library."""
 
-    micro: str
+    part: Part
+    name: str
     arch: Arch
     """Of the test size: its widths are those of all."""
     gates: ArrayGates
     """Of the test size."""
     energy_fj: dict[str, float]
-    """By `gate_fit.terms_of`."""
+    """By `parts.terms_of`."""
     area_um2: dict[str, float]
     """By `structure.STRUCTURE`."""
     fitted: tuple[Sample, ...]
     tested: tuple[Sample, ...]
 
-    def errors(self, operands: str, *, tested: bool = True) -> Errors:
-        """Of the samples with these operands."""
-        samples = self.tested if tested else self.fitted
-        return errors_of(self.energy_fj, [s for s in samples if s.operands == operands])
-
     @property
     def area_error_percent(self) -> float:
         """Signed, of the test size."""
-        predicted = predict_area(self.area_um2, self.arch.rows, self.arch.cols)
+        predicted = predict(self.area_um2, structure(self.arch.rows, self.arch.cols))
         return 100 * (predicted / self.gates.area_um2 - 1)
 
 
@@ -87,11 +100,7 @@ def characterize(
     cache: Path,
     tick: Callable[[str], None],
 ) -> Characterization:
-    """Measure and fit.
-
-    also: programs that the arrays must be wide enough for. tensors: name -> codes (N, C, H, W) of
-    at least two images.
-    """
+    """Measure and fit the lane array; also: programs that it must be wide enough for."""
     names = mac_layers(program)
     fitted, tested, areas = [], [], {}
     for size in (*plan.sizes, plan.test_size):
@@ -107,7 +116,8 @@ def characterize(
             areas[size] = bench.array.area_um2
             fitted += measured(bench, arch, program, names[::2], tensors, FIT_IMAGE, plan.beats)
     return Characterization(
-        micro=micro,
+        part=Part.ARRAY,
+        name=micro,
         arch=arch,
         gates=bench.array,
         energy_fj=fit_energy(fitted),
@@ -133,18 +143,104 @@ def measured(
         streams.append(real)
         if number % RANDOM_EVERY == 0:
             streams.append(random_twin(real, SEED + number))
-    found = measure_streams(bench, arch, streams, lambda text: None)
-    return [
-        Sample(
-            rows=arch.rows,
-            cols=arch.cols,
-            layer=stream.layer,
-            operands=stream.operands,
-            image=image,
-            macs=stream.macs,
-            cycles=energy.energy.cycles,
-            toggles=arch.lanes.toggles(arch, stream),
-            energy_fj=energy.energy.total_fj,
+    samples = []
+    for stream, drawn in zip(
+        streams, measure_streams(bench, arch, streams, lambda text: None), strict=True
+    ):
+        fixed = structure(arch.rows, arch.cols)
+        standing = {name: fixed[name] * drawn.energy.cycles for name in STRUCTURE}
+        samples.append(
+            Sample(
+                layer=stream.layer,
+                operands=stream.operands,
+                count=stream.macs,
+                terms=standing | arch.lanes.toggles(arch, stream),
+                energy_fj=drawn.energy.total_fj,
+            )
         )
-        for stream, energy in zip(streams, found, strict=True)
+    return samples
+
+
+def characterize_outputs(
+    program: Program,
+    also: Sequence[Program],
+    tensors: Tensors,
+    liberty: Path,
+    plan: Plan,
+    cache: Path,
+    tick: Callable[[str], None],
+) -> list[Characterization]:
+    """Measure and fit threshold and requant unit behind an array of the tested size."""
+    rows, cols = plan.test_size
+    arch = covering([program, *also], rows=rows, cols=cols, micro=DEFAULT)
+    library, entries = read_liberty(liberty), []
+    for unit in UNITS:
+        names = [x.name for x in program.layers if output_unit(program, x.name) == unit]
+        if len(names) < 2:
+            raise InputError(f"Program must have at least 2 layers that end in the {unit} unit")
+        tick(f"{liberty.name}: {unit} unit")
+        netlist = map_component(unit_component(arch, unit), liberty, library, cache, plan.period_ns)
+        gates = array_gates(
+            netlist, library, plan.slew_ns, plan.period_ns, wire_factor=plan.wire_factor
+        )
+        fitted, tested = _unit_samples(
+            lane_model(netlist, library), gates, arch, program, names, tensors
+        )
+        entries.append(
+            Characterization(
+                part=Part.UNIT,
+                name=unit,
+                arch=arch,
+                gates=gates,
+                energy_fj=fit_energy(fitted),
+                area_um2=constant_area(gates.area_um2),
+                fitted=tuple(fitted),
+                tested=tuple(tested),
+            )
+        )
+    return entries
+
+
+def _unit_samples(
+    model: LaneModel,
+    gates: ArrayGates,
+    arch: Arch,
+    program: Program,
+    names: Sequence[str],
+    tensors: Tensors,
+) -> tuple[list[Sample], list[Sample]]:
+    """Samples to fit and to test of the layers `names`; every code is the golden one."""
+    fitted, tested = [], []
+    # layers come as reads and convolutions in turn: two to fit, two to test
+    chosen = [number // 2 % 2 == 0 for number in range(len(names))]
+    for name in compress(names, chosen):
+        stream = output_stream(arch, program, name, tensors, image=FIT_IMAGE)
+        fitted += [_unit_sample(model, gates, arch, part) for part in _quarters(stream)]
+    for name in compress(names, [not fit for fit in chosen]):
+        stream = output_stream(arch, program, name, tensors, image=TEST_IMAGE)
+        tested.append(_unit_sample(model, gates, arch, stream))
+    return fitted, tested
+
+
+def _quarters(stream: OutputStream) -> list[OutputStream]:
+    groups = len(stream.accs)
+    if groups < QUARTERS:
+        return [stream]
+    edges = [number * groups // QUARTERS for number in range(QUARTERS + 1)]
+    names = ("accs", "channels", "skips", "codes", "used")
+    return [
+        replace(stream, **{name: getattr(stream, name)[begin:end] for name in names})
+        for begin, end in pairwise(edges)
     ]
+
+
+def _unit_sample(model: LaneModel, gates: ArrayGates, arch: Arch, stream: OutputStream) -> Sample:
+    switching = play_output(model, arch, stream)
+    energy = gate_energy(model.netlist, model.library, switching, gates.assumptions)
+    return Sample(
+        layer=stream.layer,
+        operands=REAL,
+        count=stream.accs.size,
+        terms=output_terms(arch, stream),
+        energy_fj=energy.total_fj,
+    )

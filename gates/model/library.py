@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ...spec.errors import InputError
 from ...spec.host.text import shown
-from . import characterization_file, output_file
-from .characterization_file import Fit
-from .output_file import UnitFit
+from . import characterization_file
+from .fit import Fit
+from .parts import Part
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +18,7 @@ class GateLibrary:
     name: str
     arrays: dict[str, Fit] = field(default_factory=dict)
     """By micro-architecture."""
-    units: dict[str, UnitFit] = field(default_factory=dict)
+    units: dict[str, Fit] = field(default_factory=dict)
     """`threshold` and `requant`, or none."""
 
 
@@ -26,17 +26,15 @@ def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
     """Files of `adqhw characterize` by library; nothing may be characterized twice."""
     found: dict[str, GateLibrary] = {}
     for path in paths:
-        of_units = "unit" in characterization_file.read_content(path)
-        fits = output_file.load_units(path) if of_units else characterization_file.load(path)
-        for name, fit in fits.items():
+        for name, fit in characterization_file.load(path).items():
             library = found.setdefault(fit.library, GateLibrary(name=fit.library))
-            known = library.units if isinstance(fit, UnitFit) else library.arrays
+            known = library.units if fit.part is Part.UNIT else library.arrays
             if name in known:
                 raise InputError(
                     f"Micro or unit {shown(name)} of library {shown(fit.library)} must be "
                     f"characterized once, not again in {str(path)!r}"
                 )
-            known[name] = fit  # type: ignore[assignment]
+            known[name] = fit
     for library in found.values():
         if not library.arrays:
             raise InputError(

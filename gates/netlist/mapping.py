@@ -5,14 +5,13 @@ file is names of cells, which are refused unless they are plain words (`liberty.
 """
 
 import re
-import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
 from amaranth.lib import wiring
 
-from ...cosim.simulators.build_cache import build_folder, making
+from ...cosim.simulators.build_cache import build_folder, built
 from ...rtl.verilog import convert
 from ...spec.errors import InputError
 from ..liberty.liberty import Library
@@ -44,19 +43,21 @@ def map_component(
     verilog += "".join(convert(part, name) for name, part in (parts or {}).items())
     script = mapping_script(library, period_ns, flat=not parts)
     constraints = mapping_constraints(library)
-    folder = build_folder(cache, "gates", [verilog, cells, script, constraints, _version()])
     texts = {"design.v": verilog, "cells.lib": cells, "abc.constr": constraints}
-    made = folder / "netlist.json"
-    if made.is_file():
+    folder = build_folder(cache, "gates", [verilog, cells, script, constraints, _version()])
+    netlist = folder / "netlist.json"
+
+    def make(path: Path) -> None:
+        run_tool("yosys", ["-q", "-p", script], path)
+        (path / "cells.lib").unlink()  # the library is its owner's
+
+    if netlist.is_file():
         try:
-            return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
+            return parse_netlist(netlist.read_text(encoding="utf-8"), TOP, library)
         except (InputError, UnicodeDecodeError):
-            pass  # a damaged one is made again, and judged then
-    shutil.rmtree(folder, ignore_errors=True)
-    with making(folder, texts) as unfinished:
-        run_tool("yosys", ["-q", "-p", script], unfinished)
-        (unfinished / "cells.lib").unlink()  # the library is its owner's
-    return parse_netlist(made.read_text(encoding="utf-8"), TOP, library)
+            netlist.unlink()  # a damaged one is made again, and judged then
+    built(folder, make, texts, result=netlist.name)
+    return parse_netlist(netlist.read_text(encoding="utf-8"), TOP, library)
 
 
 def mapping_script(library: Library, period_ns: float | None = None, *, flat: bool = True) -> str:

@@ -5,8 +5,6 @@ cycle is its state (inputs; of a flip-flop, data inputs and the stored bit) befo
 often each pair occurred is all that the energy needs, conditions included.
 """
 
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -16,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...cosim.simulators.build_cache import build_folder, making
-from ...cosim.simulators.toolchain import Simulator
+from ...cosim.simulators.build_cache import build_folder, built
+from ...cosim.simulators.toolchain import Simulator, compile_program, last_words
 from ...spec.errors import InputError, SimulationError
 from ..liberty.liberty import Library
 from ..netlist.netlist import ONE, ZERO, Gate, Netlist, clock_pin
@@ -92,11 +90,18 @@ def build_gates(netlist: Netlist, library: Library, simulator: Simulator, cache:
         "probes.h": _probes_header(probes(netlist)),
         _MAIN.name: _MAIN.read_text(encoding="utf-8"),
     }
+
+    def make(folder: Path) -> None:
+        sources = [f"{MODULE}.v", _MAIN.name]
+        options = ("--prefix", f"V{MODULE}", "-Wno-lint", "-O3")
+        said = compile_program(simulator, folder, _BINARY, MODULE, sources, *options)
+        if said:
+            raise InputError(
+                f"Verilator must compile the gate netlist, not fail: {last_words(said)}"
+            )
+
     folder = build_folder(cache, "gate_model", [texts, simulator.version])
-    if not (folder / _BINARY).is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        with making(folder, texts) as unfinished:
-            _compile(simulator, unfinished)
+    built(folder, make, texts, result=_BINARY)
     return GateModel(netlist=netlist, library=library, folder=folder)
 
 
@@ -120,22 +125,6 @@ def play(model: GateModel, stimulus: Stimulus, watch: Watch | None = None) -> Sw
         if done.returncode:
             raise SimulationError(f"Gate simulation ended with {done.returncode}: {done.stderr}")
         return _switching(model, folder, _record_width(netlist, watch))
-
-
-def _compile(simulator: Simulator, folder: Path) -> None:
-    """Verilator on the files in `folder`, whose path make must not see: it may hold anything."""
-    command = [
-        str(simulator.executable), "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint",
-        "-O3", "--x-assign", "fast", "-CFLAGS", "-O1", "--top-module", MODULE,
-        "--prefix", f"V{MODULE}", "--Mdir", ".", "-o", _BINARY, f"{MODULE}.v", _MAIN.name,
-    ]  # fmt: skip
-    with simulator.active():
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ
-        )
-    if done.returncode:
-        last = " ".join((done.stdout + done.stderr).split())[-400:]
-        raise InputError(f"Verilator must compile the gate netlist, not fail: {last}")
 
 
 def _probes_header(count: int) -> str:

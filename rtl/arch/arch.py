@@ -1,13 +1,12 @@
 """`Arch`: the one validated parameter object that hardware, cycle model and cost model share."""
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from ...spec.host.reading import exact_fields, read_toml
 from ...spec.host.text import shown
 from . import registry
@@ -123,8 +122,7 @@ class Arch:
     @property
     def digest(self) -> str:
         """SHA-256 of the parameters."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return json_digest(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """JSON and TOML form; `Arch.from_dict` is the inverse."""

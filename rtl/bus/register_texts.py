@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...spec.host.markdown import table
 from ..accelerator.ports import memory_name, target_rows
 from ..arch.arch import Arch
 from .registers import REGISTERS, WHOLE, Field, Register, load_words
@@ -73,19 +74,13 @@ def _c_memories(name: str, arch: Arch) -> list[str]:
 
 def register_rows() -> str:
     """The tables of docs/registers.md: every register, and every field."""
-    registers = [
-        f"| 0x{r.offset:02X} | {r.name} | {r.access} | {_reset(r)} | {r.meaning} |"
-        for r in REGISTERS
-    ]
-    fields = [
-        f"| {r.name} | {_bits(f)} | {f.name} | {f.meaning} |" for r in REGISTERS for f in r.fields
-    ]
+    registers = [(f"0x{r.offset:02X}", r.name, r.access, _reset(r), r.meaning) for r in REGISTERS]
+    fields = [(r.name, _bits(f), f.name, f.meaning) for r in REGISTERS for f in r.fields]
     return "\n".join(
         [
-            *("| offset | register | access | reset | what |", "| --- | --- | --- | --- | --- |"),
-            *registers,
-            *("", "| register | bits | field | what |", "| --- | --- | --- | --- |"),
-            *fields,
+            *table(("offset", "register", "access", "reset", "what"), registers),
+            "",
+            *table(("register", "bits", "field", "what"), fields),
             "",
         ]
     )

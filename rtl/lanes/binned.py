@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array
 from ...spec.layers import ThresholdLayer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ..arch.arch import Arch, Need
 from ..timing.elementwise import bit_length, least, most, real
 from ..timing.schedule import Schedule, bin_count, schedule_widths
@@ -127,7 +127,7 @@ class Binned(Micro):
     level_digits = final_cycles = bitwise_levels = True
     least = {"bin_width": 1}
 
-    def needs(self, program: Program, *, rows: int, cols: int) -> Iterator[Need]:
+    def needs(self, program: SizedNetwork, *, rows: int, cols: int) -> Iterator[Need]:
         """One bin may take the activation of its lane in every beat."""
         for layer in program.layers:
             if isinstance(layer, ThresholdLayer) or not layer.sums:

@@ -13,7 +13,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 
 from ...spec.formats import Int64Array
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ..arch.arch import Arch, Need
 from ..timing.schedule import Schedule
 from .beat_steps import BeatSteps, Control
@@ -42,11 +42,11 @@ class Micro(ABC):
     stores_levels: ClassVar[bool] = False
     """Weight fields are always levels: there is no codebook, whatever its width."""
 
-    def check(self, program: Program) -> None:
+    def check(self, program: SizedNetwork) -> None:
         """Refuse a program that these lanes cannot run at any size."""
         return
 
-    def needs(self, program: Program, *, rows: int, cols: int) -> Iterator[Need]:
+    def needs(self, program: SizedNetwork, *, rows: int, cols: int) -> Iterator[Need]:
         """What an array of that size must have beyond the widths of the program."""
         return iter(())
 

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from ...spec.codebook import shift_factor
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ..arch.arch import Arch
 from ..layouts.payloads import codebook_layout
 from ..timing.schedule import Schedule, schedule_widths
@@ -191,7 +191,7 @@ class ShiftAdd(Micro):
     level_digits = bitwise_levels = True
     combine_cycles = 1
 
-    def check(self, program: Program) -> None:
+    def check(self, program: SizedNetwork) -> None:
         for layer in program.layers:
             if layer.codebook is not None and shift_factor(layer.codebook.levels) is None:
                 raise InputError(

@@ -6,7 +6,7 @@ from ...spec.activation import Threshold
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ...spec.layers import Layer, LayerKind, MacLayer, ThresholdLayer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from ..arch.arch import RANGES, Arch, Need, RequantWidths
 from ..lanes.micro import Micro
@@ -14,7 +14,7 @@ from ..lanes.micro import Micro
 REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 
 
-def needs(program: Program) -> Iterator[Need]:
+def needs(program: SizedNetwork) -> Iterator[Need]:
     """Every demand of `program`, in layer order."""
     for layer in program.layers:
         if layer.kind is LayerKind.MAX_POOL:
@@ -26,7 +26,7 @@ def needs(program: Program) -> Iterator[Need]:
         yield from _layer_needs(program, layer)
 
 
-def demands(lanes: Micro, program: Program, *, rows: int, cols: int) -> list[Need]:
+def demands(lanes: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
     """All that an array of these lanes must have; refuse what none can have."""
     lanes.check(program)
     found = [*needs(program), *lanes.needs(program, rows=rows, cols=cols)]
@@ -40,7 +40,7 @@ def demands(lanes: Micro, program: Program, *, rows: int, cols: int) -> list[Nee
     return found
 
 
-def check_program(arch: Arch, program: Program) -> None:
+def check_program(arch: Arch, program: SizedNetwork) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
     for need in demands(arch.lanes, program, rows=arch.rows, cols=arch.cols):
         if need.parameter == "weight_width" and arch.lanes.stores_levels:
@@ -54,7 +54,7 @@ def check_program(arch: Arch, program: Program) -> None:
             )
 
 
-def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
+def _layer_needs(program: SizedNetwork, layer: Layer) -> Iterator[Need]:
     name = layer.name
     assert layer.output is not None
     low, high = program.acc_bounds(name)
@@ -81,7 +81,7 @@ def _layer_needs(program: Program, layer: Layer) -> Iterator[Need]:
         yield Need(parameter, value, name, "its output stage")
 
 
-def _of(program: Program, tensor: str) -> str:
+def _of(program: SizedNetwork, tensor: str) -> str:
     """A tensor with its format, for messages."""
     return f"tensor {tensor!r} is {program.tensor_format(tensor).name}"
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...spec.errors import InputError
-from ...spec.program import INPUT, Program
+from ...spec.program import INPUT, Program, SizedNetwork
 from ..arch.arch import Arch, RequantWidths
 from ..arch.registry import DEFAULT
 from ..arch.storage import Storage
@@ -43,13 +43,15 @@ def with_memories(arch: Arch, program: Program) -> Arch:
     return replace(arch, storage=needed(arch, plan(arch, program)))
 
 
-def narrowest(
-    program: Program, *, rows: int, cols: int, micro: str = DEFAULT, memories: bool = True
-) -> Arch:
-    """The Arch with the least of everything on which `program` runs.
+def narrowest(program: Program, *, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
+    """The Arch with the least of everything on which `program` runs."""
+    return with_memories(narrowest_lanes(program, rows=rows, cols=cols, micro=micro), program)
 
-    memories: False leaves `storage` as it is by default, for models that only cost the array: the
-    least memories need the whole plan of the program, seconds for millions of weights.
+
+def narrowest_lanes(program: SizedNetwork, *, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
+    """The same with `storage` as it is by default, for models that only cost the array.
+
+    The least memories need the whole plan of the program, seconds for millions of weights.
     """
     least: dict[str, int] = {"weight_width": 2, "level_width": 2, "act_width": 1}
     least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
@@ -61,8 +63,7 @@ def narrowest(
         least[need.parameter] = max(least[need.parameter], need.value)
     nested = {name: least.pop(name) for name in sorted(REQUANT_FIELDS)}
     values: dict[str, Any] = {**least, "micro": micro}
-    arch = Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
-    return with_memories(arch, program) if memories else arch
+    return Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
 
 
 def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...spec.layers import MacLayer
-from ...spec.program import INPUT, Program
+from ...spec.program import SizedNetwork
 
 BOTH = 0b11
 """Mask of banks."""
@@ -34,7 +34,7 @@ class Placement:
     words: int
 
 
-def place(program: Program, rows: int) -> Placement:
+def place(program: SizedNetwork, rows: int) -> Placement:
     """First fit in the order of birth; a tensor's region is free again after its last reader.
 
     A layer reads its input and its residual at the same time, from different banks. A tensor that
@@ -57,21 +57,22 @@ def place(program: Program, rows: int) -> Placement:
     return Placement(tensors=tensors, pads=pads, words=max(1, words))
 
 
-def map_words(program: Program, tensor: str, rows: int) -> int:
+def map_words(program: SizedNetwork, tensor: str, rows: int) -> int:
     """Words of a tensor: per pixel, one per block of `rows` channels."""
     channels, height, width = program.tensor_shape(tensor)
     return -(-channels // rows) * height * width
 
 
-def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
+def lifetimes(program: SizedNetwork) -> dict[str, tuple[int, int]]:
     """(layer that makes it, last layer that reads it) of every tensor that is stored.
 
-    The last layer's codes leave as a stream, unless it is a max pool.
+    What comes from outside is there with its first reader. The last layer's codes leave as a
+    stream, unless it is a max pool.
     """
-    lives = {INPUT: (-1, -1)}
+    lives: dict[str, tuple[int, int]] = {}
     for number, layer in enumerate(program.layers):
         for name in layer.reads:
-            lives[name] = lives[name][0], number
+            lives[name] = lives.get(name, (number, number))[0], number
         lives[layer.name] = number, number
     last = program.layers[-1]
     if last.output is None:
@@ -81,7 +82,7 @@ def lifetimes(program: Program) -> dict[str, tuple[int, int]]:
     return lives
 
 
-def _pads(program: Program, rows: int) -> dict[str, Region]:
+def _pads(program: SizedNetwork, rows: int) -> dict[str, Region]:
     """One word per channel block of every layer whose padding codes are not all 0."""
     regions: dict[str, Region] = {}
     base = 0
@@ -94,7 +95,7 @@ def _pads(program: Program, rows: int) -> dict[str, Region]:
     return regions
 
 
-def _apart(program: Program) -> dict[str, set[str]]:
+def _apart(program: SizedNetwork) -> dict[str, set[str]]:
     """Tensors that are read at the same time as the tensor."""
     apart: dict[str, set[str]] = {}
     for layer in program.layers:

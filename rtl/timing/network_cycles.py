@@ -6,7 +6,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
-from ...spec.program import INPUT, Program
+from ...spec.program import INPUT, SizedNetwork
 from ..arch.arch import Arch
 from .elementwise import least, most
 from .schedule import layer_schedule
@@ -54,7 +54,7 @@ class TensorCycles:
     """That a max pool reads."""
 
 
-def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
+def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     """The input and every layer, in order, with streams that never wait.
 
     Every pass costs PASS_OVERHEAD, every codebook a cycle per level. Then:
@@ -73,14 +73,14 @@ def network_cycles(arch: Arch, program: Program) -> list[TensorCycles]:
     >>> [layer.cycles for layer in network_cycles(Arch(rows=16, cols=16), program)][:2]
     [3077, 16409]
     """
-    channels, height, width = program.input_shape
+    channels, height, width = program.tensor_shape(INPUT)
     codes = channels * height * width
     found = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
     found += [_layer(arch, program, layer) for layer in program.layers]
     return found
 
 
-def _layer(arch: Arch, program: Program, layer: Layer) -> TensorCycles:
+def _layer(arch: Arch, program: SizedNetwork, layer: Layer) -> TensorCycles:
     match layer:
         case ThresholdLayer():
             cycles = _direct(arch, program, layer.name, requant=False)
@@ -93,13 +93,13 @@ def _layer(arch: Arch, program: Program, layer: Layer) -> TensorCycles:
             assert_never(layer)
 
 
-def _direct(arch: Arch, program: Program, name: str, *, requant: bool) -> int:
+def _direct(arch: Arch, program: SizedNetwork, name: str, *, requant: bool) -> int:
     channels, height, width = program.tensor_shape(name)
     latency = output_latency(arch, requant=requant)
     return PASS_OVERHEAD + OPERAND_LATENCY + channels * height * width + latency
 
 
-def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
+def _max_pool(arch: Arch, program: SizedNetwork, layer: PoolLayer) -> TensorCycles:
     channels, height, width = program.tensor_shape(layer.name)
     words = -(-channels // arch.rows) * height * width * layer.taps
     cycles, passes = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY, 1
@@ -111,7 +111,7 @@ def _max_pool(arch: Arch, program: Program, layer: PoolLayer) -> TensorCycles:
     )
 
 
-def _sums(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
+def _sums(arch: Arch, program: SizedNetwork, layer: MacLayer | PoolLayer) -> TensorCycles:
     channels = program.tensor_shape(layer.input)[0]
     _, height, width = program.tensor_shape(layer.name)
     size: Any = arch.rows
@@ -150,7 +150,7 @@ def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]
     return [Tile(first=0, blocks=blocks, input_block=0, input_blocks=input_blocks)]
 
 
-def _one_by_one(points: Any, program: Program, layer: MacLayer | PoolLayer) -> TensorCycles:
+def _one_by_one(points: Any, program: SizedNetwork, layer: MacLayer | PoolLayer) -> TensorCycles:
     """Vectors of `cost.estimate.points`, where the number of tiles itself depends on the array."""
     each = [_sums(arch, program, layer) for arch in points.arrays]
     vectors: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ...spec.layers import MacLayer, PoolLayer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ..arch.arch import Arch
 from .tables import codebook_of, stored_width
 
@@ -31,7 +31,7 @@ def bin_count(arch: Arch) -> int:
     return max((1 << arch.weight_width) - 1, arch.level_width)
 
 
-def layer_schedule(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> Schedule:
+def layer_schedule(arch: Arch, program: SizedNetwork, layer: MacLayer | PoolLayer) -> Schedule:
     """Schedule of a layer with sums."""
     act_width = program.tensor_format(layer.input).width
     book = codebook_of(arch, layer)

@@ -8,7 +8,7 @@ from ...spec.activation import Threshold
 from ...spec.codebook import Codebook
 from ...spec.formats import Int64Array, IntFormat
 from ...spec.layers import Layer, MacLayer, PoolLayer
-from ...spec.program import Program
+from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from ..arch.arch import Arch
 
@@ -33,12 +33,12 @@ def output_of(layer: Layer) -> Threshold | Requant:
     return OUTPUT if layer.output is None else layer.output
 
 
-def has_rows(program: Program, layer: Layer) -> bool:
+def has_rows(program: SizedNetwork, layer: Layer) -> bool:
     """Does the layer use parameter rows? A max pool only when its codes are the result."""
     return layer.output is not None or layer is program.layers[-1]
 
 
-def tables_of(arch: Arch, program: Program) -> Tables:
+def tables_of(arch: Arch, program: SizedNetwork) -> Tables:
     parameters, codebooks = {}, {}
     rows = {True: 0, False: 0}  # of the requant and threshold memories
     levels = 0

@@ -51,9 +51,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
 
 
-def check_writable(path: str | Path) -> None:
-    """Refuse a path that `atomic_path` would, before hours of work; nothing is made."""
-    _destination(Path(path))
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Write a file whole, or leave what was there; text as UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _destination(given: Path) -> tuple[Path, bool]:

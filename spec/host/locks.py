@@ -21,17 +21,23 @@ def lock(handle: int, *, wait: bool) -> bool:
 
     A file system, or a system, without locks gives none: then nothing waits.
     """
+    fault = _flock(handle, wait=wait)
+    if fault is not None and wait and fault.errno not in _NO_LOCKS:
+        raise fault
+    return fault is None
+
+
+def _flock(handle: int, *, wait: bool) -> OSError | None:
+    """Lock exclusively; the fault if that fails."""
     try:
         import fcntl
-    except ImportError:  # no such locks on this system
-        return False
-    try:
+
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except ImportError:
+        return OSError(errno.ENOSYS, "this system has no flock")
     except OSError as error:
-        if wait and error.errno not in _NO_LOCKS:
-            raise
-        return False
-    return True
+        return error
+    return None
 
 
 @contextmanager
@@ -76,24 +82,16 @@ def _is_file_at(handle: int, path: Path) -> bool:
 
 
 def _lock(handle: int, folder: str | Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        _warn(folder, "this system has no flock")
+    fault = _flock(handle, wait=False)
+    if fault is None:
         return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _BUSY:
-            raise InputError(
-                f"Output folder must be used by one command at a time, not {str(folder)!r}, which "
-                "another one works in: wait for it, end it, or choose another folder"
-            ) from error
-        _warn(folder, str(error.strerror))
-
-
-def _warn(folder: str | Path, why: str) -> None:
+    if fault.errno in _BUSY:
+        raise InputError(
+            f"Output folder must be used by one command at a time, not {str(folder)!r}, which "
+            "another one works in: wait for it, end it, or choose another folder"
+        ) from fault
     print(
-        f"adqhw: folder {str(folder)!r} cannot be locked ({why}): start no other command in it",
+        f"adqhw: folder {str(folder)!r} cannot be locked ({fault.strerror}): "
+        "start no other command in it",
         file=sys.stderr,
     )

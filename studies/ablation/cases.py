@@ -1,4 +1,4 @@
-"""The cases of the ablation: what differs from the baseline, in words and as recipe changes."""
+"""The cases of the ablation: differences from the baseline, in words and as recipe changes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ DIGITS, CIFAR10 = "digits", "cifar10"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One line of the table: a training run and what is special about it."""
+    """One line of the table: a training run and its changes of the recipe."""
 
     group: str
     name: str

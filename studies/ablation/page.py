@@ -1,16 +1,16 @@
-"""The page of the ablation: what was measured with which budget, as Markdown tables."""
+"""The page of the ablation: figures and their budget, as Markdown tables."""
 
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host import markdown
 from .cases import CIFAR10, DIGITS
 
 UNMEASURED = "not measured"
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 RECIPES = {DIGITS: "digits_resnet8_adq", CIFAR10: "cifar10_resnet20_adq"}
+COLUMNS = ("case", "average weight bits", "integer program", "fakequant graph")
 BUDGETS = {
     DIGITS: ("train.epochs=6", "train.checkpoint_steps=100000", "train.log_steps=100000"),
     # A case is 40 s of one core: 80 steps. Longer warm-up or calibration would be most of it.
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
-    """What every case gets."""
+    """Budget of every case."""
 
     data: Path | None = None
     """Folder of CIFAR-10; None: the digits."""
@@ -64,21 +64,26 @@ def table(rows: list[Row]) -> str:
     """The rows as Markdown, a table per group; mean and, over several seeds, range."""
     lines = []
     for group in dict.fromkeys(row.group for row in rows):
-        lines += [
-            f"### {group.capitalize()}",
-            "",
-            "| case | average weight bits | integer program | fakequant graph |",
-            "| --- | --- | --- | --- |",
+        cells = [
+            [
+                row.name,
+                f"{row.average_weight_bits:.2f}",
+                figure(row.integer),
+                figure(row.graph, UNMEASURED),
+            ]
+            for row in rows
+            if row.group == group
         ]
-        for row in (row for row in rows if row.group == group):
-            figures = f"{figure(row.integer)} | {figure(row.graph, UNMEASURED)}"
-            lines.append(f"| {row.name} | {row.average_weight_bits:.2f} | {figures} |")
-        lines.append("")
+        lines += [f"### {group.capitalize()}", "", *markdown.table(COLUMNS, cells), ""]
     return "\n".join(lines)
 
 
 def figure(values: tuple[float, ...] | None, absent: str = "none (a step per image)") -> str:
-    """Mean and, over several seeds, range."""
+    """Mean and, over several seeds, range.
+
+    >>> figure((97.5, 97.0, 98.0))
+    '97.50 (97.00 to 98.00)'
+    """
     if values is None:
         return absent
     mean = statistics.fmean(values)
@@ -88,7 +93,7 @@ def figure(values: tuple[float, ...] | None, absent: str = "none (a step per ima
 
 
 def describe(budget: Budget) -> str:
-    """One paragraph: what the figures were measured with."""
+    """One paragraph: data, recipe and seeds of the figures."""
     changes = " ".join((*BUDGETS[budget.dataset], *budget.changes))
     return (
         f"Data: {budget.dataset}; recipe `{RECIPES[budget.dataset]}` with `{changes}`; "
@@ -98,34 +103,13 @@ def describe(budget: Budget) -> str:
 
 
 def write(path: Path, budget: Budget, rows: list[Row]) -> None:
-    """Replace what lies between the markers of a page; a new page holds nothing else."""
-    write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
+    """Replace the part between the markers of a page; a new page has nothing else."""
+    markdown.write_between(path, "Ablation", (BEGIN, END), f"{describe(budget)}\n\n{table(rows)}")
 
 
 def check(path: Path) -> None:
-    """Refuse a page that cannot be written; one that is there stays as it is until there is more.
+    """Refuse a page that cannot be written; an existing one is kept until a row is measured.
 
-    A page that is not there is made, without a table.
+    An absent page is created, without a table.
     """
-    write_between(path, "Ablation", (BEGIN, END), None)
-
-
-def write_between(path: Path, title: str, markers: tuple[str, str], body: str | None) -> None:
-    """Replace what lies between two marker lines of a page, or make a page of nothing else.
-
-    body: None keeps what is there.
-    """
-    start, stop = markers
-    try:
-        old = (
-            path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n{start}\n{stop}\n"
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Page must be a text file, not {str(path)!r}: {error}") from error
-    head, begin, rest = old.partition(start)
-    _, end, tail = rest.partition(stop)
-    if not begin or not end:
-        raise InputError(f"Page {str(path)!r} must hold the lines {start} and {stop}, not neither")
-    new = old if body is None else f"{head}{start}\n\n{body}\n{stop}{tail}"
-    with atomic_path(path) as temporary:
-        temporary.write_text(new, encoding="utf-8")
+    markdown.write_between(path, "Ablation", (BEGIN, END), None)

@@ -1,12 +1,11 @@
-"""One case of the ablation with one seed: trained, exported, measured, and remembered.
+"""One case of the ablation with one seed: trained, exported, measured, and kept on disk.
 
-A short run has no accuracies on the way: measuring would cost more than training. What was measured
-is kept in a file per case and seed, named by everything it depends on, so that a killed ablation
+A short run is measured at its end only: measuring costs more than training. Figures
+are kept in a file per case and seed, named by everything it depends on, so that a killed ablation
 computes nothing twice.
 """
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...cost.explore.store import Record, Store
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from ...spec.host.text import warn
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figures:
-    """Top-1 in percent of the whole test split, and the bits it was reached with."""
+    """Top-1 in percent of the whole test split, and the average weight bits."""
 
     average_weight_bits: float
     graph: float | None
@@ -43,7 +43,7 @@ class Sources:
     keep: Path
 
     def key(self, recipe: "Recipe") -> str:
-        """Digest of all that the figures depend on but the code."""
+        """Digest of all that the figures depend on, except the code."""
         from ...adq.recipes.config_text import to_dict
 
         parts = {
@@ -51,7 +51,7 @@ class Sources:
             "init": _digest(self.init),
             "teacher": None if self.teacher is None else _digest(self.teacher),
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+        return json_digest(parts)[:20]
 
 
 def figures(recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool) -> Figures:
@@ -67,7 +67,7 @@ def figures(recipe: "Recipe", sources: Sources, *, exports: bool, graph: bool) -
 
 
 def kept_or_none(store: Store, key: str) -> Record | None:
-    """A kept record; None, with a line, also where it is not what was kept."""
+    """A kept record; None if absent, or, with a warning, if its digest differs."""
     record = store.get(key)
     if key in store.damaged:
         warn(f"kept figure {key} does not fit its digest: computed again")

@@ -1,7 +1,7 @@
-"""Budgets in energy against budgets in average bits: allocations, programs, what they cost.
+"""Budgets in energy against budgets in average bits: allocations, programs, costs.
 
 Both are solved exactly for the same sensitivities. Each average-bit allocation is costed; then the
-energy budget gets just that energy, and a little less. What counts is measured: top-1 of the
+energy budget is a share of that energy. Measured are top-1 of the
 integer programs, over seeds, and the energy that the cost model gives each of them.
 """
 
@@ -34,12 +34,12 @@ AVERAGES = (2.25, 2.5, 2.81, 3.25)
 SHARES = (0.98,)
 """Energy budgets, as shares of the average-bit allocation's energy."""
 ROUNDS = 6
-"""Linearizations of the energy; two or three are enough where tried."""
+"""Most linearizations of the energy; two or three suffice on ResNet-20."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What is compared, and with how much training."""
+    """The comparison, and its amount of training."""
 
     recipe: "Recipe"
     sources: Sources
@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One allocation: what chose it, what it costs and what it reaches."""
+    """One allocation: its budget, cost and accuracy."""
 
     average: float
     """The average-bit budget it belongs to."""
@@ -124,7 +124,7 @@ def within(
     costs: Costs,
     start: tuple[float, dict[str, int]],
 ) -> "Allocation":
-    """The best allocation found with at most an energy (nJ), from known widths on.
+    """The best allocation with at most an energy (nJ), searched from the given widths.
 
     Each round is solved exactly for costs linearized at the last solution. A solution over the
     budget (the linearization erred) makes the next round stricter.

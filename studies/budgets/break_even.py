@@ -1,4 +1,4 @@
-"""Break-even of look-up, layer by layer: how dear must a weight bit be for a codebook to pay?
+"""Break-even of look-up by layer: the price of a weight bit from which a codebook saves energy.
 
 The same program, with the same answers, on two arrays: one stores codes and looks levels up, the
 other (`uniform`) stores levels and multiplies them. Per layer and image
@@ -9,7 +9,7 @@ other (`uniform`) stores levels and multiplies them. Per layer and image
 
 Where reading a bit costs more, look-up wins; below 0 it wins even with free memories. Weights are
 read again for every output pixel here; an array that kept them for R pixels would need R times the
-price, so `price / break-even price` is the reuse from which on look-up loses. One price is taken
+price, so `price / break-even price` is the reuse from which on look-up loses. One price is used
 for both memories, though levels need the larger one: that favours `uniform`.
 """
 
@@ -18,12 +18,11 @@ from dataclasses import dataclass
 
 from ...cost.technology.technology import BAND_KEYS, Band
 from ...rtl.arch.registry import BASELINE
-from .. import markdown
+from ...spec.host.markdown import table
 from .budgets import LayerCost, Row
 
 COLUMNS = (
-    ("library", "---"), ("program", "---"), ("micro", "---"),
-    ("pays first: layer (code bits, depth), fJ/bit", "---"), ("pays last", "---"),
+    "library", "program", "micro", "pays first: layer (code bits, depth), fJ/bit", "pays last",
     ("memory, fJ/bit", "---:"), ("layers won at low / expected / high", "---:"),
     ("loses from a reuse of", "---:"),
 )  # fmt: skip
@@ -50,15 +49,15 @@ class BreakEven:
     micro: str
     layers: tuple[LayerBreakEven, ...]
     memory_fj: Band
-    """What the technology table asks for a bit of the weight memory of codes."""
+    """Price of a bit of the weight memory of codes by the technology table."""
 
     def wins(self, price_fj: float) -> int:
-        """Layers in which look-up draws less at this price, expected values."""
+        """Layers in which look-up needs less energy at this price, expected values."""
         return sum(layer.price_fj.expected < price_fj for layer in self.layers)
 
     @property
     def extremes(self) -> tuple[LayerBreakEven, LayerBreakEven]:
-        """The layer where look-up pays first, and where last."""
+        """The layers with the lowest and the highest break-even price."""
         order = sorted(self.layers, key=lambda layer: layer.price_fj.expected)
         return order[0], order[-1]
 
@@ -70,7 +69,7 @@ class BreakEven:
 
 
 def break_evens(found: Sequence[Row]) -> list[BreakEven]:
-    """Of every row with look-up whose program also stands there on `uniform`."""
+    """Of every row with look-up whose program also has a row on `uniform`."""
     plain = {(r.library, r.program): r for r in found if r.micro == BASELINE}
     result = []
     for row in found:
@@ -108,18 +107,17 @@ def _layers(mine: Sequence[LayerCost], theirs: Sequence[LayerCost]) -> Iterator[
 
 def break_even_lines(found: Sequence[BreakEven]) -> list[str]:
     """A Markdown table: prices, the memory's, layers won, reuse from which look-up loses."""
-    lines = markdown.head(COLUMNS)
+    rows = []
     for each in found:
         first, last = each.extremes
         won = " / ".join(str(each.wins(getattr(each.memory_fj, key))) for key in BAND_KEYS)
         reuse = "never" if each.reuse is None else f"{each.reuse:.1f} pixels"
-        cells = [
+        rows.append([
             each.library, each.program, each.micro, _said(first), _said(last),
             f"{each.memory_fj.expected:.0f} ({each.memory_fj.low:.0f}-{each.memory_fj.high:.0f})",
             f"{won} of {len(each.layers)}", reuse,
-        ]  # fmt: skip
-        lines.append(markdown.row(cells))
-    return lines
+        ])  # fmt: skip
+    return table(COLUMNS, rows)
 
 
 def _said(layer: LayerBreakEven) -> str:

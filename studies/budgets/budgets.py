@@ -1,8 +1,8 @@
 """Bit budgets side by side: programs x micro-architectures x characterized libraries, as one table.
 
-Energy of the lane array by its gates (`gate_estimate`), of the on-chip memories by a technology
-table, both of whole images; what either leaves out is said on the page. A program runs on the array
-that the characterization was made for, so all rows of a library have the same widths.
+Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a
+technology table, both of whole images; the page lists what neither contains. A program runs on the
+array of the characterization, so all rows of a library have the same widths.
 """
 
 from collections.abc import Mapping
@@ -12,24 +12,16 @@ from typing import Any
 import numpy as np
 
 from ...cost.estimate.estimate import Estimate, estimate, measure
+from ...cost.estimate.model import Timings, timings_of
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band, Technology
-from ...gates.model.estimate import (
-    ArrayEstimate,
-    Toggles,
-    array_estimate,
-    fitting,
-    golden_tensors,
-    layer_toggles,
-    untested,
-)
+from ...gates.model.estimate import ArrayEstimate, array_estimate, fitting, output_estimate
 from ...gates.model.library import GateLibrary
-from ...gates.model.output_estimate import output_estimate
+from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
 from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
 from ...rtl.program.demands import check_program
 from ...rtl.program.fit import narrowest
-from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ...spec.layers import MacLayer
@@ -38,7 +30,7 @@ from ...spec.program import Program
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
-    """A program with what it gets right."""
+    """A program with its top-1."""
 
     name: str
     program: Program
@@ -114,8 +106,8 @@ def rows_of(
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
 
-    images: (N, C, H, W) codes whose operands and activity are counted. left_out: is told which
-    characterizations are too narrow for the program, and why.
+    images: (N, C, H, W) codes whose operands and activity are counted. left_out: receives the
+    characterizations that are too narrow for the program, with the reason.
     """
     program = candidate.program
     activity, tensors = measure(program, images), golden_tensors(program, images)
@@ -130,13 +122,16 @@ def rows_of(
             if left_out is not None and (reason := too_narrow(wide, program)):
                 left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
                 continue
-            if reason := untested(wide, fit):
-                raise InputError(f"Array must be of a size with known errors: {reason}")
+            if untested := fit.untested(wide):
+                raise InputError(f"Array must be of a size with known errors: {untested}")
             if wide not in moved:
                 moved[wide] = layer_toggles(program, wide, tensors)
+            timings = timings_of(arch, program)
             gates = array_estimate(program, wide, fit, moved[wide])
-            events = estimate(program, arch, technology, activity=activity)
-            behind = library.units and output_estimate(program, arch, library.units, tensors)
+            events = estimate(program, arch, technology, activity=activity, timings=timings)
+            behind = library.units and output_estimate(
+                program, arch, library.units, tensors, timings=timings
+            )
             found.append(
                 Row(
                     program=candidate.name,
@@ -150,7 +145,7 @@ def rows_of(
                     area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
                     output_pj=behind.energy_pj if behind else None,
                     plain=uniform_weights(program),
-                    layers=_layer_costs(program, arch, gates, events),
+                    layers=_layer_costs(program, timings, gates, events),
                     weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
                 )
             )
@@ -158,19 +153,18 @@ def rows_of(
 
 
 def _layer_costs(
-    program: Program, arch: Arch, gates: ArrayEstimate, events: Estimate
+    program: Program, timings: Timings, gates: ArrayEstimate, events: Estimate
 ) -> tuple[LayerCost, ...]:
     read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
-    models = {model.name: model for model in network_cycles(arch, program)}
     found = []
     for array in gates.layers:
-        layer = program.layer(array.name)
+        layer, timing = program.layer(array.name), timings[array.name]
         assert isinstance(layer, MacLayer)  # `mac_layers`
         found.append(
             LayerCost(
                 name=array.name,
                 code_bits=None if layer.codebook is None else layer.weight_width,
-                depth=-(-models[array.name].beats // models[array.name].groups),
+                depth=-(-timing.beats // timing.groups),
                 array_pj=array.energy_pj,
                 weight_bits_read=float(read[array.name]),
             )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...cost.technology.technology import BAND_KEYS, Band, Technology
 from ...rtl.arch.registry import BASELINE
-from .. import markdown
+from ...spec.host.markdown import table
 from .break_even import break_even_lines, break_evens
 from .budgets import Row
 
@@ -35,10 +35,9 @@ pixel here; of an array that keeps them for as many pixels as the last column sa
 nothing by look-up. Tables are loaded once per layer and counted in the table above, not here.
 """
 COLUMNS = (
-    ("library", "---"), ("program", "---"), ("top-1 %", "---:"), ("weight bits", "---:"),
-    ("micro", "---"), ("cycles", "---:"), ("array uJ", "---:"), ("output uJ", "---:"),
-    ("memory uJ", "---:"), ("array x uniform", "---:"), ("all x uniform", "---:"),
-    ("logic mm2", "---:"),
+    "library", "program", ("top-1 %", "---:"), ("weight bits", "---:"), "micro",
+    ("cycles", "---:"), ("array uJ", "---:"), ("output uJ", "---:"), ("memory uJ", "---:"),
+    ("array x uniform", "---:"), ("all x uniform", "---:"), ("logic mm2", "---:"),
 )  # fmt: skip
 
 
@@ -56,18 +55,19 @@ def page(
     characterized too narrow, and why.
     """
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
-    lines = [head, *markdown.head(COLUMNS)]
     plain = {(r.library, r.program): r for r in found if r.micro == BASELINE}
+    rows = []
     for row in found:
         base = plain.get((row.library, row.program))
-        lines.append(markdown.row([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"]))
+        rows.append([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"])
+    lines = [head, *table(COLUMNS, rows)]
     if left_out:
         lines += ["", "Not in the table, characterized too narrow:", ""]
         lines += [f"- {text}" for text in left_out]
     lines += _shown(pictures, "top-1 against energy", second=False)
-    plain = against_plain(found)
-    if plain:
-        lines += ["", f"## {AGAINST_PLAIN}", "", *plain]
+    learned = against_plain(found)
+    if learned:
+        lines += ["", f"## {AGAINST_PLAIN}", "", *learned]
     breaks = break_evens(found)
     if breaks:
         lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
@@ -132,7 +132,7 @@ def _corner(row: Row, array: str, shared: str) -> float:
 
 
 def verdicts(found: Sequence[Row]) -> list[str]:
-    """In words: what draws least, and whether the bars leave a doubt."""
+    """In words: the row with the least energy, and whether bars overlap."""
     lines = []
     for library, program in dict.fromkeys((r.library, r.program) for r in found):
         rows = [r for r in found if (r.library, r.program) == (library, program)]
@@ -145,7 +145,7 @@ def verdicts(found: Sequence[Row]) -> list[str]:
 
 
 def _least(rows: Sequence[Row], *, memories: bool) -> str:
-    """The first against the second. One table prices the memories of both: they err alike."""
+    """The first against the second; one table prices the memories of both, with the same error."""
 
     def corner(row: Row, array: str, memory: str) -> float:
         other = getattr(row.shared_pj, memory) if memories else 0.0

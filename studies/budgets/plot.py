@@ -10,7 +10,7 @@ from ...cost.report.labels import Label, place
 from ...cost.report.plots import energy_unit
 from ...cost.technology.technology import Band
 from ...rtl.arch import registry
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from .break_even import BreakEven, break_evens
 from .budgets import Row
@@ -32,15 +32,14 @@ def front(rows: Sequence[Row]) -> list[Row]:
 
 
 def write_pictures(found: Sequence[Row], picture: Path) -> list[Path]:
-    """Both pictures beside a page, as far as they can be drawn; their paths."""
+    """Write both pictures beside a page, as far as they can be drawn; their paths."""
     drawings = {
         picture: drawn(picture.name, lambda: budgets_png(found)),
         break_even_path(picture): drawn("break-even picture", lambda: break_even_png(found)),
     }
     written = {path: png for path, png in drawings.items() if png is not None}
     for path, png in written.items():
-        with atomic_path(path) as unfinished:
-            unfinished.write_bytes(png)
+        write_file(path, png)
     return list(written)
 
 
@@ -135,7 +134,7 @@ def _break_even_panel(axis: Any, breaks: Sequence[BreakEven]) -> None:
         names = [shown(layer.layer) for layer in each.layers]
         axis.plot(
             names, [layer.price_fj.expected for layer in each.layers], marker=lanes.marker, ms=4,
-            color=lanes.colour, lw=0.8, label=str(each.micro),
+            color=lanes.colour, lw=0.8, label=each.micro,
         )  # fmt: skip
     price = breaks[0].memory_fj
     axis.axhspan(price.low, price.high, color="#999999", alpha=0.2)

@@ -1,4 +1,4 @@
-"""Two models of one lane array: counted events with their bar, and the gates fitted to netlists.
+"""Two models of one lane array: counted events with their bar, and a model fitted to netlists.
 
 Like for like: the layers with weights, the array without drain, output stage and memories, on the
 widths that the gates were characterized with.
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from ...cost.estimate.energy import area, event_prices
 from ...cost.estimate.estimate import estimate, measure
+from ...cost.estimate.model import timings_of
 from ...cost.events.memories import memories
 from ...cost.technology.technology import ZERO, Band, Technology
 from ...gates.array.bench import array_events_pj
-from ...gates.model.estimate import array_estimate, fitting, golden_tensors, layer_toggles
+from ...gates.model.estimate import array_estimate, fitting
 from ...gates.model.library import GateLibrary
+from ...gates.model.toggles import golden_tensors, layer_toggles
 from ...rtl.arch.arch import Arch
 from ...rtl.program.fit import narrowest
 from ...spec.formats import IntArray
@@ -45,18 +47,18 @@ class Bar:
 
     @property
     def inside(self) -> bool:
-        """Does the figure of the gates lie in the bar of the events?"""
+        """Whether the figure by gates is inside the bar of the events."""
         return self.events_pj.low <= self.gates_pj.expected <= self.events_pj.high
 
     @property
     def touches(self) -> bool:
-        """Do the two bars overlap?"""
+        """Whether the two bars overlap."""
         gates, events = self.gates_pj, self.events_pj
         return gates.low <= events.high and events.low <= gates.high
 
     @property
     def off_percent(self) -> float:
-        """How far the gates lie outside the bar; 0 inside, negative below it."""
+        """Distance of the figure by gates from the bar, in percent; 0 inside, negative below it."""
         gates, bar = self.gates_pj.expected, self.events_pj
         edge = min(max(gates, bar.low), bar.high)
         return 100 * (gates / edge - 1)
@@ -85,8 +87,9 @@ def bars_of(
             if too_narrow(wide, program):
                 continue
             toggles = layer_toggles(program, wide, tensors, most_beats=beats)
-            gates = array_estimate(program, wide, fit, toggles)
-            events = estimate(program, wide, technology, activity=activity)
+            timings = timings_of(wide, program)
+            gates = array_estimate(program, wide, fit, toggles, timings=timings)
+            events = estimate(program, wide, technology, activity=activity, timings=timings)
             prices = event_prices(technology, memories(program, wide))
             played = {layer.name for layer in gates.layers}
             counted = [layer.events for layer in events.layers if layer.name in played]
@@ -114,7 +117,7 @@ def array_area(program: Program, arch: Arch, technology: Technology) -> Band:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Swap:
-    """Two micro-architectures that events order otherwise than gates."""
+    """Two micro-architectures whose order by events differs from that by gates."""
 
     cheaper: Bar
     """By gates."""
@@ -122,7 +125,7 @@ class Swap:
 
     @property
     def undecided(self) -> bool:
-        """Do the bars of the events overlap?"""
+        """Whether the bars of the events overlap."""
         return self.cheaper.events_pj.low <= self.dearer.events_pj.high
 
 
@@ -140,7 +143,7 @@ def swaps(found: Sequence[Bar]) -> Iterator[Swap]:
 def slope(one: Bar, other: Bar) -> tuple[float, Band]:
     """Energy of `one` as a multiple of `other`'s, by gates and by events.
 
-    Both stand in the same corner: they are the same prices.
+    Both in the same corner, since their prices are the same.
     """
     ratios = [
         one_pj / other_pj

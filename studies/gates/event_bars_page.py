@@ -6,7 +6,7 @@ from statistics import median
 
 from ...cost.report.report import energy_text
 from ...cost.technology.technology import Technology
-from .. import markdown
+from ...spec.host.markdown import table
 from .event_bars import Bar, slope, swaps
 
 HEAD = """# The bars of the events against the gates
@@ -24,12 +24,10 @@ come from these characterizations; flip-flops, cycles and all other events and p
 **{inside} of {all}** gate figures lie inside their bar{outside}
 """
 COLUMNS = (
-    ("program", "---"), ("array", "---"), ("micro", "---"), ("gates", "---:"),
-    ("gates x 0.67 (0.9 V)", "---:"), ("events", "---:"), ("", "---"),
+    "program", "array", "micro", ("gates", "---:"), ("gates x 0.67 (0.9 V)", "---:"),
+    ("events", "---:"), "",
 )  # fmt: skip
-AREA_COLUMNS = (
-    ("array", "---"), ("micro", "---"), ("gates mm2", "---:"), ("events mm2", "---:"), ("", "---"),
-)  # fmt: skip
+AREA_COLUMNS = ("array", "micro", ("gates mm2", "---:"), ("events mm2", "---:"), "")
 SUPPLY = (0.9 / 1.1) ** 2
 
 
@@ -66,7 +64,7 @@ def _bars(found: Sequence[Bar]) -> list[str]:
         ]
         for bar in found
     ]  # fmt: skip
-    return [*markdown.head(COLUMNS), *(markdown.row(row) for row in rows)]
+    return table(COLUMNS, rows)
 
 
 def _orders(found: Sequence[Bar]) -> list[str]:
@@ -84,27 +82,24 @@ def _orders(found: Sequence[Bar]) -> list[str]:
         ),
         "",
     ]
-    columns = (("program", "---"), ("array", "---"), ("cheaper by gates", "---"),
-               ("cheaper by events", "---"), ("gates", "---:"), ("events", "---:"))  # fmt: skip
+    columns = ("program", "array", "cheaper by gates", "cheaper by events", ("gates", "---:"),
+               ("events", "---:"))  # fmt: skip
     rows = [
-        markdown.row(
-            [
-                swap.cheaper.program, swap.cheaper.size, swap.cheaper.micro, swap.dearer.micro,
-                f"{swap.dearer.gates_pj.expected / swap.cheaper.gates_pj.expected:.2f}x",
-                f"{swap.dearer.events_pj.expected / swap.cheaper.events_pj.expected:.2f}x"
-                + ("" if swap.undecided else " **decided wrongly**"),
-            ]
-        )
+        [
+            swap.cheaper.program, swap.cheaper.size, swap.cheaper.micro, swap.dearer.micro,
+            f"{swap.dearer.gates_pj.expected / swap.cheaper.gates_pj.expected:.2f}x",
+            f"{swap.dearer.events_pj.expected / swap.cheaper.events_pj.expected:.2f}x"
+            + ("" if swap.undecided else " **decided wrongly**"),
+        ]
         for swap in swapped
     ]  # fmt: skip
-    return lines + ([*markdown.head(columns), *rows] if rows else [])
+    return lines + (table(columns, rows) if rows else [])
 
 
 def _slopes(found: Sequence[Bar]) -> list[str]:
     """First program against every other, per micro-architecture and array."""
     lines = ["## Bits against energy", "", "Energy as a multiple of the other program's:", ""]
-    columns = (("programs", "---"), ("array", "---"), ("micro", "---"), ("gates", "---:"),
-               ("events", "---:"))  # fmt: skip
+    columns = ("programs", "array", "micro", ("gates", "---:"), ("events", "---:"))
     rows = []
     first = found[0].program
     for one, other in itertools.permutations(found, 2):
@@ -113,12 +108,8 @@ def _slopes(found: Sequence[Bar]) -> list[str]:
             continue
         gates, events = slope(one, other)
         text = f"{events.expected:.2f} ({events.low:.2f} to {events.high:.2f})"
-        rows.append(
-            markdown.row(
-                [f"{one.program} / {other.program}", one.size, one.micro, f"{gates:.2f}", text]
-            )
-        )
-    return [*lines, *markdown.head(columns), *rows]
+        rows.append([f"{one.program} / {other.program}", one.size, one.micro, f"{gates:.2f}", text])
+    return [*lines, *table(columns, rows)]
 
 
 def _areas(found: Sequence[Bar]) -> list[str]:
@@ -135,5 +126,5 @@ def _areas(found: Sequence[Bar]) -> list[str]:
         inside = low <= bar.gates_um2 / 1e6 <= high
         text = f"{middle:.3f} ({low:.3f} to {high:.3f})"
         cells = [bar.size, bar.micro, f"{bar.gates_um2 / 1e6:.3f}", text]
-        rows.append(markdown.row([*cells, "" if inside else "**outside**"]))
-    return [*lines, *markdown.head(AREA_COLUMNS), *rows]
+        rows.append([*cells, "" if inside else "**outside**"])
+    return [*lines, *table(AREA_COLUMNS, rows)]

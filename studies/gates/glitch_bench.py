@@ -19,7 +19,7 @@ from ...spec.errors import InputError, SimulationError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GlitchShare:
-    """Of one stream; what the other numbers leave out."""
+    """Share of glitches of one stream, which no other figure contains."""
 
     liberty: str
     layer: str

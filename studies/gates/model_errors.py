@@ -1,7 +1,7 @@
-"""How far characterizations are off on what they were not fitted to: read again from their files.
+"""Errors of characterizations on data that was not fitted, computed from their files.
 
-The test rows of `[micro.NAME]` and `[unit.NAME]` hold what the gates drew and what the fit says;
-errors are taken anew from these two, not from the summaries beside them.
+The test rows of `[micro.NAME]` and `[unit.NAME]` have the energy of the gates and the prediction;
+errors are computed from these two, not from the summaries beside them.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,16 @@ from typing import Any
 import numpy as np
 
 from ...gates.array.streams import RANDOM, REAL
-from ...gates.model.characterization_file import read_content, read_tables
-from ...gates.model.fit import Errors
+from ...gates.model.characterization_file import AREA, part_of, read_content
+from ...gates.model.linear import Errors
+from ...gates.model.parts import PER, Part
 from ...spec.errors import InputError
+from ...spec.host.markdown import Column, table
 from ...spec.host.reading import LEAST, MOST
 from ...spec.host.text import one_line, printable, shown
-from .. import markdown
 
 MEDIAN_LIMIT, WORST_LIMIT, AREA_LIMIT = 5.0, 10.0, 10.0
-"""Percent; what the project promises of its model."""
-KINDS = {"micro": "pj_per_mac", "unit": "pj_per_output"}
-"""Tables of a file, and what energies of their rows are per."""
+"""Percent; accepted errors of the model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,32 +58,29 @@ class Subject:
 
 
 def subjects(path: Path) -> list[Subject]:
-    """Everything that a file of `adqhw characterize` is about."""
+    """Every micro-architecture and unit in a file of `adqhw characterize`."""
     content = read_content(path)
-    kind = "unit" if "unit" in content else "micro"
-    library, tables = read_tables(path, kind)
-    about = content["characterization"]
-    return [_subject(str(path), kind, library, name, about, tables[name]) for name in tables]
+    part, about = part_of(content), content["characterization"]
+    return [_subject(str(path), part, name, about, table) for name, table in content[part].items()]
 
 
 def _subject(
-    where: str, kind: str, library: str, name: str, about: dict[str, Any], table: dict[str, Any]
+    where: str, part: Part, name: str, about: dict[str, Any], table: dict[str, Any]
 ) -> Subject:
     try:
-        area_key = "measured_area_um2" if kind == "micro" else "unit_area_um2"
-        size = [_number(side) for side in about["test_size"]] if kind == "micro" else []
+        size = [_number(side) for side in about["test_size"]] if part is Part.ARRAY else []
         area_error = table.get("area_error_percent")
-        real, random = (_errors(table["test"], KINDS[kind], name) for name in (REAL, RANDOM))
+        real, random = (_errors(table["test"], PER[part], name) for name in (REAL, RANDOM))
         return Subject(
-            library=printable(library), name=printable(name),
+            library=printable(about["liberty"]), name=printable(name),
             array="x".join(f"{side:.0f}" for side in size), program=_text(about["program"]),
-            cells=int(_number(table["cells"])), area_mm2=_number(table[area_key]) / 1e6,
+            cells=int(_number(table["cells"])), area_mm2=_number(table[AREA[part]]) / 1e6,
             area_error=None if area_error is None else _number(area_error),
             layers=_some(real), random=random,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise InputError(
-            f"Characterization {where!r}, {kind} {shown(name)} must have all that `adqhw "
+            f"Characterization {where!r}, {part} {shown(name)} must have all that `adqhw "
             f"characterize` writes, not lack or spoil {one_line(error)}"
         ) from error
 
@@ -134,9 +130,9 @@ image that were not fitted; arrays are of a size that was not fitted either. How
 {AREA_LIMIT:.0f}. **{{kept}} of {{all}}** keep them.
 """
 COLUMNS = (
-    ("library", "---"), ("part", "---"), ("array", "---"), ("median error %", "---:"),
-    ("worst %", "---:"), ("worst, random operands %", "---:"), ("area error %", "---:"),
-    ("cells", "---:"), ("mm2", "---:"), ("program", "---"), ("limits", "---"),
+    "library", "part", "array", ("median error %", "---:"), ("worst %", "---:"),
+    ("worst, random operands %", "---:"), ("area error %", "---:"), ("cells", "---:"),
+    ("mm2", "---:"), "program", "limits",
 )  # fmt: skip
 
 
@@ -144,21 +140,18 @@ def page(found: Sequence[Subject], command: str) -> str:
     """Markdown: a line per subject, then every layer of every subject."""
     kept = sum(subject.kept for subject in found)
     head = HEAD.format(command=command, kept=kept, all=len(found))
-    return "\n".join(
-        [head, *markdown.head(COLUMNS), *(_line(subject) for subject in found), "", *_layers(found)]
-    )
+    return "\n".join([head, *table(COLUMNS, map(_cells, found)), "", *_layers(found)])
 
 
-def _line(subject: Subject) -> str:
+def _cells(subject: Subject) -> list[str]:
     errors = subject.errors
     drawn = f"{_summed(subject.random).worst:+.1f}" if subject.random else "-"
     area = "measured" if subject.area_error is None else f"{subject.area_error:+.1f}"
-    cells = [
+    return [
         subject.library, subject.name, subject.array or "-", f"{errors.median:.1f}",
         f"{errors.worst:+.1f}", drawn, area, f"{subject.cells:,}", f"{subject.area_mm2:.4f}",
         f"{subject.program[:12]}...", "kept" if subject.kept else "**missed**",
     ]  # fmt: skip
-    return markdown.row(cells)
 
 
 def _layers(found: Sequence[Subject]) -> list[str]:
@@ -168,11 +161,10 @@ def _layers(found: Sequence[Subject]) -> list[str]:
         mine = [subject for subject in found if subject.library == library]
         names = dict.fromkeys(layer for subject in mine for layer in subject.layers)
         lines += [f"## {library}, layer by layer", ""]
-        lines.append(markdown.row(["layer", *(subject.name for subject in mine)]))
-        lines.append(markdown.row(["---", *("---:" for _ in mine)]))
+        rows = []
         for name in names:
-            errors = (subject.layers.get(name) for subject in mine)
-            cells = ("-" if error is None else f"{error:+.1f}" for error in errors)
-            lines.append(markdown.row([name, *cells]))
-        lines.append("")
+            errors = [subject.layers.get(name) for subject in mine]
+            rows.append([name, *("-" if error is None else f"{error:+.1f}" for error in errors)])
+        columns: list[Column] = ["layer", *((subject.name, "---:") for subject in mine)]
+        lines += [*table(columns, rows), ""]
     return lines

@@ -1,7 +1,7 @@
 """A lane array's gate energy beside OpenSTA's, part by part, at the same activity.
 
-OpenSTA counts what cells do and drive. Nets that ports drive (the clock is one) are nobody's there:
-they are compared with nothing. `gate_energy` calls flip-flops' clock pins `clock`; here they are
+OpenSTA counts cells and the nets that they drive, but not nets that ports drive (the clock is
+one): these are not compared. `gate_energy` calls flip-flops' clock pins `clock`; here they are
 internal power, as in `report_power`.
 """
 
@@ -71,7 +71,7 @@ class StreamComparison:
 
 
 def check(wire_factor: float) -> None:
-    """Refuse what cannot be compared before minutes of simulation."""
+    """Refuse settings that cannot be compared, before minutes of simulation."""
     find_open_sta()
     if wire_factor:
         raise InputError(
@@ -82,7 +82,7 @@ def check(wire_factor: float) -> None:
 def compare_streams(
     bench: Bench, arch: Arch, streams: Sequence[OperandStream], liberty: Path
 ) -> list[StreamComparison]:
-    """Each stream played again; liberty: the file that the netlist was mapped to."""
+    """Each stream simulated again; liberty: the file that the netlist was mapped to."""
     text, model = read_text(liberty), bench.model
     return [
         StreamComparison(
@@ -104,7 +104,7 @@ def compare_streams(
 def compare(
     netlist: Netlist, library: Library, text: str, switching: Switching, assumed: Assumptions
 ) -> Comparison:
-    """text: the library's, as it is."""
+    """text: the library's, unchanged."""
     check(assumed.wire_factor)
     energy = gate_energy(netlist, library, switching, assumed)
     per_gate = switching_fj(netlist, library, switching)

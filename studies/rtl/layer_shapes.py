@@ -17,9 +17,10 @@ from ...cosim.simulators.toolchain import find_simulator
 from ...rtl.arch.arch import Arch
 from ...rtl.program.fit import covering
 from ...rtl.timing.network_cycles import network_cycles
-from ...sim.networks import U8, Sketch, build
+from ...sim.networks import build, random_program
 from ...spec import golden
 from ...spec.formats import IntArray
+from ...spec.networks import U8, Sketch
 from ...spec.program import INPUT, Program
 
 NETWORK = "resnet18"
@@ -102,21 +103,25 @@ class ShapeReport:
 
 def cropped_programs() -> list[tuple[Program, str, str]]:
     """(program, its layer, that layer in ResNet-18) for every shape, random weights."""
-    found = []
+    made = []
     for number, shape in enumerate(SHAPES):
-        net = Sketch(input_shape=(shape.ins, shape.crop, shape.crop), seed=number)
+        net = Sketch(ins=shape.ins, image_size=shape.crop)
         if number:  # all but the first read 4-bit codes of a stream
             net.read("act")
-        first = {"uniform": True, "out": U8} if not number else {}
-        net.conv("conv", shape.outs, shape.kernel, stride=shape.stride, **first)
-        found.append((net.program(shape.text), "conv", shape.layer))
-    stem = Sketch(input_shape=(64, 5, 5))
+        stream = None if number else U8
+        net.conv("conv", shape.outs, shape.kernel, stride=shape.stride, stream=stream)
+        made.append((_program(net, shape.text, number), "conv", shape.layer))
+    stem = Sketch(ins=64, image_size=5)
     stem.max_pool("maxpool")
-    head = Sketch(input_shape=(512, 7, 7))
+    made.append((_program(stem, "max pool"), "maxpool", "maxpool"))
+    head = Sketch(ins=512, image_size=7)
     head.classify(1000)
-    found.append((stem.program("max pool"), "maxpool", "maxpool"))
-    found += [(head.program("classifier"), name, name) for name in ("pool", "fc")]
-    return found
+    return made + [(_program(head, "classifier"), name, name) for name in ("pool", "fc")]
+
+
+def _program(net: Sketch, name: str, seed: int = 0) -> Program:
+    shape = (net.ins, net.image_size, net.image_size)
+    return random_program(name, shape, net.nodes, seed=seed)
 
 
 def adversarial_images(program: Program) -> IntArray:

@@ -23,7 +23,7 @@ from ...spec.program import Program
 class Run:
     """One run of a simulator process: wall time, and processor time of the process.
 
-    On a machine that does other work too, only the processor time says what the run costs.
+    On a machine with other load only the processor time is meaningful.
     """
 
     seconds: float
@@ -65,7 +65,7 @@ class PythonCost:
 
 
 def _best(runs: list[Run]) -> Run:
-    """The least of each: noise only adds."""
+    """The least of each, since noise only adds."""
     return Run(
         seconds=min(run.seconds for run in runs), cpu_seconds=min(run.cpu_seconds for run in runs)
     )
@@ -139,7 +139,7 @@ def _run_main(main: Path, jobs: int, folder: Path) -> None:
 
 
 def _compared(left: Path, right: Path, jobs: int) -> tuple[bool, int]:
-    """Whether all recordings are the same bytes, and the cycles they say."""
+    """Whether all recordings are the same bytes, and their cycles."""
     same, cycles = True, 0
     for job in range(jobs):
         name = f"{job}_outputs.txt"

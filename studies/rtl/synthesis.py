@@ -67,7 +67,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Synthesis:
-    """One design on one target; None where the target has no such thing."""
+    """One design on one target; None where the target has no such resource."""
 
     design: str
     target: str
@@ -81,10 +81,10 @@ class Synthesis:
     fmax_mhz: float | None = None
     """With a shift register around the ports: no pin limits it."""
     note: str = ""
-    """Why there is nothing else."""
+    """Reason for absent figures."""
 
 
-LANE = {
+LANE: dict[str, Any] = {
     "act_width": 4, "weight_width": 4, "level_width": 8, "acc_width": 24, "channels": 64,
     "threshold_width": 4,
 }  # fmt: skip
@@ -133,18 +133,18 @@ def _on_fpga(found: Synthesis, folder: Path, flow: str, part: list[str] | None) 
         return made
     try:
         return replace(made, fmax_mhz=_placed(folder, found.target, flow, part))
-    except InputError as error:  # what was counted stays
+    except InputError as error:  # the counts are kept
         return replace(made, note=f"{made.note} {_summary(error)}".strip())
 
 
 def _summary(error: InputError) -> str:
-    """What a tool said last, short enough for a table's note."""
+    """The last line of a tool, cut for a table's note."""
     text = str(error)
     return text if len(text) <= 160 else f"{text[:60]} .. {text[-96:]}"
 
 
 def attempt(design: Design, target: str, **options: Any) -> Synthesis:
-    """`synthesize`; a tool that fails on a design is a row that says so."""
+    """`synthesize`; a tool that fails on a design gives a row with a note."""
     try:
         return synthesize(design, target, **options)
     except InputError as error:
@@ -216,7 +216,7 @@ def _counted(folder: Path, target: str, flow: str) -> dict[str, Any]:
 
 
 def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
-    """What yosys counts in the design after `flow`."""
+    """Yosys's counts of the design after `flow`."""
     read = f"read_verilog design.v; hierarchy -top {TOP}"
     run_tool(
         "yosys", ["-q", "-p", f"{read}; {flow}; tee -o stat.json stat -json {options}"], folder
@@ -230,7 +230,7 @@ def _placed(folder: Path, target: str, flow: str, part: list[str]) -> float | No
     script = f"read_verilog design.v probe.v; {flow.format(top=PROBE)}; write_json probe.json"
     run_tool("yosys", ["-q", "-p", script], folder)
     options = [*part, "--json", "probe.json", "--freq", "50", "--seed", "1"]
-    options += ["--timing-allow-fail"]  # what is reached is the question
+    options += ["--timing-allow-fail"]  # the reached frequency is the result
     try:
         output = run_tool(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
     except InputError as error:

@@ -1,9 +1,10 @@
-"""docs/synthesis.md: the table of `adqhw bench synth` and what it does not say."""
+"""docs/synthesis.md: the table of `adqhw bench synth` and its assumptions."""
 
 import re
 from dataclasses import asdict
 from typing import Any
 
+from ...spec.host import markdown
 from ...spec.host.text import printable
 from .synthesis import ECP5, LANE, LARGE, PLACED, Synthesis
 
@@ -37,11 +38,12 @@ def page(record: dict[str, Any]) -> str:
         large=" ".join(LARGE[ECP5]),
         parts=", ".join(f"{name} {' '.join(options)}" for name, options in PLACED.items()),
     )
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- | --- " + "| ---: " * 7 + "|"]
-    lines += [
-        "| " + " | ".join("-" if cell is None else _plain(str(cell)) for cell in row) + " |"
+    columns: list[markdown.Column] = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
+    cells = [
+        ["-" if cell is None else _plain(str(cell)) for cell in row]
         for row in table(record["rows"])
     ]
+    lines = markdown.table(columns, cells)
     notes = [
         f"- {row.design}, {_plain(row.target)}: {_plain(row.note)}"
         for row in record["rows"]
@@ -52,7 +54,7 @@ def page(record: dict[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A Liberty's file name and what a tool said, without what Markdown or a terminal obeys."""
+    """A Liberty's file name or a tool's message, without markup and control characters."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", printable(text))
 
 

@@ -1,4 +1,4 @@
-"""da4ml's interpreter on its 64 x 64 int4 matmul, and the same matmul as a program of ours."""
+"""da4ml's interpreter on its 64 x 64 int4 matmul, and the same matmul as an adqhw program."""
 
 from collections.abc import Callable
 from typing import Any

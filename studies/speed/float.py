@@ -1,11 +1,12 @@
-"""The floating-point twin of an integer program, for runtimes that are not exact.
+"""The floating-point version of an integer program, for runtimes that are not exact.
 
 Same convolutions, same shapes, same shortcuts. Thresholds and requants become ReLU, and read
-activations disappear: the twin does *less* work than the exact program.
+activations disappear: it does *less* work than the exact program.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,23 @@ from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
 
 
+class FloatKind(StrEnum):
+    """Operations of the twin."""
+
+    CONV = "conv"
+    LINEAR = "linear"
+    ADD = "add"
+    ADD_RELU = "add_relu"
+    SHORTCUT = "shortcut"
+    MAX_POOL = "max_pool"
+    MEAN = "mean"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FloatNode:
-    """One node of the twin. kind: conv, linear, add_relu, add, shortcut, max_pool, mean."""
+    """One node of the twin."""
 
-    kind: str
+    kind: FloatKind
     name: str
     inputs: tuple[str, ...]
     weight: npt.NDArray[np.float32] | None = None
@@ -47,12 +60,15 @@ def float_twin(program: Program) -> tuple[FloatNode, ...]:
                 average = layer.kind is LayerKind.AVG_POOL
                 nodes.append(
                     FloatNode(
-                        kind="mean" if average else "max_pool", name=layer.name, inputs=(source,),
-                        kernel=layer.kernel, stride=layer.stride, padding=layer.padding,
+                        kind=FloatKind.MEAN if average else FloatKind.MAX_POOL,
+                        name=layer.name, inputs=(source,), kernel=layer.kernel,
+                        stride=layer.stride, padding=layer.padding,
                     )
                 )  # fmt: skip
             case MacLayer():
                 nodes.extend(_mac(program, layer, source, alias))
+            case _:
+                assert_never(layer)
     return tuple(nodes)
 
 
@@ -61,7 +77,7 @@ def _mac(program: Program, layer: MacLayer, source: str, alias: dict[str, str]) 
     signed = isinstance(layer.output, Requant) and layer.output.out.signed
     scale = 1.0 / (np.abs(layer.levels).max() * np.sqrt(layer.depth))
     common: dict[str, Any] = {
-        "kind": "linear" if linear else "conv", "inputs": (source,),
+        "kind": FloatKind.LINEAR if linear else FloatKind.CONV, "inputs": (source,),
         "weight": (layer.levels * scale).astype(np.float32),
         "bias": np.full(layer.out_channels, 0.1, np.float32),
         "stride": layer.stride, "padding": layer.padding, "groups": layer.groups,
@@ -75,9 +91,9 @@ def _mac(program: Program, layer: MacLayer, source: str, alias: dict[str, str]) 
     if have != want or layer.skip.stride > 1:
         before = layer.skip.channel_offset
         nodes.append(
-            FloatNode(kind="shortcut", name=f"{layer.name}.skip", inputs=(skip,),
+            FloatNode(kind=FloatKind.SHORTCUT, name=f"{layer.name}.skip", inputs=(skip,),
                       stride=layer.skip.stride, channels=(before, want - have - before))
         )  # fmt: skip
         skip = f"{layer.name}.skip"
-    kind = "add" if signed else "add_relu"
+    kind = FloatKind.ADD if signed else FloatKind.ADD_RELU
     return [*nodes, FloatNode(kind=kind, name=layer.name, inputs=(f"{layer.name}.sum", skip))]

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from ...spec.activation import Threshold
 from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
-from .float import FloatNode, float_twin
+from .float import FloatKind, FloatNode, float_twin
 
 Images = npt.NDArray[Any]
 Run = Callable[[Images], npt.NDArray[Any]]
@@ -66,7 +66,7 @@ def float_model(program: Program) -> Any:
 def _float_node(graph: Graph, node: FloatNode) -> None:
     inputs = list(node.inputs)
     match node.kind:
-        case "conv":
+        case FloatKind.CONV:
             result = f"{node.name}.conv" if node.relu else node.name
             inputs += [
                 graph.constant(f"{node.name}.weight", node.weight),  # type: ignore[arg-type]
@@ -78,24 +78,26 @@ def _float_node(graph: Graph, node: FloatNode) -> None:
             )  # fmt: skip
             if node.relu:
                 graph.add("Relu", [result], node.name)
-        case "linear":
+        case FloatKind.LINEAR:
             assert node.weight is not None
             flat = graph.add("Flatten", inputs, f"{node.name}.flat")
             weight = graph.constant(f"{node.name}.weight", node.weight[:, :, 0, 0].T)
             bias = graph.constant(f"{node.name}.bias", node.bias)  # type: ignore[arg-type]
             graph.add("Gemm", [flat, weight, bias], node.name)
-        case "add" | "add_relu":
-            relu = node.kind == "add_relu"
+        case FloatKind.ADD | FloatKind.ADD_RELU:
+            relu = node.kind is FloatKind.ADD_RELU
             result = graph.add("Add", inputs, f"{node.name}.add" if relu else node.name)
             if relu:
                 graph.add("Relu", [result], node.name)
-        case "shortcut":
+        case FloatKind.SHORTCUT:
             shortcut(graph, node.name, inputs[0], node.stride, node.channels)
-        case "max_pool":
+        case FloatKind.MAX_POOL:
             window = {"kernel_shape": [node.kernel] * 2, "strides": [node.stride] * 2}
             graph.add("MaxPool", inputs, node.name, pads=[node.padding] * 4, **window)
-        case _:
+        case FloatKind.MEAN:
             graph.add("GlobalAveragePool", inputs, node.name)
+        case _:
+            assert_never(node.kind)
 
 
 def shortcut(graph: Graph, name: str, source: str, stride: int, channels: tuple[int, int]) -> str:
@@ -180,9 +182,13 @@ def _exact_layer(
                 strides=[layer.stride] * 2, pads=[layer.padding] * 4,
             )  # fmt: skip
             return
+        case ThresholdLayer():
+            pass
         case PoolLayer():
             axes = graph.constant(f"{name}.axes", [2, 3], np.int64)
             source = graph.add("ReduceSum", [source, axes], f"{name}.sum", keepdims=1)
+        case _:
+            assert_never(layer)
     if isinstance(layer.output, Threshold):
         tau = graph.constant(f"{name}.tau", layer.output.tau)
         graph.add("MultiThreshold", [source, tau], name, domain="qonnx.custom_op.general")

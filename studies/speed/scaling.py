@@ -1,4 +1,4 @@
-"""How time grows with images, MACs and threads; the plot of docs/simulator.md."""
+"""Time against images, MACs and threads: the plot of docs/simulator.md."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...sim.networks import build
 from ...sim.runner import Runner
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of
 from ...spec.layers import MacLayer
 from ...spec.program import Program
@@ -66,8 +66,7 @@ def plot(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Three panels: images, MACs, threads."""
     png = drawn(path.name, lambda: _picture(found))
     if png is not None:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(png)
+        write_file(path, png)
 
 
 def _picture(found: dict[str, list[dict[str, Any]]]) -> bytes:

@@ -1,4 +1,4 @@
-"""Measurements of `adqhw bench sim`: our exact engine and other tools, in turns, in one run."""
+"""Measurements of `adqhw bench sim`: the exact engine and other tools, in turn, in one run."""
 
 import importlib.metadata
 import platform
@@ -51,7 +51,7 @@ def versions() -> dict[str, str]:
 
 
 def cpu_name() -> str:
-    """What the system calls its processor."""
+    """Name of the processor."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():
@@ -94,7 +94,7 @@ def measure_matmul(*, threads: int, rounds: int) -> list[dict[str, Any]]:
 
 
 def _ours(program: Program, images: Array, threads: int) -> list[Contender]:
-    """Our engine in each mode that this processor supports; checked on the first images."""
+    """The adqhw engine in each mode that this processor supports; checked on the first images."""
     few = images[: 2 if program.input_shape[1] > 32 else 8]
     expected = golden.run(program, few).logits
     made = []
@@ -156,7 +156,7 @@ def _prepared(engine: str, batch: Array, make: Callable[[], Callable[[Array], Ar
 def _measure(
     contenders: list[Contender], rounds: int, tick: Callable[[str], None], name: str
 ) -> None:
-    """All contenders in turns: what disturbs one round disturbs every engine in it."""
+    """All contenders in turn: a disturbance of a round affects every engine in it."""
     for number in range(rounds):
         tick(f"{name}: round {number + 1} of {rounds}")
         for contender in contenders:

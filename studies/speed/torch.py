@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from ...spec.program import INPUT, Program
-from .float import FloatNode, float_twin
+from .float import FloatKind, FloatNode, float_twin
 
 Run = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
@@ -32,19 +32,23 @@ class Twin(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         maps = {INPUT: self.enter(images)}
         for node in self.nodes:
-            layer = self.layers[_key(node.name)]
+            layer: Any = self.layers[_key(node.name)]
             operands = [maps[name] for name in node.inputs]
             match node.kind:
-                case "add_relu":
+                case FloatKind.ADD_RELU:
                     maps[node.name] = layer.add_relu(*operands)
-                case "add":
+                case FloatKind.ADD:
                     maps[node.name] = layer.add(*operands)
-                case "shortcut":
+                case FloatKind.SHORTCUT:
                     before, after = node.channels
                     taken = operands[0][:, :, :: node.stride, :: node.stride]
                     maps[node.name] = functional.pad(taken, (0, 0, 0, 0, before, after))
-                case _:
+                case (
+                    FloatKind.CONV | FloatKind.LINEAR | FloatKind.MAX_POOL | FloatKind.MEAN
+                ):  # fmt: skip
                     maps[node.name] = layer(*operands)
+                case _:
+                    assert_never(node.kind)
         return self.leave(maps[self.nodes[-1].name])
 
 
@@ -54,47 +58,50 @@ def _key(name: str) -> str:
 
 def _module(node: FloatNode) -> nn.Module:
     match node.kind:
-        case "conv" | "linear":
+        case FloatKind.CONV | FloatKind.LINEAR:
             return _weighted(node)
-        case "add" | "add_relu":
+        case FloatKind.ADD | FloatKind.ADD_RELU:
             return torch.ao.nn.quantized.FloatFunctional()
-        case "max_pool":
+        case FloatKind.MAX_POOL:
             return nn.MaxPool2d(node.kernel, node.stride, node.padding)
-        case "mean":
+        case FloatKind.MEAN:
             return nn.AdaptiveAvgPool2d(1)
-        case _:
+        case FloatKind.SHORTCUT:
             return nn.Identity()
+        case _:
+            assert_never(node.kind)
 
 
 def _weighted(node: FloatNode) -> nn.Module:
     assert node.weight is not None
     assert node.bias is not None
     weight, bias = torch.from_numpy(node.weight), torch.from_numpy(node.bias)
-    if node.kind == "linear":
-        layer: nn.Module = nn.Linear(weight.shape[1], weight.shape[0])
-        layer.weight.data, layer.bias.data = weight[:, :, 0, 0].contiguous(), bias
-        return nn.Sequential(nn.Flatten(), layer)
+    if node.kind is FloatKind.LINEAR:
+        linear = nn.Linear(weight.shape[1], weight.shape[0])
+        linear.weight.data, linear.bias.data = weight[:, :, 0, 0].contiguous(), bias
+        return nn.Sequential(nn.Flatten(), linear)
     layer = nn.Conv2d(
         weight.shape[1] * node.groups, weight.shape[0], node.kernel, node.stride, node.padding,
         groups=node.groups,
     )  # fmt: skip
-    layer.weight.data, layer.bias.data = weight, bias
+    layer.weight.data, layer.bias = weight, nn.Parameter(bias)
     return nn.Sequential(layer, nn.ReLU()) if node.relu else layer
 
 
 def float_run(program: Program, threads: int) -> Run:
     """fp32, channels last."""
-    model = Twin(float_twin(program)).eval().to(memory_format=torch.channels_last)
+    model = Twin(float_twin(program)).eval()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
     return _runner(model, threads)
 
 
 def int8_run(program: Program, threads: int, images: npt.NDArray[Any]) -> Run:
     """Eager static int8 with fused ReLU, calibrated on `images`; RuntimeError if not available."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao is deprecated, and still what ships
+        warnings.simplefilter("ignore")  # torch.ao is deprecated, and still the shipped version
         model = Twin(float_twin(program), quantized=True).eval()
         for node in model.nodes:
-            if node.kind == "conv" and node.relu:
+            if node.kind is FloatKind.CONV and node.relu:
                 layer = model.layers[_key(node.name)]
                 torch.ao.quantization.fuse_modules(layer, ["0", "1"], inplace=True)
         engine = torch.backends.quantized.engine

@@ -88,7 +88,7 @@ def _recipe(setting: dict[str, Any]) -> Any:
 def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], None]:
     """A step of this trainer: its loop's own functions."""
     from ...adq.recipes.config_text import override
-    from ...adq.training import calibrate, descent, preparation, run_state
+    from ...adq.training import calibrate, descent, optimizers, preparation, run_state
 
     rules = {
         "float": ["quant.mode=float"],
@@ -99,9 +99,8 @@ def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], 
     model = preparation.build(recipe)
     if name != "float":
         calibrate.start_fakequant(model, [images[:32]])
-    run = run_state.Run(
-        recipe=recipe, model=model, optimizer=run_state.make_optimizer(model, recipe.optim)
-    )
+    optimizer = optimizers.make_optimizer(model, recipe.optim)
+    run = run_state.Run(recipe=recipe, model=model, optimizer=optimizer, forward=model)
 
     run_state.prepare_steps(run, {})
     batch = [descent.Part(images, labels, None, share=1.0)]

@@ -1,4 +1,4 @@
-"""Options that no command may swallow or choke on: long numbers, folders nobody reads, usage."""
+"""Options that every command must refuse or handle: long numbers, unreadable folders, usage."""
 
 import pytest
 from cost_nets import small_net
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 
 def refusal(words: str) -> str:
-    """What is said of a bad command line: exit code 2, no traceback, few words."""
+    """The message of a bad command line: exit code 2, no traceback, few words."""
     done = CliRunner().invoke(app, words.split())
     assert done.exit_code == 2, (words, done.output, done.exception)
     assert isinstance(done.exception, SystemExit)

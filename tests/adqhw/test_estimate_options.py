@@ -20,8 +20,7 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.commands import estimate
 from adqhw.gates.array.structure import STRUCTURE
-from adqhw.gates.model.characterization_file import WIDTHS
-from adqhw.gates.model.fit import terms_of
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec.program_file import save
 
@@ -49,10 +48,10 @@ REFUSED = {
 
 
 def characterization(micro: str) -> list[str]:
-    """A [micro.NAME] of lanes a bit wider than the program asks for; worth is made up."""
-    widths = {name: getattr(WIDEST, name) for name in WIDTHS}
+    """A [micro.NAME] of lanes wider than the program requires, with invented coefficients."""
+    widths = {name: getattr(WIDEST, name) for name in WIDTHS[Part.ARRAY]}
     widths |= {"acc_width": 26, "level_width": 8, "act_width": 8}
-    energies = dict.fromkeys(terms_of(micro), 1.5)
+    energies = dict.fromkeys(terms_of(Part.ARRAY, micro), 1.5)
     areas = dict.fromkeys(STRUCTURE, 100.0)
     lines = [f"[micro.{micro}]", *(f"{k} = {v}" for k, v in widths.items())]
     lines += ["test_real_worst_percent = -5.0", f"[micro.{micro}.energy_fj]"]
@@ -76,7 +75,7 @@ class Bench:
         return [*words, "--json"]
 
     def answer(self, mode: str, *options: str) -> tuple[Any, str]:
-        """(the record, or None where it was refused, and what was said)."""
+        """(the record, or None where it was refused; the message)."""
         key = (mode, options)
         if key not in self.answers:
             result = CliRunner().invoke(app, self.words(mode, options))

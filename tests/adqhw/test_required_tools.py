@@ -1,4 +1,4 @@
-"""What a command asks for before it works is what it calls, and nothing else."""
+"""A command checks first for the tools that it calls, and for no other."""
 
 import sys
 
@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("words", COMMANDS)
 @pytest.mark.parametrize("absent", sorted(YOSYS | PLACERS))
 def test_only_a_tool_that_is_used_is_missed(monkeypatch, words, absent):
-    """Every tool but one is there; the command says so, or goes on to its work."""
+    """Every tool but one is installed; the command names the absent one, or continues."""
 
     def find(name: str) -> str:
         if name == absent:

@@ -1,4 +1,4 @@
-"""Small programs of large maps: every engine says so before it allocates."""
+"""Small programs of large maps: every engine refuses them before it allocates."""
 
 import resource
 

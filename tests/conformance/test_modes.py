@@ -29,7 +29,7 @@ def check(mode, generator, seed):
 
 
 QUICK = [(m, g) for m in modes.ALL for g in GENERATORS if m not in modes.ORDERS or g != "wide"]
-"""The walk of the hardware takes long on wide programs: those pairs run under make test-all."""
+"""The hardware's order is slow on wide programs: those pairs run under make test-all."""
 
 
 @pytest.mark.parametrize(("mode", "generator"), QUICK)

@@ -17,7 +17,7 @@ from adqhw.spec.errors import ContractError, InputError
 from adqhw.spec.program_file import encode, load
 
 MOST_WORK = 60_000
-"""Products and codes of a mutant beyond which plain Python is too slow to say what is right."""
+"""Products and codes of a mutant beyond which the reference in plain Python is too slow."""
 MEMORY = "0.25"
 
 
@@ -59,7 +59,7 @@ def verdict(mutant, rng, path, simd):
 
 
 def try_mutants(count, seed, path, simd):
-    """How many mutants ended how."""
+    """Counts of mutants by verdict."""
     rng = random.Random(seed)
     parents = mutants.parents()
     ends = Counter()

@@ -24,11 +24,12 @@ from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.events.events import EVENTS, LayerEvents
 from adqhw.cost.events.memories import Memories
 from adqhw.cost.technology.technology import BAND_KEYS, load
-from adqhw.cost.topologies.bare import Assumptions, BareProgram, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.topology import LayerSize, Topology
-from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.program.fit import narrowest, narrowest_lanes
 from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.rtl.timing.schedule import layer_schedule
+from adqhw.spec.program import SizedNetwork
 
 MICROS = ("decode", "uniform", "bit_serial", "product_table", "binned")
 small = st.integers(1, 9)
@@ -50,12 +51,13 @@ def layers(draw: st.DrawFn, depthwise: bool = False) -> LayerSize:
     )
 
 
-def program_of(size: LayerSize) -> BareProgram:
-    return bare_program(Topology(name="one", layers=(size,)), Assumptions())
+def program_of(size: LayerSize) -> SizedNetwork:
+    return assumed_network(Topology(name="one", layers=(size,)), Assumptions())
 
 
-def cycles_of(program: BareProgram, rows: int, cols: int, micro: str) -> int:
-    return network_cycles(program.arch(rows, cols, micro), program)[1].cycles
+def cycles_of(program: SizedNetwork, rows: int, cols: int, micro: str) -> int:
+    arch = narrowest_lanes(program, rows=rows, cols=cols, micro=micro)
+    return network_cycles(arch, program)[1].cycles
 
 
 sizes = st.integers(1, 24)
@@ -88,7 +90,7 @@ def test_twice_the_rows_never_raise_any_layer_of_a_random_network(seed, micro):
 def test_when_twice_the_columns_raise_the_cycles(size, rows, cols, micro):
     size = size.as_product()  # what the array is given
     program = program_of(size)
-    arch = program.arch(rows, cols, micro)
+    arch = narrowest_lanes(program, rows=rows, cols=cols, micro=micro)
     depth = -(-size.channels // rows) * size.filter_height * size.filter_width
     busy = layer_schedule(arch, program, program.layers[0]).group_cycles(depth)
     one, two = -(-size.filters // cols), -(-size.filters // (2 * cols))
@@ -171,8 +173,8 @@ def test_a_layer_counted_by_hand_costs_its_events_in_the_unit_technology():
         stride=1,
     )  # fmt: skip
     assumed = Assumptions(weight_bits=2, act_bits=2)
-    program = bare_program(Topology(name="fc", layers=(size,)), assumed)
-    result = estimate(program, program.arch(2, 2), load("unit"))
+    program = assumed_network(Topology(name="fc", layers=(size,)), assumed)
+    result = estimate(program, narrowest_lanes(program, rows=2, cols=2), load("unit"))
     counted = result.layers[0].events.counts
     assert {name: value for name, value in counted.items() if value} == BY_HAND
     assert result.energy.total.as_dict() == dict.fromkeys(BAND_KEYS, sum(BY_HAND.values()))
@@ -200,7 +202,7 @@ def test_a_bare_depthwise_layer_has_the_schedule_of_a_program():
         stride=1, repeat=64,
     )  # fmt: skip
     program = program_of(size)
-    arch = program.arch(16, 16)
+    arch = narrowest_lanes(program, rows=16, cols=16)
     model = network_cycles(arch, program)[1]
     assert (model.beats, model.passes, model.column_beats) == (4 * 9 * 144, 4, 64 * 9 * 144)
     counts = estimate(program, arch, load("unit")).layers[0].events.counts

@@ -20,16 +20,16 @@ from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.estimate.records import activity_of, activity_record, estimate_of, estimate_record
 from adqhw.cost.technology import technology
 from adqhw.cost.technology.accelergy import load_ert
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, topology_systolic
 from adqhw.cost.topologies.topology import load_topology
 from adqhw.gates.array.structure import STRUCTURE
-from adqhw.gates.model import characterization_file, output_file, output_fit
-from adqhw.gates.model.characterization_file import WIDTHS
-from adqhw.gates.model.fit import terms_of
+from adqhw.gates.model import characterization_file
 from adqhw.gates.model.library import read_all
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of, widths_of
+from adqhw.gates.output_stage.terms import UNIT_TERMS
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.program.fit import narrowest, narrowest_lanes
 from adqhw.sim.activity import LayerActivity
 from adqhw.spec import InputError
 from adqhw.studies.gates import model_errors
@@ -124,7 +124,7 @@ def test_technologies(tmp_path):
 
 
 def test_values_at_the_edges_of_a_technology_stay_finite():
-    """Every entry at the least, then at the most that a table may say."""
+    """Every entry at the least, then at the largest allowed value."""
     for value in ("1e-30", "1e30"):
         data = tomllib.loads(TECH)
         for entry in data["entry"].values():
@@ -156,9 +156,9 @@ def test_energy_reference_tables(tmp_path):
 def characterization() -> dict:
     arch = ARCH.to_dict()
     micro = {
-        **{name: arch[name] for name in WIDTHS},
+        **{name: arch[name] for name in WIDTHS[Part.ARRAY]},
         "test_real_worst_percent": -4.5,
-        "energy_fj": dict.fromkeys(terms_of("decode"), 1.0),
+        "energy_fj": dict.fromkeys(terms_of(Part.ARRAY, "decode"), 1.0),
         "area_um2": dict.fromkeys(STRUCTURE, 2.0),
     }
     head = {"liberty": "lib", "fit_sizes": [[4, 4], [8, 8]], "test_size": [16, 16]}
@@ -184,11 +184,10 @@ def test_characterizations(tmp_path):
 
 
 def output_stage() -> dict:
-    widths = output_file.widths_of(ARCH)
+    widths = widths_of(ARCH, WIDTHS[Part.UNIT])
     unit = {**widths, "unit_area_um2": 7.0, "test_worst_percent": 3.5}
     units = {
-        name: {**unit, "energy_fj": dict.fromkeys(terms, 1.0)}
-        for name, terms in output_fit.TERMS.items()
+        name: {**unit, "energy_fj": dict.fromkeys(terms, 1.0)} for name, terms in UNIT_TERMS.items()
     }
     return {"characterization": {"liberty": "lib"}, "unit": units}
 
@@ -196,11 +195,11 @@ def output_stage() -> dict:
 def test_output_stages(tmp_path):
     path, trees = tmp_path / "o.toml", Trees(output_stage(), 6)
     path.write_text(toml(trees.good))
-    assert {fit.error_percent for fit in output_file.load_units(path).values()} == {3.5}
+    assert {fit.error_percent for fit in characterization_file.load(path).values()} == {3.5}
     taken = 0
     for number in range(4 * COUNT):
         path.write_text(toml(trees.mutant()), encoding="utf-8")
-        read = output_file.load_units if number % 2 else lambda file: read_all([file])
+        read = characterization_file.load if number % 2 else lambda file: read_all([file])
         try:
             fits = read(path)
         except InputError as error:
@@ -293,8 +292,10 @@ def costed(path: Path) -> bool:
         found = topology_systolic(topology, 16, 16, dataflow)
         assert plain([(x.cycles, x.folds, x.utilization) for x in found])
     try:
-        program = bare_program(topology, Assumptions())
-        assert plain(estimate(program, program.arch(16, 16), LITERATURE).to_dict())
+        program = assumed_network(topology, Assumptions())
+        assert plain(
+            estimate(program, narrowest_lanes(program, rows=16, cols=16), LITERATURE).to_dict()
+        )
     except InputError as error:
         good_line(error)
     return True

@@ -1,4 +1,4 @@
-"""Budgets in energy and cycles: tables from the cost model, and what they are linear in."""
+"""Budgets in energy and cycles: tables from the cost model, and their linearity."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A program as teacher: it answers logits in real units, and only a fitting one teaches."""
+"""A program as teacher: logits in real units; one that does not fit the data is refused."""
 
 from dataclasses import replace
 

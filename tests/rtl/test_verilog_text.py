@@ -1,4 +1,4 @@
-"""Emitted text: names by prefix, no zeros, processes on initial values run in Icarus, too."""
+"""Emitted text: names by prefix, no initial zeros, processes on initial values run in Icarus."""
 
 import re
 import subprocess

@@ -17,7 +17,7 @@ from adqhw.sim.runner import Runner
 from adqhw.spec import golden
 
 PATIENCE = 60
-"""Seconds that a child may take on a busy machine; a deadlock takes for ever."""
+"""Seconds that a child may take on a busy machine; a deadlock takes longer."""
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork()")
 
@@ -70,7 +70,7 @@ def test_a_runner_with_threads_runs_in_a_child(program, images, logits):
 
 @needs_fork
 def test_a_fork_while_another_thread_runs(program, images, logits):
-    """The child inherits a lock that nobody will ever release, and half-written maps."""
+    """The child inherits a lock that is never released, and half-written maps."""
     runner, stop = Runner(program, threads=2), threading.Event()
 
     def work():

@@ -5,9 +5,9 @@ import pytest
 
 from adqhw.sim.networks import build
 from adqhw.sim.runner import Runner
-from adqhw.sim.topologies import NETWORKS
 from adqhw.spec import MacLayer, golden
 from adqhw.spec.errors import InputError
+from adqhw.spec.networks import PUBLISHED, NodeKind, published
 
 MACS = {
     # conv1 3*16*9*1024, stages 2*16*16*9*1024, (16+32)*32*9*256, (32+64)*64*9*64, classifier 640
@@ -71,7 +71,27 @@ def test_resnet20_against_torch_and_golden():
                 np.testing.assert_array_equal(found.tensors[layer], codes, err_msg=layer)
 
 
+@pytest.mark.parametrize(
+    "name", ["resnet8-cifar", pytest.param("mobilenet-v2", marks=pytest.mark.slow)]
+)
+def test_layers_are_the_networks_nodes(name):
+    program = build(name)
+    size, nodes = published(name)
+    assert program.input_shape == (3, size, size)
+    for layer, node in zip(program.layers, nodes, strict=True):
+        assert (layer.name, layer.input, layer.skip) == (node.name, node.source, node.skip)
+        assert program.tensor_shape(layer.name) == (node.channels, node.size, node.size)
+        assert layer.taps == node.kernel**2
+        if isinstance(layer, MacLayer):
+            assert (layer.stride, layer.padding, layer.groups) == (
+                node.stride, node.padding, node.groups,
+            )  # fmt: skip
+            assert layer.weights.size == node.weights
+            assert (layer.codebook is None) == (node.kind is not NodeKind.CONV)
+        assert node.stream in (None, program.tensor_format(layer.name))
+
+
 def test_unknown_network():
     with pytest.raises(InputError, match=r"must be one of resnet8-cifar.*not 'vgg'"):
         build("vgg")
-    assert "resnet34" in NETWORKS
+    assert "resnet34" in PUBLISHED

@@ -10,6 +10,7 @@ from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Requant, Skip, Th
 from adqhw.spec.errors import ContractError
 
 U8 = IntFormat(width=8)
+W2, W4 = Codebook(levels=(0, 1), width=2), Codebook(levels=(0, 1), width=4)
 
 
 def conv(weights, **options):
@@ -104,11 +105,12 @@ def test_bad_programs_are_refused(make, message):
 
 
 def test_average_weight_bits_weighs_by_parameters():
-    built = programs.every_kind()
-    hidden = [x for x in built.layers if isinstance(x, MacLayer) and x.codebook]
-    total = sum(x.weights.size for x in hidden)
-    by_hand = sum(x.weights.size * x.weight_width for x in hidden) / total
-    assert built.average_weight_bits == pytest.approx(by_hand)
+    """9 codes of 4 bits and 3 of 2: (36 + 6) / 12; stored levels do not count."""
+    wide = conv(np.ones((3, 3, 1, 1)).astype(int), codebook=W4, weight_width=4)
+    narrow = conv(np.ones((1, 3, 1, 1)).astype(int), name="b", codebook=W2, weight_width=2)
+    stored = conv(np.ones((1, 3, 1, 1)).astype(int), name="c")
+    assert program(wide, narrow, stored).average_weight_bits == 3.5
+    assert np.isnan(program(stored).average_weight_bits)
 
 
 def test_digest_changes_with_any_bit_but_not_with_provenance():

@@ -2,7 +2,8 @@
 
 import torch
 
-from adqhw.adq.networks.resnet import ResNet, ResNetConfig
+from adqhw.adq.networks.config import CifarConfig
+from adqhw.adq.networks.network import Network
 from adqhw.adq.quantizers.codebook import CodebookConfig
 from adqhw.adq.quantizers.methods import Method
 from adqhw.adq.training.calibrate import start_fakequant
@@ -31,13 +32,13 @@ def tiny_network(
     codebook: CodebookConfig | None = None,
     method: Method | None = None,
     **changes,
-) -> ResNet:
+) -> Network:
     """Float network whose batch norms have statistics, and some negative and zero slopes."""
     torch.manual_seed(seed)
-    config = ResNetConfig(
+    config = CifarConfig(
         **{**TINY, "method": method or Method(codebook=codebook or CodebookConfig()), **changes}
     )
-    model = ResNet(config)
+    model = Network(config)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.uniform_(0.5, 1.5)
@@ -50,7 +51,7 @@ def tiny_network(
     return model.eval()
 
 
-def frozen_network(seed: int = 0, **changes) -> ResNet:
+def frozen_network(seed: int = 0, **changes) -> Network:
     """The same, calibrated on random images, in fakequant mode, its codebooks frozen."""
     model = tiny_network(seed, **changes)
     channels = len(model.config.mean)

@@ -15,9 +15,10 @@ from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
 from adqhw.rtl.lanes.lane_array import LaneArray
+from adqhw.rtl.layouts.ports import flat_ports
 from adqhw.rtl.layouts.words import config_word, requant_words, threshold_words
-from adqhw.rtl.verilog import flat_ports
 from adqhw.spec import IntFormat, Requant, Threshold
+from adqhw.spec.formats import Int64Array
 
 from ..rtl_streams import simulate, started
 from .mac_bench import PRESSURES, mac_arch, mac_bench
@@ -36,6 +37,10 @@ class Unit:
     """bench(unit factory, simulator class or None for Amaranth's)."""
 
 
+def ints(*values: Any) -> Int64Array:
+    return np.array(values, np.int64)
+
+
 def threshold_arch() -> Arch:
     return Arch(rows=1, cols=1, channels=4, acc_width=6, threshold_width=2)
 
@@ -43,8 +48,8 @@ def threshold_arch() -> Arch:
 def threshold_bench(make, simulator) -> None:
     """Every 6-bit sum in all four channels, both signs; rows loaded anew between the runs."""
     tables = (
-        ([[-32, 0, 32], [-31, 1, 33], [5, 5, 5], [-64, -64, 63]], [1, -1, -1, 1]),
-        ([[-12, 3, 9], [-1, 0, 1], [-30, -17, 31], [2, 21, 22]], [-1, 1, 1, -1]),
+        (ints([-32, 0, 32], [-31, 1, 33], [5, 5, 5], [-64, -64, 63]), ints(1, -1, -1, 1)),
+        (ints([-12, 3, 9], [-1, 0, 1], [-30, -17, 31], [2, 21, 22]), ints(-1, 1, 1, -1)),
     )
     rng = np.random.default_rng(2)
     every = np.array([range(-32, 32)] * 4)
@@ -58,7 +63,7 @@ def threshold_bench(make, simulator) -> None:
         order, accs = (np.arange(4).repeat(64))[mixed], every.ravel()[mixed]
         want = spec.apply(every[None])[0].ravel()[mixed]
         loads = [("parameters", w) for w in threshold_words(threshold_arch(), spec, 4)]
-        other = Threshold(tau=[[7, 8, 9]], sign=[-1])
+        other = Threshold(tau=ints([7, 8, 9]), sign=ints(-1))
         stale = [("parameters", w) for w in threshold_words(threshold_arch(), other, 4)]
         dut = make()
         reads = _Reads(dut, simulator)
@@ -112,19 +117,26 @@ def _reload(make, simulator, kind: str) -> None:
     if kind == "thresholds":
         a = threshold_arch()
         rows = [
-            threshold_words(a, Threshold(tau=[[t, t + 1, t + 2]] * 4, sign=[1] * 4), 4)
+            threshold_words(
+                a, Threshold(tau=ints(*[[t, t + 1, t + 2]] * 4), sign=ints(1, 1, 1, 1)), 4
+            )
             for t in (0, 9)
         ]
-        constants, value, codes = {}, 10, (3, 2)
+        constants, value, codes = {}, 10, [3, 2]
     else:
         a = requant_arch()
         specs = [
-            Requant(multiplier=[m] * 4, bias=[m] * 4, shift=0, out=IntFormat.parse("s8"))
+            Requant(
+                multiplier=ints(m, m, m, m),
+                bias=ints(m, m, m, m),
+                shift=0,
+                out=IntFormat.parse("s8"),
+            )
             for m in (3, -5)
         ]
         rows = [requant_words(a, spec, 4) for spec in specs]
         constants, value = requant_constants(specs[0], skip=False), 7
-        codes = tuple(int(s.apply(np.array([[[7]] * 4]))[0][0, 0]) for s in specs)
+        codes = [int(s.apply(np.array([[[7]] * 4]))[0][0, 0]) for s in specs]
     for channel in (2, 3):
         loads = [("parameters", word) for word in rows[0]]
         again = ("parameters", rows[1][channel])
@@ -161,8 +173,8 @@ def requant_bench(make, simulator) -> None:
         skip = number % 2 == 0 or number == 7
         idle, pause = PRESSURES[number % 4] if number < 8 else (0.0, 0.0)
         spec = Requant(
-            multiplier=[-16, 15, *rng.integers(-16, 16, 2)],
-            bias=[511, -512, *rng.integers(-512, 512, 2)],
+            multiplier=ints(-16, 15, *rng.integers(-16, 16, 2)),
+            bias=ints(511, -512, *rng.integers(-512, 512, 2)),
             shift=number % 6,
             out=IntFormat.parse(out),
             skip_multiplier=[-8, 0, 7, 0, 3, 0, -5, 6][number % 8] if skip else 0,
@@ -201,7 +213,7 @@ def requant_bench(make, simulator) -> None:
 
 def _other_limits(make, simulator) -> None:
     """Limits that no format has: both above 0, both below."""
-    spec = Requant(multiplier=[1], bias=[0], shift=0, out=IntFormat.parse("s9"))
+    spec = Requant(multiplier=ints(1), bias=ints(0), shift=0, out=IntFormat.parse("s9"))
     accs = np.arange(-128, 128)
     for low, high in ((5, 100), (-90, -3)):
         constants = requant_constants(spec, skip=False) | {"out_min": low, "out_max": high}
@@ -272,13 +284,17 @@ def reset_bench(make, simulator) -> None:
     assert records == [records[0]] * len(records)
 
 
+def _lane_array(micro: str) -> LaneArray:
+    return LaneArray(mac_arch(micro))
+
+
 UNITS = [
     Unit(name="threshold", make=lambda: ThresholdUnit(threshold_arch()), bench=threshold_bench),
     Unit(name="requant", make=lambda: RequantUnit(requant_arch()), bench=requant_bench),
     *(
         Unit(
             name=f"lookup-MAC {micro}",
-            make=lambda micro=micro: LaneArray(mac_arch(micro)),
+            make=partial(_lane_array, micro),
             bench=partial(mac_bench, micro),
         )
         for micro in names()

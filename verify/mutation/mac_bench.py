@@ -14,9 +14,10 @@ from ..rtl_streams import simulate, started
 PRESSURES = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.4, 0.6))
 LIMIT = 400
 """Cycles of a layer."""
-LEVELS, ALL = (0, 1, -16, 15, -7, 9, -3, 5), tuple(range(-16, 16))
+LEVELS: tuple[int, ...] = (0, 1, -16, 15, -7, 9, -3, 5)
+ALL = tuple(range(-16, 16))
 """Of the first codebook; to choose the others from."""
-SHIFT_LEVELS = (0, 1, 5, -8, 10, -1, -5, 8)
+SHIFT_LEVELS: tuple[int, ...] = (0, 1, 5, -8, 10, -1, -5, 8)
 SHIFT_ALL = (1, 2, 4, 8, -1, -2, -4, -8, -16, 5, 10, -5, -10)
 """The same for shifts: powers of two and 5 times powers of two."""
 
@@ -36,7 +37,8 @@ def _shifts(a: Arch) -> bool:
 def mac_bench(micro: str, make, simulator) -> None:
     """All pairs of level and activation, random sums, codebook and stored levels, stalls, hold."""
     a = mac_arch(micro)
-    book, every = (SHIFT_LEVELS, SHIFT_ALL) if _shifts(a) else (LEVELS, ALL)
+    book = SHIFT_LEVELS if _shifts(a) else LEVELS
+    every = SHIFT_ALL if _shifts(a) else ALL
     rng = np.random.default_rng(3)
     for number, (idle, pause) in enumerate((*PRESSURES, *PRESSURES)):
         if number > 1:
@@ -70,7 +72,8 @@ def _layers(micro: str, make, simulator) -> None:
     """One array, layer after layer: what an earlier one left behind must not matter."""
     a, dut, rng = mac_arch(micro), make(), np.random.default_rng(4)
     running, _ = started(dut, simulator)
-    got, want = [], []
+    got: list[list[int]] = []
+    want: list[list[int]] = []
 
     async def play(ctx, beats):
         ctx.set(dut.sums.ready, 1)

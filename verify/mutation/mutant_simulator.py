@@ -8,7 +8,7 @@ from typing import Any
 
 from amaranth.hdl import Shape, ShapeCastable, Signal, Value, ValueCastable
 
-from adqhw.rtl.verilog import flat_ports
+from adqhw.rtl.layouts.ports import flat_ports
 
 from .netlist import SELECT
 
@@ -60,13 +60,13 @@ class MutantSimulator:
         self.clock, self.rst = self._place("clk"), Signal()
         self.places[id(self.rst)] = self._place("rst")
         self._write(self._place(SELECT), number)
-        self.bench, self.stale = None, True
+        self.stale = True
 
     def add_clock(self, period: float) -> None:
         """Any period: a tick is a tick."""
 
     def add_testbench(self, bench: Any) -> None:
-        self.bench = bench
+        self.bench: Callable[[Any], Any] = bench
 
     def run(self) -> None:
         """The testbench, to its end."""
@@ -128,6 +128,7 @@ class MutantSimulator:
         for level in (0, 1):
             self._write(self.clock, level)
             self.lib.cxxrtl_step(self.handle)
+        self.stale = True  # what is combinational of the new registers, after another step
 
     def tick(self) -> Any:
         """A rising edge."""

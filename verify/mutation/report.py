@@ -4,6 +4,9 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+from ...spec.host.markdown import table
+
+VERDICTS = ("killed", "equivalent", "survived")
 HEAD = """# Mutation test
 
 Written by `make mutate` (`verify/mutation/`). The emitted Verilog of each unit (small
@@ -22,7 +25,7 @@ is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are la
 def summary(name: str, verdicts: dict[str, str]) -> str:
     """A line for people."""
     count = Counter(verdicts.values())
-    return f"{name}: " + ", ".join(f"{count[k]} {k}" for k in ("killed", "equivalent", "survived"))
+    return f"{name}: " + ", ".join(f"{count[k]} {k}" for k in VERDICTS)
 
 
 def score(verdicts: dict[str, str]) -> float:
@@ -38,15 +41,10 @@ def score(verdicts: dict[str, str]) -> float:
 def page(results: dict[str, dict[str, str]], root: Path, count: int, seed: int) -> str:
     tried = sum(map(len, results.values()))
     lines = [HEAD, f"Seed {seed}, {count} mutants per unit sampled, {tried} tried in all.", ""]
-    lines += [
-        "| unit | killed | equivalent | survived | score |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    whole: dict[str, str] = {}
-    for name, verdicts in results.items():
-        whole |= {f"{name} {k}": v for k, v in verdicts.items()}
-        lines.append(_row(name, verdicts))
-    lines += [_row("all", whole), "", "## Survivors", ""]
+    whole = {f"{name} {k}": v for name, of in results.items() for k, v in of.items()}
+    rows = [_cells(name, verdicts) for name, verdicts in {**results, "all": whole}.items()]
+    lines += table(("unit", *VERDICTS, "score"), rows)
+    lines += ["", "## Survivors", ""]
     for name, verdicts in results.items():
         folder = root / name.replace(" ", "_")
         mutants = (folder / "mutants.ys").read_text().splitlines()
@@ -60,10 +58,9 @@ def page(results: dict[str, dict[str, str]], root: Path, count: int, seed: int) 
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, verdicts: dict[str, str]) -> str:
+def _cells(name: str, verdicts: dict[str, str]) -> list[object]:
     count = Counter(verdicts.values())
-    cells = [count[k] for k in ("killed", "equivalent", "survived")]
-    return f"| {name} | {' | '.join(map(str, cells))} | {100 * score(verdicts):.1f} % |"
+    return [name, *(count[k] for k in VERDICTS), f"{100 * score(verdicts):.1f} %"]
 
 
 def _described(mutant: str, source: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Run proofs, print the table, write docs/proofs.md: `python -m adqhw.verify.proofs [PART]`.
 
-A part runs those proofs again and keeps what is known of the others (runs/proofs.json).
+A part runs those proofs again and keeps what is known of the others (runs/proofs.json); the page is
+written when all are known.
 """
 
 import json
@@ -41,8 +42,9 @@ def main(wanted: str = "") -> int:
     known |= results
     KNOWN.parent.mkdir(exist_ok=True)
     KNOWN.write_text(json.dumps(known, indent=1))
-    PAGE.write_text(page(catalogue(), known), encoding="utf-8")
-    print(f"wrote {PAGE}")
+    if all(proof.name in known for proof in catalogue()):
+        PAGE.write_text(page(catalogue(), known), encoding="utf-8")
+        print(f"wrote {PAGE}")
     good = all(
         results[p.name]["proven"] and (results[p.name]["refuted"] or not p.fault) for p in proofs
     )

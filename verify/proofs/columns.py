@@ -106,12 +106,14 @@ def overflow(a: Arch) -> Design:
     m = unit.elaborate(None)
     wide = signed(a.acc_width + 4)
     ports = []
-    lows, highs = [], []
+    lows: list[Signal] = []
+    highs: list[Signal] = []
     for r, made in enumerate(unit.products):
         low, high = Signal(made.shape(), name=f"low_{r}"), Signal(made.shape(), name=f"high_{r}")
         ports += [low, high]
         m.d.comb += Assume((low <= made) & (made <= high) & (low <= 0) & (high >= 0))
-        lows, highs = [*lows, low], [*highs, high]
+        lows.append(low)
+        highs.append(high)
     beat = {n: Signal(wide, name=f"beat_{n}") for n in ("low", "high", "sum")}
     run = {n: Signal(wide, name=f"run_{n}") for n in beat}
     after = {n: Signal(wide, name=f"next_{n}") for n in beat}

@@ -31,7 +31,7 @@ def product_table(a: Arch) -> Design:
             m.d.comb += code.eq(Cat(wide[: width - 1], wide[width - 1] & unit.top))
             words = [unit.words[r][code_].as_unsigned() for code_ in range(1 << width)]
             # 256 words: Amaranth's own selection, as for 256 levels in `columns`
-            chosen = Array(words)[code] if width > 4 else picked(words, code)
+            chosen: Any = Array(words)[code] if width > 4 else picked(words, code)
             m.d.sync += product[r].eq(chosen[: len(product[r])].as_signed())
         m.d.sync += beat.eq(sum(product))
         with m.If(unit.add):

@@ -103,6 +103,7 @@ def run(proof: Proof) -> Verdict:
 
 def _refute(folder: Path, text: str, proof: Proof, design: Design) -> str:
     """The counterexample from reset to the bug of `proof`."""
+    assert proof.fault is not None
     what, pattern, replacement = proof.fault
     broken, count = re.subn(pattern, replacement, text, count=1)
     if not count:

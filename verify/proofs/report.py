@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...spec.host.markdown import table
 from .prover import Proof
 
 Result = dict[str, Any]
@@ -72,17 +73,21 @@ def page(proofs: list[Proof], results: dict[str, Result]) -> str:
     lines += [
         f"{proven} of {len(proofs)} proven; {seconds:.0f} s of wall clock, two at a time.",
         "",
-        "| component | configuration | verdict | seconds |",
-        "| --- | --- | --- | --- |",
     ]
-    for proof, result in rows:
-        word = "proven" if result["proven"] else "**not proven**"
-        cells = proof.component, proof.configuration, word, f"{result['seconds']:.1f}"
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "## Seeded bugs", "", "| component | bug | counterexample |"]
-    lines.append("| --- | --- | --- |")
-    for proof, result in rows:
-        if proof.fault:
-            found = result["refuted"] or "**not refuted**"
-            lines.append(f"| {proof.name} | {proof.fault[0]} | {found} |")
+    verdicts = [
+        (
+            proof.component,
+            proof.configuration,
+            "proven" if result["proven"] else "**not proven**",
+            f"{result['seconds']:.1f}",
+        )
+        for proof, result in rows
+    ]
+    lines += table(("component", "configuration", "verdict", "seconds"), verdicts)
+    bugs = [
+        (proof.name, proof.fault[0], result["refuted"] or "**not refuted**")
+        for proof, result in rows
+        if proof.fault
+    ]
+    lines += ["", "## Seeded bugs", "", *table(("component", "bug", "counterexample"), bugs)]
     return "\n".join(lines) + "\n"

@@ -27,8 +27,9 @@ STORAGE = Storage(
 
 def arch(micro: str = DEFAULT, *, rows: int = 2, cols: int = 3) -> Arch:
     return Arch(
-        rows=rows, cols=cols, micro=micro, channels=2, act_width=2, weight_width=2, level_width=3,
-        acc_width=8, threshold_width=1, out_width=5, bin_width=4, requant=SMALL, storage=STORAGE,
+        rows=rows, cols=cols, micro=micro, channels=2, act_width=2, weight_width=2,
+        level_width=3, acc_width=8, threshold_width=1, out_width=5, bin_width=4,
+        requant=SMALL, storage=STORAGE,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Each case is trained from the same float weights at a stated reduced budget, exported, and measured
 over the whole test split by the Numba engine on the exported integers. With ``--keep`` a killed
-run goes on where it was.
+run resumes.
 """
 
 import json
@@ -41,7 +41,7 @@ def run(
 ) -> list[Row]:
     """Train and measure every case of the named groups (none named: all); rows in table order.
 
-    ``done`` hears the rows so far, after every case.
+    ``done`` is called with the rows so far after every case.
     """
     chosen = select(groups)
     with _kept(budget.keep) as folder:
@@ -130,7 +130,7 @@ def _measure(case: Case, budget: Budget, folder: Path) -> Row:
     for seed in range(budget.seeds):
         changes = [*BUDGETS[budget.dataset], *case.changes, *budget.changes, f"train.seed={seed}"]
         recipe = override(recipes.get(RECIPES[budget.dataset]), changes)
-        # the digits are few enough to look at the graph as well
+        # the digits are few enough to evaluate the graph as well
         found.append(figures(recipe, sources, exports=case.exports, graph=budget.data is None))
     return Row(
         **_named(case),

@@ -10,8 +10,8 @@ import typer
 from ...console import JSON_OPTION, emit, people, say, show_table
 from ...flows.cost_tables import Machine
 from ...spec.errors import InputError
+from ...spec.host import markdown
 from ...spec.host.locks import sole_owner
-from ...studies.ablation.page import write_between
 from ...studies.ablation.run import Sources
 from ...studies.allocation.run import AVERAGES, Plan, Row, run
 
@@ -20,17 +20,16 @@ BEGIN, END = "<!-- allocation: begin -->", "<!-- allocation: end -->"
 
 def table(rows: list[Row]) -> str:
     """The rows as Markdown."""
-    lines = [
-        "| budget | chosen by | bits | predicted loss | energy, nJ | cycles | top-1, mean +- sd |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {r.average:g} bits | {r.rule} | {r.bits:.3f} | {r.predicted_loss:.4g} "
-        f"| {r.energy_nj:.1f} ({r.energy_low_nj:.1f} to {r.energy_high_nj:.1f}) "
-        f"| {r.cycles:,.0f} | {_spread(r.top1)} |"
+    columns = ("budget", "chosen by", "bits", "predicted loss", "energy, nJ", "cycles")
+    cells = [
+        [
+            f"{r.average:g} bits", r.rule, f"{r.bits:.3f}", f"{r.predicted_loss:.4g}",
+            f"{r.energy_nj:.1f} ({r.energy_low_nj:.1f} to {r.energy_high_nj:.1f})",
+            f"{r.cycles:,.0f}", _spread(r.top1),
+        ]
         for r in rows
-    ]
-    return "\n".join(lines)
+    ]  # fmt: skip
+    return "\n".join(markdown.table([*columns, "top-1, mean +- sd"], cells))
 
 
 def _spread(values: tuple[float, ...]) -> str:
@@ -94,7 +93,7 @@ def command(
         + ("network on chip." if resident else "network loaded from DRAM for each image.")
     )
     if out is not None:
-        write_between(out, "Allocation", (BEGIN, END), f"{words}\n\n{table(rows)}")
+        markdown.write_between(out, "Allocation", (BEGIN, END), f"{words}\n\n{table(rows)}")
     if as_json:
         emit({"budget": words, "rows": [asdict(row) for row in rows]})
         return

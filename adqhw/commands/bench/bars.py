@@ -9,7 +9,7 @@ from ...console import JSON_OPTION, emit, people, say
 from ...flows.arrays import array_size
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.program_file import load
 
 
@@ -49,8 +49,7 @@ def command(
         raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in programs] + [f"--gates {path.name}" for path in gates]
     command_line = f"adqhw bench bars {' '.join(words)} --rows-cols {rows_cols}"
-    with atomic_path(out) as unfinished:
-        unfinished.write_text(page(found, table, command_line), encoding="utf-8")
+    write_file(out, page(found, table, command_line))
     missed = [bar for bar in found if not bar.inside]
     wrong = [swap for swap in swaps(found) if not swap.undecided]
     if as_json:

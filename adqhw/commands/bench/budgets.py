@@ -9,11 +9,12 @@ from ...console import JSON_OPTION, emit, people, say
 from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.formats import IntArray
+from ...spec.host.files import write_file
 from ...spec.program_file import load
 
 if TYPE_CHECKING:
-    from ...studies.budgets.budgets import Candidate
+    from ...studies.budgets.budgets import Candidate, Row
 
 GATES_HELP = "File of `adqhw characterize`; repeated: files of one library are put together."
 STATISTICS_IMAGES = 2
@@ -50,7 +51,8 @@ def command(
         )
     libraries = read_all(gates)
     table = technology.priced(tech)
-    found, left_out = [], []
+    found: list[Row] = []
+    left_out: list[str] = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
         candidate, images = _candidate(path, data, limit)
@@ -61,11 +63,11 @@ def command(
     picture = out.with_suffix(".png")
     command_line = f"adqhw bench budgets {' '.join(words)}"
     page = budgets_page.page(found, table, f"{rows}x{cols}", command_line, left_out=left_out)
-    _write(out, page)
+    write_file(out, page)
     drawings = budgets_plot.write_pictures(found, picture)
     if drawings:  # the page names the pictures that are there
         size = f"{rows}x{cols}"
-        _write(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
+        write_file(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
     if as_json:
         emit({"rows": [row.to_dict() for row in found], "technology": table.name})
         return
@@ -74,12 +76,7 @@ def command(
     say(f"wrote {out}")
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-
-
-def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, object]":
+def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, IntArray]":
     from ...studies.budgets.budgets import Candidate
 
     program = load(path)

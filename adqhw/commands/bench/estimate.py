@@ -3,7 +3,7 @@
 All three cost one ResNet-18 on 224 x 224 images: this package a program with its exact cycle
 model and energies, SCALE-Sim a topology of the same convolutions on a systolic array (its
 stall-free cycles are compared with `cost.topologies.systolic` too), ZigZag its own ONNX file on its
-own TPU-like array. The machines differ; what is compared is what a user waits for one answer.
+own TPU-like array. The machines differ; the time until one answer is compared.
 """
 
 import json
@@ -150,7 +150,7 @@ def _row(
 
 
 def _median(function: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Seconds on the wall and of processor time; the latter hold on a shared machine too."""
+    """Wall and processor seconds; the latter are valid on a shared machine too."""
     function()  # warm
     walls, cpus = [], []
     for _ in range(rounds):
@@ -175,4 +175,4 @@ def _show(record: dict[str, Any]) -> None:
             say(f"absent: {row['tool']}: {row['absent']}")
         if "same_cycles" in row:
             words = "equal" if row["same_cycles"] else "DIFFER FROM"
-            say(f"scalesim's stall-free cycles {words} those of cosim.systolic in every layer")
+            say(f"scalesim's stall-free cycles {words} those of topologies.systolic in every layer")

@@ -1,4 +1,4 @@
-"""`adqhw bench gates`: energy per MAC at gate level, beside what the event model says."""
+"""`adqhw bench gates`: energy per MAC at gate level, beside that of the event model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,10 +55,10 @@ def command(
 ) -> None:
     """Energy per MAC of the lane array's gate netlist, on real operands and on random ones.
 
-    The array is synthesized to each Liberty; its netlist plays the beats of real layers and
-    uniform random ones, every sum is compared with the golden one, and toggles are
-    priced with the library's tables. Beside it stands what the event model of `adqhw estimate`
-    says of the same array. Needs yosys (pip install -r requirements-synth.txt).
+    The array is synthesized to each Liberty; its netlist is simulated on the beats of real layers
+    and on uniform random ones, every sum is compared with the golden one, and toggles are
+    priced with the library's tables. Beside it: the event model of `adqhw estimate` for the
+    same array. Needs yosys (pip install -r requirements-synth.txt).
 
     Example: adqhw bench gates program.safetensors --data ~/cifar10 --liberty cells.lib.gz
     """
@@ -85,7 +85,7 @@ def command(
     loaded = load(program)
     names = _layer_names(loaded, layers, gate_bench.mac_layers(loaded))
     table = technology.priced(tech)
-    if arch is None:  # 16 x 16 lanes, the default elsewhere, are 100,000 gates
+    if arch is None:  # 16 x 16 lanes, the default of other commands, are 100,000 gates
         rows, cols = (DEFAULT_SIZE if size is None else size for size in (rows, cols))
     array = choose_arch(loaded, arch, rows, cols, micro)
     simulator = find_simulator("verilator") if verilator else None

@@ -1,4 +1,4 @@
-"""`adqhw bench model`: how far the model of the gates is off, from the files of its tests."""
+"""`adqhw bench model`: errors of the model of the gates, from the files of its tests."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...console import JSON_OPTION, emit, say
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 
 
 def command(
@@ -17,7 +17,7 @@ def command(
 ) -> None:
     """One page of the errors of all characterizations, layer by layer, and of the limits kept.
 
-    Errors are taken anew from what the gates drew and what the fit predicts, on layers, images and
+    Errors are computed from the energy of the gates and the fit's prediction, on layers, images and
     sizes that were not fitted. `adqhw characterize` measures them. Exit code 1: a limit is missed.
 
     Example: adqhw bench model gates/tech/*.toml -o docs/results/gate-model.md
@@ -26,8 +26,7 @@ def command(
 
     found = [subject for path in files for subject in subjects(path)]
     words = " ".join(path.name for path in files)
-    with atomic_path(out) as unfinished:
-        unfinished.write_text(page(found, f"adqhw bench model {words}"), encoding="utf-8")
+    write_file(out, page(found, f"adqhw bench model {words}"))
     missed = [subject for subject in found if not subject.kept]
     if as_json:
         emit({"subjects": [asdict(s) | {"kept": s.kept} for s in found]})

@@ -10,7 +10,7 @@ from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...rtl.arch.registry import BASELINE, DEFAULT, checked, names
 from ...spec.errors import InputError
-from ...spec.host.files import atomic_path
+from ...spec.host.files import write_file
 from ...spec.program_file import load
 
 BUILD = Path("runs/build")
@@ -30,9 +30,9 @@ def cosim(
     build: Annotated[Path, typer.Option(help=BUILD_HELP)] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """What Python costs in co-simulation: one compiled model as cosim plays it, and bare in C++.
+    """What Python costs in co-simulation: one compiled model as cosim runs it, and with a C++ main.
 
-    cocotb with the clock below it, reading nothing back, is measured between them.
+    cocotb with the clock below it, without reading back, is measured between them.
 
     Exit code 1 when the last two do not record the same bytes.
 
@@ -130,7 +130,7 @@ def synth(
     """Cells, area and frequency of the lanes and of 8x8 engines on iCE40, ECP5 and Liberties.
 
     Needs yosys and nextpnr (pip install -r requirements-synth.txt). The page is written after every
-    row: an hour of synthesis that is stopped leaves what it knows.
+    row: a synthesis of an hour that is stopped leaves its rows.
 
     Example: adqhw bench synth --liberty osu018_stdcells.lib -o docs/synthesis.md
     """
@@ -156,8 +156,7 @@ def synth(
             _tick(f"{design.name}: {synthesis.label(target, options.get('liberty'))}")
             found.append(synthesis.attempt(design, target, **options))
             if out is not None:
-                with atomic_path(out) as temporary:
-                    temporary.write_text(synthesis_page.page(record), encoding="utf-8")
+                write_file(out, synthesis_page.page(record))
     if as_json:
         emit(synthesis_page.as_dict(record))
     else:

@@ -53,13 +53,13 @@ def command(
         from ...studies.speed.scaling import measure_scaling, plot
 
         _tick("scaling")
-        record["scaling"] = measure_scaling(count, rounds)
+        measured = measure_scaling(count, rounds)
+        plot(measured, scaling)
+        record["scaling"] = measured
     if as_json:
         emit(record)
     else:
         _print(record)
-    if scaling is not None:
-        plot(record["scaling"], scaling)
 
 
 def _check(rounds: int, scaling: Path | None) -> None:

@@ -22,7 +22,7 @@ from ...spec.errors import InputError
 from ...studies.speed.train_worker import CONTENDERS, NETWORKS
 
 GOAL = 1.5
-"""A step may cost so many float steps."""
+"""Largest accepted cost of a step, in float steps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
-    """What every contender gets."""
+    """Settings of every contender."""
 
     network: str
     batch: int
@@ -51,9 +51,9 @@ class Setting:
     amp: bool
     turns: int
     steps: int
-    """Steps per turn; the fastest one counts: the others were disturbed."""
+    """Steps per turn, of which the fastest counts."""
     clock: str = "wall"
-    """`wall`, or `cpu`: processor time of all threads, for a machine that does other things too."""
+    """`wall`, or `cpu`: processor time of all threads, for a machine with other load."""
 
 
 class Worker:
@@ -78,7 +78,7 @@ class Worker:
         return json.loads(line)
 
     def turn(self) -> dict[str, Any]:
-        """Let it run its steps, and hear the time of the fastest and the peak memory."""
+        """Run its steps; the time of the fastest and the peak memory."""
         assert self.process.stdin is not None
         self.process.stdin.write("turn\n")
         self.process.stdin.flush()
@@ -87,7 +87,7 @@ class Worker:
     def stop(self) -> None:
         """End the process and its pipes."""
         assert self.process.stdin is not None
-        self.process.stdin.close()  # the worker ends when nobody asks for a turn any more
+        self.process.stdin.close()  # the worker ends at the end of its input
         with self.process:
             self.process.wait()
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import tiny_network
 
-from adqhw.adq.allocation.allocation import allocate, sizes, ties
+from adqhw.adq.allocation.allocation import allocate, bit_costs, sizes, ties
+from adqhw.adq.allocation.report import Report
 from adqhw.spec.errors import InputError
 
 WIDTHS = (2, 3, 4)
@@ -43,7 +44,6 @@ def test_allocation_equals_brute_force(problem, tied):
     groups = [tuple(names[:2]), *((n,) for n in names[2:])] if tied else [(n,) for n in names]
     result = allocate(table, weights, average_bits, groups)
     assert result.loss == brute_force(table, weights, average_bits, groups)
-    assert result.loss == sum(table[n][w] for n, w in result.widths.items())
     assert result.bits == sum(weights[n] * w for n, w in result.widths.items())
     assert result.average <= average_bits + 1e-9
     assert list(result.widths) == names
@@ -53,8 +53,35 @@ def test_hand_counted_case():
     # 30 weights, budget 2.5 * 30 = 75 bits, least is 60: the gain of "a" (10 weights, +10 bits)
     # and then only 5 bits are left, too few for "b" (20 weights)
     table = {"a": {2: 5.0, 3: 1.0, 4: 0.9}, "b": {2: 3.0, 3: 0.5, 4: 0.1}}
-    result = allocate(table, {"a": 10, "b": 20}, 2.5)
+    weights = {"a": 10, "b": 20}
+    result = allocate(table, weights, 2.5)
     assert (result.widths, result.loss, result.bits) == ({"a": 3, "b": 2}, 4.0, 70)
+    costs = bit_costs(table, weights)
+    report = Report(chosen=result, sensitivity="error", table=table, costs=costs, weights=weights)
+    assert report.to_json() == {
+        "sensitivity": "error",
+        "widths": {"a": 3, "b": 2},
+        "loss": 4.0,
+        "bits": 70,
+        "average": 70 / 30,
+        "cost": 70,
+        "budget": 75,
+        "unit": "bits",
+        "layers": {
+            "a": {
+                "weights": 10,
+                "width": 3,
+                "predicted_loss": {"2": 5.0, "3": 1.0, "4": 0.9},
+                "cost": {"2": 20, "3": 30, "4": 40},
+            },
+            "b": {
+                "weights": 20,
+                "width": 2,
+                "predicted_loss": {"2": 3.0, "3": 0.5, "4": 0.1},
+                "cost": {"2": 40, "3": 60, "4": 80},
+            },
+        },
+    }
 
 
 def test_tied_layers_share_a_width():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from networks import tiny_images, tiny_network
 from tiny_runs import tiny
 
-from adqhw.adq.allocation import allocation
 from adqhw.adq.allocation import report as allocation_report
 from adqhw.adq.allocation.allocation import allocate_cost
 from adqhw.adq.allocation.hutchinson import hessian_traces
@@ -67,12 +66,6 @@ def test_missing_and_impossible_costs_are_named():
         allocate_cost(table, costs, 9.0, weights=dict.fromkeys(NAMES, 1))
 
 
-def test_a_function_makes_a_cost_table():
-    table, _ = random_tables(0)
-    costs = allocation.tabulate(lambda name, width: len(name) + width / 2, table)
-    assert costs["a"] == {2: 2.0, 3: 2.5, 4: 3.0}
-
-
 def test_hessian_traces_equal_the_exact_ones():
     model = tiny_network(depth=8, widths=(4, 4, 4), classes=3)
     images, labels = tiny_images(4), torch.tensor([0, 1, 2, 0])
@@ -124,8 +117,7 @@ def test_a_budget_leaves_its_decision_in_the_run_folder(tmp_path, weights):
     record = json.loads((tmp_path / "allocation.json").read_text())
     assert record["average"] <= 3.0
     assert record["cost"] <= record["budget"]
-    predicted = sum(r["predicted_loss"][str(r["width"])] for r in record["layers"].values())
-    assert predicted == pytest.approx(record["loss"])
+    assert {r["width"] for r in record["layers"].values()} <= {2, 3, 4}
     assert (tmp_path / "allocation.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -152,8 +144,8 @@ def test_model_size_counts_the_8_bit_layers(weights):
 
 def test_cost_tables_are_read_and_kept(weights, tmp_path):
     names = preparation.build(tiny("digits_resnet8_adq")).config.hidden_names()
-    costs = {name: {2: 1.0, 3: 5.0, 4: 6.0} for name in names}
-    allocation_report.write_costs(tmp_path / "costs.json", costs, "pJ")
+    costs = {name: {"2": 1.0, "3": 5.0, "4": 6.0} for name in names}
+    (tmp_path / "costs.json").write_text(json.dumps({"unit": "pJ", "costs": costs}))
     changes = [f"allocation.cost_table={tmp_path / 'costs.json'}", "allocation.cost_budget=21"]
     report, _ = choose(weights, *changes)
     # six layers: 6 pJ at 2 bits each, three steps of 5 pJ to 4 bits fit into the other 15

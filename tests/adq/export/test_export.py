@@ -10,8 +10,7 @@ from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
 from adqhw.adq.quantizers.codebook import CodebookConfig
 from adqhw.adq.tensors import Mode
-from adqhw.spec import golden
-from adqhw.spec.coding import program_file
+from adqhw.spec import golden, program_file
 from adqhw.spec.errors import InputError
 from adqhw.spec.layers import MacLayer
 

@@ -1,4 +1,6 @@
-"""ImageNet networks: torchvision's names load, the simulator's structure, exact on every engine."""
+"""ImageNet networks: torchvision's names load, exact on every engine."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,66 +13,20 @@ from adqhw.adq.allocation.allocation import ties
 from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
 from adqhw.adq.networks import pretrained
-from adqhw.adq.networks.graph import GraphConfig, GraphNetwork
+from adqhw.adq.networks.config import ImagenetConfig
 from adqhw.adq.networks.layers import QuantConv2d
+from adqhw.adq.networks.network import Network
 from adqhw.adq.networks.pooling import max_of_shifts
-from adqhw.adq.networks.topologies import TOPOLOGIES, nodes
 from adqhw.adq.training import calibrate
-from adqhw.sim import engine, topologies
+from adqhw.sim import engine
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
+from adqhw.spec.networks import IMAGENET
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 SIZE = 64
 """The last maps are then 2 x 2: batch norms of single positions would see a few numbers only."""
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-
-
-class Recorder:
-    """Stands in for the simulator's sketch: notes what a topology draws."""
-
-    def __init__(self) -> None:
-        self.drawn: list[tuple] = []
-        self.codes: dict[str, np.ndarray] = {}
-
-    def _note(self, name, channels, *details):
-        self.drawn.append((name, channels, *details))
-        self.codes[name] = np.empty((1, channels, 1, 1))
-        return name
-
-    def conv(self, name, outs, kernel, *, source=None, stride=1, groups=1, uniform=False, out=None,
-             skip=None):  # fmt: skip
-        source = source or (self.drawn[-1][0] if self.drawn else "input")
-        ends = "act" if out is None else ("s8" if out.signed else "u8")
-        taken = None if skip is None else skip.tensor
-        return self._note(name, outs, source, kernel, stride, groups, ends, taken)
-
-    def read(self, name, source=None):
-        source = source or self.drawn[-1][0]
-        return self._note(name, self.codes[source].shape[1], source)
-
-    def max_pool(self, name):
-        source = self.drawn[-1][0]
-        return self._note(name, self.codes[source].shape[1], source)
-
-    def classify(self, classes):
-        self._note("fc", classes)
-
-
-@pytest.mark.parametrize("name", TOPOLOGIES)
-def test_networks_are_the_simulators(name):
-    sketch = Recorder()
-    topologies.NETWORKS[name][1](sketch)
-    ours = []
-    for node in nodes(name, image_size=224, width=TOPOLOGIES[name][0], classes=1000):
-        row = (node.name, node.channels)
-        if node.kind in ("input", "conv"):
-            row += (node.source, node.kernel, node.stride, node.groups, node.output, node.skip)
-        elif node.kind in ("read", "max_pool"):
-            row += (node.source,)
-        if node.kind != "pool":
-            ours.append(row)
-    assert ours == sketch.drawn
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
@@ -97,7 +53,7 @@ def test_state_dicts_with_torchvisions_names_load_and_compute_the_same(name, tmp
     ("mobilenet-v2", TwinMobileNet),
 ])  # fmt: skip
 def test_every_published_tensor_has_its_place(name, twin, monkeypatch):
-    model = without_numbers(monkeypatch, GraphConfig(arch=name, width=TOPOLOGIES[name][0]))
+    model = without_numbers(monkeypatch, ImagenetConfig(arch=name, width=IMAGENET[name]))
     with torch.device("meta"):
         theirs = twin().state_dict()
     own = {n: t.shape for n, t in model.state_dict().items()}
@@ -109,11 +65,11 @@ def test_every_published_tensor_has_its_place(name, twin, monkeypatch):
     assert named == float_part
 
 
-def without_numbers(monkeypatch, config: GraphConfig) -> GraphNetwork:
+def without_numbers(monkeypatch, config: ImagenetConfig) -> Network:
     """The network on the device that holds shapes only; codebooks cannot start from them."""
     monkeypatch.setattr(QuantConv2d, "initialise_codebook", lambda self: None)
     with torch.device("meta"):
-        return GraphNetwork(config)
+        return Network(config)
 
 
 def scenes(count: int) -> torch.Tensor:
@@ -126,13 +82,13 @@ def scenes(count: int) -> torch.Tensor:
     return (smooth * 255).to(torch.uint8)
 
 
-def tiny(arch: str) -> GraphNetwork:
+def tiny(arch: str) -> Network:
     """A quantized network after one training step, frozen; every codebook width occurs."""
     torch.manual_seed(0)
-    config = GraphConfig(arch=arch, width=8, classes=3, image_size=SIZE, weight_width=3)
+    config = ImagenetConfig(arch=arch, width=8, classes=3, image_size=SIZE, weight_width=3)
     names = config.hidden_names()
     widths = tuple((name, 2 + i % 3) for i, name in enumerate(names))
-    model = GraphNetwork(GraphConfig(**{**_fields(config), "weight_widths": widths}))
+    model = Network(replace(config, weight_widths=widths))
     images = scenes(8)
     # ranges are measured on the float network, which must be one whose batch norms normalize
     calibrate.recalibrate_batch_norm(model, [images])
@@ -147,10 +103,6 @@ def tiny(arch: str) -> GraphNetwork:
     model.update_codebooks()
     model.freeze_codebooks()
     return model.eval()
-
-
-def _fields(config: GraphConfig) -> dict:
-    return {name: getattr(config, name) for name in config.__slots__}
 
 
 @pytest.mark.parametrize("arch", ["resnet18", "resnet50", "mobilenet-v2"])
@@ -176,7 +128,7 @@ def test_programs_are_exact_on_every_engine_and_equal_the_graph(arch):
 
 
 def test_projections_share_the_width_of_their_block(monkeypatch):
-    model = without_numbers(monkeypatch, GraphConfig(arch="resnet50", width=8))
+    model = without_numbers(monkeypatch, ImagenetConfig(arch="resnet50", width=8))
     groups = {group[0]: group for group in ties(model)}
     assert groups["layer1.0.conv1"] == ("layer1.0.conv1", "layer1.0.downsample")
     assert groups["layer1.1.conv3"] == ("layer1.1.conv3",)
@@ -184,8 +136,8 @@ def test_projections_share_the_width_of_their_block(monkeypatch):
 
 def test_sensitivity_of_depthwise_layers_equals_autograd():
     torch.manual_seed(0)
-    config = GraphConfig(arch="mobilenet-v2", width=8, classes=3, image_size=32)
-    model = GraphNetwork(config).eval()
+    config = ImagenetConfig(arch="mobilenet-v2", width=8, classes=3, image_size=32)
+    model = Network(config).eval()
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     labels = torch.tensor([0, 2])
     found = sensitivity.fisher(model, images, labels)["block1.0.depthwise"]
@@ -204,8 +156,8 @@ def test_max_pool_of_shifted_maps_is_max_pool():
 
 def test_bad_configurations_are_refused():
     with pytest.raises(InputError, match=r"Network must be one of resnet18, .* not 'resnet19'"):
-        GraphConfig(arch="resnet19")
+        ImagenetConfig(arch="resnet19")
     with pytest.raises(InputError, match="Image size must be at least 32, not 16"):
-        GraphConfig(image_size=16)
+        ImagenetConfig(image_size=16)
     with pytest.raises(InputError, match="must name a hidden layer, not 'conv1'"):
-        GraphConfig(weight_widths=(("conv1", 3),))
+        ImagenetConfig(weight_widths=(("conv1", 3),))

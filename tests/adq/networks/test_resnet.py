@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from networks import TINY, frozen_network, tiny_images, tiny_network
 
-from adqhw.adq.networks.resnet import ResNet, ResNetConfig
+from adqhw.adq.networks.config import CifarConfig
+from adqhw.adq.networks.network import Network, residual
 from adqhw.adq.tensors import Mode, Signal
 from adqhw.adq.training.calibrate import start_fakequant
 from adqhw.spec.errors import InputError
@@ -13,12 +14,12 @@ from adqhw.spec.errors import InputError
 
 @pytest.mark.parametrize(("depth", "convs"), [(8, 7), (20, 19), (32, 31), (44, 43), (56, 55)])
 def test_depths_have_their_layers(depth, convs):
-    model = ResNet(ResNetConfig(depth=depth))
+    model = Network(CifarConfig(depth=depth))
     assert sum(u.weight.dim() == 4 for u in model.units().values() if hasattr(u, "weight")) == convs
 
 
 def test_resnet20_has_the_published_number_of_weights():
-    model = ResNet(ResNetConfig(depth=20))
+    model = Network(CifarConfig(depth=20))
     hidden = sum(conv.weight.numel() for conv in model.hidden().values())
     assert hidden == 6 * 2304 + 4608 + 5 * 9216 + 18432 + 5 * 36864
     float_parts = [*model.weight_parameters(), *model.scale_parameters()]
@@ -56,16 +57,16 @@ def test_every_parameter_gets_a_gradient(shortcut, mode):
 
 
 def test_option_a_shortcut_subsamples_and_pads():
-    block = tiny_network().get_submodule("layer2.0")
+    (node,) = (n for n in tiny_network().nodes if n.name == "layer2.0.conv2")
     x = torch.rand(1, 4, 8, 8)
-    out = block.shortcut(Signal(x)).real
+    out = residual(Signal(x), node.skip, node.channels).real
     assert out.shape == (1, 8, 4, 4)
     assert torch.equal(out[:, 2:6], x[:, :, ::2, ::2])
     assert (out[:, :2] == 0).all()
     assert (out[:, 6:] == 0).all()
 
 
-def train(seed: int, steps: int) -> tuple[list[float], ResNet]:
+def train(seed: int, steps: int) -> tuple[list[float], Network]:
     model = tiny_network(seed)
     images, labels = tiny_images(20, 3), torch.arange(20) % 5
     start_fakequant(model, [images])
@@ -117,7 +118,7 @@ def test_threads_do_not_change_the_quantizers():
 
 def test_freezing_survives_the_state_dict():
     model = frozen_network(weight_width=3)
-    other = ResNet(model.config)
+    other = Network(model.config)
     other.load_state_dict(model.state_dict())
     other.set_mode(Mode.FAKEQUANT)
     assert other.codebooks_frozen
@@ -152,4 +153,4 @@ def test_integer_mode_needs_a_program():
 )
 def test_bad_configuration_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        ResNetConfig(**{**TINY, **changes})
+        CifarConfig(**{**TINY, **changes})

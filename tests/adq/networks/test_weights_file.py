@@ -1,4 +1,4 @@
-"""Weights as people have them: wrappers, torch files, half precision; and hostile files."""
+"""Weights of other trainers: wrappers, torch files, half precision; and hostile files."""
 
 import collections
 import io
@@ -145,7 +145,7 @@ def torch_bytes(**options) -> bytes:
 
 
 def hostile():
-    """Names and contents that no reader may run, unpack or choke on."""
+    """Names and contents that a reader must refuse without running or unpacking them."""
     whole, old = torch_bytes(), torch_bytes(_use_new_zipfile_serialization=False)
     yield "bomb", bomb()
     yield "pickle", pickle.dumps(Runs())

@@ -106,10 +106,20 @@ def test_tied_signs_stay_mirrored():
     torch.testing.assert_close(book.values, -book.values.flip(0), rtol=0, atol=0)
 
 
-def test_step_maps_the_largest_value_to_the_largest_level():
-    book = Codebook(4, CodebookConfig())
-    book.initialise(weights())
-    torch.testing.assert_close(book.step, book.values.abs().max() / 127)
+def test_hand_counted_codebook():
+    # one value a side, the median of its magnitudes: 0.9 and (0.1 + 0.5) / 2; the largest is
+    # level 127, the other one 0.3 / 0.9 * 127 = 42.33; -0.5 lies below -0.45, 0.1 below 0.15
+    weight = torch.tensor([-0.9, -0.5, -1.0, 0.1, 0.5]).view(5, 1, 1, 1)
+    book = Codebook(2, CodebookConfig())
+    book.initialise(weight)
+    torch.testing.assert_close(book.values, torch.tensor([-0.9, 0.0, 0.3]))
+    assert float(book.step) == pytest.approx(0.9 / 127)
+    book.freeze()
+    levels, step = book(weight)
+    assert book.levels.tolist() == [-127, 0, 42]
+    assert levels.flatten().tolist() == [-127, -127, -127, 0, 42]
+    assert step == pytest.approx(0.0070866, rel=1e-4)
+    torch.testing.assert_close(book.values, torch.tensor([-0.9, 0.0, 0.297638]))
 
 
 @pytest.mark.parametrize(("level_width", "limit"), [(6, 31), (8, 127), (16, 32767)])
@@ -119,9 +129,6 @@ def test_freezing_gives_integer_levels(level_width, limit):
     book.freeze()
     assert torch.equal(book.levels, book.levels.round())
     assert book.levels.abs().max() == limit
-    levels, step = book(weights())
-    assert torch.equal(levels, book.levels[book.index(weights())])
-    torch.testing.assert_close(book.values, book.levels * step)
 
 
 def test_a_frozen_codebook_does_not_move():

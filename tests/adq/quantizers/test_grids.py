@@ -61,7 +61,7 @@ def test_power_of_two_levels_are_powers_of_two():
     ],
 )
 def test_pot_and_post_levels_have_the_shift_form(name, width, level_width, factor):
-    """One odd factor, and no level further from its real value than that factor is."""
+    """One odd factor, and the relative error of no level exceeds that of the factor."""
     grid = make_grid(name, width, level_width)
     assert shift_factor(tuple(int(v) for v in grid.levels)) == factor
     assert ((grid.levels / grid.top - grid.values).abs() <= 0.028 * grid.values.abs()).all()

@@ -1,4 +1,4 @@
-"""RPReLU in front of thresholds: nothing but thresholds per channel is left of it."""
+"""RPReLU before thresholds: it folds into thresholds per channel."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from adqhw.spec import golden
 
 @torch.no_grad()
 def bend(unit: RPReLUThreshold, seed: int) -> None:
-    """Awkward parameters: negative lifts, slopes that are zero, below zero and above one."""
+    """Extreme parameters: negative lifts, slopes that are zero, below zero and above one."""
     generator = torch.Generator().manual_seed(seed)
     unit.shift.copy_(torch.randn(unit.shift.shape, generator=generator) * 0.5)
     unit.lift.copy_(torch.randn(unit.lift.shape, generator=generator) * 0.5 + 0.4)

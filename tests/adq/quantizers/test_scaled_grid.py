@@ -112,25 +112,29 @@ def test_apot_gradients_are_those_of_its_repository():
 
 def test_lsq_starts_at_twice_the_mean_over_the_root():
     made = quantizer(Method(weights="lsq"))
-    torch.testing.assert_close(made.alpha.detach(), 2 * weights().abs().mean() / 3**0.5)
+    made.initialise(torch.tensor([1.0, -2.0, 6.0]).repeat(6, 1).view(6, 3, 1, 1))
+    assert made.alpha.item() == pytest.approx(3.4641, rel=1e-5)  # mean 3, 2 * 3 / sqrt(3)
     assert made.levels.tolist() == [-4, -3, -2, -1, 0, 1, 2, 3]
 
 
 def test_n2uq_scale_is_gamma_times_the_mean_magnitude_of_the_filter():
     made = quantizer(Method(weights="n2uq"), 3)
-    _, step = made(weights())
-    expected = 7 / 4 * weights().abs().mean((1, 2, 3)) / 3  # (2^3-1)/2^2, 3 levels a side
-    torch.testing.assert_close(step.flatten(), expected)
+    filters = torch.tensor([[1.0, -3.0], [0.3, 0.0], [0.0, 0.0]]).view(3, 2, 1, 1)
+    levels, step = made(filters)
+    # means 2, 0.15 and (of nothing but zeros) 1, times (2^3 - 1) / 2^2, over 3 levels a side
+    torch.testing.assert_close(step.flatten(), torch.tensor([3.5 / 3, 0.2625 / 3, 1.75 / 3]))
+    # 1 / 1.167 is nearest to 1, 3 / 1.167 = 2.57 to 3, 0.3 / 0.0875 = 3.43 is clipped to 3
+    assert levels.flatten().tolist() == [1, -3, 3, 0, 0, 0]
     assert not list(made.parameters())
 
 
 def test_channel_scale_of_adq_is_the_channels_rms():
-    weight = weights() * torch.tensor([1.0, 2, 3, 4, 5, 0]).view(6, 1, 1, 1)
-    book = Codebook(3, CodebookConfig(), channels=6)
+    weight = torch.tensor([[1.0, -7.0], [0.3, 0.4], [0.0, 0.0]]).view(3, 2, 1, 1)
+    book = Codebook(3, CodebookConfig(), channels=3)
     book.initialise(weight)
-    torch.testing.assert_close(book.scale[:5], weight[:5].square().mean((1, 2, 3), True).sqrt())
-    assert book.scale[5] == 1
-    assert (book(weight)[0][5] == 0).all()
+    # sqrt((1 + 49) / 2), sqrt((0.09 + 0.16) / 2); a channel of zeros keeps its unit
+    torch.testing.assert_close(book.scale.flatten(), torch.tensor([5.0, 0.353553, 1.0]))
+    assert (book(weight)[0][2] == 0).all()
 
 
 @pytest.mark.parametrize("width", [2, 4])

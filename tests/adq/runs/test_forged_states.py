@@ -151,14 +151,14 @@ def test_numbers_of_an_init_file_are_named(tmp_path, name, change, message):
 
 def test_an_offset_that_no_integer_holds_names_its_layer_and_channel():
     model = preparation.restored(finished_run(), "Checkpoint").eval()
-    model.layer2[0].conv2.bn.bias.data[3] = 1e20
+    model.get_submodule("layer2.0.conv2").bn.bias.data[3] = 1e20
     message = r"Layer 'layer2\.0\.conv2': offset \(batch norm's bias.*56 bits.*in channel 3"
     with pytest.raises(FoldError, match=message):
         export(model)
     images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
     with torch.inference_mode(), pytest.raises(FoldError, match=message):
         model(images)
-    model.layer2[0].conv2.bn.bias.data[3] = 0.0
+    model.get_submodule("layer2.0.conv2").bn.bias.data[3] = 0.0
     model.fc.bias.data[4] = 1e25
     with pytest.raises(FoldError, match=r"Layer 'fc': bias .* in channel 4 must be within .*s32"):
         export(model)
@@ -174,11 +174,11 @@ def test_an_offset_beyond_the_bias_is_never_wrapped(edge):
 def test_nan_is_traced_to_its_layer():
     model = preparation.restored(finished_run(), "Checkpoint")
     model.train()
-    model.layer1[0].conv1.bn.bias.data[0] = NAN
+    model.get_submodule("layer1.0.conv1").bn.bias.data[0] = NAN
     with pytest.raises(NotANumberError, match=r"Layer 'layer1\.0\.conv1': values must be finite"):
         model(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))
     assert model.mode is Mode.FAKEQUANT
-    model.layer2[0].conv2.weight.data[0] = NAN
+    model.get_submodule("layer2.0.conv2").weight.data[0] = NAN
     model.set_mode(Mode.FLOAT)
     for conv in model.convolutions():
         if hasattr(conv.quantizer, "frozen"):

@@ -1,4 +1,4 @@
-"""Resume: a run stopped anywhere ends with the very bytes of a run that never stopped."""
+"""Resume: a run stopped anywhere ends with the same bytes as a run that was not stopped."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""TensorBoard: what a reader of the event files finds."""
+"""TensorBoard: content of the event files."""
 
 import pytest
 from tensorboard.backend.event_processing import event_accumulator

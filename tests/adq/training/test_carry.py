@@ -1,4 +1,4 @@
-"""A run that starts from a quantized one keeps what it learned about ranges."""
+"""A run that starts from a quantized one keeps its learned ranges."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def test_equal_widths_are_copied(trained):
 
 def test_another_width_spreads_over_the_learned_range(trained):
     model, state = start(trained, "quant.act_width=2"), checkpoint.load(trained).model
-    act = model.layer1[0].act1.output
+    act = model.get_submodule("layer1.0.act1").output
     name = "layer1.0.act1.output"
     learned = state[f"{name}.lengths"].sum() / state[f"{name}.gain"]
     assert len(act.lengths) == 3

@@ -1,4 +1,4 @@
-"""Fields of a recipe that change the update: each does what it says, and resumes exactly."""
+"""Fields of a recipe that change the update: each has its effect, and resumes exactly."""
 
 import math
 

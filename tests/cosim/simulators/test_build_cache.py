@@ -1,4 +1,4 @@
-"""Builds on disk: complete or not there, whoever is first."""
+"""Builds on disk: complete or absent, with builders at once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Working folders: a path that make takes, gone when their maker is dead, one builder at a time."""
+"""Working folders: a path that make takes, removed after their process, one builder at a time."""
 
 import os
 import signal
@@ -166,7 +166,7 @@ def test_a_lock_without_a_builder_holds_nobody_up(tmp_path):
 
 @pytest.mark.simulator
 def test_cosim_runs_in_a_folder_of_any_name(cache, tmp_path):
-    """Slow in Verilator, whose makefiles are what breaks: `test_verilator_builds_in_...`."""
+    """With Verilator, whose makefiles can fail, this is slow: `test_verilator_builds_in_...`."""
     program = small_net()
     arch = narrowest(program, rows=2, cols=2, micro="uniform")
     build = tmp_path / "a b&c;d#e:f$g" / "build"

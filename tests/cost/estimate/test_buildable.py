@@ -1,4 +1,4 @@
-"""Areas that no chip has are said, with the part and the layer that cause them."""
+"""Areas beyond any chip are warned of, with the memory and the layer that cause them."""
 
 import json
 from importlib import resources
@@ -11,9 +11,9 @@ from adqhw.cli import app
 from adqhw.cost.estimate.buildable import RETICLE_MM2, area_warnings
 from adqhw.cost.estimate.estimate import Estimate, estimate
 from adqhw.cost.technology.technology import load
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.topology import parse_topology
-from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.program.fit import narrowest, narrowest_lanes
 from adqhw.spec.program_file import save
 
 HEADER = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter,"
@@ -23,8 +23,8 @@ PICTURE = f"{HEADER}scan, 40000, 40000, 1, 1, 3, 4, 1,\n"
 
 
 def cost(text: str, tech: str = "literature45") -> Estimate:
-    program = bare_program(parse_topology(text, "net.csv"), Assumptions())
-    return estimate(program, program.arch(16, 16), load(tech))
+    program = assumed_network(parse_topology(text, "net.csv"), Assumptions())
+    return estimate(program, narrowest_lanes(program, rows=16, cols=16), load(tech))
 
 
 def test_the_memory_and_its_layer_are_named():
@@ -62,7 +62,7 @@ def test_tables_and_json_say_the_same(tmp_path, text, count):
 
 
 def test_a_sweep_says_it_of_every_design(tmp_path):
-    """A technology whose bits are as large as a hand: every array is warned of by name."""
+    """A technology with enormous bits: every array is warned of by name."""
     save(small_net(), tmp_path / "net.safetensors")
     table = (tmp_path / "large.toml").resolve()
     source = resources.files("adqhw.cost.technology") / "tech" / "literature45.toml"

@@ -1,4 +1,4 @@
-"""Events against the RTL: what the model says happens is what the accelerator's signals do.
+"""Events against the RTL: the model's counts equal those of the accelerator's signals.
 
 The counters (`tests/support/rtl_counters.py`) are samples of registers, enables and handshakes; the
 model's counts are closed forms. They meet here layer by layer, in numbers of bits.

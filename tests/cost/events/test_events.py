@@ -170,7 +170,7 @@ FAMILY = {
 
 @pytest.mark.parametrize("micro", FAMILY)
 def test_convolution_on_the_family(micro):
-    """What stands where decode multiplies; everything around the lanes is the same."""
+    """The events in place of decode's multiplication; all others are the same."""
     own = (*SUMS, "multiply_bit2", "lookup_mux_bit", "clock_bit")
     around = {k: v for k, v in CONV.items() if k not in own}
     counts = counted(conv_program(), "conv", micro)[1]

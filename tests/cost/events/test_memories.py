@@ -4,7 +4,7 @@ import pytest
 from random_nets import random_net
 
 from adqhw.cost.events.memories import map_bits, peak_live_bits
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.topology import parse_topology
 from adqhw.spec.program import Program
 
@@ -12,7 +12,7 @@ from adqhw.spec.program import Program
 def by_definition(program: Program) -> int:
     """At every layer: all maps made before or by it that it or a later one reads, and the answer's.
 
-    A map that nobody reads lives while it is made.
+    A map without a reader is alive while it is made.
     """
     count = len(program.layers)
     born = {layer.name: i for i, layer in enumerate(program.layers)}
@@ -40,7 +40,7 @@ def test_the_peak_is_that_of_the_definition(seed):
 
 def test_layers_of_a_topology_are_not_connected():
     """4-bit codes: 5 of 7 x 3 in and 11 of 7 x 3 out are the most at once; logits have 32 bits."""
-    program = bare_program(
+    program = assumed_network(
         parse_topology("L,M,N,K\na,3,4,5\nb,21,11,5\nc,1,2,3", "n"), Assumptions()
     )
     assert peak_live_bits(program) == by_definition(program) == 21 * (5 + 11) * 4

@@ -1,4 +1,4 @@
-"""Sweeps that go on: killed, resumed, spread over processes or a Dask cluster - the same table."""
+"""Sweeps that resume: killed, continued, on processes or a Dask cluster - the same table."""
 
 import csv
 import json
@@ -175,7 +175,7 @@ def changed(text: str) -> str:
 
 
 def unsealed(text: str) -> str:
-    """As it was before records had a digest."""
+    """A record without a digest."""
     return json.dumps(json.loads(text)["record"])
 
 
@@ -224,7 +224,7 @@ def test_a_record_under_another_name_does_not_fit(tmp_path):
 
 
 def test_a_spoiled_store_gives_the_same_tables_and_says_so(tmp_path, digits):
-    """Changed answers, energies x 0.001, two points swapped, one torn: each computed again."""
+    """Changed values, energies x 0.001, two points swapped, one truncated: each computed again."""
     out = tmp_path / "out"
     first = run_digits(digits, out)
     right = tables(out)
@@ -269,7 +269,7 @@ def run_digits(program: str, out: Path) -> dict:
 
 
 def test_a_pair_that_does_not_go_together_is_named_and_the_rest_computed(tmp_path, programs):
-    """Learned codebooks have no shifts: no design for shift_add, and the sentence says why."""
+    """Learned codebooks have no shifts: no design for shift_add, and the message has the reason."""
     record = run(programs, tmp_path / "out", "--micro", "decode,shift_add")
     assert {row["micro"] for row in record["rows"]} == {"decode"}
     assert set(record["refused"]) == {"net0 on shift_add", "net1 on shift_add"}

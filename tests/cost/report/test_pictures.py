@@ -1,4 +1,4 @@
-"""Pictures of a sweep: every set of micro-architectures, names as they stand, labels apart."""
+"""Pictures of a sweep: every set of micro-architectures, names literally, labels apart."""
 
 import csv
 import dataclasses

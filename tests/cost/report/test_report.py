@@ -1,4 +1,4 @@
-"""Report files: complete, self-contained, honest about what the numbers are."""
+"""Report files: complete, self-contained, with the sources and limits of the numbers."""
 
 import csv
 import html.parser

@@ -1,4 +1,4 @@
-"""Energy reference tables: units, widths and bars are said, or the table is refused."""
+"""Energy reference tables: without unit, width and bar a table is refused."""
 
 from importlib import resources
 from pathlib import Path

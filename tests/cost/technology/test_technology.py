@@ -1,4 +1,4 @@
-"""Technology tables: nothing defaults, and literature45 says what its sources say."""
+"""Technology tables: no defaults, and literature45 agrees with its sources."""
 
 import math
 import re

@@ -7,7 +7,7 @@ Spellings: the readers and the writer of github.com/scalesim-project/SCALE-Sim
 import pytest
 
 from adqhw.cost.topologies import topology
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, layer_systolic
 from adqhw.cost.topologies.topology import load_topology, parse_topology
 from adqhw.spec import InputError
@@ -76,11 +76,11 @@ def test_a_second_stride_makes_its_own_width():
     cycles = layer_systolic(layer, 16, 16, Dataflow.OUTPUT).cycles
     assert cycles == 12 // 12 * (30 + 16 + 16 - 2) - 1
     with pytest.raises(InputError, match=r"'A' must have one stride in both directions .* 2 and 3"):
-        bare_program(parse_topology(f"{header}\n{ROW[:-1]}, 3", "n.csv"), Assumptions())
+        assumed_network(parse_topology(f"{header}\n{ROW[:-1]}, 3", "n.csv"), Assumptions())
     with pytest.raises(InputError, match=r"column 9 \(Stride Width\) must be a positive integer"):
         only(f"{header}\n{ROW}\n")
     # of one row of outputs the stride down says nothing
-    bare_program(parse_topology(f"{header}\nA, 1, 8, 1, 1, 5, 7, 2, 3", "n.csv"), Assumptions())
+    assumed_network(parse_topology(f"{header}\nA, 1, 8, 1, 1, 5, 7, 2, 3", "n.csv"), Assumptions())
 
 
 TAKEN = [

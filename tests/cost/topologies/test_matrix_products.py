@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from adqhw.cost.estimate.estimate import Estimate, estimate
 from adqhw.cost.technology.technology import load
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, layer_systolic
 from adqhw.cost.topologies.topology import LayerSize, Topology, parse_topology
 from adqhw.rtl.arch.registry import names
+from adqhw.rtl.program.fit import narrowest_lanes
 from adqhw.spec import InputError
 
 LITERATURE = load("literature45")
@@ -23,8 +24,10 @@ HEADER = (
 
 
 def cost(text: str, rows: int = 16, cols: int = 16, micro: str = "decode") -> Estimate:
-    program = bare_program(parse_topology(text, "net.csv"), Assumptions())
-    return estimate(program, program.arch(rows, cols, micro), LITERATURE)
+    program = assumed_network(parse_topology(text, "net.csv"), Assumptions())
+    return estimate(
+        program, narrowest_lanes(program, rows=rows, cols=cols, micro=micro), LITERATURE
+    )
 
 
 def row(*sizes: int) -> str:
@@ -120,7 +123,7 @@ def test_a_product_has_the_outputs_the_terms_and_the_work_of_its_row(sides, chan
 def test_a_layer_that_no_array_holds_is_named(text, message):
     topology = parse_topology(text, "net.csv")
     with pytest.raises(InputError) as caught:
-        bare_program(topology, Assumptions())
+        assumed_network(topology, Assumptions())
     assert message in str(caught.value)
     for dataflow in Dataflow:  # the systolic array only counts
         assert layer_systolic(topology.layers[0], 16, 16, dataflow).cycles > 0
@@ -130,8 +133,8 @@ def test_the_widest_sum_that_is_taken_fits_the_widest_accumulator():
     """128 x 15 x 1,118,481 is below 2^31, one term more is not."""
     size = LayerSize(name="x", height=1, width=1, filter_height=1, filter_width=1,
                      channels=1_118_481, filters=1, stride=1)  # fmt: skip
-    program = bare_program(Topology(name="n", layers=(size,)), Assumptions())
-    assert program.arch(16, 16).acc_width == 32
+    program = assumed_network(Topology(name="n", layers=(size,)), Assumptions())
+    assert narrowest_lanes(program, rows=16, cols=16).acc_width == 32
     wider = Topology(name="n", layers=(replace(size, channels=1_118_482),))
     with pytest.raises(InputError, match="terms in a sum"):
-        bare_program(wider, Assumptions())
+        assumed_network(wider, Assumptions())

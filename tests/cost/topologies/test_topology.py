@@ -9,9 +9,10 @@ from places import VECTORS as SHARED
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.estimate.points import Points, estimate_points
 from adqhw.cost.technology.technology import load
-from adqhw.cost.topologies.bare import Assumptions, bare_program
+from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, layer_systolic, topology_systolic, total_cycles
 from adqhw.cost.topologies.topology import LayerSize, Topology, load_topology, parse_topology
+from adqhw.rtl.program.fit import narrowest_lanes
 from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.spec import InputError
 
@@ -36,7 +37,7 @@ def frozen_topology(name: str) -> Topology:
     ids=lambda c: f"{c['topology']}-{c['rows']}x{c['cols']}-{c['dataflow']}",
 )
 def test_cycles_are_those_that_scalesim_found(case):
-    """Frozen from the package itself (tools/scalesim_vectors.py); see the file for where from."""
+    """Recorded from the package (tools/scalesim_vectors.py); sources are in the file."""
     layers = frozen_topology(case["topology"]).layers
     found = [
         layer_systolic(size, case["rows"], case["cols"], Dataflow(case["dataflow"])).cycles
@@ -153,8 +154,8 @@ def test_vectors_of_arrays_give_the_same_cycles():
 def test_a_bare_topology_is_costed_with_its_assumptions_said():
     """Conv1 on 4x4 lanes: 1 input block, 6 kernel positions, 2 column blocks of 9 pixels."""
     assumed = Assumptions(weight_bits=3, act_bits=2)
-    program = bare_program(parse_topology(TEXT, "net.csv"), assumed)
-    arch = program.arch(4, 4)
+    program = assumed_network(parse_topology(TEXT, "net.csv"), assumed)
+    arch = narrowest_lanes(program, rows=4, cols=4)
     result = estimate(program, arch, LITERATURE, statistics=assumed.text)
     assert "3-bit codes" in result.statistics
     assert "2-bit activations, none of them 0" in result.statistics
@@ -170,11 +171,11 @@ def test_a_bare_topology_is_costed_with_its_assumptions_said():
 
 
 def test_a_bare_topology_on_many_arrays():
-    program = bare_program(frozen_topology("alexnet"), Assumptions())
+    program = assumed_network(frozen_topology("alexnet"), Assumptions())
     points = Points.for_program(program, [(16, 16), (8, 32), (64, 4)])
     costs = estimate_points(program, points, [LITERATURE])[0]
     for i, (rows, cols) in enumerate(((16, 16), (8, 32), (64, 4))):
-        alone = estimate(program, program.arch(rows, cols), LITERATURE)
+        alone = estimate(program, narrowest_lanes(program, rows=rows, cols=cols), LITERATURE)
         assert costs.cycles[i] == alone.cycles
         assert costs.energy_pj[1, i] == pytest.approx(alone.energy.total.expected, rel=1e-12)
 

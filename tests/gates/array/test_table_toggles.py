@@ -12,10 +12,11 @@ from adqhw.rtl.lanes.product_table import TABLE_TOGGLES, table_cycles
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import golden
 from adqhw.spec.formats import twos_complement
+from adqhw.spec.layers import MacLayer
 from adqhw.spec.program import INPUT
 
 PROGRAM = small_net()
-LAYERS = [layer.name for layer in PROGRAM.layers if hasattr(layer, "codebook")]
+LAYERS = [layer.name for layer in PROGRAM.layers if isinstance(layer, MacLayer)]
 ARCH = narrowest(PROGRAM, rows=2, cols=3, micro="product_table")
 
 

@@ -1,4 +1,4 @@
-"""Energy of three gates counted on paper; the arithmetic is in the comments."""
+"""Energy of three gates counted by hand; the arithmetic is in the comments."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""OpenSTA beside our own gate energy: the hand-over, its report, and what agrees with what."""
+"""OpenSTA beside adqhw's gate energy: its input, its report, and which figures agree."""
 
 import needs
 import numpy as np
@@ -40,7 +40,7 @@ CONDITIONS = (
 WIRES = """wire_load ("w") { capacitance : 7; resistance : 0; slope : 1; fanout_length (1, 3); }
   default_wire_load : "w" ;"""
 WHOLE = TINY.replace("nom_voltage : 2.0;", f"nom_voltage : 2.0; {CONDITIONS}")
-"""What OpenSTA asks of a library beyond our reader: thresholds, and the voltage in conditions."""
+"""What OpenSTA requires of a library beyond adqhw's reader: thresholds, voltage in conditions."""
 
 # As in test_gate_energy.
 A, B = [1, 1, 0, 0, 1], [0, 1, 1, 0, 0]

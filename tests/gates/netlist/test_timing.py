@@ -1,4 +1,4 @@
-"""The critical path of three gates, added up on paper."""
+"""The critical path of three gates, added up by hand."""
 
 import pytest
 from gate_oracle import netlist_json, small_netlist

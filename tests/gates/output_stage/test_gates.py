@@ -10,14 +10,15 @@ from cost_nets import small_net
 
 from adqhw.gates.array.bench import ArrayGates
 from adqhw.gates.energy.energy import Assumptions
-from adqhw.gates.model import output_file
-from adqhw.gates.model.characterization_file import save
-from adqhw.gates.model.characterize import Plan
+from adqhw.gates.model.characterization_file import load, record, save
+from adqhw.gates.model.characterize import Characterization, Plan, characterize_outputs
+from adqhw.gates.model.estimate import output_estimate
+from adqhw.gates.model.fit import constant_area
 from adqhw.gates.model.library import read_all
-from adqhw.gates.model.output_characterize import UnitCharacterization, characterize_outputs
-from adqhw.gates.model.output_estimate import output_estimate
-from adqhw.gates.model.output_fit import TERMS, OutputSample, fit_unit, output_terms
+from adqhw.gates.model.linear import Sample, fit_energy
+from adqhw.gates.model.parts import Part
 from adqhw.gates.output_stage.streams import REQUANT, THRESHOLD, output_stream, output_unit
+from adqhw.gates.output_stage.terms import UNIT_TERMS, output_terms
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError, golden
 from adqhw.spec.program import INPUT
@@ -68,18 +69,18 @@ def test_terms_of_a_stream_counted_by_hand():
     assert output_terms(ARCH, one) == wanted
 
 
-@pytest.mark.parametrize("unit", TERMS)
+@pytest.mark.parametrize("unit", UNIT_TERMS)
 def test_the_fit_finds_the_coefficients_that_made_the_samples(unit):
     rng = np.random.default_rng(1)
-    truth = {name: float(rng.uniform(1, 9)) for name in TERMS[unit]}
+    truth = {name: float(rng.uniform(1, 9)) for name in UNIT_TERMS[unit]}
     samples = []
     for number in range(20):
-        terms = {name: float(rng.uniform(10, 1000)) for name in TERMS[unit]}
+        terms = {name: float(rng.uniform(10, 1000)) for name in UNIT_TERMS[unit]}
         energy = sum(truth[name] * value for name, value in terms.items())
         samples.append(
-            OutputSample(layer=str(number), outputs=4, cycles=9, terms=terms, energy_fj=energy)
+            Sample(layer=str(number), operands="real", count=4, terms=terms, energy_fj=energy)
         )
-    assert fit_unit(unit, samples) == pytest.approx(truth)
+    assert fit_energy(samples) == pytest.approx(truth)
 
 
 @pytest.fixture
@@ -90,36 +91,37 @@ def written(tmp_path):
         critical_path_ns=0.5, assumptions=Assumptions(slew_ns=0.1, period_ns=2.0),
     )  # fmt: skip
     found = []
-    for unit, names in TERMS.items():
+    for unit, names in UNIT_TERMS.items():
         energy = {name: 1.0 + number for number, name in enumerate(names)}
-        sample = OutputSample(
-            layer="a", outputs=4, cycles=9, terms=dict.fromkeys(names, 2.0),
+        sample = Sample(
+            layer="a", operands="real", count=4, terms=dict.fromkeys(names, 2.0),
             energy_fj=2 * sum(energy.values()) * 1.25,
         )  # fmt: skip
         found.append(
-            UnitCharacterization(
-                unit=unit, arch=ARCH, gates=gates, energy_fj=energy, fitted=(sample,),
-                tested=(sample,),
+            Characterization(
+                part=Part.UNIT, name=unit, arch=ARCH, gates=gates, energy_fj=energy,
+                area_um2=constant_area(gates.area_um2), fitted=(sample,), tested=(sample,),
             )
         )  # fmt: skip
     path = tmp_path / "units.toml"
-    save(output_file.record_units(found, Plan(), {"program": "digest"}), path)
+    save(record(found, Plan(), {"program": "digest"}), path)
     return path
 
 
 def test_the_file_keeps_coefficients_and_errors(written):
     read = tomllib.loads(written.read_text())
     assert read["unit"][THRESHOLD]["test_worst_percent"] == pytest.approx(-20)  # 1 / 1.25
-    fit = output_file.load_units(written)[REQUANT]
-    assert list(fit.energy_fj) == list(TERMS[REQUANT])
-    assert (fit.area_um2, fit.error_percent) == (2000.0, pytest.approx(20))
+    fit = load(written)[REQUANT]
+    assert list(fit.energy_fj) == list(UNIT_TERMS[REQUANT])
+    assert (fit.area(4, 2), fit.error_percent) == (2000.0, pytest.approx(20))
     assert fit.widths["acc_width"] == ARCH.acc_width
 
 
 def test_an_estimate_is_the_terms_times_their_worth(written):
-    units = output_file.load_units(written)
+    units = load(written)
     found = output_estimate(PROGRAM, ARCH, units, TENSORS)
-    assert list(found.moving_pj) == LAYERS
+    moving_pj = {layer.name: layer.energy_pj for layer in found.layers}
+    assert list(moving_pj) == LAYERS
     name = LAYERS[0]
     unit = units[output_unit(PROGRAM, name)]
     each = [
@@ -127,8 +129,8 @@ def test_an_estimate_is_the_terms_times_their_worth(written):
         for image in range(2)
     ]
     worth = [sum(unit.energy_fj[n] * v for n, v in terms.items() if n != "cycle") for terms in each]
-    assert found.moving_pj[name].expected == pytest.approx(np.mean(worth) / 1000)
-    assert found.moving_pj[name].low == pytest.approx(0.8 * np.mean(worth) / 1000)
+    assert moving_pj[name].expected == pytest.approx(np.mean(worth) / 1000)
+    assert moving_pj[name].low == pytest.approx(0.8 * np.mean(worth) / 1000)
     doubled = output_estimate(PROGRAM, replace(ARCH, cols=1), units, TENSORS)
     assert doubled.standing_pj.expected > found.standing_pj.expected  # more cycles
 
@@ -142,10 +144,10 @@ def test_broken_files_are_refused(written):
     text = written.read_text()
     written.write_text(text.replace("[unit.requant]", "[unit.other]"))
     with pytest.raises(InputError, match="must have the units threshold, requant, not"):
-        output_file.load_units(written)
+        load(written)
     written.write_text(text.replace("reached = 4.0", "reached = -4.0"))
     with pytest.raises(InputError, match="reached must be at least 0, not -4"):
-        output_file.load_units(written)
+        load(written)
 
 
 @pytest.mark.slow
@@ -155,5 +157,5 @@ def test_gates_of_the_output_stage_answer_golden_in_the_library_given(tmp_path):
     found = characterize_outputs(
         PROGRAM, [], TENSORS, needs.liberty(), Plan(test_size=(4, 2)), tmp_path, print
     )
-    assert [entry.unit for entry in found] == [THRESHOLD, REQUANT]
+    assert [entry.name for entry in found] == [THRESHOLD, REQUANT]
     assert all(value >= 0 for entry in found for value in entry.energy_fj.values())

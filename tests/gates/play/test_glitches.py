@@ -1,4 +1,4 @@
-"""Glitches of a few gates counted on paper, and the settled changes against plain Python."""
+"""Glitches of a few gates counted by hand, and the settled changes against plain Python."""
 
 import numpy as np
 from gate_oracle import netlist_json, oracle_switching, rows, small_netlist

@@ -9,7 +9,7 @@ from programs import Builder, every_kind
 from adqhw.rtl.arch.arch import RANGES, Arch, RequantWidths
 from adqhw.rtl.arch.registry import micro, names
 from adqhw.rtl.program.demands import check_program, needs
-from adqhw.rtl.program.fit import check_storage, narrowest
+from adqhw.rtl.program.fit import check_storage, narrowest, narrowest_lanes
 from adqhw.spec import InputError
 
 TOML = """
@@ -124,7 +124,7 @@ def test_what_no_array_can_do_is_refused_with_layer_tensor_and_value(out, messag
 def test_geometry_beyond_the_descriptors_is_refused_with_the_tensor():
     b = Builder(np.random.default_rng(0), (1, 1, 1024))
     b.mac(1, 1, stage="requant", weight_width=2, uniform=True, out="s32")
-    arch = narrowest(b.build(), rows=2, cols=2, micro="decode", memories=False)
+    arch = narrowest_lanes(b.build(), rows=2, cols=2, micro="decode")
     with pytest.raises(InputError, match=r"Tensor 'input' width must be below 1024 .*, not 1024"):
         check_storage(arch, b.build())
 
@@ -147,6 +147,7 @@ def test_a_bin_holds_what_its_lane_may_add_in_a_sum():
 
     The pool sums 5x5 u8 codes per channel; columns 3..5 read two blocks of 4 channels.
     """
-    found = {need.layer: need.value for need in micro("binned").needs(every_kind(), rows=4, cols=3)}
+    wanted = micro("binned").needs(every_kind(), rows=4, cols=3)
+    found = {need.layer: need.value for need in wanted}
     assert found["mac3"] == 8
     assert found["pool12"] == (2 * 25 * 255).bit_length()

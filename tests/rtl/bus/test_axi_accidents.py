@@ -1,4 +1,4 @@
-"""`adqhw_top` when a run is cut: aborts, the watchdog, accidents at random (Icarus)."""
+"""`adqhw_top` when a run is ended early: aborts, the watchdog, random errors (Icarus)."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_an_abort_in_every_cycle(chip, sink):
 
 
 def test_an_abort_in_the_middle_of_an_image(chip):
-    """The rest of the image is dropped when it comes; REALIGN says that it never will."""
+    """The rest of the image is dropped when it comes; REALIGN ends the dropping."""
     script = chip.loaded()
     for bits in (["ABORT"], ["ABORT", "REALIGN"]):
         script.add("k").control("START")
@@ -87,7 +87,7 @@ def test_an_abort_in_the_middle_of_an_image(chip):
 
 
 def test_the_watchdog_ends_a_run_that_waits(chip):
-    """No image, half an image, results that nobody takes; not a run that moves, however slowly."""
+    """No image, half an image, results never accepted; not a run with slow progress."""
     script, limit = chip.loaded(), 64
     script.write("WATCHDOG", limit)
     script.control("START").until("STATUS", "BUSY", False).read("ERROR", "STATUS", "ENDED")

@@ -1,4 +1,4 @@
-"""`adqhw_top` under a bus model of our own (Icarus): what a host may do wrong, and AXI's rules."""
+"""`adqhw_top` under a bus model (Icarus): errors of a host, and AXI's rules."""
 
 from dataclasses import replace
 
@@ -236,7 +236,7 @@ def test_images_that_are_too_long(chip):
 
 
 def test_a_write_offered_in_reset_is_answered_after_it(chip):
-    """And whatever a reset cuts off leaves nothing behind."""
+    """A transfer that a reset interrupts has no effect."""
     script = Script().add("x", 3).add("y", 5, offset("WATCHDOG"), 77).read("WATCHDOG")
     script.add("a", offset("WATCHDOG")).add("x", 3).write("WATCHDOG", 5).read("WATCHDOG")
     script.add("v", 0, 9, 15).add("x", 1).write("WATCHDOG", 6, order=ADDRESS_FIRST)

@@ -1,4 +1,4 @@
-"""Compiled code on disk: found again, bound to the processor and to the text of the kernels."""
+"""Compiled code on disk: reused, bound to the processor and to the text of the kernels."""
 
 import subprocess
 import sys

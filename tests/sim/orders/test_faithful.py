@@ -1,4 +1,4 @@
-"""The walk of the lookup-MAC: beats of one sum, orders, refusals."""
+"""The order of the lookup-MAC: beats of one sum, micro-architectures, refusals."""
 
 import numpy as np
 import programs

@@ -1,4 +1,4 @@
-"""Names from files on their way to a terminal and to spreadsheets."""
+"""Names from files in terminals and in spreadsheets."""
 
 from pathlib import Path
 

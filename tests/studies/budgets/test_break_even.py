@@ -8,9 +8,9 @@ from cost_nets import small_net
 
 from adqhw.cost.technology.technology import Band, load
 from adqhw.gates.array.structure import STRUCTURE
-from adqhw.gates.model.characterization_file import WIDTHS, Fit
-from adqhw.gates.model.fit import terms_of
+from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.studies.budgets.break_even import break_even_lines, break_evens
 from adqhw.studies.budgets.budgets import Candidate, LayerCost, Row, rows_of
@@ -70,39 +70,50 @@ def test_nothing_to_compare():
     assert "Break-even" not in page([LOOKUP], UNIT, "16x16", "adqhw x")
 
 
-def fit_of(micro: str, worth: float) -> Fit:
+def lanes_only(micro: str, lane_fj: float) -> Fit:
+    """A lane draws `lane_fj` per cycle, nothing else draws anything."""
     arch = narrowest(PROGRAM, rows=4, cols=2, micro="decode")
     return Fit(
-        library="made up", micro=micro, widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj=dict.fromkeys(terms_of(micro), worth),
+        library="made up", part=Part.ARRAY, name=micro,
+        widths={name: getattr(arch, name) for name in WIDTHS[Part.ARRAY]},
+        energy_fj={**dict.fromkeys(terms_of(Part.ARRAY, micro), 0.0), "lane": lane_fj},
         area_um2=dict.fromkeys(STRUCTURE, 100.0), error_percent=0.0,
         sizes=((4, 2),),
     )  # fmt: skip
 
 
-def test_at_the_break_even_price_both_draw_the_same(tmp_path):
-    """Of real rows: bits read times the price found makes the layers' totals equal."""
+def test_rows_of_a_network_by_hand(tmp_path):
+    """4 x 2 lanes at 1 fJ and 1.5 fJ per cycle.
+
+    mac2, 8 -> 16 channels, 3x3, 4x4 outputs: 8 blocks of columns x 16 pixels = 128 sums of
+    9 * 8 / 4 = 18 beats; mac3, 16 -> 16: 128 sums of 36. A beat reads 8 weights: 4-bit codes or
+    8-bit levels. The codebooks have 3 and 4 levels, a cycle each; mac2
+    takes 16 cycles more than its beats, mac3 18: its requant unit is two longer than thresholds.
+    """
     images = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
-    arrays = {"uniform": fit_of("uniform", 1.0), "decode": fit_of("decode", 1.5)}
+    arrays = {"uniform": lanes_only("uniform", 1.0), "decode": lanes_only("decode", 1.5)}
     rows = rows_of(
         Candidate(name="net", program=PROGRAM, top1=50.0),
         {"made up": GateLibrary(name="made up", arrays=arrays)}, UNIT, images, rows=4, cols=2,
     )  # fmt: skip
-    (found,) = break_evens(rows)
     plain, decode = (next(r for r in rows if r.micro == m) for m in ("uniform", "decode"))
-    assert plain.array_pj.expected == pytest.approx(
-        sum(layer.array_pj.expected for layer in plain.layers)
-    )
-    assert found.layers
-    for each in found.layers:
-        ours, theirs = (
-            next(layer for layer in r.layers if layer.name == each.layer) for r in (decode, plain)
-        )
-        price = each.price_fj.expected / 1000
-        assert ours.array_pj.expected + price * ours.weight_bits_read == pytest.approx(
-            theirs.array_pj.expected + price * theirs.weight_bits_read
-        )
-        assert theirs.weight_bits_read * each.code_bits == ours.weight_bits_read * 8
+    costs = {
+        r.micro: {x.name: (x.depth, x.weight_bits_read, x.array_pj.expected) for x in r.layers}
+        for r in rows
+    }
+    beats = {"mac2": 128 * 18, "mac3": 128 * 36}
+    assert costs["uniform"]["mac2"] == (18, beats["mac2"] * 64, pytest.approx(8 * 2320e-3))
+    assert costs["uniform"]["mac3"] == (36, beats["mac3"] * 64, pytest.approx(8 * 4626e-3))
+    assert costs["decode"]["mac2"] == (18, beats["mac2"] * 32, pytest.approx(12 * 2323e-3))
+    assert costs["decode"]["mac3"] == (36, beats["mac3"] * 32, pytest.approx(12 * 4630e-3))
+    stored = 2322 + 38  # mac0 and the classifier, whose weights are levels on both
+    assert plain.array_pj.expected == pytest.approx(8 * (2320 + 4626 + stored) * 1e-3)
+    assert decode.array_pj.expected == pytest.approx(12 * (2323 + 4630 + stored) * 1e-3)
+    (found,) = break_evens(rows)
+    assert [(x.layer, x.price_fj.expected) for x in found.layers] == [
+        ("mac2", pytest.approx((12 * 2323 - 8 * 2320) / (2304 * 32))),
+        ("mac3", pytest.approx((12 * 4630 - 8 * 4626) / (4608 * 32))),
+    ]
     text = page(rows, UNIT, "4x2", "adqhw x", write_pictures(rows, tmp_path / "p.png"))
     assert "![break-even price by layer](p-break-even.png)" in text
     assert break_even_png([*rows, *(replace(r, library="other") for r in rows)])[:4] == b"\x89PNG"

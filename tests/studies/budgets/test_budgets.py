@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.cost.technology.technology import Band, load
 from adqhw.gates.array.structure import STRUCTURE
-from adqhw.gates.model.characterization_file import WIDTHS, Fit
-from adqhw.gates.model.fit import terms_of
+from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
+from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
@@ -29,9 +29,10 @@ def fit_of(micro: str, cost: float) -> Fit:
     arch = narrowest(PROGRAM, rows=4, cols=2, micro="decode")
     return Fit(
         library="made up",
-        micro=micro,
-        widths={name: getattr(arch, name) for name in WIDTHS},
-        energy_fj=dict.fromkeys(terms_of(micro), cost),
+        part=Part.ARRAY,
+        name=micro,
+        widths={name: getattr(arch, name) for name in WIDTHS[Part.ARRAY]},
+        energy_fj=dict.fromkeys(terms_of(Part.ARRAY, micro), cost),
         area_um2=dict.fromkeys(STRUCTURE, 100.0),
         error_percent=3.0,
         sizes=((4, 2),),

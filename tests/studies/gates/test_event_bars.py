@@ -28,7 +28,7 @@ GATES = [
 TABLE = load("literature45")
 ZOO = sorted((ROOT / "zoo").glob("*.safetensors"))
 KNOWN = {("cifar10_resnet20_w2a2_lsq", "decode", size) for size in ("8x8", "16x16")}
-"""Plain 2-bit levels extended to 8 bits: the gates lie 1 to 5 % above the bar."""
+"""Plain 2-bit levels extended to 8 bits: the figure by gates is 1 to 5 % above the bar."""
 
 
 def program(name: str):
@@ -43,7 +43,7 @@ def smooth_image() -> np.ndarray:
 
 
 def test_the_gates_lie_in_the_bars_of_the_events():
-    """Two micro-architectures and programs on a made-up picture; all of them below."""
+    """Two micro-architectures and programs on a generated picture; all of them below."""
     fits = {name: fit for name, fit in load_fits(GATES[0]).items() if name in ("uniform", "decode")}
     library = {"l": GateLibrary(name="l", arrays=fits)}
     four, two = (

@@ -1,4 +1,4 @@
-"""`bench model`: errors taken anew from the rows of the files, limits, and the committed files."""
+"""`bench model`: errors computed from the rows of the files, limits, and the committed files."""
 
 import json
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_area_has_its_limit(tmp_path):
 
 
 def test_the_committed_files_keep_the_limits(tmp_path):
-    """Both libraries, arrays and output stage: what the README says of the model."""
+    """Both libraries, arrays and output stage, as the README states."""
     paths = sorted(GATES.glob("*.toml"))
     result = invoke(*paths, "-o", tmp_path / "page.md", "--json")
     assert result.exit_code == 0, result.output

@@ -9,9 +9,8 @@ from programs import Builder, random_images
 from simulators import usable
 
 from adqhw.rtl.program.fit import narrowest
-from adqhw.sim.topologies import NETWORKS
 from adqhw.spec import InputError
-from adqhw.spec.layers import LayerKind, MacLayer
+from adqhw.spec.networks import published
 from adqhw.studies.rtl import layer_shapes, synthesis, synthesis_page
 from adqhw.studies.rtl.python_cost import measure
 
@@ -35,17 +34,13 @@ def test_cocotb_and_a_cpp_main_record_the_same_bytes(tmp_path):
 
 def test_the_shapes_are_all_of_resnet18():
     """(kernel, stride, ins, outs) of every convolution of the topology, from a full sketch."""
-    shape, draw = NETWORKS["resnet18"]
-    sketch = layer_shapes.Sketch(input_shape=(shape[0], 32, 32))
-    draw(sketch)
+    _, nodes = published("resnet18")
     convolutions = {
-        (x.kernel[0], x.stride, x.in_channels, x.out_channels): x.name
-        for x in reversed(sketch.layers)
-        if isinstance(x, MacLayer) and x.kind is LayerKind.CONV
+        (x.kernel, x.stride, x.ins, x.channels): x.name for x in reversed(nodes) if x.convolves
     }
     ours = {(s.kernel, s.stride, s.ins, s.outs): s.layer for s in layer_shapes.SHAPES}
     assert set(ours) == set(convolutions)
-    names = {x.name for x in sketch.layers}
+    names = {x.name for x in nodes}
     assert {layer for _, _, layer in layer_shapes.cropped_programs()} <= names
 
 

@@ -24,7 +24,7 @@ from adqhw.spec.layers import MacLayer
 from adqhw.spec.program_file import save
 
 SLACK = 3
-"""Machines of CI are slower than the one the limits are stated for, and shared."""
+"""CI machines are slower than the one for which the limits are stated, and shared."""
 
 
 def test_the_topology_of_a_program_has_its_macs():

@@ -50,7 +50,7 @@ def test_absent_tool_is_reported():
 
 
 def test_float_twin_is_the_same_network():
-    """Same arithmetic in ONNX Runtime and in torch: the twin is one network, written twice."""
+    """Same arithmetic in ONNX Runtime and in torch."""
     needs.package("onnxruntime", "make setup-bench")
     from adqhw.studies.speed import onnx as onnx
     from adqhw.studies.speed import torch as torch

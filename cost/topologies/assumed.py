@@ -1,30 +1,26 @@
-"""Bare networks: the cost of a topology whose weights nobody has, with assumptions that are said.
+"""A topology without weights, as a network that can be costed under stated assumptions.
 
-A topology tells sizes only. `BareProgram` answers the questions that the cost model asks of a
-program from those sizes and from `Assumptions`; it cannot run. Every layer is a convolution with a
-codebook of all 2^weight_bits codes, read through thresholds that all channels share, the last one
-ends in logits. Depth-wise layers are grouped convolutions. Matrix products are costed as such,
-whatever their row makes of K (`LayerSize.as_product`): K is what the rows of the array reduce.
+A topology tells sizes only; `Assumptions` say the rest, and the network cannot run. Every layer is
+a convolution with a codebook of all 2^weight_bits codes, read through thresholds that all channels
+share; the last one ends in logits, and no layer is connected to another. Depth-wise layers are
+grouped convolutions. Matrix products are costed as such, whatever their row makes of K
+(`LayerSize.as_product`): K is what the rows of the array reduce.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from ...rtl.arch.arch import RANGES, Arch
-from ...rtl.arch.registry import DEFAULT
-from ...rtl.program.fit import narrowest
+from ...rtl.arch.arch import RANGES
 from ...spec.activation import Threshold
 from ...spec.codebook import Codebook
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ...spec.host.text import shown
-from ...spec.layers import Layer, MacLayer
-from ...spec.program import INPUT, Program, Tensor
+from ...spec.program import INPUT, SizedNetwork, Tensor
 from ...spec.requant import Requant
-from ..events.weight_facts import WeightFacts, assume
+from ..events.weight_facts import AssumedLayer, WeightFacts
 from .topology import LayerSize, Topology
 
 LEVEL_WIDTH = 8
@@ -60,73 +56,24 @@ class Assumptions:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BareLayer(MacLayer):
-    """A layer of which only the sizes exist: its arrays are views of one element."""
-
-    def __post_init__(self) -> None:
-        levels = np.broadcast_to(np.int64(0), np.shape(self.weights))
-        object.__setattr__(self, "levels", levels)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BareProgram(Program):
-    """What the cost model may ask of a topology; its layers are not connected."""
-
-    assumed: Assumptions
-    tensor_sizes: Mapping[str, Tensor]
-    layers: tuple[BareLayer, ...] = field()
-
-    def __post_init__(self) -> None:
-        low, high = -(1 << (LEVEL_WIDTH - 1)), (1 << (LEVEL_WIDTH - 1)) - 1
-        top = (1 << self.assumed.act_bits) - 1
-        bounds = {x.name: (low * top * x.depth, high * top * x.depth) for x in self.layers}
-        object.__setattr__(self, "tensors", dict(self.tensor_sizes))
-        object.__setattr__(self, "bounds", bounds)
-
-    @cached_property
-    def _by_name(self) -> dict[str, BareLayer]:
-        return {layer.name: layer for layer in self.layers}
-
-    def layer(self, name: str) -> Layer:
-        """The layer called `name`, without a walk over thousands of others."""
-        return self._by_name.get(name) or super().layer(name)
-
-    @cached_property
-    def digest(self) -> str:  # type: ignore[override]
-        raise InputError("A bare topology has no program digest: it computes nothing")
-
-    def arch(self, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
-        """The narrowest array of that size."""
-        return narrowest(self, rows=rows, cols=cols, micro=micro, memories=False)
-
-
-def bare_program(topology: Topology, assumed: Assumptions) -> BareProgram:
+def assumed_network(topology: Topology, assumed: Assumptions) -> SizedNetwork:
     """`topology` as something that can be costed; a layer too large is refused by name."""
     tensors: dict[str, Tensor] = {}
-    layers, parts = [], _Parts.of(assumed)
+    layers, parts, codes = [], _Parts.of(assumed), IntFormat(width=assumed.act_bits)
     sizes = [size.as_product() for size in topology.layers]
     _check_groups(sizes)
     for position, size in enumerate(sizes):
         last = position == len(sizes) - 1
         _check(size, assumed)
         layer = _layer(size, position, parts, last=last)
-        codes = IntFormat(width=assumed.act_bits)
-        made = LOGITS if last else codes
         source = (size.channels * size.repeat, *_read(size))
         tensors[layer.input] = Tensor(shape=source, format=codes)
         shape = (layer.out_channels, size.out_height, size.out_width)
-        tensors[layer.name] = Tensor(shape=shape, format=made)
-        assume(layer, _facts(layer, assumed))
+        tensors[layer.name] = Tensor(shape=shape, format=LOGITS if last else codes)
         layers.append(layer)
-    first = tensors[INPUT]
-    return BareProgram(
-        input_shape=first.shape,
-        input_format=first.format,
-        layers=tuple(layers),
-        assumed=assumed,
-        tensor_sizes=tensors,
-    )
+    low, high, top = -(1 << (LEVEL_WIDTH - 1)), (1 << (LEVEL_WIDTH - 1)) - 1, codes.max
+    bounds = {x.name: (low * top * x.depth, high * top * x.depth) for x in layers}
+    return SizedNetwork(layers=tuple(layers), tensors=tensors, bounds=bounds)
 
 
 def _check_groups(sizes: list[LayerSize]) -> None:
@@ -197,9 +144,11 @@ class _Parts:
         )
 
 
-def _layer(size: LayerSize, position: int, parts: _Parts, *, last: bool) -> BareLayer:
+def _layer(size: LayerSize, position: int, parts: _Parts, *, last: bool) -> AssumedLayer:
     shape = (size.filters * size.repeat, size.channels, size.filter_height, size.filter_width)
-    return BareLayer(
+    count = math.prod(shape)
+    zeros = count >> parts.weight_bits
+    return AssumedLayer(
         name=f"{position}:{size.name}",  # names may repeat in a topology
         input=INPUT if position == 0 else f"{position}:input",
         weights=np.broadcast_to(np.uint8(0), shape),
@@ -208,14 +157,7 @@ def _layer(size: LayerSize, position: int, parts: _Parts, *, last: bool) -> Bare
         stride=size.stride,
         groups=size.repeat,
         output=parts.requant if last else parts.threshold,
-    )
-
-
-def _facts(layer: BareLayer, assumed: Assumptions) -> WeightFacts:
-    zeros = layer.weights.size >> assumed.weight_bits
-    return WeightFacts(
-        zero_fields=zeros,
-        zero_levels=zeros,
-        level_ones=layer.weights.size * LEVEL_WIDTH // 2,
-        factor=1,
+        facts=WeightFacts(
+            zero_fields=zeros, zero_levels=zeros, level_ones=count * LEVEL_WIDTH // 2, factor=1
+        ),
     )

@@ -1,46 +1,31 @@
-"""What the output stage's energy follows, and the fit of it to the gates.
+"""Terms of the output stage's energy: the cycles of a stream, and the bits that it toggles.
 
-A unit has one size: its energy is cycles x standing + toggles x their worth. Toggles are counted
-from the accs alone, in bits, over the order in which they come; in idle cycles nothing moves.
+Toggles are counted from the accs alone, over the order in which they come; in idle cycles nothing
+moves.
 """
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ..output_stage.streams import REQUANT, THRESHOLD, OutputStream
-from .fit import Errors, non_negative
+from .streams import REQUANT, THRESHOLD, OutputStream
 
 Codes = npt.NDArray[np.int64]
 
-TERMS = {
-    THRESHOLD: ("cycle", "acc", "row", "reached", "code"),
-    REQUANT: ("cycle", "acc", "row", "multiply", "scaled", "total", "code"),
+CYCLE = "cycle"
+UNIT_TERMS = {
+    THRESHOLD: (CYCLE, "acc", "row", "reached", "code"),
+    REQUANT: (CYCLE, "acc", "row", "multiply", "scaled", "total", "code"),
 }
 """cycle: clock, leakage, control. acc, row: changed bits of sums (and residual codes), parameters.
 multiply: changed bits of the sum times ones of the multiplier, and the other way round. reached:
 comparators that change. scaled, total, code: changed bits of those registers."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutputSample:
-    """What the gates of a unit said of one stream."""
-
-    layer: str
-    outputs: int
-    cycles: int
-    terms: Mapping[str, float]
-    """By `TERMS` of the unit."""
-    energy_fj: float
-
-
 def output_terms(arch: Arch, stream: OutputStream) -> dict[str, float]:
-    """The numbers of `TERMS` for the whole stream."""
+    """The numbers of `UNIT_TERMS` for the whole stream."""
     acc, channel = stream.accs.ravel(), stream.channels.ravel()
-    found = {"cycle": float(stream.cycles), "acc": _flips(acc, arch.acc_width).sum()}
+    found = {CYCLE: float(stream.cycles), "acc": _flips(acc, arch.acc_width).sum()}
     if stream.unit == THRESHOLD:
         tau = np.array([word["tau"] for word in stream.rows], np.int64)[channel]
         sign = np.array([1 - 2 * word["negative"] for word in stream.rows], np.int64)[channel]
@@ -50,7 +35,7 @@ def output_terms(arch: Arch, stream: OutputStream) -> dict[str, float]:
     else:
         found |= _requant_terms(arch, stream, acc, channel)
     found["code"] = _flips(stream.codes.ravel(), arch.out_width).sum()
-    return {name: float(found[name]) for name in TERMS[stream.unit]}
+    return {name: float(found[name]) for name in UNIT_TERMS[stream.unit]}
 
 
 def _requant_terms(
@@ -77,24 +62,6 @@ def _requant_terms(
         "scaled": _flips(scaled, product).sum(),
         "total": _flips(total, product).sum() + _flips(total >> shift, product).sum(),
     }
-
-
-def fit_unit(unit: str, samples: Sequence[OutputSample]) -> dict[str, float]:
-    """fJ per term: least squares of relative errors, no coefficient below 0."""
-    matrix = np.array([[sample.terms[name] for name in TERMS[unit]] for sample in samples])
-    measured = np.array([sample.energy_fj for sample in samples])
-    return dict(zip(TERMS[unit], non_negative(matrix, measured), strict=True))
-
-
-def predict_output_fj(coefficients: Mapping[str, float], terms: Mapping[str, float]) -> float:
-    """Energy of a stream by the fit."""
-    return sum(coefficients[name] * value for name, value in terms.items())
-
-
-def output_errors(coefficients: Mapping[str, float], samples: Sequence[OutputSample]) -> Errors:
-    """Of the energies of the samples."""
-    predicted = [predict_output_fj(coefficients, sample.terms) for sample in samples]
-    return Errors.of(np.array(predicted), np.array([sample.energy_fj for sample in samples]))
 
 
 def _flips(values: Codes, width: int) -> Codes:

@@ -1,0 +1,51 @@
+"""Cost models: one question - what does a layer cost for one image - and two providers of answers.
+
+`estimate.EventModel` counts events and prices them by a technology table; `gates.model.estimate`
+prices toggles of the lane array and of the output stage by coefficients fitted to their gates. All
+of them are asked with the layer's time on the array, which is computed once for a network.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+from ...rtl.arch.arch import Arch
+from ...rtl.timing.network_cycles import TensorCycles, network_cycles
+from ...spec.layers import Layer
+from ...spec.program import SizedNetwork
+from ..technology.technology import Band
+
+Timings = Mapping[str, TensorCycles]
+"""Of the input and of every layer, by name, in order."""
+
+
+class LayerCost(Protocol):
+    """What one layer costs for one image."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def energy_pj(self) -> Band: ...
+
+
+Cost = TypeVar("Cost", bound=LayerCost, covariant=True)
+
+
+class CostModel(Protocol[Cost]):
+    """Prices the layers of a network on an array."""
+
+    def layer_cost(self, layer: Layer, timing: TensorCycles) -> Cost | None:
+        """None: the model is of a part of the machine that does nothing for such a layer."""
+
+
+def timings_of(arch: Arch, network: SizedNetwork) -> Timings:
+    """The cycle model's answer for a network on an array."""
+    return {timing.name: timing for timing in network_cycles(arch, network)}
+
+
+def layer_costs(
+    model: CostModel[Cost], network: SizedNetwork, timings: Timings
+) -> tuple[Cost, ...]:
+    """Costs of the layers that the model prices, in order."""
+    costs = (model.layer_cost(layer, timings[layer.name]) for layer in network.layers)
+    return tuple(cost for cost in costs if cost is not None)

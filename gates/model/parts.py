@@ -1,0 +1,66 @@
+"""Parts: what of the datapath is characterized, its widths, and the terms its energy is a sum over.
+
+The lane array is modelled for every size from a few, an output unit (threshold, requant) in its one
+size; both are one linear model (`linear`) in one file format (`characterization_file`).
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import assert_never
+
+from ...rtl.arch import registry
+from ...rtl.arch.arch import Arch
+from ...rtl.program.demands import REQUANT_FIELDS
+from ..array.structure import STRUCTURE
+from ..output_stage.terms import UNIT_TERMS
+
+
+class Part(StrEnum):
+    """A part of the datapath; the value names its tables in a file."""
+
+    ARRAY = "micro"
+    UNIT = "unit"
+
+
+PER = {Part.ARRAY: "pj_per_mac", Part.UNIT: "pj_per_output"}
+"""What energies of test rows are per."""
+WIDTHS = {
+    Part.ARRAY: (
+        "act_width", "weight_width", "level_width", "acc_width", "bin_width", "channels",
+    ),
+    Part.UNIT: (
+        "acc_width", "threshold_width", "out_width", "multiplier_width", "bias_width",
+        "skip_width", "skip_multiplier_width", "shift_max",
+    ),
+}  # fmt: skip
+"""What of an `Arch` a part is made of, but for its size."""
+
+
+def terms_of(part: Part, name: str) -> tuple[str, ...]:
+    """Names of what the energy of a micro-architecture's arrays, or of a unit, is a sum over."""
+    match part:
+        case Part.ARRAY:
+            return (*STRUCTURE, *registry.micro(name).toggle_names)
+        case Part.UNIT:
+            return UNIT_TERMS[name]
+        case _:
+            assert_never(part)
+
+
+def widths_of(arch: Arch, names: Iterable[str]) -> dict[str, int]:
+    """Widths of an array, those of its requant unit among them."""
+    return {n: getattr(arch.requant if n in REQUANT_FIELDS else arch, n) for n in names}
+
+
+def with_widths(arch: Arch, widths: Mapping[str, int]) -> Arch:
+    """`arch` with other widths."""
+    fields = arch.to_dict()
+    own = {name: width for name, width in widths.items() if name not in REQUANT_FIELDS}
+    requant = {name: width for name, width in widths.items() if name in REQUANT_FIELDS}
+    return Arch.from_dict({**fields, **own, "requant": {**fields["requant"], **requant}})
+
+
+def substitutions(asked: Arch, costed: Arch, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Widths that differ: (of the array that was asked for, of the one that is costed)."""
+    before, after = widths_of(asked, names), widths_of(costed, names)
+    return {name: (w, after[name]) for name, w in before.items() if w != after[name]}

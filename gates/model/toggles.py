@@ -1,0 +1,96 @@
+"""Toggles of a program's layers on the lane array: what its own operands move, per image.
+
+Of some images, whole sums from all over each layer. Memory is asked for before it is taken.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...rtl.arch.arch import Arch
+from ...rtl.program.demands import check_program
+from ...rtl.timing.schedule import layer_schedule
+from ...spec import golden
+from ...spec.formats import IntArray
+from ...spec.host.limits import demand
+from ...spec.host.text import shown
+from ...spec.layers import MacLayer
+from ...spec.program import INPUT, Program
+from ..array.bench import mac_layers
+from ..array.streams import recorded
+
+MOST_BEATS = 10_000
+"""Of a layer and image, on the array."""
+PLAIN_LANES = 1024
+"""Arrays with more lanes are given so many fewer beats that no more lane operands are followed."""
+LANE_BYTES = 96
+"""Memory while a lane's operands of one beat (`product_table`: of one cycle) are followed: some
+ten integers of 8 bytes; measured 57 to 92."""
+
+
+def most_beats_of(arch: Arch, beat_cycles: int) -> int:
+    """Beats of a layer that are followed on an array of this size."""
+    lanes = arch.rows * arch.cols
+    if lanes <= PLAIN_LANES:
+        return MOST_BEATS
+    return max(1, MOST_BEATS * PLAIN_LANES // (lanes * arch.lanes.followed_cycles(beat_cycles)))
+
+
+def stream_bytes(arch: Arch, program: Program, name: str, most_beats: int) -> int:
+    """Memory to follow the operands of a layer, from above; in Python integers."""
+    layer = program.layer(name)
+    assert isinstance(layer, MacLayer)
+    outputs, channels, kernel_h, kernel_w = layer.weights.shape
+    depth = kernel_h * kernel_w * -(-channels // arch.rows)
+    blocks = -(-(outputs // layer.groups) // arch.cols)
+    pixels = math.prod(program.tensor_shape(name)[1:])
+    sums = layer.groups * blocks * pixels
+    beats = min(sums * depth, max(most_beats, depth))
+    cycles = arch.lanes.followed_cycles(layer_schedule(arch, program, layer).beat_cycles)
+    maps = layer.groups * pixels * depth * arch.rows + sums * arch.cols * 3
+    weights = layer.groups * blocks * depth * arch.rows * arch.cols
+    return beats * cycles * arch.rows * arch.cols * LANE_BYTES + 24 * (maps + weights)
+
+
+Toggles = dict[str, dict[str, float]]
+"""By layer, by `Micro.toggle_names`: bits of a whole image, the mean over images."""
+
+
+def golden_tensors(program: Program, images: IntArray) -> dict[str, npt.NDArray[Any]]:
+    """Every tensor's codes (N, C, H, W) of the images."""
+    return {INPUT: images, **golden.run(program, images, keep="all").tensors}
+
+
+def layer_toggles(
+    program: Program,
+    arch: Arch,
+    tensors: Mapping[str, npt.NDArray[Any]],
+    *,
+    most_beats: int | None = None,
+) -> Toggles:
+    """What the operands of all images in `tensors` move on the array, layer by layer.
+
+    most_beats: None takes `most_beats_of` the array. Memory is asked for before it is taken.
+    """
+    check_program(arch, program)
+    names, found, most = arch.lanes.toggle_names, {}, {}
+    for name in mac_layers(program):
+        layer = program.layer(name)
+        assert isinstance(layer, MacLayer)
+        work = layer_schedule(arch, program, layer)
+        most[name] = most_beats or most_beats_of(arch, work.beat_cycles)
+        demand(
+            stream_bytes(arch, program, name, most[name]),
+            f"Operands of layer {shown(name)} on {arch.rows}x{arch.cols} lanes of {arch.micro}",
+        )
+    for name in mac_layers(program):
+        each = []
+        for image in range(len(tensors[INPUT])):
+            stream = recorded(arch, program, name, tensors, image=image, most_beats=most[name])
+            part = program.macs(name) / stream.macs  # the stream may be a sample of the layer
+            each.append({term: part * n for term, n in arch.lanes.toggles(arch, stream).items()})
+        found[name] = {term: float(np.mean([one[term] for one in each])) for term in names}
+    return found

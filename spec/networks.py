@@ -1,0 +1,255 @@
+"""Networks as lists of nodes, one per tensor: CIFAR and ImageNet ResNets, MobileNet-V2.
+
+The trainer makes its modules from them, the export its layers, the simulator its random programs.
+A node is called like the tensor and the layer of the program that make it. Each block reads its
+stream through a threshold activation. In MobileNet-V2 that is a ReLU on the linear bottlenecks
+which the original lacks, and every ReLU6 is the clip of the activation's range: weights of the
+original need training here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache, partial
+from typing import Any
+
+from .errors import InputError
+from .formats import IntFormat
+from .layers import Skip
+from .program import INPUT
+
+U8, S8, S32 = IntFormat(width=8), IntFormat(width=8, signed=True), IntFormat(width=32, signed=True)
+
+
+class NodeKind(StrEnum):
+    """What makes a tensor."""
+
+    STEM = "stem"
+    """Convolution of pixels: 8-bit levels, no codebook."""
+    CONV = "conv"
+    READ = "read"
+    """Threshold activation of a stream."""
+    MAX_POOL = "max_pool"
+    GLOBAL_POOL = "global_pool"
+    CLASSIFIER = "classifier"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """One tensor: what makes it and from what."""
+
+    name: str
+    kind: NodeKind
+    source: str
+    ins: int
+    """Channels of the source."""
+    channels: int
+    size: int
+    """Height and width."""
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    stream: IntFormat | None = None
+    """Format of the codes; None: thresholds make them, of the width that the network is given."""
+    skip: Skip | None = None
+
+    @property
+    def convolves(self) -> bool:
+        return self.kind in (NodeKind.STEM, NodeKind.CONV)
+
+    @property
+    def weights(self) -> int:
+        """Number of its weights."""
+        if not self.convolves and self.kind is not NodeKind.CLASSIFIER:
+            return 0
+        return self.channels * (self.ins // self.groups) * self.kernel**2
+
+
+Nodes = tuple[Node, ...]
+
+
+@dataclass(kw_only=True)
+class Sketch:
+    """A list of nodes being written; methods return the name of the new tensor."""
+
+    ins: int = 3
+    """Channels of the input."""
+    image_size: int
+    nodes: list[Node] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._extents = {INPUT: (self.ins, self.image_size)}
+
+    @property
+    def last(self) -> str:
+        return self.nodes[-1].name if self.nodes else INPUT
+
+    def channels(self, name: str) -> int:
+        return self._extents[name][0]
+
+    def conv(
+        self, name: str, channels: int, kernel: int, *, source: str | None = None, stride: int = 1,
+        groups: int = 1, stream: IntFormat | None = None, skip: Skip | None = None,
+    ) -> str:  # fmt: skip
+        """A convolution with padding `kernel // 2`; the first one reads pixels."""
+        source = source or self.last
+        size = (self._extents[source][1] - 1) // stride + 1
+        return self._add(
+            name, NodeKind.STEM if source == INPUT else NodeKind.CONV, source, channels, size,
+            kernel=kernel, stride=stride, padding=kernel // 2, groups=groups, stream=stream,
+            skip=skip,
+        )  # fmt: skip
+
+    def read(self, name: str, source: str | None = None) -> str:
+        """A threshold activation of a stream."""
+        source = source or self.last
+        return self._add(name, NodeKind.READ, source, *self._extents[source])
+
+    def max_pool(self, name: str) -> str:
+        """3 x 3, stride 2, padding 1."""
+        channels, size = self._extents[self.last]
+        return self._add(
+            name, NodeKind.MAX_POOL, self.last, channels, (size - 1) // 2 + 1,
+            kernel=3, stride=2, padding=1, stream=U8,
+        )  # fmt: skip
+
+    def classify(self, classes: int) -> None:
+        """Global average pool and classifier."""
+        channels, size = self._extents[self.last]
+        self._add("pool", NodeKind.GLOBAL_POOL, self.last, channels, 1, kernel=size, stream=U8)
+        self._add("fc", NodeKind.CLASSIFIER, "pool", classes, 1, stream=S32)
+
+    def _add(
+        self, name: str, kind: NodeKind, source: str, channels: int, size: int, **more: Any
+    ) -> str:
+        ins = self.channels(source)
+        self.nodes.append(
+            Node(name=name, kind=kind, source=source, ins=ins, channels=channels, size=size, **more)
+        )
+        self._extents[name] = channels, size
+        return name
+
+
+@lru_cache(maxsize=64)
+def cifar_resnet(
+    *, blocks: int, widths: tuple[int, ...] = (16, 32, 64), projected: bool = False,
+    ins: int = 3, image_size: int = 32, classes: int = 10,
+) -> Nodes:  # fmt: skip
+    """2 + 2 * stages * blocks layers (He et al. 2015); each stage after the first halves the map.
+
+    Shortcuts take every second position and pad channels with zeros on both sides (option A), or
+    are 1 x 1 convolutions (option B: projected).
+    """
+    net = Sketch(ins=ins, image_size=image_size)
+    stream = net.conv("conv1", widths[0], 3, stream=U8)
+    for stage, planes in enumerate(widths):
+        for block in range(blocks):
+            name, stride = f"layer{stage + 1}.{block}", 2 if stage and not block else 1
+            wider = planes - net.channels(stream)
+            act = net.read(f"{name}.act1", stream)
+            inner = net.conv(f"{name}.conv1", planes, 3, stride=stride)
+            skip = Skip(tensor=stream, stride=stride, channel_offset=wider // 2)
+            if projected and (stride > 1 or wider):
+                skip = _projection(net, name, planes, act, stride)
+            stream = net.conv(f"{name}.conv2", planes, 3, source=inner, stream=U8, skip=skip)
+    net.classify(classes)
+    return tuple(net.nodes)
+
+
+def _projection(net: Sketch, name: str, channels: int, act: str, stride: int) -> Skip:
+    made = net.conv(f"{name}.downsample", channels, 1, source=act, stride=stride, stream=S8)
+    return Skip(tensor=made)
+
+
+def _imagenet_resnet(
+    net: Sketch, width: int, classes: int, blocks: Sequence[int], bottleneck: bool
+) -> None:
+    """Stem 7 x 7 stride 2 and max pool, four stages, 1 x 1 projections where shapes change."""
+    net.conv("conv1", width, 7, stride=2, stream=U8)
+    stream = net.max_pool("maxpool")
+    for stage, count in enumerate(blocks):
+        planes = width << stage
+        outs = 4 * planes if bottleneck else planes
+        for block in range(count):
+            name, stride = f"layer{stage + 1}.{block}", 2 if stage and not block else 1
+            act, skip = net.read(f"{name}.act1", stream), Skip(tensor=stream)
+            if stride == 2 or net.channels(stream) != outs:
+                skip = _projection(net, name, outs, act, stride)
+            if bottleneck:  # the stride is in the 3 x 3
+                net.conv(f"{name}.conv1", planes, 1, source=act)
+                net.conv(f"{name}.conv2", planes, 3, stride=stride)
+                stream = net.conv(f"{name}.conv3", outs, 1, stream=U8, skip=skip)
+            else:
+                net.conv(f"{name}.conv1", planes, 3, source=act, stride=stride)
+                stream = net.conv(f"{name}.conv2", outs, 3, stream=U8, skip=skip)
+    net.classify(classes)
+
+
+MOBILENET_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""Expansion, channels, blocks, stride (Sandler et al. 2018, table 2)."""
+
+
+def _mobilenet_v2(net: Sketch, width: int, classes: int) -> None:
+    """Inverted residuals; linear bottlenecks are signed streams."""
+
+    def scaled(channels: int) -> int:
+        # the nearest multiple of 8 that is not more than a tenth below (torchvision's rule)
+        exact = channels * width / 32
+        rounded = max(8, int(exact + 4) // 8 * 8)
+        return rounded + 8 if rounded < 0.9 * exact else rounded
+
+    stream = net.conv("conv1", scaled(32), 3, stride=2, stream=U8)
+    for stage, (expansion, channels, count, first_stride) in enumerate(MOBILENET_STAGES):
+        planes = scaled(channels)
+        for block in range(count):
+            name, stride = f"block{stage}.{block}", first_stride if block == 0 else 1
+            ins = net.channels(stream)
+            hidden = ins * expansion
+            net.read(f"{name}.act", stream)
+            if expansion > 1:
+                net.conv(f"{name}.expand", hidden, 1)
+            net.conv(f"{name}.depthwise", hidden, 3, stride=stride, groups=hidden)
+            skip = Skip(tensor=stream) if stride == 1 and ins == planes else None
+            stream = net.conv(f"{name}.project", planes, 1, stream=S8, skip=skip)
+    net.read("last.act", stream)
+    net.conv("last", max(1280, scaled(1280)), 1, stream=U8)
+    net.classify(classes)
+
+
+_DRAWN: dict[str, tuple[int, Callable[[Sketch, int, int], None]]] = {
+    "resnet18": (64, partial(_imagenet_resnet, blocks=(2, 2, 2, 2), bottleneck=False)),
+    "resnet34": (64, partial(_imagenet_resnet, blocks=(3, 4, 6, 3), bottleneck=False)),
+    "resnet50": (64, partial(_imagenet_resnet, blocks=(3, 4, 6, 3), bottleneck=True)),
+    "mobilenet-v2": (32, _mobilenet_v2),
+}
+IMAGENET = {name: width for name, (width, _) in _DRAWN.items()}
+"""Channels of the first convolution, as published; the others grow with it."""
+CIFAR = {f"resnet{depth}-cifar": (depth - 2) // 6 for depth in (8, 20, 32, 44, 56)}
+"""Blocks per stage."""
+PUBLISHED = (*CIFAR, *IMAGENET)
+
+
+@lru_cache(maxsize=64)
+def imagenet(name: str, *, width: int, ins: int = 3, image_size: int, classes: int) -> Nodes:
+    """The network `name` of `IMAGENET` with `width` channels in its first convolution."""
+    net = Sketch(ins=ins, image_size=image_size)
+    _DRAWN[name][1](net, width, classes)
+    return tuple(net.nodes)
+
+
+def published(name: str) -> tuple[int, Nodes]:
+    """Image size and nodes of the network `name` of `PUBLISHED`, in its published sizes."""
+    if name in CIFAR:
+        return 32, cifar_resnet(blocks=CIFAR[name])
+    if name in IMAGENET:
+        return 224, imagenet(name, width=IMAGENET[name], image_size=224, classes=1000)
+    raise InputError(f"Network must be one of {', '.join(PUBLISHED)}, not {name!r}")
