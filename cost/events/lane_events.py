@@ -1,7 +1,7 @@
 """Events of the lanes, adder trees and output units: the datapath rows of the table in `events`."""
 
 import math
-from typing import Any
+from typing import Any, assert_never
 
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.terms import LaneLoad
@@ -122,3 +122,5 @@ def output_events(program: SizedNetwork, layer: Layer, outputs: int) -> dict[str
             }
         case None:
             return {}
+        case _:
+            assert_never(layer.output)
