@@ -118,7 +118,8 @@ class _Exporter:
             output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
         else:
             output = conv_requant(
-                conv, levels, affine, source, multiplier_width=self.multiplier_width,
+                conv.output, levels, affine, source, name=node.name,
+                multiplier_width=self.multiplier_width,
                 residual=None if node.skip is None else self.codes[node.skip.tensor],
             )  # fmt: skip
         return MacLayer(

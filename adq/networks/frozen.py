@@ -4,8 +4,10 @@ The graph stays a computation of its own: real numbers in float64, which hold ev
 2**53, every product of the contract exactly.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from ..integers.constants import (
     real_step,
     stream_format,
 )
-from ..integers.folding import Float64Array, channel_bounds
+from ..integers.folding import channel_bounds
 from ..integers.integer import exact_dtype
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
@@ -41,8 +43,11 @@ def convolution(conv: "QuantConv2d", x: Signal, skip: Signal | None) -> Signal:
         rows = as_rows(conv.output.shaped(acc.mul_(slope).add_(intercept)))
         codes = torch.bucketize(rows, bounds, right=True, out_int32=True)
         return conv.output.signal(from_rows(codes.float(), acc))
-    residual = None if skip is None else (skip.scale, skip.format)
-    requant = conv_requant(conv, levels, affine, x.format, residual=residual)
+    residual = None
+    if skip is not None:
+        assert skip.format is not None
+        residual = skip.scale, skip.format
+    requant = conv_requant(conv.output, levels, affine, x.format, residual=residual, name=conv.name)
     return requantized(conv.output, acc, requant, skip)
 
 
@@ -60,6 +65,7 @@ def requantized(
 
 def _sums(conv: "QuantConv2d", x: Signal, weight: Tensor, levels: Int64Array) -> Tensor:
     """The program's sums, float64."""
+    assert x.format is not None
     low, high = channel_bounds(levels, x.format)
     # half of the range of the centred pixels may lie on the other side of zero
     reach = int(high.max() - low.min())
@@ -72,5 +78,5 @@ def _sums(conv: "QuantConv2d", x: Signal, weight: Tensor, levels: Int64Array) ->
     return acc
 
 
-def _column(values: Float64Array, like: Tensor) -> Tensor:
+def _column(values: npt.NDArray[np.floating[Any]], like: Tensor) -> Tensor:
     return torch.from_numpy(values).to(like.device).view(1, -1, 1, 1)

@@ -7,6 +7,7 @@ with the process, however it ends, so no process number has to be trusted.
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -43,15 +44,17 @@ def remove_stale(folder: Path) -> None:
     _LOOKED.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for name in [entry.name for entry in entries if _NAME.fullmatch(entry.name)]:
-            _remove_if_left(folder / name)
+            remove_if_left(folder / name)
 
 
-def _remove_if_left(path: Path) -> None:
+def remove_if_left(path: Path) -> None:
+    """Remove a file or a folder whose maker is dead: nobody holds the lock on it."""
     with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        mode = os.O_RDONLY if path.is_dir() else os.O_RDWR
+        handle = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if lock(handle, wait=False):
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
         finally:
             os.close(handle)
 
