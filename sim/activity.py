@@ -67,9 +67,7 @@ class Counter:
     ) -> None:
         self.program = program
         self.runner = Runner(program, simd=simd, threads=threads, counting=True)
-        self.weights = {
-            layer.name: _weights(layer) for layer in program.layers if isinstance(layer, MacLayer)
-        }
+        self.weights = {layer.name: _weights(layer) for layer in program.mac_layers}
 
     def __call__(self, images: Any) -> dict[str, LayerActivity]:
         """Activity of every layer over `images` (N, C, H, W)."""

@@ -7,6 +7,7 @@ against Verilator's and against plain Python's.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -122,21 +123,14 @@ def _function(cell: Any, pin: str) -> Function:
 def _ordered(nodes: list[tuple[int, int, int, int]], pins: list[int], nets: int) -> Ints:
     """Nodes after those that drive their pins."""
     driver = {node[3]: number for number, node in enumerate(nodes)}
-    readers: list[list[int]] = [[] for _ in nodes]
-    missing = [0] * len(nodes)
-    for number, (first, count, _, _) in enumerate(nodes):
-        for net in set(pins[first : first + count]):
-            if net in driver:
-                readers[driver[net]].append(number)
-                missing[number] += 1
-    order = [number for number, count in enumerate(missing) if not count]
-    for number in order:  # grows while it is walked
-        for reader in readers[number]:
-            missing[reader] -= 1
-            if not missing[reader]:
-                order.append(reader)
-    if len(order) < len(nodes):
-        raise InputError(f"Netlist must be without loops of gates, {nets} nets have one")
+    sources = {
+        number: {driver[net] for net in pins[first : first + count] if net in driver}
+        for number, (first, count, _, _) in enumerate(nodes)
+    }
+    try:
+        order = [*TopologicalSorter(sources).static_order()]
+    except CycleError as error:
+        raise InputError(f"Netlist must be without loops of gates, {nets} nets have one") from error
     return np.array([nodes[number] for number in order], np.int64).reshape(-1, 4)
 
 
