@@ -5,7 +5,7 @@ from amaranth.hdl import Array, Assert, Assume, Cover, Mux, Signal, signed
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.timing.schedule import bin_count
 
-from .columns import assume_inputs
+from .columns import OPERANDS, assume_inputs
 from .multi_cycle import latched, port_list, steady
 from .prover import Design
 
@@ -60,6 +60,6 @@ def binned(a: Arch) -> Design:
         Cover(left & (expected < 0) & ~unit.advance & (total > 1)),
     ]  # fmt: skip
     controls = ("bypass", "advance", "take", "load", "level_digit", "bin", "working", "final")
-    ports = port_list(unit, ("activations", "weights", "codebook"), controls)
+    ports = port_list(unit, OPERANDS, controls)
     ports += [unit.top_bin, unit.add, unit.restart, which]
     return Design(module=m, ports=ports, shown=[unit.total, total, unit.acc, expected])
