@@ -1,4 +1,4 @@
-"""Bins: what each of them collects, and what it is worth when it leaves."""
+"""Bins: the sum that each collects, and its weight when it leaves."""
 
 from amaranth.hdl import Array, Assert, Assume, Cover, Mux, Signal, signed
 
@@ -29,7 +29,7 @@ def binned(a: Arch) -> Design:
     held = [Signal(a.bin_width, name=f"spec_bin_{r}") for r in rows]
     total = Signal.like(unit.total, name="spec_total")
     level, product = Signal.like(unit.level, name="spec_level"), Signal.like(unit.product)
-    left = Signal(name="left")  # what left last is that bin
+    left = Signal(name="left")  # the last bin that left
     expected = Signal(signed(a.acc_width), name="expected")
     with m.If(unit.advance):
         for r in rows:

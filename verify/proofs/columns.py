@@ -70,7 +70,7 @@ def column(a: Arch) -> Design:
 
 
 def assume_inputs(m, a, unit):
-    """What the contract promises: level 0 is 0; a code has no bits above its width."""
+    """The contract: level 0 is 0; a code has no bits above its width."""
     if a.lanes.stores_levels:
         return
     m.d.comb += Assume(unit.codebook[0] == 0)
@@ -150,7 +150,7 @@ def product_bound(*, level_width: int, act_width: int) -> Design:
     made = Signal(signed(level_width + act_width), name="made")
     edge = Signal(signed(level_width + act_width), name="edge")
     tick = Signal()
-    m.d.sync += tick.eq(~tick)  # smtbmc wants a clocked design
+    m.d.sync += tick.eq(~tick)  # smtbmc requires a clocked design
     m.d.comb += [
         made.eq(level * act),
         edge.eq((level << act_width) - level),
