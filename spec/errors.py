@@ -10,7 +10,7 @@ class ContractError(InputError):
 
 
 class DiskFullError(InputError):
-    """A file could not be written whole for want of room."""
+    """A file could not be written completely: no space is left."""
 
 
 class SimulationError(RuntimeError):

@@ -103,7 +103,7 @@ def check_tensor_format(fmt: IntFormat, what: str) -> IntFormat:
 
 
 def twos_complement(bits: npt.ArrayLike, width: int) -> Int64Array:
-    """What the low `width` bits, at most 63, stand for as an `s` format (contract section 1)."""
+    """Values of the low `width` bits, at most 63, read as an `s` format (contract section 1)."""
     half = 1 << (width - 1)
     return ((np.asarray(bits, np.int64) & (2 * half - 1)) ^ half) - half
 

@@ -29,7 +29,7 @@ class Network(nn.Module):
     """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
 
     Logits are real values, in integer mode the program's int32 numbers. In fakequant mode, with
-    frozen codebooks, in evaluation and without gradients the constants are the program's (`exact`).
+    frozen codebooks, in evaluation and without gradients the constants are the program's (`frozen`).
     Module names are the names of the nodes, hence of the program's tensors.
     """
 
@@ -119,7 +119,7 @@ class Network(nn.Module):
 
     @property
     def exact(self) -> bool:
-        """Whether a forward pass is the evaluation of a frozen network, by `exact`."""
+        """Whether a forward pass is the evaluation of a frozen network, by `frozen`."""
         rounded = torch.is_autocast_enabled(self.device.type)
         learning = self.training or torch.is_grad_enabled() or rounded
         return not learning and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
