@@ -29,7 +29,7 @@ class Network(nn.Module):
     """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
 
     Logits are real values, in integer mode the program's int32 numbers. In fakequant mode, with
-    frozen codebooks, in evaluation and without gradients the constants are the program's (`frozen`).
+    frozen codebooks, in evaluation and without gradients, constants are the program's (`frozen`).
     Module names are the names of the nodes, hence of the program's tensors.
     """
 
