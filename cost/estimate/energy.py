@@ -13,7 +13,6 @@ from ...rtl.arch.arch import Arch
 from ..events.events import EVENTS, PARTS, SPLITS, LayerEvents
 from ..events.memories import Memories
 from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
-from .family_area import lane_area
 
 ABSENT = (
     "leakage of memories",
@@ -108,7 +107,7 @@ def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Ba
     """um2 by component of the array and its memories; logic carries the area overhead."""
     widths = arch.requant
     wide = widths.multiplier_width + arch.acc_width
-    bits = lane_area(arch) | {
+    bits = arch.lanes.area(arch) | {
         "threshold unit": {
             "compare_area": arch.thresholds * arch.tau_width,
             "register_area": arch.thresholds + arch.acc_width,

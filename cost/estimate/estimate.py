@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import BASELINE
 from ...rtl.program.demands import check_program
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import stored_width
@@ -250,11 +251,11 @@ def uniform_baseline(
     statistics: str = ASSUMED,
 ) -> Estimate:
     """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
-    if result.arch.micro is Micro.UNIFORM:
+    if result.arch.micro == BASELINE:
         return result
     return estimate(
         network,
-        replace(result.arch, micro=Micro.UNIFORM),
+        replace(result.arch, micro=BASELINE),
         result.technology,
         options=result.options,
         activity=activity,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rtl.arch.arch import Micro
 from ...spec.host.pictures import canvas, png_of, shown
 from ..events.events import PARTS, SPLITS
 from ..explore.explore import Design
@@ -23,14 +22,6 @@ PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#000000", "
 PALETTE = (BLUE, RED, SKY, "#7F9FBF", BLACK, ORANGE, YELLOW, PURPLE, GREEN, "#8A5A83", GREY)
 HATCHES = ("", "///", "...", "xxx")
 """A colour comes again with another hatch: there may be more components than colours."""
-MICRO_STYLE = {
-    Micro.DECODE: ("o", BLUE),
-    Micro.UNIFORM: ("s", ORANGE),
-    Micro.BIT_SERIAL: ("^", GREEN),
-    Micro.PRODUCT_TABLE: ("v", RED),
-    Micro.BINNED: ("P", PURPLE),
-    Micro.SHIFT_ADD: ("X", SKY),
-}
 ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 COUNT_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 """Of a technology that counts: its numbers are events, not energies."""

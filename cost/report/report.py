@@ -66,7 +66,7 @@ def layer_rows(design: Design, cosim: Mapping[str, CosimRecord]) -> list[dict[st
                 "program": design.workload.name,
                 "rows": arch.rows,
                 "cols": arch.cols,
-                "micro": str(arch.micro),
+                "micro": arch.micro,
                 "technology": technology,
                 "layer": layer.name,
                 "kind": str(layer.kind),

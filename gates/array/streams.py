@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
+from ...rtl.lanes.toggles import field_levels
 from ...rtl.layouts.words import Word
 from ...rtl.timing.schedule import Schedule, layer_schedule
 from ...rtl.timing.tables import codebook_of, stored_width
@@ -120,17 +121,6 @@ def random_twin(stream: OperandStream, seed: int) -> OperandStream:
         weights=fields,
         macs=fields.size,
     )
-
-
-def field_levels(stream: OperandStream) -> Codes:
-    """(N, cols, rows) levels that the weight fields stand for."""
-    if not stream.codebook:
-        return twos_complement(stream.weights, stream.level_width)
-    table = np.zeros(1 << max(1, stream.weight_bits), np.int64)
-    for word in stream.codebook:
-        if word["code"] < len(table):
-            table[word["code"]] = word["level"]
-    return table[stream.weights]
 
 
 def expected_sums(stream: OperandStream, acc_width: int) -> Codes:

@@ -24,7 +24,7 @@ from ...rtl.timing.network_cycles import TensorCycles
 from ...spec.errors import InputError
 from ...spec.layers import Layer, MacLayer
 from ...spec.program import INPUT, Program
-from ..array.stream_toggles import STRUCTURE, structure
+from ..array.structure import STRUCTURE, structure
 from ..output_stage.streams import output_stream, output_unit
 from ..output_stage.terms import CYCLE, output_terms
 from .fit import Fit, bar_dict, without_bar

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
-from ..array.stream_toggles import STRUCTURE, structure
+from ..array.structure import STRUCTURE, structure
 from .linear import predict
 from .parts import Part
 

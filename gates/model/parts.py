@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import assert_never
 
+from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
 from ...rtl.program.demands import REQUANT_FIELDS
-from ..array.stream_toggles import STRUCTURE, toggle_names
+from ..array.structure import STRUCTURE
 from ..output_stage.terms import UNIT_TERMS
 
 
@@ -39,7 +40,7 @@ def terms_of(part: Part, name: str) -> tuple[str, ...]:
     """Names of what the energy of a micro-architecture's arrays, or of a unit, is a sum over."""
     match part:
         case Part.ARRAY:
-            return (*STRUCTURE, *toggle_names(name))
+            return (*STRUCTURE, *registry.micro(name).toggle_names)
         case Part.UNIT:
             return UNIT_TERMS[name]
         case _:

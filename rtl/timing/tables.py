@@ -10,7 +10,7 @@ from ...spec.formats import Int64Array, IntFormat
 from ...spec.layers import Layer, MacLayer, PoolLayer
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
-from ..arch.arch import Arch, Micro
+from ..arch.arch import Arch
 
 LOGITS = IntFormat(width=32, signed=True)
 OUTPUT = Requant(multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), shift=0, out=LOGITS)
@@ -62,7 +62,7 @@ def tables_of(arch: Arch, program: SizedNetwork) -> Tables:
 
 def codebook_of(arch: Arch, layer: Layer) -> Codebook | None:
     """What the lanes look the layer's stored codes up in; None where levels are stored."""
-    return None if arch.micro is Micro.UNIFORM else layer.codebook
+    return None if arch.lanes.stores_levels else layer.codebook
 
 
 def stored_width(arch: Arch, layer: MacLayer | PoolLayer) -> int:

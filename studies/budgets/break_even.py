@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...cost.technology.technology import BAND_KEYS, Band
-from ...rtl.arch.arch import Micro
+from ...rtl.arch.registry import BASELINE
 from ...spec.host.markdown import table
 from .budgets import LayerCost, Row
 
@@ -70,7 +70,7 @@ class BreakEven:
 
 def break_evens(found: Sequence[Row]) -> list[BreakEven]:
     """Of every row with look-up whose program also has a row on `uniform`."""
-    plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
+    plain = {(r.library, r.program): r for r in found if r.micro == BASELINE}
     result = []
     for row in found:
         base = plain.get((row.library, row.program))

@@ -18,8 +18,9 @@ from ...cost.technology.technology import Band, Technology
 from ...gates.model.estimate import ArrayEstimate, array_estimate, fitting, output_estimate
 from ...gates.model.library import GateLibrary
 from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
-from ...rtl.arch.arch import Arch, Micro
-from ...rtl.program.demands import check_codebooks, check_program
+from ...rtl.arch import registry
+from ...rtl.arch.arch import Arch
+from ...rtl.program.demands import check_program
 from ...rtl.program.fit import narrowest
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
@@ -195,10 +196,8 @@ def too_narrow(arch: Arch, program: Program) -> str:
 
 def usable(program: Program, micro: str) -> bool:
     """Whether the program's codebooks suit the micro-architecture."""
-    if micro != Micro.SHIFT_ADD:
-        return True
     try:
-        check_codebooks(program)
+        registry.micro(micro).check(program)
     except InputError:
         return False
     return True

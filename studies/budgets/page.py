@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...cost.technology.technology import BAND_KEYS, Band, Technology
-from ...rtl.arch.arch import Micro
+from ...rtl.arch.registry import BASELINE
 from ...spec.host.markdown import table
 from .break_even import break_even_lines, break_evens
 from .budgets import Row
@@ -55,7 +55,7 @@ def page(
     characterized too narrow, and why.
     """
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
-    plain = {(r.library, r.program): r for r in found if r.micro == Micro.UNIFORM}
+    plain = {(r.library, r.program): r for r in found if r.micro == BASELINE}
     rows = []
     for row in found:
         base = plain.get((row.library, row.program))
@@ -97,7 +97,7 @@ def against_plain(found: Sequence[Row]) -> list[str]:
     array's bars whole, what is shared at each corner.
     """
     lines = []
-    for base in (r for r in found if r.plain and r.micro == Micro.UNIFORM):
+    for base in (r for r in found if r.plain and r.micro == BASELINE):
         rivals = [
             r
             for r in found
@@ -106,7 +106,7 @@ def against_plain(found: Sequence[Row]) -> list[str]:
             and abs(r.top1 - base.top1) <= EQUAL_POINTS + 1e-9
         ]
         for name in dict.fromkeys(r.program for r in rivals):
-            mine = [r for r in rivals if r.program == name and r.micro != Micro.UNIFORM]
+            mine = [r for r in rivals if r.program == name and r.micro != BASELINE]
             if mine:
                 best = min(mine, key=lambda r: (r.array_pj + r.shared_pj).expected)
                 lines.append(_compared(best, base))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...cost.report.labels import Label, place
-from ...cost.report.plots import MICRO_STYLE, energy_unit
+from ...cost.report.plots import energy_unit
 from ...cost.technology.technology import Band
+from ...rtl.arch import registry
 from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from .break_even import BreakEven, break_evens
@@ -65,16 +66,17 @@ def budgets_png(found: Sequence[Row]) -> bytes:
 def _library_panel(axis: Any, rows: Sequence[Row]) -> None:
     """Points of one library by micro-architecture, and the front."""
     scale, unit = energy_unit(max(total_pj(row).high for row in rows))
-    for micro, (marker, colour) in MICRO_STYLE.items():
-        mine = [row for row in rows if row.micro == micro]
+    for name in registry.names():
+        lanes = registry.micro(name)
+        mine = [row for row in rows if row.micro == name]
         if not mine:
             continue
         totals = [total_pj(row) for row in mine]
         middle = np.array([band.expected for band in totals]) / scale
         reach = np.array([[b.expected - b.low, b.high - b.expected] for b in totals]).T / scale
         axis.errorbar(
-            middle, [row.top1 for row in mine], xerr=reach, fmt=marker, color=colour,
-            ecolor=colour, elinewidth=0.6, alpha=0.8, label=str(micro),
+            middle, [row.top1 for row in mine], xerr=reach, fmt=lanes.marker,
+            color=lanes.colour, ecolor=lanes.colour, elinewidth=0.6, alpha=0.8, label=name,
         )  # fmt: skip
     best = front(rows)
     axis.step(
@@ -128,11 +130,11 @@ def break_even_png(found: Sequence[Row]) -> bytes | None:
 
 def _break_even_panel(axis: Any, breaks: Sequence[BreakEven]) -> None:
     for each in breaks:
-        marker, colour = MICRO_STYLE[each.micro]  # type: ignore[index]
+        lanes = registry.micro(each.micro)
         names = [shown(layer.layer) for layer in each.layers]
         axis.plot(
-            names, [layer.price_fj.expected for layer in each.layers], marker=marker, ms=4,
-            color=colour, lw=0.8, label=str(each.micro),
+            names, [layer.price_fj.expected for layer in each.layers], marker=lanes.marker, ms=4,
+            color=lanes.colour, lw=0.8, label=each.micro,
         )  # fmt: skip
     price = breaks[0].memory_fj
     axis.axhspan(price.low, price.high, color="#999999", alpha=0.2)

@@ -12,8 +12,8 @@ from ...gates.array.streams import OperandStream
 from ...gates.energy.energy import gate_energy
 from ...gates.netlist.netlist import net_loads
 from ...gates.play.glitches import glitches
+from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
-from ...rtl.timing.schedule import SINGLE_CYCLE
 from ...spec.errors import InputError, SimulationError
 
 
@@ -36,9 +36,10 @@ class GlitchShare:
 
 def glitch_shares(bench: Bench, arch: Arch, streams: Sequence[OperandStream]) -> list[GlitchShare]:
     """Each stream with the library's delays and without; both must settle alike in every net."""
-    if arch.micro not in SINGLE_CYCLE:
+    if not arch.lanes.single_cycle:
+        single = [name for name in registry.names() if registry.micro(name).single_cycle]
         raise InputError(
-            f"Glitches must be asked of {' or '.join(SINGLE_CYCLE)}, which wait for nothing, not "
+            f"Glitches must be asked of {' or '.join(single)}, which wait for nothing, not "
             f"of {arch.micro}"
         )
     return [_share(bench, arch, stream) for stream in streams]

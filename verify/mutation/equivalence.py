@@ -13,7 +13,7 @@ def equivalent(model: Model, number: int) -> bool:
     """True when induction over `STEPS` cycles proves every output and matched register equal.
 
     Both sides are the same netlist with the select input fixed, to nothing and to this mutant.
-    False says nothing: a mutant that differs only in states that never occur is not proven.
+    False is no verdict: a mutant that differs only in unreachable states is not proven.
     """
     sides = "; ".join(
         f"read_rtlil mutated.il; rename unit {name}; cd {name}; "

@@ -1,4 +1,4 @@
-"""The sequencer, cycle by cycle: fetch, codebook, begin, run, record, and what it counts."""
+"""The sequencer, cycle by cycle: fetch, codebook, begin, run, record, counters."""
 
 import numpy as np
 from amaranth.sim import Simulator

@@ -3,7 +3,6 @@
 from amaranth.hdl import Array, Assert, Assume, Cover, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.lanes.lookup_mac import column_for
 from adqhw.rtl.timing.schedule import bin_count
 
 from .columns import assume_inputs
@@ -16,7 +15,7 @@ def binned(a: Arch) -> Design:
 
     Bins are modulo 2^bin_width, which is exact because a bin is checked to hold its sum.
     """
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m, rows, bins = unit.elaborate(None), range(a.rows), bin_count(a)
     steady(m, unit.bypass)
     assume_inputs(m, a, unit)

@@ -5,15 +5,16 @@ from operator import or_
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, signed
 
-from adqhw.rtl.arch.arch import Arch, Micro
-from adqhw.rtl.lanes.lookup_mac import MacColumn, column_for
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.arch.registry import DEFAULT
+from adqhw.rtl.lanes.multiplying import MacColumn
 
 from .prover import Design
 
 
-def arch(*, weight_width: int, act_width: int, micro: str = "decode", rows: int = 2) -> Arch:
+def arch(*, weight_width: int, act_width: int, micro: str = DEFAULT, rows: int = 2) -> Arch:
     return Arch(
-        rows=rows, cols=1, micro=Micro(micro), act_width=act_width, weight_width=weight_width,
+        rows=rows, cols=1, micro=micro, act_width=act_width, weight_width=weight_width,
         level_width=8, acc_width=14 + act_width,
     )  # fmt: skip
 
@@ -25,7 +26,7 @@ def specified_level(a: Arch, unit: MacColumn, row: int):
     """
     weight = unit.weights[row]
     stored = weight[: a.level_width].as_signed()
-    if a.micro is Micro.UNIFORM:
+    if a.lanes.stores_levels:
         return stored
     code = weight[: a.weight_width]
     if a.weight_width > 4:
@@ -37,7 +38,7 @@ def specified_level(a: Arch, unit: MacColumn, row: int):
 
 def column(a: Arch) -> Design:
     """Every stage's registers against the stages of the specification, all under `advance`."""
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m = unit.elaborate(None)
     advance, rows = unit.advance, range(a.rows)
     assume_inputs(m, a, unit)
@@ -72,7 +73,7 @@ def column(a: Arch) -> Design:
 
 def assume_inputs(m, a, unit):
     """What the contract promises: level 0 is 0; a code has no bits above its width."""
-    if a.micro is Micro.UNIFORM:
+    if a.lanes.stores_levels:
         return
     m.d.comb += Assume(unit.codebook[0] == 0)
     assume_codes(m, a, unit)
@@ -101,7 +102,7 @@ def overflow(a: Arch) -> Design:
     Each product gets a lower and an upper bound on this side and that side of 0 (`product_bound`);
     what is assumed is that the sums of the bounds fit.
     """
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m = unit.elaborate(None)
     wide = signed(a.acc_width + 4)
     ports = []
@@ -169,7 +170,7 @@ def bit_serial(a: Arch) -> Design:
 
     With `digit_sum` this is level x activation when the digits of a beat come once each.
     """
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m = unit.elaborate(None)
     rows = range(a.rows)
     assume_inputs(m, a, unit)

@@ -12,7 +12,7 @@ from amaranth.hdl import Assume, Module, Mux, Signal
 
 
 def latched(m: Module, unit, wanted: list, shape, name: str) -> list[Signal]:
-    """What `take` keeps of each row: `wanted`, or 0 without a beat."""
+    """The value that `take` stores of each row: `wanted`, or 0 without a beat."""
     kept = [Signal(shape, name=f"spec_{name}_{r}") for r in range(len(wanted))]
     with m.If(unit.take):
         m.d.sync += [k.eq(Mux(unit.load, w, 0)) for k, w in zip(kept, wanted, strict=True)]
