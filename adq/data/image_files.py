@@ -35,7 +35,7 @@ MAX_PIXELS = 1 << 26
 PIXEL_BYTES = 8
 """Of each decoded pixel: Pillow's four, twice where the mode is converted."""
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
-"""Of Pillow, with 8 bits; `convert` knows what each of them means."""
+"""Of Pillow, with 8 bits; `convert` defines each of them."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, OverflowError)
 """What Pillow raises on damaged files."""
 AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
@@ -160,7 +160,7 @@ class ImageFiles:
         size = self.config.size
         mode = "L" if self.config.channels == 1 else "RGB"
         width, height = image.size
-        # the whole image at the scale at which the box is size x size; only JPEG heeds it
+        # the whole image at the scale at which the box is size x size; only JPEG uses it
         wanted = size / (box[2] - box[0]) * width, size / (box[3] - box[1]) * height
         image.draft(mode, (max(1, int(wanted[0])), max(1, int(wanted[1]))))
         x, y = image.size[0] / width, image.size[1] / height

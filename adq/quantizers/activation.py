@@ -63,7 +63,7 @@ class _Stair(torch.autograd.Function):
     def forward(
         ctx, x: Tensor, lengths: Tensor, start: Tensor, gain: Tensor, grad_factor: float
     ) -> Tensor:
-        # Everything in units of x, so that u = gain * x need not exist as a map
+        # everything in units of x: the map u = gain * x is not computed
         bounds = edges(lengths.double(), start.double()).div(gain.double()).to(x.dtype)
         codes, reached = _count_reached(as_rows(x), bounds.detach())
         ctx.save_for_backward(x, reached, lengths, start, gain)

@@ -1,4 +1,4 @@
-"""What every low-bit activation is to the layers, the calibration and the export."""
+"""Interface of low-bit activations for layers, calibration and export."""
 
 from abc import ABC, abstractmethod
 

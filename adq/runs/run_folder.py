@@ -1,4 +1,4 @@
-"""The files of one training run, and what a killed process may leave of them."""
+"""The files of one training run, also after its process was killed."""
 
 import json
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def intact(self) -> str:
-        """What a run that cannot go on leaves, for its last message."""
+        """Last message of a run that ends early: what remains in the folder."""
         if not self.checkpoint.exists():
             return "there is no checkpoint yet"
         return f"the last checkpoint is intact: {self.checkpoint}; continue it with --resume"
@@ -85,7 +85,7 @@ class RunFolder:
             stream.write(json.dumps(record) + "\n")
 
     def rewind_log(self, step: int, finished: bool) -> None:
-        """Drop lines after `step`: a killed process wrote them, and they will come again.
+        """Drop lines after `step`: a killed process wrote them, and the resumed one will again.
 
         The result line bears the last epoch's step; it stays only in a finished run.
         """

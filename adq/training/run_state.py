@@ -1,4 +1,4 @@
-"""State of a training run: made fresh, taken up again from a checkpoint, and saved."""
+"""State of a training run: made, restored from a checkpoint, saved."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -182,7 +182,7 @@ def keep_best(run: Run, files: RunFolder, top1: float | None) -> None:
 
 
 def diverged(files: RunFolder, what: str, step: int, lr: float | None) -> str:
-    """Return the message of a run that left the finite numbers."""
+    """Return the message of a run whose numbers are not finite."""
     rate = "" if lr is None else f" (learning rate {lr:g})"
     kept = f"; the checkpoint before it is intact: {files.checkpoint}" if step else ""
     return f"Training diverged at step {step}{rate}: {what}{kept}; try a lower optim.lr"

@@ -1,7 +1,7 @@
-"""Upper bounds of what a command may ask of its machine: a file or option never decides it alone.
+"""Upper bounds of the memory that a file or an option can make a command allocate.
 
-A reader that will allocate more than a few megabytes says so first: `demand(bytes, what)`. Beyond
-the budget it is refused in one line, before anything is allocated.
+A reader that will allocate more than a few megabytes calls `demand(bytes, what)` first; more than
+the budget is refused before anything is allocated.
 """
 
 import os

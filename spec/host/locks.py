@@ -1,4 +1,4 @@
-"""Locks of the kernel (flock), which end with their process: on handles, and on whole folders."""
+"""Locks of the kernel (flock), released when their process ends: on handles and on folders."""
 
 import errno
 import os
