@@ -1,8 +1,8 @@
 """Export: a frozen fakequant network becomes an integer program.
 
 Batch norms, learned thresholds and steps fold into integer thresholds and requants (`folding`), by
-the same functions as in the evaluation of the graph (`exact`). Nothing is tuned here: the program
-computes what the fakequant graph computes, which `compare.py` measures.
+the same functions as in the evaluation of the graph (`networks.frozen`). Nothing is tuned here: the
+program computes what the fakequant graph computes, which `compare.py` measures.
 """
 
 import json

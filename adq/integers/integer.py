@@ -186,7 +186,7 @@ def run(
     last = program.layers[-1].name
     kept: dict[str, list[IntArray]] = {name: [] for name in {*names, last}}
     for first in range(0, max(len(batch), 1), step):
-        # an empty batch takes one turn too, so that every tensor has its shape
+        # an empty batch runs once too, so that every tensor has its shape
         images_now = torch.from_numpy(batch[first : first + step].astype(np.int64)).to(device)
         codes = {INPUT: images_now}
         for name, layer in layers.items():

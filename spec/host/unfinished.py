@@ -1,7 +1,7 @@
-"""Temporary files beside their target: told from leftovers by a lock that ends with their maker.
+"""Temporary files beside their target: told from leftovers by a lock that ends with its process.
 
-A name says that a file is ours; an exclusive `flock` on it says that its maker lives. Locks end
-with the process, however it ends, so no process number has to be trusted.
+The name tells that a file is ours, an exclusive `flock` on it that its process runs. Locks end with
+the process, however it ends, so no process number is compared.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def reserve(target: Path) -> tuple[int, Path]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what killed writers left in `folder`; files of living ones stay."""
+    """Remove leftovers of killed writers in `folder`; files of living ones stay."""
     folder = folder.absolute()
     if folder in _LOOKED:
         return

@@ -128,13 +128,13 @@ def synthesize(
 
 def _on_fpga(found: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:
     """Cells of the design in `folder` after a flow, and its frequency in `part`."""
-    made = replace(found, **_counted(folder, found.target, flow))
+    mapped = replace(found, **_counted(folder, found.target, flow))
     if part is None:
-        return made
+        return mapped
     try:
-        return replace(made, fmax_mhz=_placed(folder, found.target, flow, part))
+        return replace(mapped, fmax_mhz=_placed(folder, found.target, flow, part))
     except InputError as error:  # the counts are kept
-        return replace(made, note=f"{made.note} {_summary(error)}".strip())
+        return replace(mapped, note=f"{mapped.note} {_summary(error)}".strip())
 
 
 def _summary(error: InputError) -> str:
