@@ -69,7 +69,7 @@ def mac_bench(micro: str, make, simulator) -> None:
 
 
 def _layers(micro: str, make, simulator) -> None:
-    """One array, layer after layer: what an earlier one left behind must not matter."""
+    """One array, layer after layer: state of an earlier one must have no effect."""
     a, dut, rng = mac_arch(micro), make(), np.random.default_rng(4)
     running, _ = started(dut, simulator)
     got: list[list[int]] = []
@@ -162,7 +162,7 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
     mac = LookupMac(arch=a, act_width=a.act_width, codebook=book, level_width=a.level_width)
     work = schedule_word(a, mac.schedule)
     beats = _beats(acts, fields)
-    # Loaded twice: what was there before must not remain.
+    # Loaded twice: the first content must not remain.
     entries = [(i, -1 - i) for i in range(8)] if not _shifts(a) else []
     entries += list(enumerate(book or LEVELS))
     gate = _Gates(a, beats) if simulator else None

@@ -33,7 +33,7 @@ class Design:
     ports: list[Value]
     """Free inputs."""
     shown: list[Signal]
-    """What a counterexample prints."""
+    """Signals printed with a counterexample."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Proof:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was found: `proven` needs base case, induction and all covers."""
+    """Result of a proof: `proven` needs base case, induction and all covers."""
 
     base: bool
     induction: bool

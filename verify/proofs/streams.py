@@ -1,4 +1,4 @@
-"""Stream rules: what is offered stays until taken, and nothing is lost or made twice."""
+"""Stream rules: an offered payload stays until accepted; none is lost or duplicated."""
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 
@@ -50,7 +50,7 @@ def offered_stays(m, port, *, frozen=0, holds=1):
 
 
 def as_many(m, came, left, inside, *, each: int = 1):
-    """What came in minus what left is what is inside (counted modulo 256)."""
+    """Accepted minus output transfers are the stored ones (counted modulo 256)."""
     taken, given = Signal(8, name="taken"), Signal(8, name="given")
     m.d.sync += [taken.eq(taken + Mux(came, each, 0)), given.eq(given + left)]
     held = Signal(8, name="held_inside")
@@ -126,7 +126,7 @@ def code_reader() -> Design:
 
 
 def beat_feeder() -> Design:
-    """Assumed: nobody takes a beat while `hold` (the array is held by the same signal)."""
+    """Assumed: no beat is accepted while `hold` (the array is held by the same signal)."""
     unit = BeatFeeder(arch(rows=1, cols=1))
     m = unit.elaborate(None)
     m.d.comb += Assume(~(unit.hold & unit.beats.ready))
@@ -244,7 +244,7 @@ def result_gate() -> Design:
 
 
 def engine() -> Design:
-    """Assumed: the configuration stays while an output is offered (the sequencer sees to it)."""
+    """Assumed: the configuration stays while an output is offered (ensured by the sequencer)."""
     unit = Engine(arch(rows=1, cols=1))
     m = unit.elaborate(None)
     m.d.comb += Assume(~(unit.config.valid & unit.output.valid))
