@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..console import emit, say, show_table
-from ..flows.arrays import DEFAULT_ARRAY, DEFAULT_MICRO
+from ..flows.arrays import DEFAULT_ARRAY
+from ..rtl.arch.registry import DEFAULT
 from .estimate_program import costs_record, show_costs, to_uniform
 
 
@@ -52,7 +53,7 @@ def lanes(request: Request, *, as_json: bool) -> None:
     table = technology.load(request.tech)
     network = assumed_network(load_topology(request.path), assumed)
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
-    micro = DEFAULT_MICRO if request.micro is None else request.micro
+    micro = DEFAULT if request.micro is None else request.micro
     arch = narrowest_lanes(network, rows=rows, cols=cols, micro=micro)
     result = estimate(network, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))
