@@ -15,7 +15,6 @@ from ...sim.kernels.simd import supported
 from ...sim.networks import build
 from ...sim.runner import Runner
 from ...spec import golden
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 from .peak import peak_gops
 
@@ -71,7 +70,7 @@ def measure_network(
     tick(f"{name}: preparing")
     contenders = [*_ours(program, images, threads), *_others(program, images, threads)]
     _measure(contenders, rounds, tick, name)
-    macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+    macs = sum(program.macs(layer.name) for layer in program.layers)
     return _rows(name, contenders, macs)
 
 
