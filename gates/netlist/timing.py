@@ -18,7 +18,7 @@ from .netlist import Gate, Netlist, clock_pin, net_loads
 
 RISE, FALL = 0, 1
 _NAMES = ("rise", "fall")
-_FROM = {
+_FROM: dict[str, dict[int, tuple[int, ...]]] = {
     "positive_unate": {RISE: (RISE,), FALL: (FALL,)},
     "negative_unate": {RISE: (FALL,), FALL: (RISE,)},
     "non_unate": {RISE: (RISE, FALL), FALL: (RISE, FALL)},
@@ -99,11 +99,11 @@ class _Walk:
                 clock = clock_pin(cell)
                 ends |= {gate.pins[p] for p in cell.inputs if p != clock and gate.pins[p] >= 0}
         last = max(ends, key=lambda net: self.arrival[net].max())
-        cells, net = [], last
+        names, net = [], last
         while net in self.cause:
-            cell, net = self.cause[net]
-            cells.append(cell)
-        return CriticalPath(ns=float(self.arrival[last].max()), cells=tuple(reversed(cells)))
+            name, net = self.cause[net]
+            names.append(name)
+        return CriticalPath(ns=float(self.arrival[last].max()), cells=tuple(reversed(names)))
 
 
 def _ordered(netlist: Netlist, library: Library) -> Iterator[Gate]:
