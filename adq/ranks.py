@@ -49,7 +49,7 @@ class Ranks:
         """Sum of ``value`` over all ranks, the same number on each."""
         if self.count == 1:
             return value
-        # on the device that the process group talks about; float64: a mean loss loses nothing
+        # on the device of the process group; float64 keeps every bit of a mean loss
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
         number = torch.tensor(value, dtype=torch.float64, device=device)
         dist.all_reduce(number)
@@ -59,13 +59,13 @@ class Ranks:
         """Refuse to go on when ranks that compute the same have different ``digest``s."""
         if self.count == 1:
             return
-        found: list[Any] = [None] * self.count
-        dist.all_gather_object(found, digest)
-        if len(set(found)) > 1:
-            raise InputError(f"{what} must be the same on all {self.count} ranks, not {found}")
+        digests: list[Any] = [None] * self.count
+        dist.all_gather_object(digests, digest)
+        if len(set(digests)) > 1:
+            raise InputError(f"{what} must be the same on all {self.count} ranks, not {digests}")
 
     def decide(self, question: Callable[[], Any]) -> Any:
-        """The first rank's answer, or its refusal, on every rank: none waits for another."""
+        """The first rank's answer, or its refusal, on every rank."""
         if self.count == 1:
             return question()
         answer: list[Any] = [None, None]
@@ -92,7 +92,7 @@ class Ranks:
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """Join the processes that torchrun started (none: a run by itself), and leave at the end."""
+    """Join the processes that torchrun started, if it did, and leave them at the end."""
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield Ranks()
         return
@@ -108,14 +108,14 @@ def joined(device: str) -> Iterator[Ranks]:
         lost = isinstance(error, dist.DistError) or any(word in str(error) for word in BROKEN)
         if not lost:
             raise
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # known already
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # reported already
         raise RankLostError(
             f"Rank {ranks.rank} of {ranks.count} lost another rank: {error!s:.200}"
         ) from error
 
 
 def _terminated(number: int, frame: object) -> None:
-    """What torchrun sends to the other ranks when one has died: once, not while that is told."""
+    """Handler of the signal that torchrun sends to the other ranks when one has died: once."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise RankLostError("Rank was ended by SIGTERM, which torchrun sends when another one dies")
 

@@ -32,8 +32,8 @@ class Signal(NamedTuple):
 
     ``data`` holds activation codes behind a threshold activation (``scale`` is then the value of
     one code), real values on the residual stream (``scale`` 1), and codes in integer mode.
-    In the evaluation of a frozen network (`exact`) it holds codes everywhere, and ``format`` says
-    which.
+    In the evaluation of a frozen network (`networks.frozen`) it holds codes everywhere, and
+    ``format`` is theirs.
     """
 
     data: Tensor

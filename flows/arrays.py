@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..rtl.arch import registry
 from ..spec.errors import InputError
 from ..spec.host.text import shown
 from ..spec.program import Program
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 ARCH_HELP = "Array as a TOML file, instead of --rows --cols --micro."
 ROWS_HELP = "Input channels per beat (16)."
 COLS_HELP = "Output channels per beat (16)."
-MICRO_HELP = "decode, uniform, bit_serial, product_table, binned or shift_add."
+MICRO_HELP = registry.listed()
 
-DEFAULT_ARRAY, DEFAULT_MICRO = 16, "decode"
+DEFAULT_ARRAY = 16
 
 
 def array_size(text: str, what: str = "Array") -> tuple[int, int]:
@@ -39,7 +40,7 @@ def choose_arch(
             program,
             rows=DEFAULT_ARRAY if rows is None else rows,
             cols=DEFAULT_ARRAY if cols is None else cols,
-            micro=DEFAULT_MICRO if micro is None else micro,
+            micro=registry.DEFAULT if micro is None else micro,
         )
     if (rows, cols, micro) != (None, None, None):
         raise InputError("Array must come from --arch or from --rows, --cols and --micro, not both")

@@ -30,7 +30,7 @@ from ..cost.explore.sweeping import sweep
 from ..cost.report.page import write_pictures
 from ..cost.report.report import write_tables
 from ..cost.technology import technology
-from ..rtl.arch.arch import Micro
+from ..rtl.arch.registry import DEFAULT
 from ..rtl.program.fit import narrowest
 from ..rtl.verilog import emit_verilog
 from ..sim import engine as numba_engine
@@ -124,7 +124,7 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
     tell.say(describe_mismatches(mismatches))
 
     tell.step(4, STEPS, f"emit Verilog ({settings.rows}x{settings.cols} lanes) and co-simulate it")
-    arch = narrowest(shipped.program, rows=settings.rows, cols=settings.cols, micro=Micro.DECODE)
+    arch = narrowest(shipped.program, rows=settings.rows, cols=settings.cols)
     emit_verilog(arch, out / "verilog", shipped.program)
     report = cosimulate_network(
         shipped.program,
@@ -249,7 +249,7 @@ def estimate_costs(settings: Settings, trained: list[Trained], images: np.ndarra
 def shipped_layers(designs: list[Design], report: CosimReport) -> list[dict[str, Any]]:
     """The shipped program's layers for summary.json: energies beside co-simulated cycles."""
     design = next(
-        d for d in designs if d.workload.name == SHIPPED and d.estimate.arch.micro is Micro.DECODE
+        d for d in designs if d.workload.name == SHIPPED and d.estimate.arch.micro == DEFAULT
     )
     measured = {layer.name: layer for layer in report.layers}
     layers = []

@@ -19,7 +19,6 @@ from .arch.arch import Arch
 from .bus.axi_top import AxiTop
 from .engine.engine import Engine
 from .lanes.lane_array import COLUMN_MODULE
-from .lanes.lookup_mac import column_for
 from .layouts.ports import flat_ports, port_table
 from .timing.timing import latencies
 from .verilog_text import PREFIX, check_prefix, finished, module_name
@@ -69,10 +68,8 @@ def verilog_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
 
 def accelerator_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     """Verilog by file name: the column, then the whole-network accelerator."""
-    return _finished(
-        {COLUMN_MODULE: column_for(arch), ACCELERATOR_MODULE: Accelerator(arch, instances=True)},
-        prefix,
-    )
+    column, top = arch.lanes.column(arch), Accelerator(arch, instances=True)
+    return _finished({COLUMN_MODULE: column, ACCELERATOR_MODULE: top}, prefix)
 
 
 def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
@@ -82,7 +79,7 @@ def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
 
 
 def _texts(arch: Arch, engine: Engine, prefix: str) -> dict[str, str]:
-    return _finished({COLUMN_MODULE: column_for(arch), TOP_MODULE: engine}, prefix)
+    return _finished({COLUMN_MODULE: arch.lanes.column(arch), TOP_MODULE: engine}, prefix)
 
 
 def _finished(components: dict[str, wiring.Component], prefix: str) -> dict[str, str]:
@@ -96,7 +93,7 @@ def _finished(components: dict[str, wiring.Component], prefix: str) -> dict[str,
 def convert(component: wiring.Component, name: str) -> str:
     """Verilog of a component, its ports named by `flat_ports`."""
     ensure_cache_home()  # yosys is WebAssembly, compiled on its first run
-    # Source attributes would name paths of this machine: the bytes must not depend on them.
+    # Source attributes contain paths of this machine; the bytes must not depend on them.
     text: str = verilog.convert(
         component,
         name=name,

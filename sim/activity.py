@@ -51,7 +51,7 @@ class LayerActivity:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """What the counts need of a MAC layer's weights; per output position."""
+    """Facts of a MAC layer's weights for the counts; per output position."""
 
     by_code: npt.NDArray[np.int64]
     nonzero: npt.NDArray[np.int64]
@@ -67,9 +67,7 @@ class Counter:
     ) -> None:
         self.program = program
         self.runner = Runner(program, simd=simd, threads=threads, counting=True)
-        self.weights = {
-            layer.name: _weights(layer) for layer in program.layers if isinstance(layer, MacLayer)
-        }
+        self.weights = {layer.name: _weights(layer) for layer in program.mac_layers}
 
     def __call__(self, images: Any) -> dict[str, LayerActivity]:
         """Activity of every layer over `images` (N, C, H, W)."""

@@ -14,7 +14,6 @@ from ..spec.engines import Keep, Result, as_logits, check_images, wanted
 from ..spec.errors import InputError
 from ..spec.footprint import demand_results
 from ..spec.host.limits import memory_budget
-from ..spec.layers import MacLayer
 from ..spec.program import INPUT, Program
 from ..spec.program_file import from_bytes, to_bytes
 from ..spec.program_file import load as load_file
@@ -62,7 +61,7 @@ class Runner:
         self._options = {"simd": simd, "threads": threads, "keep": keep, "counting": counting}
         self.forget_threads()
         register(self)
-        self._macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+        self._macs = sum(program.macs(layer.name) for layer in program.layers)
 
     def forget_threads(self) -> None:
         """No threads, no run under way: a new runner, or one in a child process of `fork()`."""

@@ -1,4 +1,4 @@
-"""What every engine takes and returns, and the checks of its input."""
+"""Input and result of every engine, and the checks of its input."""
 
 import hashlib
 from collections.abc import Collection
@@ -19,7 +19,7 @@ Keep = Collection[str] | Literal["all"]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """logits: (N, classes) int32. tensors: codes (N, C, H, W) of the tensors asked for."""
+    """logits: (N, classes) int32. tensors: codes (N, C, H, W) of the requested tensors."""
 
     logits: npt.NDArray[np.int32]
     tensors: dict[str, npt.NDArray[Any]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Something the user gave (file, folder, option, array) cannot be used; says why."""
+    """A file, folder, option or array of the user cannot be used; the message has the reason."""
 
 
 class ContractError(InputError):
@@ -10,7 +10,7 @@ class ContractError(InputError):
 
 
 class DiskFullError(InputError):
-    """A file could not be written whole for want of room."""
+    """A file could not be written whole: no space is left."""
 
 
 class SimulationError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Memory that a program asks for, in Python integers, before anything is allocated.
+"""Memory that a program needs, in Python integers, computed before anything is allocated.
 
 A file of a few kilobytes may describe maps of terabytes (a padding, a kernel). Engines ask here, or
 by their own plan, and refuse in one line what does not fit `limits.memory_budget`.

@@ -90,7 +90,7 @@ class IntFormat:
 
 
 CODE_FORMAT = IntFormat(width=32, signed=True)
-"""What the codes of every tensor fit: maps and logits are int32 in every engine."""
+"""Format that holds the codes of every tensor: maps and logits are int32 in every engine."""
 
 
 def check_tensor_format(fmt: IntFormat, what: str) -> IntFormat:
@@ -103,7 +103,7 @@ def check_tensor_format(fmt: IntFormat, what: str) -> IntFormat:
 
 
 def twos_complement(bits: npt.ArrayLike, width: int) -> Int64Array:
-    """What the low `width` bits, at most 63, stand for as an `s` format (contract section 1)."""
+    """Value of the low `width` bits, at most 63, as an `s` format (contract section 1)."""
     half = 1 << (width - 1)
     return ((np.asarray(bits, np.int64) & (2 * half - 1)) ^ half) - half
 

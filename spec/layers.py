@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 
 
 def check_name(name: object) -> None:
-    """Refuse what must not name a layer: names reach file names, tables and other languages."""
+    """Refuse an illegal layer name: names are used in file names, tables and other languages."""
     if not isinstance(name, str) or len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise ContractError(
             f"Layer name must be letters, digits and '_', joined by single '.' or '-', at most "
@@ -46,7 +46,7 @@ def _check_integers(where: str, least: Mapping[str, int], values: object) -> Non
 
 
 class LayerKind(StrEnum):
-    """What a layer does; every engine handles every member."""
+    """Operation of a layer; every engine handles every member."""
 
     CONV = "conv"
     LINEAR = "linear"

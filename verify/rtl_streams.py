@@ -14,7 +14,7 @@ Payload = Any
 
 @dataclass
 class Trace:
-    """What passed: cycles of acceptance per input port, (value, cycle) per output port."""
+    """Transfers: cycles of acceptance per input port, (value, cycle) per output port."""
 
     accepted: dict[str, list[int]] = field(default_factory=dict)
     outputs: dict[str, list[tuple[Payload, int]]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ Table = Mapping[str, Mapping[int, float]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Allocation:
-    """Chosen widths and what they come to."""
+    """Chosen widths, their loss and their cost."""
 
     widths: dict[str, int]
     loss: float
@@ -105,7 +105,7 @@ def allocate_cost(
 ) -> Allocation:
     """Widths of least total loss whose additive cost (bits, pJ, cycles) stays within ``budget``.
 
-    Exact (Nemhauser and Ullmann, 1969): after each group only choices are kept that no cheaper
+    Exact (Nemhauser and Ullmann, 1969): after each group only choices remain that no cheaper
     choice equals in loss. Among equals the cheaper one, then the narrower first layer, wins, so
     that the result is reproducible.
     """
@@ -151,9 +151,9 @@ def _check_costs(table: Table, costs: Table) -> None:
 
 
 def _pareto(states: list[_State]) -> list[_State]:
-    """States by rising cost and falling loss, without those that another one beats."""
+    """States by rising cost and falling loss, without those that another one dominates."""
     front: list[_State] = []
-    for state in sorted(states, key=lambda s: (s.cost, s.loss)):  # stable: first found wins a tie
+    for state in sorted(states, key=lambda s: (s.cost, s.loss)):  # stable: of equals the first wins
         if not front or state.loss < front[-1].loss:
             front.append(state)
     return front

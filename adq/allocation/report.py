@@ -88,7 +88,7 @@ def choose(model: Network, recipe: Recipe, training: Dataset) -> Report:
             fixed = FIXED_BITS * (model.conv1.weight.numel() + model.fc.weight.numel())
             budget, unit = 8.0 * config.model_bytes - fixed, "bits of hidden weights"
         else:
-            assert config.cost_budget is not None  # the one that is left
+            assert config.cost_budget is not None  # the only budget of the three that remains
             costs, unit = read_costs(config)
             budget = config.cost_budget
         chosen = allocation.allocate_cost(
@@ -123,7 +123,7 @@ def read_costs(config: AllocationConfig) -> tuple[Table, str]:
 
 
 def plot(report: Report, path: Path) -> bool:
-    """Draw bits and predicted loss per layer; False where that cannot be done, said in one line."""
+    """Draw bits and predicted loss per layer; False, and a warning, where that fails."""
     png = drawn(path.name, lambda: _picture(report))
     if png is None:
         return False
@@ -145,7 +145,7 @@ def _picture(report: Report) -> bytes:
             losses = [row[width] for row in report.table.values()]
             below.plot(names, losses, ".-", label=f"{width} bits")
         below.set_yscale("symlog", linthresh=1e-6)
-        below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # no formula as a number
+        below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # else a number is a formula
         below.set_ylabel(f"predicted loss ({report.sensitivity})")
         below.tick_params(axis="x", rotation=90)
         below.legend()

@@ -55,7 +55,7 @@ class _SquaredGradients:
     """Sums the squared per-image weight gradients of one convolution, a batch at a time.
 
     Autograd would only give their sum: the gradient of one image is the product of its output
-    gradient and of its unfolded input. Both pass by hooks of the layer and of its batch norm.
+    gradient and of its unfolded input. Hooks of the layer and of its batch norm record both.
     """
 
     def __init__(self, conv: QuantConv2d) -> None:
@@ -75,7 +75,7 @@ class _SquaredGradients:
 
     @torch.no_grad()
     def _add(self, grad: Tensor) -> None:
-        assert self.input is not None  # the forward pass came first
+        assert self.input is not None  # set by the forward pass
         conv = self.conv
         columns = F.unfold(
             self.input, conv.weight.shape[2:], padding=conv.padding, stride=conv.stride

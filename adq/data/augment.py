@@ -1,7 +1,6 @@
 """Order and augmentation of training batches, as pure functions of (seed, epoch, step).
 
-Nothing here carries state from one batch to the next: a resumed run asks for the same step and gets
-the same pixels.
+There is no state from one batch to the next: a resumed run gets the same pixels at the same step.
 """
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from .dataset import Dataset
 from .image_files import ImageFiles
 
-# Streams of random numbers that share a seed must differ in something: this word of the seed.
+# One word of the seed, so that streams of random numbers with the same seed differ.
 _ORDER_STREAM, _AUGMENT_STREAM = 0, 1
 
 

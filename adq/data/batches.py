@@ -48,10 +48,10 @@ class HostBatches:
 
 
 class FileBatches(HostBatches):
-    """Batches decoded from files, one ahead: the next one is made while the network trains.
+    """Batches decoded from files, one ahead: while the network trains on the one before.
 
-    What is ahead is a guess that costs nothing when it is wrong (after a resume, at an epoch's
-    end): a batch depends on (seed, epoch, step) alone.
+    A batch depends on (seed, epoch, step) alone, so one that is not the next (after a resume) is
+    dropped.
     """
 
     def __init__(self, data: Dataset, recipe: Recipe, device: torch.device) -> None:
@@ -62,8 +62,8 @@ class FileBatches(HostBatches):
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
 
     def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        made = self.ahead.pop((epoch, step), None)
-        images, labels = self.arrays(epoch, step) if made is None else made.result()
+        decoded = self.ahead.pop((epoch, step), None)
+        images, labels = self.arrays(epoch, step) if decoded is None else decoded.result()
         following = (epoch, step + 1) if step + 1 < self.steps else (epoch + 1, 0)
         self.ahead = {following: self.thread.submit(self.arrays, *following)}
         return (

@@ -23,7 +23,7 @@ CLASSES = 10
 MAX_BYTES = 64 << 20
 """Of a batch file; the official ones have 31 million."""
 HELD_OUT = 5000
-"""Validation images: the last ones of data_batch_5. Selection happens on them, never on test."""
+"""Validation images: the last ones of data_batch_5. Selection uses them, never the test split."""
 
 OFFICIAL_MD5 = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -63,9 +63,9 @@ def find_root(folder: str | Path) -> Path:
     for root in (given / FOLDER, given):
         if (root / "test_batch").exists() or (root / "data_batch_1").exists():
             return root
-    found = "a folder without data_batch_1 and test_batch" if given.is_dir() else "missing"
+    lack = "a folder without data_batch_1 and test_batch" if given.is_dir() else "missing"
     raise InputError(
-        f"CIFAR-10 folder {str(given)!r} must hold {FOLDER}/ or the batches themselves, not {found}"
+        f"CIFAR-10 folder {str(given)!r} must hold {FOLDER}/ or the batches themselves, not {lack}"
         " (download cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html)"
     )
 

@@ -34,15 +34,15 @@ class Dataset:
         what = f"{self.name} {self.split}"
         one_of(SPLITS, self.split, "Split")
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
-            found = f"{self.images.dtype} {self.images.shape}"
-            raise InputError(f"{what} images must be uint8 (N, C, H, W), not {found}")
+            actual = f"{self.images.dtype} {self.images.shape}"
+            raise InputError(f"{what} images must be uint8 (N, C, H, W), not {actual}")
         if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int64:
-            found = f"{self.labels.dtype} {self.labels.shape}"
-            raise InputError(f"{what} labels must be int64 ({len(self.images)},), not {found}")
+            actual = f"{self.labels.dtype} {self.labels.shape}"
+            raise InputError(f"{what} labels must be int64 ({len(self.images)},), not {actual}")
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < self.classes:
             index = int(np.argmax((self.labels < 0) | (self.labels >= self.classes)))
-            found = f"{self.labels[index]} at index {index}"
-            raise InputError(f"{what} label must be in 0..{self.classes - 1}, not {found}")
+            actual = f"{self.labels[index]} at index {index}"
+            raise InputError(f"{what} label must be in 0..{self.classes - 1}, not {actual}")
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -56,7 +56,7 @@ def load(
 
 
 def for_recipe(recipe: Recipe, split: str, folder: str | Path | None = None) -> Dataset:
-    """Read one split as a recipe asks for it: image files are scaled to its network's input."""
+    """Read one split for a recipe: image files are scaled to its network's input."""
     name, model = recipe.data.name, recipe.model
     every = recipe.data.all_images and split == "train"
     held_out = 0 if every else cifar10.HELD_OUT

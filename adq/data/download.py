@@ -1,8 +1,8 @@
-"""The official CIFAR-10 archive, fetched only when asked for (`adqhw train --download`).
+"""The official CIFAR-10 archive, fetched by `adqhw train --download` only.
 
 https://www.cs.toronto.edu/~kriz/cifar.html. The archive is checked against its published MD5 before
-anything is taken out of it, and of its members only the known batches are, by name: no path of the
-archive is believed. Each batch is checked again when it is read (`cifar10`).
+anything is extracted, and only the known batches are, by name: no path of the archive is used. Each
+batch is checked again when it is read (`cifar10`).
 """
 
 import gzip
@@ -36,9 +36,9 @@ def fetch_cifar10(folder: str | Path, url: str = URL, digest: str = ARCHIVE_MD5)
     with tempfile.TemporaryFile() as archive:
         _receive(url, archive)
         archive.seek(0)
-        found = hashlib.file_digest(archive, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found != digest:
-            raise InputError(f"MD5 of {url} must be {digest}, not {found}: nothing was kept")
+        md5 = hashlib.file_digest(archive, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if md5 != digest:
+            raise InputError(f"MD5 of {url} must be {digest}, not {md5}: nothing was kept")
         archive.seek(0)
         _unpack(archive, target, url)
     return target

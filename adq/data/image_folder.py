@@ -26,17 +26,17 @@ def load(split: Split, folder: str | Path, config: FolderConfig) -> Dataset:
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        found = class_files(root / name)
+        files = class_files(root / name)
         if split != "test":
-            held = set(found[HELD_OUT - 1 :: HELD_OUT] or found[-1:])
-            found = [path for path in found if (path in held) == (split == "validation")]
-            if not found:
+            held_out = set(files[HELD_OUT - 1 :: HELD_OUT] or files[-1:])
+            files = [path for path in files if (path in held_out) == (split == "validation")]
+            if not files:
                 raise InputError(
                     f"Class folder {str(root / name)!r} must hold at least 2 images "
                     "(one is for validation), not 1"
                 )
-        paths += found
-        labels += [label] * len(found)
+        paths += files
+        labels += [label] * len(files)
     return Dataset(
         name="imagefolder",
         split=split,
@@ -58,10 +58,10 @@ def class_names(root: Path) -> list[str]:
 
 def class_files(folder: Path) -> list[Path]:
     """Image files of one class, sorted."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not found:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
         raise InputError(
             f"Class folder {str(folder)!r} must hold images ({', '.join(sorted(SUFFIXES))}), "
             "not none"
         )
-    return found
+    return files

@@ -21,7 +21,7 @@ BATCH = 128
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """How far the two computations differ on the same images."""
+    """Differences of the two computations on the same images."""
 
     images: int
     differing: dict[str, float]

@@ -1,8 +1,8 @@
 """Export: a frozen fakequant network becomes an integer program.
 
 Batch norms, learned thresholds and steps fold into integer thresholds and requants (`folding`), by
-the same functions as in the evaluation of the graph (`exact`). Nothing is tuned here: the program
-computes what the fakequant graph computes, which `compare.py` measures.
+the same functions as in the evaluation of the graph (`networks.frozen`). Nothing is tuned here: the
+program computes what the fakequant graph computes, which `compare.py` measures.
 """
 
 import json
@@ -118,7 +118,8 @@ class _Exporter:
             output = fold_thresholds(conv.output.real_thresholds().numpy(), affine, bounds)
         else:
             output = conv_requant(
-                conv, levels, affine, source, multiplier_width=self.multiplier_width,
+                conv.output, levels, affine, source, name=node.name,
+                multiplier_width=self.multiplier_width,
                 residual=None if node.skip is None else self.codes[node.skip.tensor],
             )  # fmt: skip
         return MacLayer(

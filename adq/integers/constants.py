@@ -1,4 +1,4 @@
-"""Constants of a frozen network: what the program is written with.
+"""Constants of a frozen network, as written into its program.
 
 Once codebooks are frozen, the numbers of a requantization (multiplier, bias, shift, skip
 multiplier) are quantized parameters of the network like the levels are: derived here once, written
@@ -67,24 +67,25 @@ def fold_batch_norm(conv: "QuantConv2d", levels: Int64Array, scale: float | Floa
 
 
 def conv_requant(
-    conv: "QuantConv2d",
+    output: StreamQuantizer,
     levels: Int64Array,
     affine: Affine,
     source: IntFormat,
     *,
     residual: Codes | None,
+    name: str,
     multiplier_width: int = 24,
 ) -> Requant:
     """Requantization of a convolution whose sums have the real values ``affine``."""
     low, high = channel_bounds(levels, source)
     return fold_requant(
         affine,
-        step=conv.output.real_step,
-        out=stream_format(conv.output),
+        step=output.real_step,
+        out=stream_format(output),
         bounds=(int(low.min()), int(high.max())),
         skip=residual,
         multiplier_width=multiplier_width,
-        name=conv.name,
+        name=name,
     )
 
 

@@ -18,7 +18,7 @@ Float64Array = npt.NDArray[np.float64]
 
 
 class FoldError(InputError):
-    """A network's numbers have no integers that stand for them; names layer, number and channel."""
+    """A network's numbers have no integer form; names layer, number and channel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ class _Formats:
     multiplier: IntFormat
 
     def first_too_large(self, affine: Affine, skip: float, shift: int) -> str | None:
-        """What does not fit at a shift: which number, of which channel, in output steps."""
+        """The number that does not fit at a shift, its channel, in output steps."""
         for values, fmt, what, where in (
             (affine.slope, self.multiplier, "scale", "a multiplier"),
             (affine.intercept, BIAS_FORMAT, "offset (batch norm's bias and mean)", "a bias"),

@@ -90,10 +90,15 @@ class Prepared:
         bounds = program.acc_bounds(layer.name)
         self.dtype = exact_dtype(bounds, device)
         self.stage: ThresholdStage | RequantStage | None = None
-        if isinstance(layer.output, Threshold):
-            self.stage = ThresholdStage(layer.output, bounds, self.dtype, device)
-        elif isinstance(layer.output, Requant):
-            self.stage = RequantStage(layer.output, device)
+        match layer.output:
+            case Threshold() as threshold:
+                self.stage = ThresholdStage(threshold, bounds, self.dtype, device)
+            case Requant() as requant:
+                self.stage = RequantStage(requant, device)
+            case None:
+                pass
+            case _:
+                assert_never(layer.output)
         if isinstance(layer, MacLayer):
             self.weight = torch.from_numpy(layer.levels.copy()).to(device, self.dtype)
             self.pads = None
@@ -181,12 +186,11 @@ def run(
     last = program.layers[-1].name
     kept: dict[str, list[IntArray]] = {name: [] for name in {*names, last}}
     for first in range(0, max(len(batch), 1), step):
-        # an empty batch takes one turn too, so that every tensor has its shape
+        # an empty batch runs once too, so that every tensor has its shape
         images_now = torch.from_numpy(batch[first : first + step].astype(np.int64)).to(device)
         codes = {INPUT: images_now}
         for name, layer in layers.items():
-            skip = getattr(layer.layer, "skip", None)
-            residual = None
+            skip, residual = layer.layer.skip, None
             if skip is not None:
                 residual = read_skip(skip, codes[skip.tensor], program.tensor_shape(name)[0])
             codes[name] = layer(codes[layer.layer.input], residual)

@@ -1,1 +1,1 @@
-"""Layers, networks and their graphs; weights of others."""
+"""Layers, networks and their graphs; weights of other repositories."""

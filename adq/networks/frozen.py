@@ -6,10 +6,12 @@ The graph stays a computation of its own: real numbers in float64, which hold ev
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ...spec.formats import Int64Array
+from ...spec.formats import Int64Array, IntFormat
 from ...spec.requant import Requant
 from ..integers.constants import (
     conv_requant,
@@ -18,7 +20,7 @@ from ..integers.constants import (
     real_step,
     stream_format,
 )
-from ..integers.folding import Float64Array, channel_bounds
+from ..integers.folding import channel_bounds
 from ..integers.integer import exact_dtype
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
@@ -34,15 +36,15 @@ def convolution(conv: "QuantConv2d", x: Signal, skip: Signal | None) -> Signal:
     weight, step = conv.quantizer(conv.quantized_weight())
     levels = integer_levels(weight)
     affine = fold_batch_norm(conv, levels, x.scale * real_step(step))
-    acc = _sums(conv, x, weight, levels)
+    acc = _sums(conv, x.data, x.format, weight, levels)
     if isinstance(conv.output, LowBitActivation):
         slope, intercept = (_column(v, acc) for v in (affine.slope, affine.intercept))
         bounds = conv.output.bounds().to(acc.device)
         rows = as_rows(conv.output.shaped(acc.mul_(slope).add_(intercept)))
         codes = torch.bucketize(rows, bounds, right=True, out_int32=True)
         return conv.output.signal(from_rows(codes.float(), acc))
-    residual = None if skip is None else (skip.scale, skip.format)
-    requant = conv_requant(conv, levels, affine, x.format, residual=residual)
+    residual = None if skip is None or skip.format is None else (skip.scale, skip.format)
+    requant = conv_requant(conv.output, levels, affine, x.format, residual=residual, name=conv.name)
     return requantized(conv.output, acc, requant, skip)
 
 
@@ -58,19 +60,21 @@ def requantized(
     return Signal(codes.float(), output.real_step, stream_format(output))
 
 
-def _sums(conv: "QuantConv2d", x: Signal, weight: Tensor, levels: Int64Array) -> Tensor:
+def _sums(
+    conv: "QuantConv2d", codes: Tensor, source: IntFormat, weight: Tensor, levels: Int64Array
+) -> Tensor:
     """The program's sums, float64."""
-    low, high = channel_bounds(levels, x.format)
+    low, high = channel_bounds(levels, source)
     # half of the range of the centred pixels may lie on the other side of zero
     reach = int(high.max() - low.min())
     dtype = exact_dtype((-reach, reach), weight.device)
     with torch.backends.nnpack.flags(enabled=False):  # its transforms are not exact
-        acc = conv.convolve(x.data.to(dtype), weight.to(dtype)).double()
+        acc = conv.convolve(codes.to(dtype), weight.to(dtype)).double()
     if conv.pixels is not None:  # the graph's sums are of pixels minus the code of zero
         zero = conv.pixels[0].double().cpu().numpy()
         acc.add_(_column((levels * zero).sum((1, 2, 3)), acc))
     return acc
 
 
-def _column(values: Float64Array, like: Tensor) -> Tensor:
+def _column(values: NDArray[np.floating], like: Tensor) -> Tensor:
     return torch.from_numpy(values).to(like.device).view(1, -1, 1, 1)

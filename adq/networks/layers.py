@@ -1,7 +1,7 @@
 """The trainer's layers: each makes one tensor of the integer program and carries its name.
 
 Every layer computes in three modes (`Mode`); the evaluation of a frozen fakequant network is
-`exact`. In fakequant mode a convolution works on activation
+in `frozen`. In fakequant mode a convolution works on activation
 codes and on weights in units of their step, so that its sums are the integers of the program (exact
 in float32, in any order, once the codebook is frozen); scales act on the few numbers of the batch
 norm instead of on maps.
@@ -44,9 +44,9 @@ class Unit(nn.Module, ABC):
         if self.mode is Mode.INTEGER:
             assert self.prepared is not None  # the network changes the mode only with a program
             return Signal(self.prepared(x.data, None if skip is None else skip.data))
-        made = self.evaluate if x.format is not None and self.frozen else self.compute
+        computed = self.evaluate if x.format is not None and self.frozen else self.compute
         try:
-            return made(x, skip)
+            return computed(x, skip)
         except FloatingPointError as error:
             raise NotANumberError(f"Layer {self.name!r}: {error}") from error
 
@@ -192,7 +192,7 @@ class QuantConv2d(Unit):
 
     def normalise(self, acc: Tensor, scale: Step, offset: Tensor | float) -> Tensor:
         """Batch norm of ``acc * scale + offset``."""
-        # a pass that only renews the statistics (`calibrate`) is each rank's own
+        # a pass that only renews the statistics (`calibrate`) is per rank
         shared = self.shared and self.training and self.bn.training
         return (shared_batch_norm if shared else scaled_batch_norm)(self.bn, acc, scale, offset)
 
@@ -254,7 +254,7 @@ class InputConv2d(QuantConv2d):
             centred = (pixels - self.mean) / self.std
         else:
             centred = pixels - self.zero_code
-        # the layout of the first map becomes that of all maps; this one is faster on CPUs and GPUs
+        # all maps take the layout of the first one; channels last is faster on CPUs and GPUs
         return super().convolve(centred.contiguous(memory_format=torch.channels_last), weight)
 
     def offset(self, levels: Tensor, step: Step) -> Tensor:

@@ -29,8 +29,8 @@ class Network(nn.Module):
     """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
 
     Logits are real values, in integer mode the program's int32 numbers. In fakequant mode, with
-    frozen codebooks, in evaluation and without gradients the constants are the program's (`exact`).
-    Module names are the names of the nodes, hence of the program's tensors.
+    frozen codebooks, in evaluation and without gradients the constants are those of the program
+    (`frozen`). Module names are the names of the nodes, hence of the program's tensors.
     """
 
     conv1: InputConv2d
@@ -119,7 +119,7 @@ class Network(nn.Module):
 
     @property
     def exact(self) -> bool:
-        """Whether a forward pass is the evaluation of a frozen network, by `exact`."""
+        """Whether a forward pass is the evaluation of a frozen network, by `frozen`."""
         rounded = torch.is_autocast_enabled(self.device.type)
         learning = self.training or torch.is_grad_enabled() or rounded
         return not learning and self.mode is Mode.FAKEQUANT and self.codebooks_frozen
@@ -216,8 +216,8 @@ class Network(nn.Module):
             yield
         except FloatingPointError as error:
             broken = [n for n, c in self.hidden().items() if c.weight.isnan().any()]
-            place = f"Layer {broken[0]!r}: {what}" if broken else f"Codebooks of {what}"
-            raise NotANumberError(f"{place} must be finite: {error}") from error
+            where = f"Layer {broken[0]!r}: {what}" if broken else f"Codebooks of {what}"
+            raise NotANumberError(f"{where} must be finite: {error}") from error
 
     def freeze_codebooks(self) -> None:
         """Round all codebooks to integer levels and stop adapting them."""

@@ -17,7 +17,7 @@ class MaxPool(Unit):
 
     def __init__(self, source: StreamQuantizer, kernel: int, stride: int, padding: int) -> None:
         super().__init__()
-        self._source = (source,)  # of another unit: in a tuple it is not a part of this one
+        self._source = (source,)  # of another unit: in a tuple it is no submodule of this one
         self.window = kernel, stride, padding
 
     @property

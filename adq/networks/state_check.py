@@ -1,4 +1,4 @@
-"""What the numbers of a network must be, wherever they come from: file, checkpoint or training."""
+"""Checks of a network's numbers, of a file, a checkpoint or a training step."""
 
 import re
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ def check_numbers(state: Mapping[str, Tensor], what: str) -> None:
             _refuse_where(tensor < 0, tensor, name, "0 or more (a variance)", what)
 
 
-def check_shapes(own: Mapping[str, Tensor], found: Mapping[str, Tensor], what: str) -> None:
+def check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor], what: str) -> None:
     """Refuse a state with other names, shapes or kinds of numbers than the network's ``own``."""
-    odd = sorted(set(own) ^ set(found))
+    odd = sorted(set(own) ^ set(state))
     if odd:
         verb = "have" if odd[0] in own else "not have"
         raise InputError(f"{what} must {verb} a tensor {shown(odd[0])}")
     for name, tensor in own.items():
-        other = found[name]
+        other = state[name]
         if other.shape != tensor.shape:
             raise InputError(
                 f"{what} tensor {shown(name)} must be {tuple(tensor.shape)}, "
@@ -66,7 +66,7 @@ def _refuse_where(bad: Tensor, tensor: Tensor, name: str, rule: str, what: str) 
     if not bad.any():
         return
     index = tuple(int(i) for i in bad.nonzero()[0])
-    place = f" at index {index}" if index else ""
+    where = f" at index {index}" if index else ""
     raise InputError(
-        f"{what} tensor {shown(name)} must be {rule}, not {float(tensor[index]):g}{place}"
+        f"{what} tensor {shown(name)} must be {rule}, not {float(tensor[index]):g}{where}"
     )

@@ -53,7 +53,7 @@ _BROKEN = (
     NotImplementedError,
     struct.error,
 )
-"""What torch's reader raises on damaged files, beside UnpicklingError."""
+"""Exceptions of torch's reader on damaged files, beside UnpicklingError."""
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -96,7 +96,7 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse what torch does not write: compressed members, and more than the file holds."""
+    """Refuse archives that torch does not write: compressed members, sizes beyond the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -131,7 +131,7 @@ def _torch_state(path: Path) -> dict[str, Tensor]:
 
 
 def _refused(text: str) -> str:
-    """What torch's restricted reader stumbled on, without its advice to read the file unsafely."""
+    """The error of torch's restricted reader, without its advice to read the file unsafely."""
     mark = "Unsupported global: GLOBAL "
     if mark in text:
         name = text.split(mark, 1)[1].split()[0]
@@ -146,7 +146,7 @@ def _brief(error: BaseException) -> str:
 
 
 def _state_dict(record: object, what: str, depth: int = 0) -> dict[str, Tensor]:
-    """The mapping of names to tensors in what torch gave, under the first known key if wrapped."""
+    """The mapping of names to tensors in a torch file, under the first known key if wrapped."""
     if isinstance(record, Mapping) and depth <= MAX_DEPTH:
         tensors = {k: v for k, v in record.items() if isinstance(v, Tensor)}
         named = all(isinstance(k, str) for k in record)

@@ -36,7 +36,7 @@ def _count_reached(x: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
         codes, reached = kernels.count_reached(x.detach().numpy(), bounds.numpy())
         return torch.from_numpy(codes), torch.from_numpy(reached)
     corners = torch.bucketize(x, bounds, right=True, out_int32=True)
-    # between T_k and T_(k+1) lie 2k or 2k+1 corners
+    # between T_k and T_(k+1) are 2k or 2k+1 corners
     return (corners >> 1).to(x.dtype), corners.to(torch.uint8)
 
 
@@ -63,7 +63,7 @@ class _Stair(torch.autograd.Function):
     def forward(
         ctx, x: Tensor, lengths: Tensor, start: Tensor, gain: Tensor, grad_factor: float
     ) -> Tensor:
-        # Everything in units of x, so that u = gain * x need not exist as a map
+        # everything in units of x: the map u = gain * x is not computed
         bounds = edges(lengths.double(), start.double()).div(gain.double()).to(x.dtype)
         codes, reached = _count_reached(as_rows(x), bounds.detach())
         ctx.save_for_backward(x, reached, lengths, start, gain)

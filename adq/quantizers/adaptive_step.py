@@ -96,7 +96,7 @@ class AdaptiveStepActivation(LearnedStep):
 
     def quantize(self, x: Tensor) -> Signal:
         """Real values with scale 1: the codes' scale differs from sample to sample."""
-        # what the adapter reads is the non-negative map of the papers' networks
+        # the adapter of the paper reads a non-negative map
         positive = F.relu(x)
         factor = (self.count * max(x.numel(), 1)) ** -0.5
         step = self.step.clamp(min=MIN_STEP)

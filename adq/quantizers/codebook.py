@@ -1,7 +1,7 @@
 """Adaptive weight codebooks: start, nearest assignment, EMA adaptation, freezing.
 
-The ADQ recipe as the abstract and reviews of arXiv 2510.19760 describe it; everything the paper
-leaves open is a choice of ours (docs/papers.md 7, rows 1-10). Values are kept sorted, with an
+The ADQ recipe as the abstract and reviews of arXiv 2510.19760 describe it; what the paper leaves
+open is our choice (docs/papers.md 7, rows 1-10). Values are kept sorted, with an
 exact zero in the middle: ``2**(width-1) - 1`` negative and as many positive values.
 """
 
@@ -17,7 +17,7 @@ from .codebook_init import bin_means, bin_sums, initial_values, split_dead
 from .weight_quantizer import Step, WeightQuantizer, assign
 
 MIN_COUNT = 1e-3
-"""Smoothed count below which the count form leaves a value alone."""
+"""Smoothed count below which the count form does not move a value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ class Codebook(WeightQuantizer):
         return not bool(self.waited)
 
     def _adapt_counts(self, weight: Tensor) -> Tensor:
-        """VQ-VAE's form (docs/papers.md 5.4) without smoothing: the whole layer is seen each time.
+        """VQ-VAE's form (docs/papers.md 5.4) without smoothing: every update uses the whole layer.
 
         N <- g N + (1-g) n, M <- g M + (1-g) m, c = M / N. The quotient is a mean of old value and
         bin mean weighted by the counts, hence has the same fixed points.

@@ -1,4 +1,4 @@
-"""Where an adaptive codebook starts: the quantile rules of ADQ and the ones they are measured by.
+"""Start of an adaptive codebook: the quantile rules of ADQ, and those that it is compared with.
 
 Every rule gives ``m = 2^(b-1) - 1`` magnitudes per sign and an exact zero, sorted. docs/papers.md
 section 7, rows 1-4; the paper names quantiles, against random and uniform starts (section 1.1).
@@ -22,7 +22,7 @@ def initial_values(weight: Tensor, width: int, init: InitRule = "mid", seed: int
 
     mid: quantiles (i-0.5)/m of each sign's magnitudes; edge: i/(m+1); tail: density^(1/3) (near
     MSE-optimal); uniform: i/m of the largest magnitude; random: weights drawn at random (Forgy);
-    kmeans: random, then Lloyd iterations until nothing moves. A sign without weights takes the
+    kmeans: random, then Lloyd iterations until no value moves. A sign without weights takes the
     mirrored values of the other one; an all-zero tensor gets a uniform grid, so that every tensor
     has a usable codebook.
     """

@@ -1,7 +1,7 @@
-"""Fixed grids of weight values: POST, PoT, APoT, uniform; and the integers that stand for them.
+"""Fixed grids of weight values: POST, PoT, APoT, uniform; and their integer levels.
 
 A grid is a sorted list of reals with an exact zero; a weight is ``alpha * grid[code]``. All grids
-here fit b bits. Traps of the released POST code (docs/papers.md 2.2) avoided: its base is 2 with
+here fit b bits. Unlike the released POST code (docs/papers.md 2.2): its base is 2 with
 the square root commented out (so it is PoT), and its 2^b + 1 levels do not fit b-bit indices.
 Ours has base sqrt(2) and 2^b - 1 levels: the smallest magnitude is dropped.
 """

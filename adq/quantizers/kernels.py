@@ -1,9 +1,9 @@
-"""CPU kernels of the quantizers: one pass over a map where torch would need ten.
+"""CPU kernels of the quantizers: one pass over a map where torch needs ten.
 
-Numba without its thread pool: two pools on one machine (torch has its own) would spin against each
-other. A kernel works on whole rows and releases the interpreter lock; `split_rows` gives the rows
-to as many Python threads as torch uses. Rows do not share anything, so results do not depend on the
-number of threads. Twins in plain torch: `activation.py`, `stream.py`, used on other devices.
+Numba without its thread pool: beside torch's own a second one would compete for the cores. A kernel
+runs over whole rows and releases the interpreter lock; `split_rows` gives the rows to as many
+Python threads as torch uses. Rows do not share anything, so results do not depend on the number of
+threads. Twins in plain torch: `activation.py`, `stream.py`, used on other devices.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def _cell(value, low, inverse):
 def _count_kernel(first, last, x, bounds, below, grid, codes, reached, faults):
     """Bounds reached by each element of rows first..last of ``x`` (R, M).
 
-    ``bounds`` ends with a NaN: a fence that not even infinity reaches.
+    ``bounds`` ends with a NaN: a fence that no value reaches.
     """
     low, inverse = grid[0], grid[1]
     size = x.shape[1]
@@ -127,7 +127,7 @@ def _cells_below(bounds, grid, below):
 def _ramp_kernel(first, last, grad, x, reached, slope, grad_x, sums):
     """Gradient of the ramp to x, and per row the sums of G and G*x by corner (R, 2, K)."""
     size, kinds = x.shape[1], len(slope)
-    # four sums of each kind in turn: an addition need not wait for its neighbour's
+    # four interleaved sums of each kind: consecutive additions do not depend on each other
     parts = np.empty((4, kinds, 2))
     for row in range(first, last):
         parts[:] = 0.0
@@ -176,7 +176,7 @@ def _quantize_grad_kernel(first, last, grad, x, step, low, high, grad_x, sums):
             code = high if code > high else code
             out[i] = grad_row[i] * inside
             part[i] = grad_row[i] * (code - ratio * inside)
-        # apart from the loop above, which a running sum would keep out of the vector registers
+        # apart from the loop above, which would not be vectorized with a running sum
         a, b, c, d = 0.0, 0.0, 0.0, 0.0
         for i in range(0, size - 3, 4):
             a, b, c, d = a + part[i], b + part[i + 1], c + part[i + 2], d + part[i + 3]

@@ -41,7 +41,7 @@ class RPReLUThreshold(ThresholdActivation):
             for p in (self.shift, self.lift, self.slope.clamp(min=0.0))
         )
         rest = bounds - lift
-        # with a slope of 0 no input lies below the lift: what is not above it is always reached
+        # with a slope of 0 no input is below the lift: thresholds at most there are always reached
         below = torch.where(slope > 0, rest / slope, -torch.inf)
         return shift + torch.where(rest > 0, rest, below)
 

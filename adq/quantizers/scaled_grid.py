@@ -95,7 +95,7 @@ class GridWeight(WeightQuantizer):
 
     @torch.no_grad()
     def freeze(self) -> None:
-        """Round the levels; the scale goes on learning, as it never is an integer."""
+        """Round the levels; the scale is still learned, as it is no integer."""
         self.frozen.fill_(True)
         self.levels.copy_(self.grid.levels)
         self.values.copy_(self.levels / self.grid.top)

@@ -80,7 +80,7 @@ class StreamQuantizer(nn.Module):
 
     @torch.no_grad()
     def initialise(self, high: float) -> None:
-        """Let the largest code stand for the value ``high``."""
+        """Set the step so that the largest code has the value ``high``."""
         self.step.fill_(max(high / self.high, MIN_STEP))
 
     @property

@@ -26,7 +26,7 @@ class RoundToStep(torch.autograd.Function):
 
 
 class UniformWeight(nn.Module):
-    """Per-tensor symmetric quantizer; the step follows the largest weight of the moment."""
+    """Per-tensor symmetric quantizer; every call takes its step from the largest weight."""
 
     def __init__(self, width: int = 8) -> None:
         super().__init__()

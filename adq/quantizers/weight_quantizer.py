@@ -1,4 +1,4 @@
-"""What every quantizer of hidden weights is to the layers, the training loop and the export.
+"""Interface of the quantizers of hidden weights for layers, training loop and export.
 
 A weight becomes ``levels[index] * step``: levels are one short table per layer, ``step`` one number
 per layer or per output channel. Rounded once by `freeze`, levels are the integers of the program;
@@ -61,7 +61,7 @@ class WeightQuantizer(nn.Module, ABC):
 
     @abstractmethod
     def freeze(self) -> None:
-        """Round the levels to integers: from here on training sees what is exported."""
+        """Round the levels to integers: training then computes what is exported."""
 
     @abstractmethod
     def forward(self, weight: Tensor) -> tuple[Tensor, Step]:
@@ -73,6 +73,6 @@ class WeightQuantizer(nn.Module, ABC):
 
     @torch.no_grad()
     def quantized(self, weight: Tensor) -> Tensor:
-        """Real weights as the table gives them back."""
+        """Real weights as quantized by the table."""
         levels, step = self(weight)
         return levels * step

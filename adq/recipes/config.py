@@ -35,7 +35,7 @@ class DataConfig:
     crop_padding: int = 0
     """Black pixels added on each side before the random crop back to the original size."""
     flip: bool = False
-    """Mirror half of the images left to right (never for digits: a mirrored 5 is no 5)."""
+    """Mirror half of the images left to right (not for digits: a mirrored 5 is no 5)."""
     limit: int | None = None
     """Use only the first so many training images (trials; None: all)."""
     all_images: bool = False
@@ -58,7 +58,7 @@ class DataConfig:
 class ModelConfig:
     """A CIFAR-style ResNet: 3 stages of (depth - 2) / 6 blocks, widths 1, 2, 4 times `width`.
 
-    Or an ImageNet network (`arch`), of which `depth` and `shortcut` say nothing.
+    Or an ImageNet network (`arch`), which `depth` and `shortcut` do not apply to.
     """
 
     arch: Architecture = "cifar"
@@ -157,7 +157,7 @@ _MOST = {
 }
 """Largest value of each count."""
 MAX_SEED = (1 << 63) - 1
-"""What torch's generators take."""
+"""Seeds of torch's generators."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,7 +168,7 @@ class TrainConfig:
     batch_size: int = 128
     """Images of one optimizer step, of all processes and parts together."""
     accumulate: int = 1
-    """Parts that a batch goes through the network in, for want of memory; batch statistics are
+    """Parts that a batch goes through the network in, to save memory; batch statistics are
     those of a part."""
     seed: int = 0
     threads: int = 2

@@ -1,7 +1,6 @@
-"""What a run will allocate, asked of the memory budget (`spec.host.limits`) before it does.
+"""Checks of a run's memory against the budget (`spec.host.limits`), before it is allocated.
 
-Estimates from below of what cannot be avoided: a run that they refuse would not fit. Python
-integers; torch is not needed.
+Lower bounds: a run that they refuse would not fit. Python integers; torch is not needed.
 """
 
 from ...spec.errors import InputError
@@ -49,7 +48,7 @@ def smallest_map(recipe: Recipe) -> tuple[str, int]:
 
 
 def check_last_batch(recipe: Recipe, images: int, ranks: int = 1) -> None:
-    """Refuse parts of one image where a map has one position: no variance is left to learn from."""
+    """Refuse parts of one image where a map has one position: batch norm has no variance there."""
     train, (layer, side) = recipe.train, smallest_map(recipe)
     shared = ranks > 1 and train.sync_batch_norm
     if side > 1 or shared:

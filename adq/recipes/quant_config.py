@@ -1,4 +1,4 @@
-"""The part of a recipe that says how a network is quantized, and how its bits are chosen."""
+"""The part of a recipe for the quantization of a network and the choice of its bits."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -66,7 +66,7 @@ class QuantConfig:
     lloyd_steps: int = 0
     """k-means steps after a codebook's start (0 is faithful to the paper)."""
     freeze_fraction: float = 0.1
-    """Last part of training with frozen, rounded codebooks: what is trained is what is exported."""
+    """Last part of training with frozen, rounded codebooks: these steps train what is exported."""
     calibration_images: int = 512
     """Images that set activation scales before training and batch-norm statistics after it."""
 

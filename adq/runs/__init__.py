@@ -1,1 +1,1 @@
-"""What a run keeps on disk, and what it needs to go on."""
+"""Folder and checkpoints of a training run."""

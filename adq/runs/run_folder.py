@@ -1,4 +1,4 @@
-"""The files of one training run, and what a killed process may leave of them."""
+"""The files of one training run, also after its process was killed."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ...spec.errors import InputError
 from ...spec.host.files import atomic_path, room_for, write_file
 
 Existing = Literal["refuse", "resume", "replace"]
-"""What to do with a checkpoint that is already there."""
+"""Treatment of an existing checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +52,13 @@ class RunFolder:
 
     @property
     def intact(self) -> str:
-        """What a run that cannot go on leaves, for its last message."""
+        """Last message of a run that ends early: what remains in the folder."""
         if not self.checkpoint.exists():
             return "there is no checkpoint yet"
         return f"the last checkpoint is intact: {self.checkpoint}; continue it with --resume"
 
     def prepare(self, existing: Existing) -> None:
-        """Check that the folder takes files; keep an earlier run in it unless told otherwise."""
+        """Check that the folder takes files; keep an earlier run in it by default."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_file(self.path / ".probe", b"probe")
@@ -85,7 +85,7 @@ class RunFolder:
             stream.write(json.dumps(record) + "\n")
 
     def rewind_log(self, step: int, finished: bool) -> None:
-        """Drop lines after `step`: a killed process wrote them, and they will come again.
+        """Drop lines after `step`: a killed process wrote them, and the resumed one will again.
 
         The result line bears the last epoch's step; it stays only in a finished run.
         """

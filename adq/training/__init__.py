@@ -1,1 +1,1 @@
-"""The training loop and what a run keeps on disk."""
+"""The training loop: preparation, steps, evaluation, resume."""

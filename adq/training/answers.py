@@ -1,8 +1,8 @@
-"""A teacher's answers on disk, for the next run that asks the same questions.
+"""A teacher's logits on disk, for other runs with the same batches.
 
 A batch is a pure function of (data, seed, epoch, step), so a deeper teacher, which costs as much as
-the student's own step, need be asked once for all runs of a comparison. A file carries a digest of
-its logits and of all they depend on; one that does not fit is told and written anew.
+the student's own step, runs once for all runs of a comparison. A file carries a digest of its
+logits and of all they depend on; one that does not fit is reported and written again.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class Answers:
         self.folder: Path | None = None
         self.epoch = -1
         self.known: Tensor | None = None
-        self.heard: list[Tensor] = []
+        self.collected: list[Tensor] = []
         if folder is not None:
             self.key = _key(teacher, recipe, training)
             self.folder = Path(folder) / self.key[:16]
@@ -59,14 +59,14 @@ class Answers:
             return self.teacher.logits(images, self.amp)
         path = self.folder / f"epoch{epoch:04d}.safetensors"
         if epoch != self.epoch:
-            self.epoch, self.heard = epoch, []
+            self.epoch, self.collected = epoch, []
             self.known = self._read(path)
         if self.known is not None:
             return self.known[index * self.size : (index + 1) * self.size].to(images.device)
         logits = self.teacher.logits(images, self.amp)
-        self.heard.append(logits.cpu())
-        if last and len(self.heard) == index + 1:  # not after a resume inside the epoch
-            self._write(path, torch.cat(self.heard))
+        self.collected.append(logits.cpu())
+        if last and len(self.collected) == index + 1:  # not after a resume inside the epoch
+            self._write(path, torch.cat(self.collected))
         return logits
 
     def _read(self, path: Path) -> Tensor | None:
@@ -83,7 +83,7 @@ class Answers:
             and metadata.get(DIGEST) == self._digest(logits)
         ):
             return logits
-        self.tell(f"answers {str(path)!r} are damaged or of other questions: asked again")
+        self.tell(f"answers {str(path)!r} are damaged or of other batches: computed again")
         return None
 
     def _write(self, path: Path, logits: Tensor) -> None:

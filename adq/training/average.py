@@ -47,7 +47,7 @@ class Average:
 
     @contextmanager
     def shown(self, model: nn.Module) -> Iterator[None]:
-        """Let the model have the averaged weights inside the block."""
+        """Give the model the averaged weights inside the block."""
         state = model.state_dict()
         own = {name: state[name].clone() for name in self.tensors}
         self.load_into(model)

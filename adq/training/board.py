@@ -10,7 +10,7 @@ from ..networks.network import Network
 
 
 class Board:
-    """Event files in ``folder``; a resumed run hides the events that its killed forerunner left."""
+    """Event files in ``folder``; a resumed run hides events after its checkpoint."""
 
     def __init__(self, folder: Path, step: int) -> None:
         try:
@@ -40,7 +40,7 @@ class Board:
             self.writer.add_histogram(f"weights/{name}", used, step)
 
     def flush(self) -> None:
-        """Write what is pending: a run that is taken up at a checkpoint does not repeat it."""
+        """Write what is pending: a run resumed at a checkpoint does not repeat it."""
         self.writer.flush()
 
     def close(self) -> None:

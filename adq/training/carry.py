@@ -1,8 +1,8 @@
 """Activations and streams of a quantized run, taken over by the next run at other widths.
 
 A 3-bit network trains best from the 4-bit one (docs/papers.md 5.2 for 2 bits). Its weights are
-latent there, so ranges measured on the float graph would be ranges of a network that nobody
-trained; the learned ones are right. Codebooks start anew: EMA brings them to the new weights.
+latent there, so ranges measured on the float graph would be those of another network;
+the learned ones fit. Codebooks start anew: EMA brings them to the new weights.
 """
 
 from collections.abc import Mapping
@@ -27,15 +27,15 @@ def carry_quantizers(model: Network, state: Mapping[str, Tensor]) -> list[str]:
         if not isinstance(module, LowBitActivation | StreamQuantizer):
             continue
         own = dict(module.named_parameters())
-        found = {key: state[f"{name}.{key}"] for key in own if f"{name}.{key}" in state}
-        if not found or set(found) != set(own):
+        learned = {key: state[f"{name}.{key}"] for key in own if f"{name}.{key}" in state}
+        if not learned or set(learned) != set(own):
             continue
-        if all(found[key].shape == own[key].shape for key in own):
+        if all(learned[key].shape == own[key].shape for key in own):
             for key, parameter in own.items():
-                parameter.copy_(found[key])
+                parameter.copy_(learned[key])
         elif isinstance(module, ThresholdActivation):
-            module.initialise(float(found["lengths"].sum() / found["gain"]))
-            module.start.copy_(found["start"])
+            module.initialise(float(learned["lengths"].sum() / learned["gain"]))
+            module.start.copy_(learned["start"])
         else:
             continue
         carried.append(name)

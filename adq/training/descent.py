@@ -25,9 +25,9 @@ class Part(NamedTuple):
 
 
 def parts_of(run: Run, batch: tuple[Tensor, Tensor], schedule: Schedule) -> list[Part]:
-    """What this rank computes of the present step's batch, in as many parts as the recipe says.
+    """This rank's share of the step's batch, in the recipe's number of parts.
 
-    Parts are contiguous; their number is the same on all ranks, which talk in each of them.
+    Parts are contiguous; their number is the same on all ranks, which communicate in each of them.
     """
     epoch, index = divmod(run.step, schedule.epoch)
     images, labels = batch
@@ -69,7 +69,7 @@ def descend(run: Run, parts: list[Part], lr: float) -> float:
 
 
 def part_loss(run: Run, part: Part) -> Tensor | None:
-    """Mean loss of a part's images; None if a quantizer met NaN before the loss could."""
+    """Mean loss of a part's images; None if a quantizer met NaN."""
     recipe = run.recipe
     try:
         with torch.autocast(part.images.device.type, torch.bfloat16, enabled=recipe.train.amp):

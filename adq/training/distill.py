@@ -24,9 +24,9 @@ from . import preparation
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Teacher:
-    """A network that only answers, and the digest by which a resumed run knows it again.
+    """A network for inference only, and its digest, which a resumed run compares.
 
-    ``model`` is a `Network`, or whatever else answers images with logits: an integer program.
+    ``model`` is a `Network`, or another function of images to logits: an integer program.
     """
 
     model: Callable[[Tensor], Tensor]
@@ -45,7 +45,7 @@ class Teacher:
 
 
 def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher | None:
-    """Return the teacher the recipe asks for: a checkpoint of `adqhw train` or foreign weights.
+    """Return the teacher of the recipe: a checkpoint of `adqhw train` or foreign weights.
 
     A `Teacher` is taken as it is.
     """
@@ -77,14 +77,14 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
     )
 
 
-def check_fits(found: tuple[int, int, int], recipe: Recipe, path: str | Path) -> None:
+def check_fits(actual: tuple[int, int, int], recipe: Recipe, path: str | Path) -> None:
     """Refuse a teacher of other (channels, image size, classes) than the recipe's network."""
     channels, size, _ = recipe.model.image
     wanted = channels, size, recipe.model.classes
-    if found != wanted:
+    if actual != wanted:
         raise InputError(
             f"--teacher {str(path)!r} must have (channels, image size, classes) {wanted}, "
-            f"not {found}"
+            f"not {actual}"
         )
 
 

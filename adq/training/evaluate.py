@@ -31,7 +31,7 @@ def run_all(
     batch_size: int = 250,
     on_batch: Callable[[int], None] | None = None,
 ) -> NDArray[Any]:
-    """Return the logits (N, classes) of all images; `on_batch` hears how many each batch had."""
+    """Return the logits (N, classes) of all images; `on_batch` gets the size of each batch."""
     logits = []
     for images in batches(data, batch_size):
         logits.append(run(images))

@@ -51,11 +51,11 @@ def adam_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, 
 
 
 def _state(optimizer: torch.optim.Optimizer, model: nn.Module, kind: str) -> dict[str, Tensor]:
-    found = {
+    states = {
         name: optimizer.state.get(parameter, {}).get(kind)
         for name, parameter in model.named_parameters()
     }
-    return {name: tensor for name, tensor in found.items() if tensor is not None}
+    return {name: tensor for name, tensor in states.items() if tensor is not None}
 
 
 def restore(
@@ -64,7 +64,7 @@ def restore(
     buffers: Mapping[str, Tensor],
     extra: Mapping[str, Tensor],
 ) -> None:
-    """Give the optimizer back what `momentum` and `adam_state` took from it."""
+    """Restore what `momentum` and `adam_state` return."""
     for name, parameter in model.named_parameters():
         state = optimizer.state[parameter]
         if name in buffers:

@@ -1,4 +1,4 @@
-"""From a recipe to a network that is ready to train, and what the loop needs to know about it."""
+"""From a recipe to a network that is ready to train, and what the loop reads of it."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -186,14 +186,14 @@ def _is_float_part(name: str) -> bool:
 def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
     """Return augmented training images as uint8 batches (N, C, H, W).
 
-    Augmented, because batch norms are used to the black borders of the random crop: statistics of
-    plain images cost a pretrained ResNet-20 five points of top-1. The epoch is one that training
-    never comes to.
+    Augmented, because the weights were trained with the black borders of the random crop:
+    statistics of plain images cost a pretrained ResNet-20 five points of top-1. The epoch is one
+    after the last of training.
     """
     count = math.ceil(min(recipe.quant.calibration_images, len(training)) / CALIBRATION_BATCH)
     alone = len(training) - (count - 1) * CALIBRATION_BATCH == 1
     if count > 1 and alone and smallest_map(recipe)[1] == 1:
-        count -= 1  # a last image by itself has no variance in maps of one position
+        count -= 1  # a single image has no variance in maps of one position
     demand(count * CALIBRATION_BATCH * math.prod(recipe.model.image), "Calibration images")
     return [
         torch.from_numpy(
@@ -217,12 +217,12 @@ def refresh_batch_norm(model: Network, recipe: Recipe, training: Dataset) -> Non
 
 
 def check_same_run(wanted: Recipe, stored: Recipe, folder: str) -> None:
-    """Refuse to resume a run under another recipe: the weights would be neither run's."""
+    """Refuse to resume a run under another recipe: the weights would be of neither."""
     if has_budget(wanted):
         wanted = replace(wanted, quant=replace(wanted.quant, widths=stored.quant.widths))
-    for key, asked, found in _differences(to_dict(wanted), to_dict(stored)):
+    for key, asked, kept in _differences(to_dict(wanted), to_dict(stored)):
         raise InputError(
-            f"--resume must continue the run in {folder!r} unchanged: {key} is {found!r} there, "
+            f"--resume must continue the run in {folder!r} unchanged: {key} is {kept!r} there, "
             f"not {asked!r}"
         )
 
@@ -231,8 +231,8 @@ def _differences(
     wanted: dict[str, Any], stored: dict[str, Any], where: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     for name, asked in wanted.items():
-        found = stored[name]
-        if isinstance(asked, dict) and isinstance(found, dict) and set(asked) == set(found):
-            yield from _differences(asked, found, f"{where}{name}.")
-        elif asked != found:
-            yield f"{where}{name}", asked, found
+        kept = stored[name]
+        if isinstance(asked, dict) and isinstance(kept, dict) and set(asked) == set(kept):
+            yield from _differences(asked, kept, f"{where}{name}.")
+        elif asked != kept:
+            yield f"{where}{name}", asked, kept

@@ -1,4 +1,4 @@
-"""What a checkpoint must hold beside the network for its run to go on."""
+"""Checks of what a resumed run reads beside the network."""
 
 import math
 from typing import Any
@@ -41,8 +41,8 @@ def check_buffers(state: Checkpoint, model: Network, what: str) -> None:
         check_numbers(averages, f"{what} average")
 
 
-def _check(found: dict[str, Tensor], own: dict[str, Tensor], what: str) -> None:
-    for name, tensor in found.items():
+def _check(state: dict[str, Tensor], own: dict[str, Tensor], what: str) -> None:
+    for name, tensor in state.items():
         if name not in own:
             raise InputError(f"{what} must be of a parameter, not of {shown(name)}")
         if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
@@ -53,7 +53,7 @@ def _check(found: dict[str, Tensor], own: dict[str, Tensor], what: str) -> None:
 
 
 def check_metrics(state: Checkpoint, what: str) -> None:
-    """Refuse a header whose ``metrics`` the loop could not go on with."""
+    """Refuse a header whose ``metrics`` the loop cannot read."""
     metrics = state.metrics
     best, final = metrics.get("best"), metrics.get("final")
     rules = {
@@ -89,7 +89,7 @@ def _measured(record: Any, count: str, shares: tuple[str, ...]) -> bool:
     """Whether a record has a count of steps and accuracies in percent (None: not measured)."""
     if not isinstance(record, dict) or not _count(record.get(count)):
         return False
-    found = [record.get(name) for name in shares]
+    measured = [record.get(name) for name in shares]
     if "recipe" in record and not isinstance(record["recipe"], str):
         return False
-    return all(v is None or (_number(v) and 0 <= v <= 100) for v in found)
+    return all(v is None or (_number(v) and 0 <= v <= 100) for v in measured)

@@ -1,4 +1,4 @@
-"""State of a training run: made fresh, taken up again from a checkpoint, and saved."""
+"""State of a training run: made, restored from a checkpoint, saved."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,13 +27,13 @@ from .optimizers import adam_state, make_optimizer, momentum, restore
 
 @dataclass(kw_only=True, slots=True)
 class Run:
-    """What changes while training. `metrics` holds JSON values only and is part of a checkpoint."""
+    """State of training. `metrics` holds JSON values only and is part of a checkpoint."""
 
     recipe: Recipe
     model: Network
     optimizer: torch.optim.Optimizer
     forward: nn.Module
-    """What training steps call: the model, compiled or spread over ranks if the recipe says so."""
+    """The callable of training steps: the model, compiled or distributed if the recipe requires."""
     step: int = 0
     epoch: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def start(
 
 
 def prepare_steps(run: Run, extra: dict[str, Tensor]) -> None:
-    """Add to a run's model what only training steps need; ``extra`` as in a checkpoint."""
+    """Add the parts for training steps to a run's model; ``extra`` as in a checkpoint."""
     recipe, model, ranks = run.recipe, run.model, run.ranks
     if recipe.train.compile:
         run.forward = cast(nn.Module, torch.compile(model))
@@ -182,7 +182,7 @@ def keep_best(run: Run, files: RunFolder, top1: float | None) -> None:
 
 
 def diverged(files: RunFolder, what: str, step: int, lr: float | None) -> str:
-    """Return the message of a run that left the finite numbers."""
+    """Return the message of a run whose numbers are not finite."""
     rate = "" if lr is None else f" (learning rate {lr:g})"
     kept = f"; the checkpoint before it is intact: {files.checkpoint}" if step else ""
     return f"Training diverged at step {step}{rate}: {what}{kept}; try a lower optim.lr"

@@ -1,6 +1,6 @@
 """The training loop, to be read from top to bottom.
 
-Bit-exact resume rests on three facts: a batch is a pure function of (seed, epoch, step); everything
+Bit-exact resume follows from three facts: a batch is a pure function of (seed, epoch, step); all
 else that changes is in the checkpoint (model state, momentum, step, running sums); and torch splits
 its sums alike as long as the number of threads is the same, which is why it is part of the recipe.
 """
@@ -35,22 +35,22 @@ from .schedule import Schedule, learning_rate
 
 
 class Observer:
-    """Hears how a run goes; the command line shows it as a progress bar. Does nothing by itself."""
+    """Receives the progress of a run; the command line shows it. This one ignores it."""
 
     def stage(self, text: str) -> None:
-        """Hear that something of some length begins outside the loop."""
+        """A stage of some length begins outside the loop."""
 
     def note(self, text: str) -> None:
-        """Hear one line that people should see."""
+        """One line for people."""
 
     def begin(self, *, done: int, total: int) -> None:
-        """Hear how many optimizer steps were done before (resume) and how many there are."""
+        """Optimizer steps done before (resume), and all."""
 
     def step(self, *, step: int, loss: float, lr: float) -> None:
-        """Hear about one optimizer step."""
+        """One optimizer step is done."""
 
     def epoch(self, record: dict[str, Any]) -> None:
-        """Hear the line of metrics.jsonl at the end of an epoch."""
+        """The line of metrics.jsonl at the end of an epoch."""
 
 
 def train(
@@ -67,18 +67,18 @@ def train(
     """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
 
     `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`); `answers`:
-    folder that keeps what the teacher said, for runs that will show it the same batches.
+    folder of the teacher's logits, for other runs with the same batches.
     """
     recipe = preparation.on_device(recipe)
     path = Path(folder)
     try:
-        with joined(recipe.train.device) as ranks, ExitStack() as held:
+        with joined(recipe.train.device) as ranks, ExitStack() as owned:
             files = RunFolder(path=path, writes=ranks.first)
             sources = {"data": data_folder, "init": init, "teacher": teacher, "answers": answers}
             shown = observer if observer is not None and ranks.first else Observer()
 
             def prepare() -> bool:
-                held.enter_context(sole_owner(path))
+                owned.enter_context(sole_owner(path))
                 files.prepare(existing)
                 return files.checkpoint.exists()
 
@@ -133,7 +133,7 @@ def _train(
 
 
 def check_place(run: Run, schedule: Schedule, files: RunFolder) -> None:
-    """Refuse a checkpoint that lies outside the run it is of."""
+    """Refuse a checkpoint whose step lies outside its run."""
     ended = run.step == schedule.total
     if run.step > schedule.total or (run.metrics["finished"] and not ended):
         raise InputError(
@@ -182,7 +182,7 @@ def end_epoch(
     run.epoch = run.step // schedule.epoch
     loss, run.metrics["loss_sum"] = run.metrics["loss_sum"] / schedule.epoch, 0.0
     run.ranks.check_same(learned_digest(run), f"Networks after epoch {run.epoch}")
-    if not run.ranks.first:  # the others go on, and wait for the first one in their next step
+    if not run.ranks.first:  # the others wait for it in their next step
         return
     with shown(run):
         record = {
@@ -201,7 +201,7 @@ def end_epoch(
 
 
 def shown(run: Run) -> AbstractContextManager[None]:
-    """Let the model have the weights that are measured: the averaged ones, if there are any."""
+    """Give the model the weights that are measured: the averages, if there are any."""
     return nullcontext() if run.average is None else run.average.shown(run.model)
 
 

@@ -8,6 +8,7 @@ import typer
 from ..console import JSON_OPTION, emit, people, say, show_table
 from ..flows.arrays import array_size
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
+from ..rtl.arch.registry import BASELINE, DEFAULT, checked
 from ..spec.errors import InputError
 from ..spec.host.version import VERSION
 from ..spec.program_file import load
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..gates.model.characterize import Plan
 
 BUILD = Path("runs/build")
-MICROS = "decode,uniform"
+MICROS = f"{DEFAULT},{BASELINE}"
 MICRO_HELP = "Micro-architectures, separated by commas."
 ALSO_HELP = "Program that the arrays must be wide enough for, too; may be repeated."
 SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
@@ -60,7 +61,6 @@ def command(
     from ..gates.model import characterization_file
     from ..gates.model.characterize import Plan, characterize, characterize_outputs
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
-    from ..rtl.arch.arch import Micro
     from ..rtl.program.fit import covering
     from ..spec import golden
     from ..spec.program import INPUT
@@ -75,8 +75,7 @@ def command(
     )
     micros = micro.split(",")
     for name in micros:
-        if name not in [*Micro]:
-            raise InputError(f"Micro must be one of {', '.join(Micro)}, not {name!r}")
+        checked(name)
     find_tool(YOSYS)
     loaded = load(program)
     others = [load(path) for path in also or ()]

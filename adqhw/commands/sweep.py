@@ -13,6 +13,7 @@ from ..console import JSON_OPTION, emit, progress, say, show_table
 from ..flows.arrays import MICRO_HELP, array_size
 from ..flows.images import DATA_HELP, bundled, read_images
 from ..flows.sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
+from ..rtl.arch.registry import BASELINE, DEFAULT, checked
 from ..spec.errors import InputError
 from ..spec.host.text import shown
 from ..spec.program import Program
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
     from ..cost.explore.store import Store
     from ..cost.explore.sweeping import Swept
     from ..cost.explore.workers import Workers
-    from ..rtl.arch.arch import Micro
 
 REPORT_HELP = "Pictures and report.html beside the tables (slow for thousands of designs)."
 WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
 SCHEDULER_HELP = "Address of a running Dask scheduler, such as tcp://host:8786."
 
+MICROS = f"{DEFAULT},{BASELINE}"
+
 
 def command(
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     rows_cols: Annotated[str, typer.Option(help="Arrays as ROWSxCOLS, comma separated.")] = "16x16",
-    micro: Annotated[str, typer.Option(help=f"{MICRO_HELP} Comma separated.")] = ("decode,uniform"),
+    micro: Annotated[str, typer.Option(help=f"{MICRO_HELP} Comma separated.")] = MICROS,
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[
@@ -73,7 +75,7 @@ def command(
     check_loads(batch, resident=resident)
     grid = Grid(
         arrays=tuple(array_size(text) for text in _list(rows_cols)),
-        micros=tuple(_micro(text) for text in _list(micro)),
+        micros=tuple(checked(text) for text in _list(micro)),
         technologies=tuple(technology.load(name) for name in _list(tech)),
         options=Options(weights_from_dram=not resident, batch=1 if batch is None else batch),
     )
@@ -180,14 +182,6 @@ def _list(text: str) -> list[str]:
     if not all(items):
         raise InputError(f"List must be comma separated without empty items, not {shown(text)}")
     return list(dict.fromkeys(items))
-
-
-def _micro(text: str) -> "Micro":
-    from ..rtl.arch.arch import Micro
-
-    if text not in set(Micro):
-        raise InputError(f"Micro must be one of {', '.join(Micro)}, not {shown(text)}")
-    return Micro(text)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

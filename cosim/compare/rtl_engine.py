@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import narrowest
 from ...spec.engines import Keep, Result, as_logits, check_images, wanted
 from ...spec.formats import IntArray
@@ -21,7 +22,7 @@ def run(
     *,
     rows: int = 16,
     cols: int = 16,
-    micro: str = "decode",
+    micro: str = DEFAULT,
     simulator: str = "verilator",
     build_dir: Path = BUILD,
 ) -> Result:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ...spec.errors import InputError, SimulationError
 from ...spec.host.caches import cache_home
 from ...spec.host.locks import lock
+from ...spec.host.unfinished import remove_if_left
 
 ELSEWHERE = "elsewhere"
 """Name of the link to the folder in use."""
@@ -102,17 +103,7 @@ def remove_stale(folder: Path, now: Callable[[], float] = time.time) -> None:
         for path in [entry for entry in folder.iterdir() if _OURS.fullmatch(entry.name)]:
             kept = path / KEPT
             if not kept.exists() or now() - kept.stat().st_mtime > KEPT_SECONDS:
-                _remove_if_left(path)
-
-
-def _remove_if_left(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            if lock(handle, wait=False):
-                shutil.rmtree(path, ignore_errors=True)
-        finally:
-            os.close(handle)
+                remove_if_left(path)
 
 
 def _reserve(folder: Path, kind: str) -> tuple[int, Path]:

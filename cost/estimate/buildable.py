@@ -1,4 +1,4 @@
-"""Buildable: areas that no chip has, said with the memory that causes them.
+"""Buildable: warnings of areas beyond any chip, with the memory that causes them.
 
 The cost model gives every network memories as large as it needs: a classifier of a hundred million
 weights gets them all on chip. That is a size, not a design, and what it costs per access follows

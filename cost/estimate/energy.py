@@ -13,7 +13,6 @@ from ...rtl.arch.arch import Arch
 from ..events.events import EVENTS, PARTS, SPLITS, LayerEvents
 from ..events.memories import Memories
 from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
-from .family_area import lane_area
 
 ABSENT = (
     "leakage of memories",
@@ -22,7 +21,7 @@ ABSENT = (
     "sequencer and address generators",
     "place and route",
 )
-"""What no number of this model contains."""
+"""Parts that no number of this model contains."""
 
 PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}
 
@@ -83,11 +82,11 @@ def ratio(ours: Energy, theirs: Energy, splits: tuple[str, ...] = SPLITS) -> Ban
 
 
 CLOCK = "clock"
-"""The part of the datapath whose price errs for itself: what stands still costs it too."""
+"""The part of the datapath with a price error of its own; idle registers cost it too."""
 
 
 def _sources(energy: Energy, splits: tuple[str, ...]) -> dict[str, Band]:
-    """The energy of `splits` by what errs together: the clock, and the rest of each split."""
+    """The energy of `splits` by common error: the clock, and the rest of each split."""
     found = dict.fromkeys((*([CLOCK] if PART_SPLIT[CLOCK] in splits else ()), *splits), ZERO)
     for part, band in energy.parts.items():
         if PART_SPLIT[part] in splits:
@@ -108,7 +107,7 @@ def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Ba
     """um2 by component of the array and its memories; logic carries the area overhead."""
     widths = arch.requant
     wide = widths.multiplier_width + arch.acc_width
-    bits = lane_area(arch) | {
+    bits = arch.lanes.area(arch) | {
         "threshold unit": {
             "compare_area": arch.thresholds * arch.tau_width,
             "register_area": arch.thresholds + arch.acc_width,

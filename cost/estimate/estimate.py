@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import BASELINE
 from ...rtl.program.demands import check_program
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import stored_width
@@ -84,7 +85,7 @@ class Estimate:
     technology: Technology
     options: Options
     statistics: str
-    """`measured on N images`, or what was assumed."""
+    """`measured on N images`, or the assumption."""
     layers: tuple[LayerEstimate, ...]
     area: Mapping[str, Band]
     """um2 by component; it sums to the total, the layers' own areas are part of one component."""
@@ -214,7 +215,7 @@ def estimate(
     """Cost of one image of `network` on `arch`.
 
     activity: counts of `sim.activity` over some images; None assumes that no activation is 0.
-    statistics: what is said to be assumed without activity. timings: of `arch`, where they are
+    statistics: the stated assumption without activity. timings: of `arch`, where they are
     known.
     """
     options = options or Options()
@@ -250,11 +251,11 @@ def uniform_baseline(
     statistics: str = ASSUMED,
 ) -> Estimate:
     """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
-    if result.arch.micro is Micro.UNIFORM:
+    if result.arch.micro == BASELINE:
         return result
     return estimate(
         network,
-        replace(result.arch, micro=Micro.UNIFORM),
+        replace(result.arch, micro=BASELINE),
         result.technology,
         options=result.options,
         activity=activity,

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch, Micro
-from ...rtl.program.demands import bin_needs
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
 from ...spec.program import INPUT, SizedNetwork
 from ..events.events import EVENTS, PARTS, SPLITS
-from ..events.memories import Count, Memories, memories
+from ..events.memories import Memories, memories
 from ..events.traffic import Options
 from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
 from .energy import PART_SPLIT, area, event_energy
@@ -40,8 +40,8 @@ class Points:
     base: Arch
     rows: Ints
     cols: Ints
-    bin_width: Count
-    """`binned`: bins grow with the beats of a sum, so with the rows."""
+    bin_width: Ints
+    """Bins grow with the beats of a sum, so with the rows."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.base, name)
@@ -59,7 +59,7 @@ class Points:
 
     @classmethod
     def for_program(
-        cls, network: SizedNetwork, sizes: Sequence[tuple[int, int]], micro: str = Micro.DECODE
+        cls, network: SizedNetwork, sizes: Sequence[tuple[int, int]], micro: str = DEFAULT
     ) -> "Points":
         """The narrowest arrays of these (rows, cols) on which `network` runs."""
         if not sizes:
@@ -68,10 +68,8 @@ class Points:
             Arch(rows=rows, cols=cols)
         base = narrowest_lanes(network, rows=sizes[0][0], cols=sizes[0][1], micro=micro)
         pairs = np.array(sizes, np.int64)
-        width: Count = base.bin_width
-        if base.micro is Micro.BINNED:
-            needed = {size: _bin_width(network, *size) for size in set(sizes)}
-            width = np.array([needed[size] for size in sizes], np.int64)
+        needed = {size: _bin_width(base, network, *size) for size in set(sizes)}
+        width = np.array([needed[size] for size in sizes], np.int64)
         return cls(base, pairs[:, 0], pairs[:, 1], width)
 
 
@@ -161,5 +159,7 @@ def _bands(band: Band, count: int) -> Floats:
     return np.array([np.broadcast_to(getattr(band, key), count) for key in BAND_KEYS], np.float64)
 
 
-def _bin_width(network: SizedNetwork, rows: int, cols: int) -> int:
-    return max((need.value for need in bin_needs(network, rows=rows, cols=cols)), default=1)
+def _bin_width(base: Arch, network: SizedNetwork, rows: int, cols: int) -> int:
+    needs = base.lanes.needs(network, rows=rows, cols=cols)
+    wanted = (need.value for need in needs if need.parameter == "bin_width")
+    return max(wanted, default=base.bin_width)

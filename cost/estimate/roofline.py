@@ -42,7 +42,7 @@ class LayerRoof:
 
     @property
     def bound(self) -> str:
-        """`array` or `memory`: what the layer waits for."""
+        """`array` or `memory`: the limit of the layer."""
         return "memory" if self.memory_cycles > self.compute_cycles else "array"
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What happens while a layer runs, counted."""
+"""Counts of events of a layer."""

@@ -1,4 +1,4 @@
-"""Events: what happens how often while one layer processes one image on the accelerator.
+"""Events: counts of the hardware's actions for one layer and one image on the accelerator.
 
 Cycles and counts come from one schedule, the accelerator's (`network_cycles`: passes, beats, groups
 of sums), and, for the one thing that depends on data, from measured activity. The RTL's own
@@ -65,7 +65,6 @@ from ...rtl.timing.elementwise import real
 from ...rtl.timing.network_cycles import TensorCycles
 from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import SizedNetwork
-from .family_events import table_build
 from .flip_flops import flip_flops
 from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events
 from .memories import Count
@@ -182,7 +181,7 @@ def layer_events(
     passes, cycles = (timing.passes, timing.cycles)
     if before is not None:
         passes, cycles = passes + before.passes, cycles + before.cycles
-    counts |= table_build(arch, passes)
+    counts |= arch.lanes.pass_events(arch, passes)
     counts["clock_bit"] = real(cycles * sum(flip_flops(arch).values()))
     return LayerEvents(
         name=layer.name,

@@ -1,19 +1,19 @@
 """Events of the lanes, adder trees and output units: the datapath rows of the table in `events`."""
 
 import math
-from typing import Any
+from typing import Any, assert_never
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.lanes.terms import LaneLoad
 from ...rtl.timing.elementwise import elementwise, least, real, tree_add_bits
 from ...rtl.timing.network_cycles import TensorCycles
-from ...rtl.timing.schedule import SINGLE_CYCLE, layer_schedule
+from ...rtl.timing.schedule import layer_schedule
 from ...rtl.timing.tables import codebook_of
 from ...rtl.timing.tiling import used_lanes
 from ...spec.activation import Threshold
 from ...spec.layers import Layer, MacLayer, PoolLayer
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
-from .family_events import LaneLoad, adders, lane_counts
 from .weight_facts import requant_widths, weight_facts
 
 
@@ -24,7 +24,7 @@ def _pixels(program: SizedNetwork, name: str) -> int:
 def gated_macs(program: SizedNetwork, layer: MacLayer, arch: Arch) -> float:
     """MACs whose field is 0: the code in a decoding lane, the level elsewhere."""
     facts = weight_facts(layer)
-    zeros = facts.zero_levels if arch.micro is Micro.UNIFORM else facts.zero_fields
+    zeros = facts.zero_levels if arch.lanes.stores_levels else facts.zero_fields
     return float(zeros * _pixels(program, layer.name))
 
 
@@ -39,14 +39,14 @@ def lane_events(
 ) -> dict[str, Any]:  # fmt: skip
     """Lanes, adder trees and accumulators of a layer with sums."""
     load = _lane_load(program, layer, arch, timing, ungated, active)
-    shape = adders(arch, load)
+    shape = arch.lanes.adders(arch, load)
     if shape.tree_cycles:
         tree = _tree_bits(program, layer, arch, shape.width) * shape.tree_cycles
         steps = load.column_beats * shape.tree_cycles
     else:  # the bins of a finished sum
         steps = load.sums * load.work.final_cycles
         tree = steps * tree_add_bits(load.lanes, shape.width, load.acc_width)
-    return lane_counts(arch, load) | {
+    return arch.lanes.events(arch, load) | {
         "tree_add_bit": real(tree * shape.trees),
         "accumulate_bit": real(steps * load.acc_width * shape.trees),
         "accumulator_register_bit": real(steps * load.acc_width * shape.trees),
@@ -76,18 +76,22 @@ def _lane_load(
     """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
     moves in all bits; the bits above a narrower activation are 0 and stand still. In an average
     pool the level is 1: one partial product, no bit more than the activation has, no sign."""
-    coded, pool = codebook_of(arch, layer) is not None, isinstance(layer, PoolLayer)
-    level_width = (1 if arch.micro in SINGLE_CYCLE else 2) if pool else arch.level_width
-    channels = 1 if pool else int(layer.weights.shape[1])
-    set_bits = ungated
-    if not pool and not coded and arch.micro in (Micro.BINNED, Micro.SHIFT_ADD):
-        set_bits = float(weight_facts(layer).level_ones * _pixels(program, layer.name))
+    book, level_width = codebook_of(arch, layer), arch.level_width
+    channels, factor, set_bits = 1, 1, ungated
+    if isinstance(layer, PoolLayer):
+        level_width = 1 if arch.lanes.single_cycle else 2
+    else:
+        channels = int(layer.weights.shape[1])
+        if book is not None:
+            factor = weight_facts(layer).factor
+        elif arch.lanes.bitwise_levels:
+            set_bits = float(weight_facts(layer).level_ones * _pixels(program, layer.name))
     return LaneLoad(
         work=layer_schedule(arch, program, layer),
         act_width=program.tensor_format(layer.input).width,
         level_width=level_width,
         acc_width=arch.acc_width,
-        codes=layer.weight_width if coded else None,
+        codes=None if book is None else book.width,
         ungated=ungated,
         active=active,
         set_bits=set_bits,
@@ -95,7 +99,7 @@ def _lane_load(
         sums=math.prod(program.tensor_shape(layer.name)),
         column_beats=timing.column_beats,
         lanes=least(channels, arch.rows),
-        factor=weight_facts(layer).factor if coded else 1,
+        factor=factor,
     )
 
 
@@ -118,3 +122,5 @@ def output_events(program: SizedNetwork, layer: Layer, outputs: int) -> dict[str
             }
         case None:
             return {}
+        case _:
+            assert_never(layer.output)

@@ -32,7 +32,7 @@ class WeightFacts:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AssumedLayer(MacLayer):
     """A layer of which only the sizes exist: its arrays are views of one element, its facts an
-    assumption (`cost.topologies.bare`)."""
+    assumption (`cost.topologies.assumed`)."""
 
     facts: WeightFacts
 

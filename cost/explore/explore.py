@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...spec.errors import InputError
 from ...spec.host.files import atomic_path
 from ...spec.host.text import csv_text, printable
@@ -63,7 +64,7 @@ class Grid:
 
     arrays: tuple[tuple[int, int], ...] = ((16, 16),)
     """(rows, cols)."""
-    micros: tuple[Micro, ...] = (Micro.DECODE, Micro.UNIFORM)
+    micros: tuple[str, ...] = (DEFAULT, BASELINE)
     technologies: tuple[Technology, ...] = ()
     options: Options = field(default_factory=Options)
 
@@ -121,7 +122,7 @@ class Design:
             "average_weight_bits": None if np.isnan(bits) else bits,
             "rows": arch.rows,
             "cols": arch.cols,
-            "micro": str(arch.micro),
+            "micro": arch.micro,
             "technology": self.estimate.technology.name,
             "accuracy": self.workload.accuracy,
             "accuracy_error": self.workload.accuracy_error,

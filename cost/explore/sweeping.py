@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...rtl.arch.arch import Micro
+from ...rtl.arch.registry import BASELINE
 from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
 from ...spec.host.digests import json_digest
@@ -39,7 +39,7 @@ class Point(NamedTuple):
     workload: int
     array: tuple[int, int]
     technology: int
-    micro: Micro
+    micro: str
     key: str
 
 
@@ -68,7 +68,7 @@ class Swept:
 def plan_sweep(workloads: Sequence[Workload], grid: Grid, store: Store) -> Plan:
     """Every point of the grid and of its uniform baselines, and which of them are missing."""
     grid.check_arrays()
-    micros = tuple(dict.fromkeys((*grid.micros, Micro.UNIFORM)))
+    micros = tuple(dict.fromkeys((*grid.micros, BASELINE)))
     tables = [json_digest(dataclasses.asdict(table)) for table in grid.technologies]
     points = []
     for number, workload in enumerate(workloads):
@@ -78,9 +78,7 @@ def plan_sweep(workloads: Sequence[Workload], grid: Grid, store: Store) -> Plan:
             "options": dataclasses.asdict(grid.options),
         }
         for array, table, micro in itertools.product(grid.arrays, range(len(tables)), micros):
-            key = key_of(
-                "estimate", **depends, array=array, technology=tables[table], micro=str(micro)
-            )
+            key = key_of("estimate", **depends, array=array, technology=tables[table], micro=micro)
             points.append(Point(number, array, table, micro, key))
     missing = tuple(p for p in points if store.get(p.key) is None)
     return Plan(workloads=workloads, grid=grid, points=tuple(points), missing=missing)
@@ -170,7 +168,7 @@ def _shared(workload: Workload) -> tuple[str, bytes, Record | None]:
 
 def _own(grid: Grid, chunk: Sequence[Point]) -> tuple[Options, dict[int, Technology], list[Any]]:
     tables = {p.technology: grid.technologies[p.technology] for p in chunk}
-    return grid.options, tables, [(*p.array, p.technology, str(p.micro)) for p in chunk]
+    return grid.options, tables, [(*p.array, p.technology, p.micro) for p in chunk]
 
 
 def _chunks(plan: Plan, workers: int) -> Iterator[list[Point]]:
@@ -195,7 +193,7 @@ def _gather(plan: Plan, store: Store) -> Swept:
             else:
                 costs[micro] = estimate_of(record, technology)
         designs += [
-            Design(workload=workload, estimate=costs[m], baseline=costs[Micro.UNIFORM])
+            Design(workload=workload, estimate=costs[m], baseline=costs[BASELINE])
             for m in plan.grid.micros
             if m in costs
         ]

@@ -85,7 +85,7 @@ class LocalPool:
                 "--workers need less; what is computed is kept"
             ) from error
         finally:
-            ours.close()  # whatever still computes ends at once: nobody waits for its answer
+            ours.close()  # running tasks end at once: their results are not needed
             pool.shutdown(wait=True, cancel_futures=True)
             line.close()
 
@@ -111,7 +111,7 @@ def ended_by_sigterm() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread hears signals
+        yield  # only the main thread receives signals
         return
     before = signal.signal(signal.SIGTERM, end)
     try:

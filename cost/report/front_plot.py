@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...rtl.arch import registry
 from ...spec.host.pictures import canvas, png_of, shown
 from ..explore.explore import Design
 from ..technology.technology import Band
 from .labels import Label, place, short_names
-from .plots import BLACK, GREEN, GREY, MICRO_STYLE, energy_label, energy_unit
+from .plots import BLACK, GREEN, GREY, energy_label, energy_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,18 +133,19 @@ def _series(designs: Sequence[Design]) -> Iterator[tuple[str, dict[str, Any], li
     """
     arrays = list(dict.fromkeys((d.estimate.arch.rows, d.estimate.arch.cols) for d in designs))
     few = len(arrays) <= len(FILLS)
-    for micro, (marker, colour) in MICRO_STYLE.items():
-        mine = [d for d in designs if d.estimate.arch.micro is micro]
+    for name in registry.names():
+        marker, colour = registry.micro(name).marker, registry.micro(name).colour
+        mine = [d for d in designs if d.estimate.arch.micro == name]
         if mine and not few:
             style = {"fmt": marker, "color": colour, "fillstyle": "full"}
-            yield f"{micro}, {len(arrays)} arrays", style, mine
+            yield f"{name}, {len(arrays)} arrays", style, mine
         for (rows, cols), fill in zip(arrays, FILLS, strict=False) if few else ():
             chosen = [
                 d for d in mine if (d.estimate.arch.rows, d.estimate.arch.cols) == (rows, cols)
             ]
             if chosen:
                 style = {"fmt": marker, "color": colour, "fillstyle": fill}
-                yield f"{micro} {rows}x{cols}", style, chosen
+                yield f"{name} {rows}x{cols}", style, chosen
 
 
 def _energy(design: Design) -> float:

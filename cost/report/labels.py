@@ -17,7 +17,7 @@ MARKER = 4.5
 """Half the side of the square around a point that no label covers, in points."""
 SEPARATORS = "_-./ "
 DISTANCES = (5.0, 14.0, 26.0, 40.0)
-"""Points between a marker and its label; a line leads to one that stands far away."""
+"""Points between a marker and its label; a line leads to a distant one."""
 DIRECTIONS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
 
 
@@ -31,7 +31,7 @@ class Label:
 
 
 def short_names(names: Sequence[str], limit: int = 24) -> Mapping[str, str]:
-    """Names without what all of them begin with, as long as they still differ."""
+    """Names without their common prefix, as long as they still differ."""
     whole = list(dict.fromkeys(names))
     common = _common_start(whole)
     short = {name: shown(name[common:], limit) for name in whole}
@@ -41,7 +41,7 @@ def short_names(names: Sequence[str], limit: int = 24) -> Mapping[str, str]:
 
 
 def place(axis: "Axes", labels: Sequence[Label], marks: npt.ArrayLike, size: float = 8) -> int:
-    """Write the labels, first ones first, where nothing stands yet; answer how many found no room.
+    """Write the labels in order where there is room; return how many had none.
 
     marks: (N, 2) data points that no label covers. The axes keep their place afterwards.
     """

@@ -1,7 +1,7 @@
 """Bars of the report: energy by layer and by part, area by component, as PNG bytes.
 
 Colours are Okabe and Ito's, which colour-blind readers can tell apart; shape or position always
-says the same as colour. Every axis has its unit, every energy its bar and its technology.
+repeats the colour. Every axis has its unit, every energy its bar and its technology.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...rtl.arch.arch import Micro
 from ...spec.host.pictures import canvas, png_of, shown
 from ..events.events import PARTS, SPLITS
 from ..explore.explore import Design
@@ -23,14 +22,6 @@ PURPLE, SKY, YELLOW, BLACK, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#000000", "
 PALETTE = (BLUE, RED, SKY, "#7F9FBF", BLACK, ORANGE, YELLOW, PURPLE, GREEN, "#8A5A83", GREY)
 HATCHES = ("", "///", "...", "xxx")
 """A colour comes again with another hatch: there may be more components than colours."""
-MICRO_STYLE = {
-    Micro.DECODE: ("o", BLUE),
-    Micro.UNIFORM: ("s", ORANGE),
-    Micro.BIT_SERIAL: ("^", GREEN),
-    Micro.PRODUCT_TABLE: ("v", RED),
-    Micro.BINNED: ("P", PURPLE),
-    Micro.SHIFT_ADD: ("X", SKY),
-}
 ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 COUNT_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 """Of a technology that counts: its numbers are events, not energies."""
@@ -48,7 +39,7 @@ def energy_unit(largest: float, technology: Technology | None = None) -> tuple[f
 
 
 def energy_label(technology: Technology, unit: str) -> str:
-    """What stands at an axis of energies."""
+    """Label of an axis of energies."""
     if not technology.counts:
         return f"energy per image [{unit}]"
     return f"events per image, each at 1 [{unit}]" if unit else "events per image, each at 1"

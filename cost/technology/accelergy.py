@@ -108,7 +108,7 @@ def _plain(text: str, what: str) -> Any:
 
 
 def _bounded(yaml: Any, text: str, what: str) -> None:
-    """Refuse text that is nested too deeply or stands for too many nodes; nothing is built."""
+    """Refuse text that is nested too deeply or has too many nodes; nothing is built."""
     sizes: dict[str, int] = {}
     opened: list[tuple[str | None, int]] = []
     nodes = 0
@@ -170,7 +170,7 @@ def _request(request: object, what: str) -> dict[str, Any]:
 
 
 def _energy(text: object) -> object:
-    """The number that a text of the table is; what is none stays what it is, to be refused."""
+    """The number in a text of the table; other text is returned unchanged, to be refused."""
     try:
         return float(text) if isinstance(text, str) and text.isascii() else text
     except ValueError:

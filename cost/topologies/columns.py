@@ -1,10 +1,10 @@
-"""Columns of a topology: which header cell means what, and what is said where a column is refused.
+"""Columns of a topology: meaning of header cells, and messages of refused columns.
 
 The sizes stand first, in SCALE-Sim's order (its readers up to 3.0.0 take them by position, later
 ones by name); spellings are those of its readers, of the files that it ships and of its writer
 (`Stride Height`, `Stride Width`). Columns behind the sizes mean something for a layer's cost, and
 SCALE-Sim itself counts without most of them: a value that says other than a dense, unpadded layer
-of one image is refused, and so is a column that nobody knows. Remarks are let through: columns
+of one image is refused, and so is an unknown column. Remarks are ignored: columns
 named so, and cells without a header that begin with `#`.
 """
 
@@ -36,7 +36,7 @@ class Neutral(NamedTuple):
 
     column: str
     pattern: str
-    """What that value may look like; empty is always taken."""
+    """Form of that value; empty is always accepted."""
     wanted: str
     instead: str
     """How the layer can be written."""
@@ -106,7 +106,7 @@ class Columns:
 
 
 def columns_of(header: Sequence[str], where: str) -> Columns:
-    """What the columns of `header` mean; an unknown one is refused."""
+    """Meaning of the columns of `header`; an unknown one is refused."""
     names = [plain(cell) for cell in header]
     sizes = PRODUCT if names[1:2] == ["m"] else SIZES
     for at, (column, spellings) in enumerate(sizes.items(), start=1):

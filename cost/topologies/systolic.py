@@ -30,7 +30,7 @@ MOST_ELEMENTS = 1 << 20
 
 
 class Dataflow(StrEnum):
-    """What stays in the array, by SCALE-Sim's names."""
+    """Operand that stays in the array, by SCALE-Sim's names."""
 
     OUTPUT = "os"
     WEIGHT = "ws"

@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.lib import wiring
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
 from ...rtl.lanes.lane_array import COLUMN_MODULE, LaneArray
-from ...rtl.lanes.lookup_mac import column_for
 from ...rtl.layouts.hexfile import field_bits
 from ...rtl.layouts.payloads import beat_layout, codebook_layout, sums_layout
-from ...rtl.timing.schedule import SINGLE_CYCLE, schedule_widths, schedule_word, table_build_cycles
+from ...rtl.timing.schedule import schedule_widths, schedule_word
 from ...rtl.timing.timing import column_latency
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
@@ -37,13 +36,13 @@ WATCH = Watch(ready="beats_ready", valid="sums_valid", record="sums_payload")
 
 
 def array_component(arch: Arch) -> LaneArray:
-    """What is synthesized: the array with codebook and control, and `cols` times its column."""
+    """The synthesized design: the array with codebook and control, and `cols` times its column."""
     return LaneArray(arch, instances=True)
 
 
 def array_parts(arch: Arch) -> dict[str, wiring.Component]:
     """The modules that `array_component` instantiates, by name."""
-    return {COLUMN_MODULE: column_for(arch)}
+    return {COLUMN_MODULE: arch.lanes.column(arch)}
 
 
 def play_stream(
@@ -83,13 +82,11 @@ def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimu
     """Reset, codebook, configuration, the counted beats, and idle rows until the last sum is out.
 
     Sums are taken at once: nothing stalls. Weights of the layer before are not in the codebook's
-    registers: only the beats are counted, and they begin when the table of products is built.
+    registers: only the beats are counted, and they begin when the lanes' tables are built.
     """
     beats, book = len(stream), len(stream.codebook)
     drain = column_latency(arch, stream.work) + stream.work.final_cycles + IDLE_ROWS
-    begin = RESET_ROWS + book + IDLE_ROWS
-    if arch.micro is Micro.PRODUCT_TABLE:
-        begin += table_build_cycles(arch)
+    begin = RESET_ROWS + book + IDLE_ROWS + arch.lanes.build_cycles(arch)
     rows = begin + beats + drain
     ports = {n: np.zeros((rows, len(nets)), np.uint8) for n, nets in netlist.inputs.items()}
     flags = np.full(rows, RECORD, np.uint32)
@@ -104,7 +101,7 @@ def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimu
         loads = slice(RESET_ROWS, RESET_ROWS + book)
         ports["codebook_valid"][loads] = 1
         ports["codebook_payload"][loads] = codebook_bits(arch, stream)
-    if arch.micro not in SINGLE_CYCLE:
+    if not arch.lanes.single_cycle:
         ports["work"][:] = _work_bits(arch, stream)
         ports["configured"][RESET_ROWS + book + 1] = 1
     ports["beats_valid"][begin : begin + beats] = 1

@@ -1,4 +1,4 @@
-"""Gate-level energy of a program's layers beside what the event model says of the same array."""
+"""Gate-level energy of a program's layers beside that of the event model for the same array."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ OUTSIDE = ("drain_register_bit",)
 ARRAY_EVENTS = tuple(
     name for name, kind in EVENTS.items() if kind.part in ARRAY_PARTS and name not in OUTSIDE
 )
-"""What of the event model a lane array alone does: no memories, no output stage."""
+"""Parts of the event model in the lane array alone: no memories, no output stage."""
 SEED = 1
 
 
@@ -52,7 +52,7 @@ class ArrayGates:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamEnergy:
-    """A stream on an array; `energy` is that of `beats` beats, which ask for `macs` products."""
+    """A stream on an array; `energy` is that of `beats` beats with `macs` products."""
 
     liberty: str
     layer: str
@@ -120,7 +120,7 @@ def array_gates(
     *,
     wire_factor: float = 0.0,
 ) -> ArrayGates:
-    """What a netlist is made of, and what is assumed of it (arguments as in `prepare`)."""
+    """Facts of a netlist and its assumptions (arguments as in `prepare`)."""
     slew = middle_slew_ns(library, netlist) if slew_ns is None else slew_ns
     path = critical_path(netlist, library, slew, wire_factor)
     assumed = Assumptions(

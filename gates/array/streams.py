@@ -1,4 +1,4 @@
-"""Operand streams of a lane array: what a layer's beats carry, in the engine's order.
+"""Operand streams of a lane array: a layer's beats in the engine's order.
 
 `recorded` takes the beats of a real layer from a program and an image; `random_twin` replaces every
 activation and weight field by uniform random ones and keeps length, framing and codebook.
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
+from ...rtl.lanes.toggles import field_levels
 from ...rtl.layouts.words import Word
 from ...rtl.timing.schedule import Schedule, layer_schedule
 from ...rtl.timing.tables import codebook_of, stored_width
@@ -47,7 +48,7 @@ class OperandStream:
     last: Codes
     """(N,) 0 or 1."""
     macs: int
-    """Products that the layer asks for; lanes that it does not fill are none."""
+    """Products of the layer, without lanes that it does not fill."""
     act_width: int
     weight_bits: int
     """Bits of a stored weight of this layer: of a code, or of a level."""
@@ -120,17 +121,6 @@ def random_twin(stream: OperandStream, seed: int) -> OperandStream:
         weights=fields,
         macs=fields.size,
     )
-
-
-def field_levels(stream: OperandStream) -> Codes:
-    """(N, cols, rows) levels that the weight fields stand for."""
-    if not stream.codebook:
-        return twos_complement(stream.weights, stream.level_width)
-    table = np.zeros(1 << max(1, stream.weight_bits), np.int64)
-    for word in stream.codebook:
-        if word["code"] < len(table):
-            table[word["code"]] = word["level"]
-    return table[stream.weights]
 
 
 def expected_sums(stream: OperandStream, acc_width: int) -> Codes:

@@ -28,7 +28,7 @@ PARTS = ("internal", "switching", "clock", "leakage")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assumptions:
-    """What a Liberty and a netlist do not say; printed with every result."""
+    """Assumptions beside Liberty and netlist; printed with every result."""
 
     slew_ns: float
     """Transition time of every pin, at which tables are read."""

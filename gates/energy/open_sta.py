@@ -54,7 +54,7 @@ class Power:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Activity:
-    """What is stated of every net."""
+    """Stated activity of every net."""
 
     changes: Floats
     """(nets,) per cycle."""
@@ -93,7 +93,7 @@ def gate_powers(
     activity: Activity,
     assumptions: Assumptions,
 ) -> list[Power]:
-    """What OpenSTA says of every gate, in the netlist's order.
+    """OpenSTA's power of every gate, in the netlist's order.
 
     liberty_text: from `energies_only`, of the library that the netlist is mapped to.
     """
@@ -175,7 +175,7 @@ def sta_script(
 ) -> str:
     """Tcl that states period, transition times and the activity of every pin, and reports."""
     lines = [
-        "set link_make_black_boxes 0",  # a cell that it does not know would cost nothing
+        "set link_make_black_boxes 0",  # an unknown cell would have no power
         f"read_liberty {_LIBRARY}", f"read_verilog {_NETLIST}", f"link_design {TOP}",
         "set_cmd_units -time ns -capacitance fF -voltage V -power W",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Cells of a Liberty: what a pin drives, what an edge costs, what a cell leaks; their reader."""
+"""Cells of a Liberty: functions, energies of edges, leakage; their reader."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _PIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Units:
-    """What the library's numbers are multiplied by."""
+    """Factors from the library's units to those of this package."""
 
     time_ns: float
     load_ff: float
@@ -45,7 +45,7 @@ class TimingArc:
 
     related: tuple[str, ...]
     kind: str
-    """Liberty's timing_type; `combinational` where the library says nothing."""
+    """Liberty's timing_type; `combinational` where the library has none."""
     sense: str
     tables: Mapping[str, Table]
     """cell_rise, cell_fall, rise_transition, fall_transition."""

@@ -23,7 +23,7 @@ _NEVER = ("dont_use", "dont_touch", "is_isolation_cell", "is_level_shifter", "al
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Library:
-    """A library; its cells are read when they are asked for."""
+    """A library; its cells are read at their first use."""
 
     name: str
     where: str

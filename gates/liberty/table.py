@@ -21,7 +21,7 @@ VARIABLES = {
     "input_net_transition": SLEW,
     "total_output_net_capacitance": LOAD,
 }
-"""Liberty's names of what a table may be indexed by."""
+"""Liberty's names of the indices of tables."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 [characterization]                  library, voltage, assumptions, program, tools, layers
 [micro.NAME] or [unit.NAME]         widths, sizes, area, errors; a unit's area is measured
 [micro.NAME.energy_fj]              `parts.terms_of`
-[micro.NAME.area_um2]               `stream_toggles.STRUCTURE`
+[micro.NAME.area_um2]               `structure.STRUCTURE`
 [[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
 """
 
@@ -15,8 +15,8 @@ from ...spec.errors import InputError
 from ...spec.host.files import write_file
 from ...spec.host.reading import MOST, exact_keys, read_toml
 from ...spec.host.text import shown
-from ..array.stream_toggles import STRUCTURE
 from ..array.streams import RANDOM, REAL
+from ..array.structure import STRUCTURE
 from ..output_stage.terms import UNIT_TERMS
 from .characterize import Characterization, Plan
 from .fit import Fit, constant_area
@@ -30,7 +30,7 @@ WORST = {Part.ARRAY: "test_real_worst_percent", Part.UNIT: "test_worst_percent"}
 def record(
     entries: Sequence[Characterization], plan: Plan, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the file says, as nested dictionaries. All of one library and part."""
+    """Content of the file as nested dictionaries. All of one library and part."""
     first = entries[0]
     assumed = first.gates.assumptions
     head = {
@@ -134,7 +134,7 @@ def load(path: Path) -> dict[str, Fit]:
 
 
 def part_of(content: Mapping[str, Any]) -> Part:
-    """What the tables of a file are of."""
+    """Subject of the tables of a file."""
     return Part.UNIT if Part.UNIT in content else Part.ARRAY
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
 from ..array.bench import SEED, ArrayGates, Bench, array_gates, mac_layers, measure_streams, prepare
-from ..array.stream_toggles import STRUCTURE, stream_toggles, structure
 from ..array.streams import REAL, random_twin, recorded
+from ..array.structure import STRUCTURE, structure
 from ..energy.energy import gate_energy
 from ..liberty.liberty import read_liberty
 from ..netlist.mapping import map_component
@@ -43,7 +44,7 @@ QUARTERS = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What is synthesized and played."""
+    """The synthesized and simulated design."""
 
     sizes: tuple[Size, ...] = ((2, 2), (4, 4), (2, 8), (8, 2), (8, 8))
     """(rows, cols) of the arrays that are fitted."""
@@ -78,7 +79,7 @@ class Characterization:
     energy_fj: dict[str, float]
     """By `parts.terms_of`."""
     area_um2: dict[str, float]
-    """By `stream_toggles.STRUCTURE`."""
+    """By `structure.STRUCTURE`."""
     fitted: tuple[Sample, ...]
     tested: tuple[Sample, ...]
 
@@ -153,7 +154,7 @@ def measured(
                 layer=stream.layer,
                 operands=stream.operands,
                 count=stream.macs,
-                terms=standing | stream_toggles(arch, stream),
+                terms=standing | arch.lanes.toggles(arch, stream),
                 energy_fj=drawn.energy.total_fj,
             )
         )
@@ -171,7 +172,7 @@ def characterize_outputs(
 ) -> list[Characterization]:
     """Measure and fit threshold and requant unit behind an array of the tested size."""
     rows, cols = plan.test_size
-    arch = covering([program, *also], rows=rows, cols=cols, micro=Micro.DECODE)
+    arch = covering([program, *also], rows=rows, cols=cols, micro=DEFAULT)
     library, entries = read_liberty(liberty), []
     for unit in UNITS:
         names = [x.name for x in program.layers if output_unit(program, x.name) == unit]

@@ -1,6 +1,6 @@
-"""Linear models of gates: energy as a sum of counted terms, each at a worth fitted to samples.
+"""Linear models of gates: energy as a sum of counted terms with fitted coefficients.
 
-A sample is one stream on mapped gates. The terms of a lane array are, by `array.stream_toggles`,
+A sample is one stream on mapped gates. The terms of a lane array are (`array.structure`, toggles)
 
     cycles x (array + rows x row + columns x column + lanes x lane) + sum of toggles x their worth
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...spec.errors import InputError
-from ..array.stream_toggles import STRUCTURE, structure
+from ..array.structure import STRUCTURE, structure
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Sample:
     count: int
     """MACs of an array's stream, outputs of a unit's."""
     terms: Mapping[str, float]
-    """What the energy is a sum over, of the whole stream."""
+    """Terms of the energy, of the whole stream."""
     energy_fj: float
 
 

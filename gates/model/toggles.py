@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
 from ...rtl.program.demands import check_program
 from ...rtl.timing.schedule import layer_schedule
 from ...spec import golden
@@ -19,7 +19,6 @@ from ...spec.host.limits import demand
 from ...spec.host.text import shown
 from ...spec.layers import MacLayer
 from ...spec.program import INPUT, Program
-from ..array.stream_toggles import stream_toggles, toggle_names
 from ..array.streams import recorded
 
 MOST_BEATS = 10_000
@@ -36,7 +35,7 @@ def most_beats_of(arch: Arch, beat_cycles: int) -> int:
     lanes = arch.rows * arch.cols
     if lanes <= PLAIN_LANES:
         return MOST_BEATS
-    return max(1, MOST_BEATS * PLAIN_LANES // (lanes * _followed(arch, beat_cycles)))
+    return max(1, MOST_BEATS * PLAIN_LANES // (lanes * arch.lanes.followed_cycles(beat_cycles)))
 
 
 def stream_bytes(arch: Arch, program: Program, name: str, most_beats: int) -> int:
@@ -49,19 +48,14 @@ def stream_bytes(arch: Arch, program: Program, name: str, most_beats: int) -> in
     pixels = math.prod(program.tensor_shape(name)[1:])
     sums = layer.groups * blocks * pixels
     beats = min(sums * depth, max(most_beats, depth))
-    cycles = _followed(arch, layer_schedule(arch, program, layer).beat_cycles)
+    cycles = arch.lanes.followed_cycles(layer_schedule(arch, program, layer).beat_cycles)
     maps = layer.groups * pixels * depth * arch.rows + sums * arch.cols * 3
     weights = layer.groups * blocks * depth * arch.rows * arch.cols
     return beats * cycles * arch.rows * arch.cols * LANE_BYTES + 24 * (maps + weights)
 
 
-def _followed(arch: Arch, beat_cycles: int) -> int:
-    """Cycles of a beat that are followed one by one."""
-    return beat_cycles if arch.micro is Micro.PRODUCT_TABLE else 1
-
-
 Toggles = dict[str, dict[str, float]]
-"""By layer, by `toggle_names`: bits of a whole image, the mean over images."""
+"""By layer, by `Micro.toggle_names`: bits of a whole image, the mean over images."""
 
 
 def golden_tensors(program: Program, images: IntArray) -> dict[str, npt.NDArray[Any]]:
@@ -81,7 +75,7 @@ def layer_toggles(
     most_beats: None takes `most_beats_of` the array. Memory is asked for before it is taken.
     """
     check_program(arch, program)
-    names, toggles, most = toggle_names(arch.micro), {}, {}
+    names, toggles, most = arch.lanes.toggle_names, {}, {}
     for layer in program.mac_layers:
         name, work = layer.name, layer_schedule(arch, program, layer)
         most[name] = most_beats or most_beats_of(arch, work.beat_cycles)
@@ -94,6 +88,8 @@ def layer_toggles(
         for image in range(len(tensors[INPUT])):
             stream = recorded(arch, program, name, tensors, image=image, most_beats=most[name])
             part = program.macs(name) / stream.macs  # the stream may be a sample of the layer
-            by_image.append({term: part * n for term, n in stream_toggles(arch, stream).items()})
+            by_image.append(
+                {term: part * n for term, n in arch.lanes.toggles(arch, stream).items()}
+            )
         toggles[name] = {term: float(np.mean([one[term] for one in by_image])) for term in names}
     return toggles

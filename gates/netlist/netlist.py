@@ -1,4 +1,4 @@
-"""Gate netlists: what yosys mapped to a Liberty, as cells between numbered nets.
+"""Gate netlists: designs mapped by yosys to a Liberty, as cells between numbered nets.
 
 One clock, flip-flops without clear or preset that its rising edge moves, no three-state, no latch:
 what the generators of `rtl/` become. Anything else is refused by name.

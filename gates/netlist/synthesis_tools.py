@@ -14,7 +14,7 @@ PLACERS = ("nextpnr-ice40", "nextpnr-ecp5")
 
 
 def versions(tools: Sequence[str]) -> dict[str, str]:
-    """Of the tools that a command runs, as they say it; an absent one is refused."""
+    """Versions of the tools that a command runs, as printed by them; an absent one is refused."""
     ensure_cache_home()  # the tools are WebAssembly, compiled once into the user's cache
     found = {}
     for tool in tools:
@@ -27,7 +27,7 @@ def versions(tools: Sequence[str]) -> dict[str, str]:
 
 
 def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
-    """Run a tool in `folder`; what it says."""
+    """Run a tool in `folder`; its output."""
     ensure_cache_home()
     done = subprocess.run(
         [find_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
@@ -40,7 +40,7 @@ def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
 
 
 def find_tool(name: str) -> str:
-    """The pinned PyPI build beside this Python, else what PATH has."""
+    """The pinned PyPI build beside this Python, else the one on PATH."""
     beside = Path(sys.executable).parent / f"yowasp-{name}"
     found = (
         str(beside) if beside.is_file() else shutil.which(f"yowasp-{name}") or shutil.which(name)

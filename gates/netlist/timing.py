@@ -7,6 +7,7 @@ Not in it: set-up times, placed wires, clock skew.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
@@ -107,37 +108,23 @@ class _Walk:
 
 
 def _ordered(netlist: Netlist, library: Library) -> Iterator[Gate]:
-    """Flip-flops, then gates behind what drives them; a loop is refused."""
-    readers: dict[int, list[int]] = {}
-    waits: dict[int, int] = {}
-    driven = {
-        net
-        for gate in netlist.gates
+    """Gates behind what drives them, flip-flops behind nothing; a loop is refused."""
+    cells = [library.cell(gate.cell) for gate in netlist.gates]
+    driver = {
+        net: number
+        for number, (gate, cell) in enumerate(zip(netlist.gates, cells, strict=True))
         for pin, net in gate.pins.items()
-        if pin in library.cell(gate.cell).outputs and library.cell(gate.cell).ff is None
+        if pin in cell.outputs and net >= 0
     }
-    ready: list[int] = []
-    for number, gate in enumerate(netlist.gates):
-        cell = library.cell(gate.cell)
-        sources = [gate.pins[p] for p in cell.inputs if gate.pins[p] in driven]
-        if cell.ff is not None or not sources:
-            ready.append(number)
-            continue
-        waits[number] = len(sources)
-        for net in sources:
-            readers.setdefault(net, []).append(number)
-    ready.sort(key=lambda i: library.cell(netlist.gates[i].cell).ff is None)
-    while ready:
-        gate = netlist.gates[ready.pop(0)]
-        yield gate
-        cell = library.cell(gate.cell)
-        if cell.ff is not None:
-            continue
-        for pin in cell.outputs:
-            for number in readers.get(gate.pins.get(pin, -1), ()):
-                waits[number] -= 1
-                if not waits[number]:
-                    ready.append(number)
-    if any(waits.values()):
-        name = netlist.gates[next(i for i, n in waits.items() if n)].name
-        raise InputError(f"Netlist must have no loop of gates, not one through {name!r}")
+    sources = {
+        number: {driver[gate.pins[p]] for p in cell.inputs if gate.pins[p] in driver}
+        if cell.ff is None
+        else set()
+        for number, (gate, cell) in enumerate(zip(netlist.gates, cells, strict=True))
+    }
+    try:
+        for number in TopologicalSorter(sources).static_order():
+            yield netlist.gates[number]
+    except CycleError as error:
+        name = netlist.gates[error.args[1][0]].name
+        raise InputError(f"Netlist must have no loop of gates, not one through {name!r}") from error

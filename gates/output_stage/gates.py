@@ -26,7 +26,7 @@ UNITS = (THRESHOLD, REQUANT)
 
 
 def unit_component(arch: Arch, unit: str) -> wiring.Component:
-    """What is synthesized: the unit without its memory of parameters."""
+    """The synthesized design: the unit without its memory of parameters."""
     if unit == REQUANT:
         return RequantUnit(arch, outside=True)
     return ThresholdUnit(arch, outside=True)
@@ -68,7 +68,7 @@ def _stimulus(
     channels = stream.channels[number, place]
     fields = {
         "acc": field_bits(stream.accs[number, place], arch.acc_width),
-        # it counts on: no row is asked for it
+        # no row is requested for it
         "channel": field_bits((channels + ~taken) % arch.channels, arch.channel_width),
     }
     ports["accs_payload"][live] = placed(acc_layout(arch), fields, len(cycle))
@@ -87,7 +87,7 @@ def _stimulus(
 
 
 def _configure(arch: Arch, stream: OutputStream, ports: Mapping[str, Bits]) -> None:
-    """What holds for the whole layer."""
+    """Configuration of the layer."""
     widths = {
         "shift": shift_width(arch),
         "skip_multiplier": arch.requant.skip_multiplier_width,

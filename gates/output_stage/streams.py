@@ -1,4 +1,4 @@
-"""What a layer sends through the output stage: sums or codes in the engine's order and rhythm.
+"""Streams of the output stage: a layer's sums or codes in the engine's order and timing.
 
 A group of `cols` sums leaves the drain in as many cycles and the next one comes when the array has
 it, so the units wait in between, clocked. Codes of layers without weights come every cycle.
@@ -37,7 +37,7 @@ class OutputStream:
     codes: Codes
     """The golden answers where `used`."""
     used: npt.NDArray[np.bool_]
-    """Not the sums of idle columns, which nobody reads."""
+    """Without the sums of idle columns, which are not read."""
     idle: int
     rows: list[Word]
     """Parameters by channel."""

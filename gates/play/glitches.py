@@ -23,7 +23,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Glitches:
-    """What happened in the counted cycles."""
+    """Counts of the counted cycles."""
 
     cycles: int
     toggles: Counts

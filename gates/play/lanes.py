@@ -7,6 +7,7 @@ against Verilator's and against plain Python's.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -122,21 +123,14 @@ def _function(cell: Any, pin: str) -> Function:
 def _ordered(nodes: list[tuple[int, int, int, int]], pins: list[int], nets: int) -> Ints:
     """Nodes after those that drive their pins."""
     driver = {node[3]: number for number, node in enumerate(nodes)}
-    readers: list[list[int]] = [[] for _ in nodes]
-    missing = [0] * len(nodes)
-    for number, (first, count, _, _) in enumerate(nodes):
-        for net in set(pins[first : first + count]):
-            if net in driver:
-                readers[driver[net]].append(number)
-                missing[number] += 1
-    order = [number for number, count in enumerate(missing) if not count]
-    for number in order:  # grows while it is walked
-        for reader in readers[number]:
-            missing[reader] -= 1
-            if not missing[reader]:
-                order.append(reader)
-    if len(order) < len(nodes):
-        raise InputError(f"Netlist must be without loops of gates, {nets} nets have one")
+    sources = {
+        number: {driver[net] for net in pins[first : first + count] if net in driver}
+        for number, (first, count, _, _) in enumerate(nodes)
+    }
+    try:
+        order = [*TopologicalSorter(sources).static_order()]
+    except CycleError as error:
+        raise InputError(f"Netlist must be without loops of gates, {nets} nets have one") from error
     return np.array([nodes[number] for number in order], np.int64).reshape(-1, 4)
 
 
@@ -197,7 +191,7 @@ def play_parts(
     check: Callable[[Part, Bits], None],
     watch: Watch,
 ) -> Switching:
-    """All parts, those of a list at once; `check` gets what each one recorded."""
+    """All parts, those of a list at once; `check` gets the recording of each."""
     found: Switching | None = None
     for parts in lists:
         switching, records = play_lanes(model, [stimulus(part) for part in parts], watch)
@@ -229,7 +223,7 @@ def _packed(netlist: Netlist, stimuli: Sequence[Stimulus]) -> Words:
         words = np.zeros((rows, len(nets)), np.uint64)
         for lane, stimulus in enumerate(stimuli):
             words |= stimulus.ports[name].astype(np.uint64) << np.uint64(lane)
-        # lanes without a stimulus do what the first one does: they are never counted
+        # lanes without a stimulus repeat the first one: they are never counted
         idle = ~np.uint64((1 << len(stimuli)) - 1)
         words |= (stimuli[0].ports[name].astype(np.uint64) * idle).astype(np.uint64)
         parts.append(words)

@@ -2,32 +2,30 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spec.errors import InputError
 from ...spec.host.digests import json_digest
 from ...spec.host.reading import exact_fields, read_toml
 from ...spec.host.text import shown
+from . import registry
 from .storage import Storage
 
+if TYPE_CHECKING:
+    from ..lanes.micro import Micro
 
-class Micro(StrEnum):
-    """How a lane turns a weight field into a product."""
 
-    DECODE = "decode"
-    """Codebook lookup, then a multiplier (EIE style)."""
-    UNIFORM = "uniform"
-    """Plain multiplier on stored levels: the baseline that lookup must beat."""
-    BIT_SERIAL = "bit_serial"
-    """One activation bit per cycle: the adder tree sums levels, one shifter per column."""
-    PRODUCT_TABLE = "product_table"
-    """One shared table of level x activation digit, built per pass by additions; no multiplier."""
-    BINNED = "binned"
-    """Activations are added into a bin per code; one multiplier per column ends a sum (PASM)."""
-    SHIFT_ADD = "shift_add"
-    """Power-of-two and POST codebooks: shifts, two accumulators, the factor once per output."""
+class Need(NamedTuple):
+    """Layer `layer` runs only if the Arch's `parameter` is at least `value`; `why` names the cause.
+
+    why: the tensor or field that needs it, for messages.
+    """
+
+    parameter: str
+    value: int
+    layer: str
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +55,8 @@ class Arch:
     """Input channels that one beat feeds (reduction)."""
     cols: int
     """Output channels that share a beat's activations."""
-    micro: Micro = Micro.DECODE
+    micro: str = registry.DEFAULT
+    """How a lane turns a weight field into a product: a name of the registry."""
     channels: int = 64
     """Channels whose output-stage parameters are held at once; the memory has the next 2^n rows."""
     act_width: int = 8
@@ -73,15 +72,12 @@ class Arch:
     out_width: int = 32
     """Signed width that holds every output code (9 for u8, 32 for logits)."""
     bin_width: int = 16
-    """`binned` only: unsigned bins, each the activations of one code in one lane."""
+    """Unsigned bins, each the activations of one code in one lane, where lanes have bins."""
     requant: RequantWidths = field(default_factory=RequantWidths)
     storage: Storage = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.micro, str) or self.micro not in set(Micro):
-            names = ", ".join(Micro)
-            raise InputError(f"Arch micro must be one of {names}, not {shown(self.micro)}")
-        object.__setattr__(self, "micro", Micro(self.micro))
+        registry.checked(self.micro, "Arch micro")
         _check(self, "Arch")
         if self.out_width <= self.threshold_width:
             raise InputError(
@@ -92,9 +88,14 @@ class Arch:
     # -- derived -----------------------------------------------------------------------------------
 
     @property
+    def lanes(self) -> "Micro":
+        """The micro-architecture."""
+        return registry.micro(self.micro)
+
+    @property
     def field_width(self) -> int:
         """Bits of one lane's weight in a beat: a level, or a code in its low bits."""
-        if self.micro is Micro.UNIFORM:
+        if self.lanes.stores_levels:
             return self.level_width
         return max(self.level_width, self.weight_width)
 
@@ -125,7 +126,7 @@ class Arch:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON and TOML form; `Arch.from_dict` is the inverse."""
-        return {**dataclasses.asdict(self), "micro": str(self.micro)}
+        return dataclasses.asdict(self)
 
     # -- construction ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from ..layouts.payloads import (
     requant_layout,
     threshold_layout,
 )
-from ..timing.schedule import SINGLE_CYCLE, schedule_widths
+from ..timing.schedule import schedule_widths
 from ..timing.timing import array_latency, output_latency
 from .drain import Drain
 from .requant_unit import RequantUnit
@@ -37,7 +37,7 @@ class Engine(wiring.Component):
     config, codebook, thresholds, requants : load ports, always ready.
     beat : `beat_layout`. direct : `acc_layout`. skip : residual codes in output order.
     output : signed codes, `out_width` bits. stall : the array waits for the drain.
-    hold : the array stands still; held while a blocked output must freeze the whole engine.
+    hold : the array does not advance; set while a blocked output must freeze the whole engine.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Engine(wiring.Component):
             requant.out_min.eq(config.out_min),
             requant.out_max.eq(config.out_max),
         ]
-        if self.arch.micro not in SINGLE_CYCLE:
+        if not self.arch.lanes.single_cycle:
             m.d.comb += array.configured.eq(self.config.valid)
             for name in schedule_widths(self.arch):
                 m.d.comb += getattr(array.work, name).eq(getattr(config, name))

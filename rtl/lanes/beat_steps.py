@@ -1,20 +1,42 @@
-"""Beat steps: the digits of the beat in the operand registers, one per cycle, then the bins."""
+"""Beat steps: the digits of the beat in the operand registers, one per cycle, then the bins; and
+what they tell the columns."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..arch.arch import Arch, Micro
+from ..arch.arch import Arch
 from ..timing.schedule import schedule_widths
+
+
+@dataclass(kw_only=True, eq=False)
+class Control:
+    """The operand stage: it takes a beat when `take` and `load`.
+
+    adds: something enters the sum in this cycle; starts, ends: it is the sum's first, last.
+    """
+
+    advance: Value
+    take: Value
+    load: Value
+    adds: Signal = field(default_factory=lambda: Signal(name="adds"))
+    starts: Signal = field(default_factory=lambda: Signal(name="starts"))
+    ends: Signal = field(default_factory=lambda: Signal(name="ends"))
+    digit: Value = field(default_factory=lambda: Const(0))
+    """Activation digit at work."""
+    built: Signal = field(default_factory=lambda: Signal(name="built", init=1))
+    """Beats may come: the product table holds this layer's products."""
 
 
 class BeatSteps(wiring.Component):
     """Paces an array whose beats take several cycles; one copy for all columns.
 
-    A beat taken in cycle t stands in the operand registers from t + 1 on, for
-    act_digits * level_digits cycles (activation digits innermost) and, in a `binned` array, for
-    final_cycles more when it is the last of its sum. What it adds to the sum leaves the operand
-    stage in each of these cycles, in a `binned` array only in the final ones.
+    A beat taken in cycle t is in the operand registers from t + 1 on, for act_digits * level_digits
+    cycles (activation digits innermost) and for final_cycles more when it is the last of its sum.
+    What it adds to the sum leaves the operand stage in each of these cycles; in lanes that have
+    final cycles, only in those.
 
     Members
     -------
@@ -28,10 +50,7 @@ class BeatSteps(wiring.Component):
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
         widths = schedule_widths(arch)
-        self.binned = arch.micro is Micro.BINNED
-        # The other digit is always the only one (`schedule`): no counter for it.
-        self.by_act = arch.micro in (Micro.BIT_SERIAL, Micro.PRODUCT_TABLE)
-        self.by_level = arch.micro is not Micro.BIT_SERIAL
+        self.lanes = arch.lanes  # a digit that is always the only one has no counter
         # For proofs too.
         self.registers = {name: Signal(name=name) for name in ("occupied", "first", "last")}
         outputs = ("free", "top", "working", "final", "adds", "starts", "ends")
@@ -47,26 +66,26 @@ class BeatSteps(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        m = Module()
+        m, lanes = Module(), self.lanes
         occupied, first, last = self.registers.values()
         act_end, digits_end, beat_end = Signal(), Signal(), Signal()
         m.d.comb += [
             self.working.eq(occupied & ~self.final),
-            self.top.eq(self.level_digit + 1 == self.level_digits if self.by_level else 1),
-            act_end.eq(self.act_digit + 1 == self.act_digits if self.by_act else 1),
+            self.top.eq(self.level_digit + 1 == self.level_digits if lanes.level_digits else 1),
+            act_end.eq(self.act_digit + 1 == self.act_digits if lanes.act_digits else 1),
             digits_end.eq(act_end & self.top),
             self.free.eq(~occupied | beat_end),
         ]
         with m.If(self.advance):
             with m.If(self.working):
-                if self.by_act:
+                if lanes.act_digits:
                     m.d.sync += self.act_digit.eq(Mux(act_end, 0, self.act_digit + 1))
-                if self.by_level:
+                if lanes.level_digits:
                     with m.If(act_end):
                         m.d.sync += self.level_digit.eq(Mux(self.top, 0, self.level_digit + 1))
             with m.If(self.free):
                 m.d.sync += [occupied.eq(self.valid), first.eq(self.first), last.eq(self.last)]
-        if self.binned:
+        if lanes.final_cycles:
             self._bins(m, digits_end, beat_end, last)
         else:
             begins = (self.act_digit == 0) & (self.level_digit == 0)
@@ -95,3 +114,36 @@ class BeatSteps(wiring.Component):
                     m.d.sync += [self.bin.eq(0), self.final.eq(0)]
             with m.Elif(self.working & digits_end & last):
                 m.d.sync += self.final.eq(1)
+
+
+def digit_controls(
+    m: Module, array: wiring.Component, steps: BeatSteps, control: Control
+) -> dict[str, Value]:
+    """Connect the steps: when beats are taken, and what the columns need to know of the digit."""
+    beat, taken = array.beats.payload, Signal(name="take")
+    m.d.comb += [
+        *(getattr(steps, n).eq(getattr(array.work, n)) for n in array.work.shape().members),
+        steps.advance.eq(control.advance),
+        steps.valid.eq(array.beats.valid & control.built),
+        steps.first.eq(beat.first),
+        steps.last.eq(beat.last),
+        taken.eq(control.advance & steps.free),
+        array.beats.ready.eq(taken & control.built),
+        *(getattr(control, name).eq(getattr(steps, name)) for name in ("adds", "starts", "ends")),
+    ]
+    control.take, control.load, control.digit = taken, steps.valid, steps.act_digit
+    names = ("act_digit", "level_digit", "top", "working", "final", "bin")
+    controls = {name: getattr(steps, name) for name in names}
+    controls |= {"take": taken, "top_bin": steps.ends}
+    shift = array.arch.lanes.shift(array.arch, steps)
+    if shift is not None:
+        controls["shift"] = _beside(m, control, shift)
+    return controls
+
+
+def _beside(m: Module, control: Control, value: Value) -> Value:
+    """`value` of the operand stage when what it produced is in the tree sum."""
+    stages = [Signal(len(value), name=f"shift_{i}") for i in range(2)]
+    with m.If(control.advance):
+        m.d.sync += [new.eq(old) for new, old in zip(stages, [value, *stages], strict=False)]
+    return stages[-1]

@@ -1,12 +1,25 @@
-"""Binned column (PASM): activations are added up by code first, then multiplied once per code."""
+"""`binned` (PASM): activations are added up by code first, then multiplied once per code."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 from amaranth.hdl import Array, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..arch.arch import Arch
-from ..timing.schedule import bin_count, schedule_widths
+from ...spec.errors import InputError
+from ...spec.formats import Int64Array
+from ...spec.layers import ThresholdLayer
+from ...spec.program import SizedNetwork
+from ..arch.arch import Arch, Need
+from ..timing.elementwise import bit_length, least, most, real
+from ..timing.schedule import Schedule, bin_count, schedule_widths
+from ..timing.tiling import layer_tiles
 from .column import Column, adder_tree
+from .lookup_mac import LookupMac
+from .micro import Micro
+from .terms import Adders, LaneLoad, Parts, common_area, level_book_bits, tree_bits
 
 
 class BinnedColumn(Column):
@@ -103,3 +116,99 @@ class BinnedColumn(Column):
                 with m.Case(number):
                     m.d.sync += entry.eq(after)
         return here
+
+
+class Binned(Micro):
+    """Activations are added into a bin per code; one multiplier per column ends a sum."""
+
+    name = "binned"
+    marker, colour = "P", "#CC79A7"
+    column = BinnedColumn
+    level_digits = final_cycles = bitwise_levels = True
+    least = {"bin_width": 1}
+
+    def needs(self, program: SizedNetwork, *, rows: int, cols: int) -> Iterator[Need]:
+        """One bin may take the activation of its lane in every beat."""
+        for layer in program.layers:
+            if isinstance(layer, ThresholdLayer) or not layer.sums:
+                continue
+            source = program.tensor_format(layer.input)
+            channels = program.tensor_shape(layer.input)[0]
+            tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
+            depth = max(tile.input_blocks for tile in tiles) * layer.taps
+            why = f"sums of {depth} codes of tensor {layer.input!r} is {source.name}"
+            yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
+
+    def schedule(
+        self, arch: Arch, *, act_width: int, level_width: int | None = None, levels: int = 0
+    ) -> Schedule:
+        if level_width is None:
+            return Schedule(final_cycles=max(1, levels - 1))
+        return Schedule(level_digits=level_width, final_cycles=level_width)
+
+    def compute(self, mac: LookupMac, activations: Int64Array, fields: Int64Array) -> int:
+        bins = np.zeros((mac.arch.rows, bin_count(mac.arch)), np.int64)
+        lanes = np.arange(mac.arch.rows)
+        for codes, chosen in zip(activations, fields, strict=True):
+            if mac.codebook is not None:
+                live = chosen != 0
+                bins[lanes[live], chosen[live] - 1] += codes[live]
+                continue
+            for bit in range(mac.level_width):
+                bins[:, bit] += codes * (chosen >> bit & 1)
+        if bins.max(initial=0) >> mac.arch.bin_width:
+            raise InputError(f"Bins must be below 2^{mac.arch.bin_width}, not {bins.max()}")
+        count = mac.schedule.final_cycles
+        if mac.codebook is None:
+            worth = [(-1 if bit == count - 1 else 1) << bit for bit in range(count)]
+        else:
+            worth = [*mac.codebook[1:], 0]
+        return sum(int(bins[:, b].sum()) * worth[b] for b in range(count))
+
+    def lane_bits(self, arch: Arch) -> Any:
+        return arch.field_width + arch.act_width + 1 + bin_count(arch) * arch.bin_width
+
+    def column_bits(self, arch: Arch) -> Any:
+        """Tree sum and level, the multiplier's operands, its product and the accumulator."""
+        total = tree_bits(arch, arch.bin_width)
+        product = least(total + 1 + arch.level_width, arch.acc_width)
+        return total + arch.level_width + product + arch.acc_width
+
+    def area(self, arch: Arch) -> Parts:
+        lanes, bins, width = arch.rows * arch.cols, bin_count(arch), arch.bin_width
+        total = width + bit_length(most(0, arch.rows - 1))
+        entries = 1 << arch.weight_width
+        return {
+            "bins": {
+                "register_area": lanes * bins * width,
+                "add_area": lanes * width,
+                "mux_area": lanes * (bins - 1) * width,
+            },
+            "multipliers": {
+                "multiply_area": arch.cols * total * arch.level_width,
+                "register_area": arch.cols * (2 * arch.level_width + total),
+            },
+            "codebook registers": {
+                "register_area": level_book_bits(arch),
+                "mux_area": arch.cols * (entries - 1) * arch.level_width,
+            },
+        } | common_area(arch, width, arch.field_width + arch.act_width + 1)
+
+    def adders(self, arch: Arch, load: LaneLoad) -> Adders:
+        return Adders(width=arch.bin_width, tree_cycles=0)
+
+    def events(self, arch: Arch, load: LaneLoad) -> dict[str, Any]:
+        """Additions into bins; then every bin of every used lane leaves, is cleared, multiplied."""
+        width, choices = arch.bin_width, bin_count(arch) - 1
+        left = load.sums * load.work.final_cycles
+        share = load.active / load.ungated if load.ungated else 0.0
+        total = width + bit_length(most(0, load.lanes - 1))
+        return {
+            "bin_add_bit": load.set_bits * share * width,
+            "bin_register_bit": (load.set_bits + left * load.lanes) * width,
+            "bin_mux_bit": (load.set_bits + left * load.lanes) * choices * width,
+            "multiply_bit2": real(left * total * load.level_width),
+        }
+
+
+MICRO = Binned()

@@ -1,12 +1,29 @@
-"""Bit-serial column: levels of the lanes whose activation bit is 1 are summed, bit after bit."""
+"""`bit_serial`: levels of the lanes whose activation bit is 1 are summed, bit after bit."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ...spec.formats import Int64Array
 from ..arch.arch import Arch
-from ..timing.schedule import schedule_widths
+from ..timing.elementwise import real
+from ..timing.schedule import Schedule, schedule_widths
+from .beat_steps import BeatSteps
 from .column import Column, adder_tree
+from .lookup_mac import LookupMac
+from .micro import Micro
+from .terms import (
+    Adders,
+    LaneLoad,
+    Parts,
+    common_area,
+    level_book_bits,
+    lookup_area,
+    stages,
+    tree_bits,
+)
 
 
 class BitSerialColumn(Column):
@@ -77,3 +94,61 @@ class BitSerialColumn(Column):
         with m.If(self.advance):
             bit = operand.bit_select(self.act_digit, 1)
             m.d.sync += self.terms[row].eq(Mux(live & bit, level, 0))
+
+
+class BitSerial(Micro):
+    """One activation bit per cycle: the adder tree sums levels, one shifter per column."""
+
+    name = "bit_serial"
+    marker, colour = "^", "#009E73"
+    column = BitSerialColumn
+    act_digits = True
+
+    def schedule(
+        self, arch: Arch, *, act_width: int, level_width: int | None = None, levels: int = 0
+    ) -> Schedule:
+        return Schedule(act_digits=act_width)
+
+    def shift(self, arch: Arch, steps: BeatSteps) -> Value:
+        return steps.act_digit
+
+    def shift_bits(self, arch: Arch) -> int:
+        return schedule_widths(arch)["act_digits"]
+
+    def compute(self, mac: LookupMac, activations: Int64Array, fields: Int64Array) -> int:
+        acc = 0
+        for codes, levels in zip(activations, mac.levels(fields), strict=True):
+            for bit in range(mac.schedule.act_digits):
+                acc += int(levels[codes >> bit & 1 == 1].sum()) << bit
+        return acc
+
+    def lane_bits(self, arch: Arch) -> Any:
+        return 2 * arch.level_width + arch.act_width + 1
+
+    def column_bits(self, arch: Arch) -> Any:
+        return tree_bits(arch, arch.level_width) + arch.acc_width
+
+    def area(self, arch: Arch) -> Parts:
+        level = arch.level_width
+        shifter = arch.cols * arch.acc_width * stages(arch.act_width)
+        return (
+            {
+                "gates": {"mux_area": arch.rows * arch.cols * level},
+                "shifters": {"mux_area": shifter},
+            }
+            | common_area(arch, level, 2 * level + arch.act_width + 1)
+            | lookup_area(arch, level, level_book_bits(arch))
+        )
+
+    def adders(self, arch: Arch, load: LaneLoad) -> Adders:
+        return Adders(width=load.level_width, tree_cycles=load.work.beat_cycles)
+
+    def events(self, arch: Arch, load: LaneLoad) -> dict[str, Any]:
+        cycles = load.work.beat_cycles
+        return load.looked_up(load.level_width) | {
+            "and_bit": load.ungated * cycles * load.level_width,
+            "shift_mux_bit": real(load.column_beats * cycles * stages(cycles) * load.acc_width),
+        }
+
+
+MICRO = BitSerial()

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 
 from ..arch.arch import Arch
@@ -40,3 +40,16 @@ def adder_tree(terms: list[Value]) -> Value:
         pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
         terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
     return terms[0]
+
+
+def codebook_levels(m: Module, array: wiring.Component) -> Value:
+    """Registers of the array's codebook, level by code."""
+    arch, entry = array.arch, array.codebook.payload
+    # Level 0 is 0 (contract section 2): it costs no flip-flops.
+    codes = range(1, 1 << arch.weight_width)
+    levels = [Signal(signed(arch.level_width), name=f"level_{code}") for code in codes]
+    with m.If(array.codebook.valid), m.Switch(entry.code):
+        for code, level in zip(codes, levels, strict=True):
+            with m.Case(code):
+                m.d.sync += level.eq(entry.level)
+    return Cat(Const(0, arch.level_width), *levels)

@@ -5,27 +5,22 @@ from typing import Any
 from amaranth.hdl import (
     Cat,
     ClockSignal,
-    Const,
     Instance,
     Module,
     ResetSignal,
     Signal,
     Value,
-    signed,
     unsigned,
 )
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..arch.arch import Arch, Micro
+from ..arch.arch import Arch
 from ..layouts.payloads import beat_layout, codebook_layout, sums_layout
-from ..timing.schedule import SINGLE_CYCLE, schedule_widths
-from ..timing.timing import column_latency, combine_latency
-from .array_control import Control, digit_controls, product_words
-from .beat_steps import BeatSteps
+from ..timing.schedule import schedule_widths
+from ..timing.timing import column_latency
+from .beat_steps import BeatSteps, Control, digit_controls
 from .column import Column
-from .lookup_mac import COLUMNS, column_for
-from .shift_add import ShiftCodebook
 
 COLUMN_MODULE = "adqhw_column"
 """Verilog name of the one column that an emitted array instantiates `cols` times."""
@@ -59,7 +54,7 @@ class LaneArray(wiring.Component):
             "sums": Out(stream.Signature(sums_layout(arch))),
             "stall": Out(1),
         }
-        if arch.micro not in SINGLE_CYCLE:
+        if not arch.lanes.single_cycle:
             work = {name: unsigned(width) for name, width in schedule_widths(arch).items()}
             ports |= {"work": In(data.StructLayout(work)), "configured": In(1)}
         super().__init__(ports)
@@ -84,7 +79,7 @@ class LaneArray(wiring.Component):
         ]
         control = Control(advance=advance, take=advance, load=self.beats.valid)
         inputs = {"bypass": self.bypass, "activations": beat.activations, "advance": advance}
-        if self.arch.micro in SINGLE_CYCLE:
+        if self.arch.lanes.single_cycle:
             m.d.comb += self.beats.ready.eq(advance)
             with m.If(advance):
                 m.d.sync += [
@@ -95,9 +90,9 @@ class LaneArray(wiring.Component):
         else:
             m.submodules.steps = steps = BeatSteps(self.arch)
             inputs |= digit_controls(m, self, steps, control)
-        inputs |= self._tables(m, control)
+        inputs |= self.arch.lanes.tables(m, self, control)
         self.registers: dict[str, Any] = {"control": control}  # for proofs
-        if self.arch.micro not in SINGLE_CYCLE:
+        if not self.arch.lanes.single_cycle:
             self.registers["steps"] = steps
         self.columns: list[Column] = []  # those that are submodules, for benches
         inputs |= {"load": control.load} | self._tail(m, control, waiting)
@@ -107,7 +102,7 @@ class LaneArray(wiring.Component):
 
     def _tail(self, m: Module, control: Control, waiting: Value) -> dict[str, Value]:
         """Control travels beside the data, one copy for all columns: products, tree sum, sums."""
-        combine = combine_latency(self.arch)
+        combine = self.arch.lanes.combine_cycles
         valid, first, last = (Signal(2, name=n) for n in ("valid", "first", "last"))
         done = Signal(1 + combine)
         stages = 3 + combine  # operands, products, tree sum; accumulators when they are combined
@@ -128,35 +123,16 @@ class LaneArray(wiring.Component):
         m.d.comb += waiting.eq(done[-1])
         return {"add": valid[-1], "restart": first[-1], "combine": done[0]}
 
-    def _tables(self, m: Module, control: Control) -> dict[str, Value]:
-        """What the columns look up: the codebook, its shifts, or the words of its products."""
-        if self.arch.micro is Micro.SHIFT_ADD:
-            m.submodules.codebook = book = ShiftCodebook(self.arch)
-            wiring.connect(m, wiring.flipped(self.codebook), book.levels)
-            return {"entries": book.entries, "factor": book.factor}
-        entry = self.codebook.payload
-        # Level 0 is 0 (contract section 2): it costs no flip-flops.
-        codes = range(1, 1 << self.arch.weight_width)
-        levels = [Signal(signed(self.arch.level_width), name=f"level_{code}") for code in codes]
-        with m.If(self.codebook.valid), m.Switch(entry.code):
-            for code, level in zip(codes, levels, strict=True):
-                with m.Case(code):
-                    m.d.sync += level.eq(entry.level)
-        table = Cat(Const(0, self.arch.level_width), *levels)
-        if self.arch.micro is Micro.PRODUCT_TABLE:
-            return {"words": product_words(m, self, table, control)}
-        return {"codebook": table}
-
     def _column(self, m: Module, name: str, inputs: dict[str, Value], acc: Value) -> None:
         """A submodule for Amaranth's simulator, an instance of the one column in Verilog."""
-        wanted = COLUMNS[self.arch.micro].ports(self.arch)
+        wanted = self.arch.lanes.column.ports(self.arch)
         inputs = {port: signal for port, signal in inputs.items() if port in wanted}
         if self.instances:
             ports = {f"i_{port}": signal for port, signal in inputs.items()}
             clocks = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
             m.submodules[name] = Instance(COLUMN_MODULE, **ports, **clocks, o_acc=acc)
             return
-        column = m.submodules[name] = column_for(self.arch)
+        column = m.submodules[name] = self.arch.lanes.column(self.arch)
         self.columns.append(column)
         m.d.comb += [getattr(column, port).eq(signal) for port, signal in inputs.items()]
         m.d.comb += acc.eq(column.acc)

@@ -1,123 +1,53 @@
-"""Lookup-MAC columns of one cycle per beat: `rows` lanes with a multiplier each, `decode` and
-`uniform`; and the choice of the column class by `Micro`."""
+"""`LookupMac`: a sum of one column on one layer, its hardware, its time and its answer."""
 
-from abc import abstractmethod
+from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+import numpy as np
 
-from ..arch.arch import Arch, Micro
-from .binned import BinnedColumn
-from .bit_serial import BitSerialColumn
-from .column import Column, adder_tree
-from .product_table import ProductTableColumn
-from .shift_add import ShiftAddColumn
+from ...spec.formats import Int64Array, twos_complement
+from ..arch.arch import Arch
+from ..timing.schedule import Schedule
+from .column import Column
 
 
-class MacColumn(Column):
-    """One output channel's dot product, `acc = sum(level * activation)`, a beat per cycle.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookupMac:
+    """A sum of one column on one layer: what `create` builds, `compute` calculates.
 
-    Stages: operand registers, products, tree sum, accumulator. A lane whose weight field is 0 is
-    gated: its operand registers hold and its product is forced to 0. Intermediate sums are kept
-    modulo 2^acc_width, which is exact because the finished sum fits (contract section 3).
-
-    Latency: 4 cycles from a beat to an accumulator that contains it. Throughput: 1 beat per cycle.
-
-    Members
-    -------
-    activations, weights : `rows` activation codes and weight fields of the beat.
-    codebook : the shared table, level by code. bypass : fields are levels, not codes.
-    advance : the pipeline moves. load : a beat is present.
-    add : the tree sum belongs to a beat. restart : that beat begins a sum.
-    acc : the accumulator.
-    levels, operands, live, products : the registers of the lanes, for tests and traces.
+    act_width: bits of the layer's activation codes. codebook: its levels, or None when the weight
+    fields are levels of `level_width` bits.
     """
 
-    def __init__(self, arch: Arch) -> None:
-        level, product = signed(arch.level_width), signed(arch.level_width + arch.act_width)
-        lanes = range(arch.rows)
-        self.levels = [Signal(level, name=f"level_{row}") for row in lanes]
-        self.operands = [Signal(arch.act_width, name=f"operand_{row}") for row in lanes]
-        self.live = [Signal(name=f"live_{row}") for row in lanes]
-        self.products = [Signal(product, name=f"product_{row}") for row in lanes]
-        super().__init__(arch)
+    arch: Arch
+    act_width: int
+    codebook: tuple[int, ...] | None = None
+    level_width: int = 8
 
-    @staticmethod
-    def ports(arch: Arch) -> dict[str, wiring.Member]:
-        return {
-            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
-            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
-            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
-            "bypass": In(1),
-            "advance": In(1),
-            "load": In(1),
-            "add": In(1),
-            "restart": In(1),
-            "acc": Out(signed(arch.acc_width)),
-        }
+    @property
+    def schedule(self) -> Schedule:
+        """Cycles of a beat and of the end of a sum."""
+        width = self.level_width if self.codebook is None else None
+        count = 0 if self.codebook is None else len(self.codebook)
+        return self.arch.lanes.schedule(
+            self.arch, act_width=self.act_width, level_width=width, levels=count
+        )
 
-    @abstractmethod
-    def level(self, weight: Value) -> Value:
-        """The level that a weight field stands for."""
+    def create(self) -> Column:
+        """The hardware of one column."""
+        return self.arch.lanes.column(self.arch)
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        for row in range(self.arch.rows):
-            self._lane(m, row)
-        tree = adder_tree(self.products)
-        total = self.total = Signal(signed(min(len(tree), self.arch.acc_width)))
-        with m.If(self.advance):
-            m.d.sync += total.eq(tree)
-            with m.If(self.add):
-                with m.If(self.restart):
-                    m.d.sync += self.acc.eq(total)
-                with m.Else():
-                    m.d.sync += self.acc.eq(self.acc + total)
-        return m
+    def compute(self, activations: Int64Array, fields: Int64Array) -> int:
+        """The column's result for the beats (depth, rows) of one sum, modulo 2^acc_width.
 
-    def _lane(self, m: Module, row: int) -> None:
-        weight, product = self.weights[row], self.products[row]
-        level, operand = self.levels[row], self.operands[row]
-        use, live = Signal(name=f"use_{row}"), self.live[row]
-        m.d.comb += use.eq(self.load & weight.any())
-        with m.If(self.advance):
-            m.d.sync += live.eq(use)
-            with m.If(use):
-                m.d.sync += [level.eq(self.level(weight)), operand.eq(self.activations[row])]
-            with m.If(live):
-                m.d.sync += product.eq(level * operand)
-            with m.Else():
-                m.d.sync += product.eq(0)
+        In the order of the micro-architecture: what is added in a cycle of the hardware is added
+        in a step here.
+        """
+        acc = self.arch.lanes.compute(self, activations, fields)
+        return int(twos_complement(acc, self.arch.acc_width))
 
-
-class DecodeColumn(MacColumn):
-    """`decode`: the low `weight_width` bits of a field select a level; bypassed, it is one."""
-
-    def level(self, weight: Value) -> Value:
-        arch = self.arch
-        stored = weight[: arch.level_width].as_signed()
-        return Mux(self.bypass, stored, self.codebook[weight[: arch.weight_width]])
-
-
-class UniformColumn(MacColumn):
-    """`uniform`: every field is a level; the codebook and bypass ports are not used."""
-
-    def level(self, weight: Value) -> Value:
-        return weight.as_signed()
-
-
-COLUMNS: dict[Micro, type[Column]] = {
-    Micro.DECODE: DecodeColumn,
-    Micro.UNIFORM: UniformColumn,
-    Micro.BIT_SERIAL: BitSerialColumn,
-    Micro.PRODUCT_TABLE: ProductTableColumn,
-    Micro.BINNED: BinnedColumn,
-    Micro.SHIFT_ADD: ShiftAddColumn,
-}
-"""The column of every micro-architecture."""
-
-
-def column_for(arch: Arch) -> Column:
-    """The column of the micro-architecture that `arch` names."""
-    return COLUMNS[arch.micro](arch)
+    def levels(self, fields: Int64Array) -> Int64Array:
+        """Levels that the fields stand for."""
+        if self.codebook is not None and not self.arch.lanes.stores_levels:
+            return np.array(self.codebook, np.int64)[fields]
+        width = self.level_width if self.codebook is None else self.arch.level_width
+        return twos_complement(fields, width)

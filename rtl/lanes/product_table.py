@@ -1,12 +1,37 @@
-"""Product table: level x activation digit for all codes, built by additions, shared by lanes."""
+"""`product_table`: level x activation digit for all codes, built by additions, shared by lanes."""
 
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ...spec.formats import Int64Array, twos_complement
 from ..arch.arch import Arch
-from ..timing.schedule import schedule_widths, table_build_cycles, table_digits, table_slice
-from .column import Column, adder_tree
+from ..timing.elementwise import real
+from ..timing.schedule import Schedule, schedule_widths
+from .beat_steps import BeatSteps, Control
+from .column import Column, adder_tree, codebook_levels
+from .lookup_mac import LookupMac
+from .micro import Micro
+from .terms import Adders, LaneLoad, Parts, common_area, level_book_bits, stages, tree_bits
+from .toggles import Beats, Codes, flips, held, mask, running, total
+
+
+def table_slice(arch: Arch) -> int:
+    """Bits of the activation digit that the table is indexed with."""
+    return min(arch.act_width, 4)
+
+
+def table_digits(arch: Arch, width: int) -> int:
+    """Look-ups for a stored level of `width` bits.
+
+    The table then holds the products of the two's complement integers of `weight_width` bits. The
+    top digit uses all of them, a lower one only the non-negative half: weight_width - 1 bits.
+    """
+    return max(1, -(-(width - 1) // (arch.weight_width - 1)))
 
 
 def product_width(arch: Arch) -> int:
@@ -61,7 +86,7 @@ class ProductTable(wiring.Component):
 
     @property
     def build_cycles(self) -> int:
-        return table_build_cycles(self.arch)
+        return MICRO.build_cycles(self.arch)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -168,3 +193,212 @@ class ProductTableColumn(Column):
         )
         digit = Array(places)[self.level_digit] if count > 1 else field[:width]
         return Cat(digit[: width - 1], digit[width - 1] & self.top)
+
+
+TABLE_TOGGLES = (
+    "bus", "digit", "word", "reach", "field", "code", "select", "product", "sum", "accumulator",
+)  # fmt: skip
+"""In bits. bus: beats change. digit: the rows' activation digits. word: the products that they
+select. reach: these, once for every column. field: weight registers. code: what a lane selects
+with. select: what it selects, gated or not. product, sum, accumulator: those registers."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableCycles:
+    """The registers of an array without stalls, T cycles of N beats."""
+
+    digits: Codes
+    """(T, rows) of the activations."""
+    words: Codes
+    """(2^slice, codes) signed products by digit and code."""
+    fields: Codes
+    """(T, cols, rows) as held while lanes are gated."""
+    codes: Codes
+    selected: Codes
+    products: Codes
+    """(T, cols, rows) each."""
+    sums: Codes
+    accumulators: Codes
+    """(T, cols) each."""
+
+
+def table_cycles(arch: Arch, stream: Beats) -> TableCycles:
+    """Values of the registers in every cycle."""
+    work, beats = stream.work, len(stream.first)
+    beat = np.repeat(np.arange(beats), work.beat_cycles)
+    level_digit = np.tile(np.repeat(np.arange(work.level_digits), work.act_digits), beats)
+    act_digit = np.tile(np.arange(work.act_digits), beats * work.level_digits)
+    width, part = arch.weight_width, table_slice(arch)
+
+    digits = (stream.activations[beat] >> (act_digit * part)[:, None]) & mask(part)
+    live = (stream.weights != 0)[beat]
+    fields = held(stream.weights, stream.weights != 0)[beat]
+    top = (level_digit == work.level_digits - 1)[:, None, None]
+    places = (level_digit * (width - 1))[:, None, None]
+    codes = (_signed(stream, fields) >> places) & np.where(top, mask(width), mask(width - 1))
+
+    words = _words(arch, stream)
+    selected = words[digits[:, None, :], codes]
+    products = np.where(live, selected, 0)
+    sums = products.sum(axis=2)
+    starts = (stream.first[beat] == 1) & (act_digit == 0) & (level_digit == 0)
+    shifted = sums << (act_digit * part + level_digit * (width - 1))[:, None]
+    return TableCycles(
+        digits=digits, words=words, fields=fields, codes=codes, selected=selected,
+        products=products, sums=sums, accumulators=running(shifted, starts),
+    )  # fmt: skip
+
+
+def _signed(stream: Beats, fields: Codes) -> Codes:
+    """Fields as the digits are cut from them: levels with their sign, codes as they are."""
+    return fields if stream.codebook else twos_complement(fields, stream.level_width)
+
+
+def _words(arch: Arch, stream: Beats) -> Codes:
+    """Products by digit and code: of the codebook, or of the integers that levels are made of."""
+    levels = np.zeros(1 << arch.weight_width, np.int64)
+    if stream.codebook:
+        for entry in stream.codebook:
+            levels[entry["code"]] = entry["level"]
+    else:
+        levels[:] = twos_complement(np.arange(len(levels)), arch.weight_width)
+    return np.arange(1 << table_slice(arch))[:, None] * levels
+
+
+class SharedProducts(Micro):
+    """One shared table of level x activation digit, built per pass by additions; no multiplier."""
+
+    name = "product_table"
+    marker, colour = "v", "#D55E00"
+    column = ProductTableColumn
+    act_digits = level_digits = True
+
+    def schedule(
+        self, arch: Arch, *, act_width: int, level_width: int | None = None, levels: int = 0
+    ) -> Schedule:
+        digits = 1 if level_width is None else table_digits(arch, level_width)
+        return Schedule(act_digits=-(-act_width // table_slice(arch)), level_digits=digits)
+
+    def build_cycles(self, arch: Arch) -> int:
+        """A word a cycle before a layer's first beat; word 0 is 0, not stored."""
+        return (1 << table_slice(arch)) - 1
+
+    def tables(self, m: Module, array: wiring.Component, control: Control) -> dict[str, Value]:
+        """The table's words, and the registers of the rows' activations, whose digit selects."""
+        arch, levels = array.arch, codebook_levels(m, array)
+        m.submodules.products = table = ProductTable(arch)
+        m.d.comb += [
+            table.codebook.eq(levels),
+            table.bypass.eq(array.bypass),
+            table.start.eq(array.configured | array.codebook.valid),
+            control.built.eq(table.built),
+        ]
+        for row, code in enumerate(array.beats.payload.activations):
+            operand = Signal(arch.act_width, name=f"operand_{row}")
+            with m.If(control.take & control.load):
+                m.d.sync += operand.eq(code)
+            m.d.comb += table.digits[row].eq(operand.word_select(control.digit, table_slice(arch)))
+        return {"words": table.words}
+
+    def shift(self, arch: Arch, steps: BeatSteps) -> Value:
+        places = steps.act_digit * table_slice(arch)
+        places += steps.level_digit * (arch.weight_width - 1)
+        return places[: shift_width(arch)]
+
+    def shift_bits(self, arch: Arch) -> int:
+        return shift_width(arch)
+
+    def compute(self, mac: LookupMac, activations: Int64Array, fields: Int64Array) -> int:
+        width, piece = mac.arch.weight_width, table_slice(mac.arch)
+        half = 1 << (width - 1)
+        integers = [code - (2 * half if code >= half else 0) for code in range(2 * half)]
+        levels = integers if mac.codebook is None else [*mac.codebook]
+        table = np.multiply.outer(np.arange(1 << piece), np.array(levels))
+        acc, last = 0, mac.schedule.level_digits - 1
+        signed = mac.levels(fields) if mac.codebook is None else fields
+        for codes, chosen in zip(activations, signed, strict=True):
+            for at in range(mac.schedule.level_digits):
+                digit = chosen >> at * (width - 1) & (2 * half - 1 if at == last else half - 1)
+                for step in range(mac.schedule.act_digits):
+                    part = codes >> step * piece & ((1 << piece) - 1)
+                    acc += int(table[part, digit].sum()) << at * (width - 1) + step * piece
+        return acc
+
+    def lane_bits(self, arch: Arch) -> int:
+        return arch.field_width + 1 + product_width(arch)
+
+    def column_bits(self, arch: Arch) -> Any:
+        return tree_bits(arch, product_width(arch)) + arch.acc_width
+
+    def table_bits(self, arch: Arch) -> Any:
+        """The codebook, the words and the rows' operands."""
+        codes, words = 1 << arch.weight_width, 1 << table_slice(arch)
+        stored = words * codes * product_width(arch)  # not word 0, but the newest one twice
+        book = level_book_bits(arch)
+        return book + stored + words.bit_length() + arch.rows * arch.act_width
+
+    def area(self, arch: Arch) -> Parts:
+        codes, words, width = 1 << arch.weight_width, 1 << table_slice(arch), product_width(arch)
+        lanes, word = arch.rows * arch.cols, codes * width
+        choice = arch.rows * (words - 1) * word + lanes * (word - width)
+        shifter = arch.cols * arch.acc_width * stages(arch.act_width + arch.level_width)
+        return {
+            "product table": {"register_area": words * word, "add_area": word},
+            "product selection": {"mux_area": choice},
+            "shifters": {"mux_area": shifter},
+            "operand registers": {"register_area": arch.rows * arch.act_width},
+            "codebook registers": {"register_area": level_book_bits(arch)},
+        } | common_area(arch, width, arch.field_width + width + 1)
+
+    def adders(self, arch: Arch, load: LaneLoad) -> Adders:
+        return Adders(width=product_width(arch), tree_cycles=load.work.beat_cycles)
+
+    def events(self, arch: Arch, load: LaneLoad) -> dict[str, Any]:
+        """A row's digit selects its word of the layer's products, a lane one of the word's with its
+        code."""
+        codes, words = 1 << (load.codes or arch.weight_width), 1 << table_slice(arch)
+        cycles, width = load.work.beat_cycles, product_width(arch)
+        shifts = load.column_beats * cycles * stages(cycles) * load.acc_width
+        return {
+            "word_mux_bit": real(load.beats * arch.rows * cycles * (words - 1) * codes * width),
+            "product_mux_bit": load.ungated * cycles * (codes - 1) * width,
+            "shift_mux_bit": real(shifts),
+        }
+
+    def pass_events(self, arch: Arch, passes: Any) -> dict[str, Any]:
+        """The table is built in every pass, also in those that do not use it."""
+        words = real(passes * self.build_cycles(arch) * product_width(arch))
+        built = words * (1 << arch.weight_width)
+        return {
+            "table_build_add_bit": built,
+            "table_build_register_bit": 2.0 * built,  # the word, and the newest one
+        }
+
+    toggle_names = TABLE_TOGGLES
+
+    def toggles(self, arch: Arch, stream: Beats) -> dict[str, float]:
+        """What costs most is shared: the words that digits select, which every column reads."""
+        cycles = table_cycles(arch, stream)
+        width = product_width(arch)
+        pairs = (cycles.words[:, None] ^ cycles.words[None]) & mask(width)
+        distance = np.bitwise_count(pairs).sum(axis=2).astype(np.int64)
+        word = total(distance[cycles.digits[1:], cycles.digits[:-1]])
+        return {
+            "bus": total(flips(stream.activations, arch.act_width))
+            + total(flips(stream.weights, arch.field_width)),
+            "digit": total(flips(cycles.digits, table_slice(arch))),
+            "word": word,
+            "reach": word * stream.weights.shape[1],
+            "field": total(flips(cycles.fields, arch.field_width)),
+            "code": total(flips(cycles.codes, arch.weight_width)),
+            "select": total(flips(cycles.selected, width)),
+            "product": total(flips(cycles.products, width)),
+            "sum": total(flips(cycles.sums, arch.acc_width)),
+            "accumulator": total(flips(cycles.accumulators, arch.acc_width)),
+        }
+
+    def followed_cycles(self, beat_cycles: int) -> int:
+        return beat_cycles
+
+
+MICRO = SharedProducts()

@@ -1,13 +1,24 @@
-"""Shift-add column: levels +-2^s and +-C*2^s as shifts, the odd factor C once per output."""
+"""`shift_add`: levels +-2^s and +-C*2^s as shifts, the odd factor C once per output."""
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed, unsigned
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ...spec.codebook import shift_factor
+from ...spec.errors import InputError
+from ...spec.formats import Int64Array
+from ...spec.program import SizedNetwork
 from ..arch.arch import Arch
 from ..layouts.payloads import codebook_layout
-from ..timing.schedule import schedule_widths
+from ..timing.schedule import Schedule, schedule_widths
+from .beat_steps import Control
 from .column import Column, adder_tree
+from .lookup_mac import LookupMac
+from .micro import Micro
+from .terms import Adders, LaneLoad, Parts, common_area, lookup_area, stages, tree_bits
 
 
 def shift_width(arch: Arch) -> int:
@@ -169,3 +180,97 @@ class ShiftAddColumn(Column):
             m.d.sync += self.odd[row].eq(entry.odd)
             signed_term = Mux(entry.negative, -shifted, shifted)
             m.d.sync += self.terms[row].eq(Mux(live & entry.present, signed_term, 0))
+
+
+class ShiftAdd(Micro):
+    """Power-of-two and POST codebooks: shifts, two accumulators, the factor once per output."""
+
+    name = "shift_add"
+    marker, colour = "X", "#56B4E9"
+    column = ShiftAddColumn
+    level_digits = bitwise_levels = True
+    combine_cycles = 1
+
+    def check(self, program: SizedNetwork) -> None:
+        for layer in program.layers:
+            if layer.codebook is not None and shift_factor(layer.codebook.levels) is None:
+                raise InputError(
+                    f"Layer {layer.name!r} must have a codebook of levels 0, +-2^s, +-C*2^s, one "
+                    f"odd C (PoT, POST), to run on {self.name}, not {layer.codebook.levels}"
+                )
+
+    def schedule(
+        self, arch: Arch, *, act_width: int, level_width: int | None = None, levels: int = 0
+    ) -> Schedule:
+        return Schedule(level_digits=level_width or 1)
+
+    def tables(self, m: Module, array: wiring.Component, control: Control) -> dict[str, Value]:
+        m.submodules.codebook = book = ShiftCodebook(array.arch)
+        wiring.connect(m, wiring.flipped(array.codebook), book.levels)
+        return {"entries": book.entries, "factor": book.factor}
+
+    def compute(self, mac: LookupMac, activations: Int64Array, fields: Int64Array) -> int:
+        levels = mac.levels(fields)
+        if mac.codebook is None:  # bit by bit, the top one subtracts
+            place = [1 << bit for bit in range(mac.level_width)]
+            place[-1] = -place[-1]
+            bits = levels[..., None] >> np.arange(mac.level_width) & 1
+            return sum(
+                int((activations * bits[..., b]).sum()) * place[b] for b in range(len(place))
+            )
+        factor = shift_factor(mac.codebook)
+        if factor is None:
+            raise InputError(f"Codebook must be of the form 0, +-2^s, +-C*2^s for {self.name}")
+        power = (np.abs(levels) & (np.abs(levels) - 1)) == 0  # 0 counts as one
+        even = int((activations * levels * power).sum())
+        odd = int((activations * (levels // factor) * ~power).sum())
+        return even + factor * odd
+
+    def lane_bits(self, arch: Arch) -> Any:
+        product = arch.level_width + arch.act_width
+        return product + entry_layout(arch).size + product + 2
+
+    def column_bits(self, arch: Arch) -> Any:
+        sums = tree_bits(arch, arch.level_width + arch.act_width) + arch.acc_width
+        return 2 * sums + arch.acc_width
+
+    def table_bits(self, arch: Arch) -> Any:
+        """Entries, the one that says that level 0 is 0 among them, and the factor."""
+        return entry_layout(arch).size * (1 << arch.weight_width) + arch.level_width
+
+    def area(self, arch: Arch) -> Parts:
+        lanes, term = arch.rows * arch.cols, arch.act_width + arch.level_width
+        entry = entry_layout(arch).size
+        shifters = lanes * (stages(arch.level_width) + 1) * term  # the sign is one stage more
+        return (
+            {
+                "shifters": {"mux_area": shifters},
+                "combination": {
+                    "multiply_area": arch.cols * arch.level_width * arch.acc_width,
+                    "add_area": arch.cols * arch.acc_width,
+                    "register_area": arch.cols * arch.acc_width,
+                },
+            }
+            | common_area(arch, term, entry + 2 * term + 2, trees=2)
+            | lookup_area(arch, entry, entry << arch.weight_width)
+        )
+
+    def adders(self, arch: Arch, load: LaneLoad) -> Adders:
+        width, trees = load.act_width + load.level_width, 1 + (load.factor > 1)
+        return Adders(width=width, trees=trees, tree_cycles=load.work.beat_cycles)
+
+    def events(self, arch: Arch, load: LaneLoad) -> dict[str, Any]:
+        """Shifter and sign of the ungated lanes; the combination once per sum."""
+        width = load.act_width + load.level_width
+        shifter = stages(load.level_width) + 1  # the sign is one stage more
+        counts = load.looked_up(entry_layout(arch).size) | {
+            "shift_mux_bit": load.ungated * load.work.beat_cycles * shifter * width,
+            "combine_add_bit": float(load.sums * load.acc_width),
+            "combine_register_bit": float(load.sums * load.acc_width),
+        }
+        if load.factor > 1:
+            counts["multiply_bit2"] = float(load.sums * load.factor.bit_length() * load.acc_width)
+        return counts
+
+
+MICRO = ShiftAdd()

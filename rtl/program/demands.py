@@ -1,38 +1,24 @@
-"""Which `Arch` a program needs: every demand with the layer that makes it."""
+"""The `Arch` that a program needs: every demand with its layer."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ...spec.activation import Threshold
-from ...spec.codebook import shift_factor
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ...spec.layers import Layer, LayerKind, MacLayer, ThresholdLayer
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
-from ..arch.arch import RANGES, Arch, Micro, RequantWidths
-from ..timing.tiling import layer_tiles
+from ..arch.arch import RANGES, Arch, Need, RequantWidths
+from ..lanes.micro import Micro
 
 REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
-
-
-class Need(NamedTuple):
-    """Layer `layer` runs only if the Arch's `parameter` is at least `value`; `why` names the cause.
-
-    why: the tensor or field that needs it, for messages.
-    """
-
-    parameter: str
-    value: int
-    layer: str
-    why: str = ""
 
 
 def needs(program: SizedNetwork) -> Iterator[Need]:
     """Every demand of `program`, in layer order."""
     for layer in program.layers:
         if layer.kind is LayerKind.MAX_POOL:
-            if layer is program.layers[-1]:  # its codes pass the output stage to become results
+            if layer is program.layers[-1]:  # its codes pass the output stage
                 width = max(2, program.acc_width(layer.name))
                 for parameter in ("acc_width", "out_width"):
                     yield Need(parameter, width, layer.name, _of(program, layer.name))
@@ -40,55 +26,25 @@ def needs(program: SizedNetwork) -> Iterator[Need]:
         yield from _layer_needs(program, layer)
 
 
-def bin_needs(program: SizedNetwork, *, rows: int, cols: int) -> Iterator[Need]:
-    """The bins of a `binned` array: one may take the activation of its lane in every beat."""
-    for layer in program.layers:
-        if isinstance(layer, ThresholdLayer) or not layer.sums:
-            continue
-        source = program.tensor_format(layer.input)
-        channels = program.tensor_shape(layer.input)[0]
-        tiles = layer_tiles(layer, channels, rows=rows, cols=cols)
-        depth = max(tile.input_blocks for tile in tiles) * layer.taps
-        why = f"sums of {depth} codes of {_of(program, layer.input)}"
-        yield Need("bin_width", (depth * source.max).bit_length(), layer.name, why)
-
-
-def demands(micro: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
-    """All that an array of this micro-architecture must have; refuse what none can have.
-
-    `uniform` stores levels: it has no codebook, whatever its width.
-    """
-    if micro is Micro.SHIFT_ADD:
-        check_codebooks(program)
-    bins = bin_needs(program, rows=rows, cols=cols) if micro is Micro.BINNED else ()
-    found = [*needs(program), *bins]
+def demands(lanes: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
+    """All that an array of these lanes must have; refuse what none can have."""
+    lanes.check(program)
+    found = [*needs(program), *lanes.needs(program, rows=rows, cols=cols)]
     for need in found:
         most = RANGES[need.parameter][1]
         if need.value > most:
             raise InputError(
                 f"Layer {need.layer!r} must have {need.parameter} at most {most} to run on "
-                f"{micro} lanes, not {need.value} ({need.why})"
+                f"{lanes.name} lanes, not {need.value} ({need.why})"
             )
     return found
 
 
-def check_codebooks(program: SizedNetwork) -> None:
-    """Refuse a codebook that `shift_add` cannot do with shifts."""
-    for layer in program.layers:
-        if layer.codebook is not None:
-            levels = layer.codebook.levels
-            if shift_factor(levels) is None:
-                raise InputError(
-                    f"Layer {layer.name!r} must have a codebook of levels 0, +-2^s, +-C*2^s, one "
-                    f"odd C (PoT, POST), to run on shift_add, not {levels}"
-                )
-
-
 def check_program(arch: Arch, program: SizedNetwork) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
-    for need in demands(arch.micro, program, rows=arch.rows, cols=arch.cols):
-        if need.parameter == "weight_width" and arch.micro is Micro.UNIFORM:
-            continue  # levels are stored: no lane ever sees a code
+    for need in demands(arch.lanes, program, rows=arch.rows, cols=arch.cols):
+        if need.parameter == "weight_width" and arch.lanes.stores_levels:
+            continue  # levels are stored, not codes
         owner = arch.requant if need.parameter in REQUANT_FIELDS else arch
         available = getattr(owner, need.parameter)
         if available < need.value:

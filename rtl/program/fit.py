@@ -1,11 +1,12 @@
 """The memories a program needs, and the refusal that names the one that is too small."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from ...spec.errors import InputError
 from ...spec.program import INPUT, Program, SizedNetwork
-from ..arch.arch import Arch, Micro, RequantWidths
+from ..arch.arch import Arch, RequantWidths
+from ..arch.registry import DEFAULT
 from ..arch.storage import Storage
 from .demands import REQUANT_FIELDS, check_program, demands
 from .passes import Plan, plan
@@ -42,14 +43,12 @@ def with_memories(arch: Arch, program: Program) -> Arch:
     return replace(arch, storage=needed(arch, plan(arch, program)))
 
 
-def narrowest(program: Program, *, rows: int, cols: int, micro: str = Micro.DECODE) -> Arch:
+def narrowest(program: Program, *, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
     """The Arch with the least of everything on which `program` runs."""
     return with_memories(narrowest_lanes(program, rows=rows, cols=cols, micro=micro), program)
 
 
-def narrowest_lanes(
-    program: SizedNetwork, *, rows: int, cols: int, micro: str = Micro.DECODE
-) -> Arch:
+def narrowest_lanes(program: SizedNetwork, *, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
     """The same with `storage` as it is by default, for models that only cost the array.
 
     The least memories need the whole plan of the program, seconds for millions of weights.
@@ -58,10 +57,9 @@ def narrowest_lanes(
     least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
     least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
     least |= {"channels": 1}
-    if micro == Micro.BINNED:
-        least["bin_width"] = 1
-    size = Arch(rows=rows, cols=cols, micro=cast(Micro, micro))  # refuses a size or name
-    for need in demands(size.micro, program, rows=rows, cols=cols):
+    lanes = Arch(rows=rows, cols=cols, micro=micro).lanes  # refuses a size or name
+    least |= lanes.least
+    for need in demands(lanes, program, rows=rows, cols=cols):
         least[need.parameter] = max(least[need.parameter], need.value)
     nested = {name: least.pop(name) for name in sorted(REQUANT_FIELDS)}
     values: dict[str, Any] = {**least, "micro": micro}
@@ -85,7 +83,7 @@ def _larger(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_storage(arch: Arch, program: Program) -> Plan:
-    """The plan of `program`; refuse whatever the accelerator cannot do, before anything is built.
+    """The plan of `program`; refuse what the accelerator cannot do, before anything is built.
 
     Lanes and output stage (`check_program`), geometry (`passes.plan`), then memories that are too
     small, by name and by how much.

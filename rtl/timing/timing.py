@@ -1,10 +1,10 @@
 """Latencies of the components in cycles, from `Arch` alone: read by components, tests and models.
 
-Plain functions, because a cycle model must not build hardware to ask how long it takes.
+Plain functions, because a cycle model must not build hardware to know its latency.
 """
 
-from ..arch.arch import Arch, Micro
-from .schedule import Schedule, table_slice
+from ..arch.arch import Arch
+from .schedule import Schedule
 
 PASS_OVERHEAD = 5
 """Fetch, latch, codebook (without its levels), begin, end: cycles of a pass beside its work."""
@@ -16,26 +16,16 @@ MAX_POOL_LATENCY = 1
 
 def column_latency(arch: Arch, work: Schedule | None = None) -> int:
     """Last beat accepted -> result: its cycles in the operand registers (1 without `work`, a
-    layer's schedule), then products, tree sum, accumulator (`binned`: tree sum, product,
-    accumulator); `shift_add` combines its two accumulators.
+    layer's schedule), then three stages (products, tree sum, accumulator; tree sum of the bins,
+    product, accumulator) and the combination of several accumulators.
     """
     work = work or Schedule()
-    return work.beat_cycles + work.final_cycles + 3 + combine_latency(arch)
-
-
-def combine_latency(arch: Arch) -> int:
-    """Accumulators -> result."""
-    return int(arch.micro is Micro.SHIFT_ADD)
+    return work.beat_cycles + work.final_cycles + 3 + arch.lanes.combine_cycles
 
 
 def build_stall(arch: Arch) -> int:
-    """Cycles that the first beat of a pass waits for the product table beyond OPERAND_LATENCY.
-
-    The build begins with the configuration, one word per cycle but the first (which is 0).
-    """
-    if arch.micro is not Micro.PRODUCT_TABLE:
-        return 0
-    return max(0, (1 << table_slice(arch)) - 1 - OPERAND_LATENCY)
+    """Cycles that the first beat of a pass waits for the lanes' tables beyond OPERAND_LATENCY."""
+    return max(0, arch.lanes.build_cycles(arch) - OPERAND_LATENCY)
 
 
 def drain_latency(arch: Arch) -> int:

@@ -158,8 +158,10 @@ def _stage(op, panel, work):
     elif op.stage == Stage.THRESHOLD_32:
         tau = op.tau + lane * op.levels * 4
         stages.threshold_32(work.sums, RUNS, op.levels, tau, op.flip + lane, work.codes)
-    else:
+    elif op.stage == Stage.REQUANT_BYTES or op.stage == Stage.REQUANT_WORDS:
         requantize(op, RUNS, lane, work)
+    else:
+        raise ValueError("Output stage must be of a known kind")
 
 
 @njit(nogil=True)

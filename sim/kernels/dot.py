@@ -126,7 +126,7 @@ def _unit(e: Emitter, step, sums, rows, pixel_stride, unit, base, parts: int) ->
 
 
 class _Step:
-    """sums += codes * weights for one unit: what differs between forms and processors."""
+    """sums += codes * weights for one unit: the part that depends on form and processor."""
 
     def __init__(self, e: Emitter, tag: type, form: int, lanes: int) -> None:
         self.e, self.tag, self.form, self.lanes = e, tag, form, lanes

@@ -44,9 +44,11 @@ def _compiled(sources: int):
             elif kind == Kind.NONZERO:
                 if part == 0:
                     nonzero(op, images, scratch)
-            else:
+            elif Kind.PLAIN_THRESHOLD <= kind <= Kind.PLAIN_AVERAGE:
                 maps.plain(op, images, part, parts, kind - Kind.PLAIN_THRESHOLD)
-            if parts > 1:  # the next step may read what any thread wrote
+            else:
+                raise ValueError("Step must be of a known kind")
+            if parts > 1:  # the next step may read the output of any thread
                 vectors.meet(scratch.gate, (index - first + 1) * parts)
         return sources
 

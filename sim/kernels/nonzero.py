@@ -49,7 +49,7 @@ def _row(op, base, padded, counts):
 
 @njit(nogil=True)
 def _tally(op, counts, source, pixels, step, sign):
-    """counts (one run) += sign x (code != 0); nobody reads the lanes beyond the channels."""
+    """counts (one run) += sign x (code != 0); lanes beyond the channels are not read."""
     if op.source_element == 1:
         vectors.tally_bytes(counts, source, op.offset, pixels, step, sign)
     else:

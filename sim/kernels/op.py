@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Kind(IntEnum):
-    """What a step does."""
+    """Operation of a step."""
 
     CONVOLVE = 0
     COUNT = 1
@@ -36,7 +36,7 @@ class Kind(IntEnum):
 
 
 class Stage(IntEnum):
-    """What turns a sum into a code."""
+    """Output stage: from a sum to a code."""
 
     THRESHOLD_16 = 0
     """Thresholds of 16 bits: sums are centred and saturated, which keeps every comparison."""

@@ -39,11 +39,11 @@ class Portable(NamedTuple):
 Tag = Vnni512 | Vnni256 | Avx2 | Portable
 
 MODES = ("vnni", "avx2", "portable")
-"""What `--simd` takes; `None` is the first one that this processor supports."""
+"""Values of `--simd`; `None` is the first one that this processor supports."""
 
 
 def cpu_features() -> frozenset[str]:
-    """Names, as LLVM spells them, of what this processor can do."""
+    """LLVM's names of the features of this processor."""
     return frozenset(name for name, present in get_host_cpu_features().items() if present)
 
 
@@ -53,7 +53,7 @@ def supported(features: frozenset[str] | None = None) -> tuple[str, ...]:
 
 
 def choose(mode: str | None = None, features: frozenset[str] | None = None) -> Tag:
-    """The tag of `mode`, or of the fastest mode; refuses what the processor cannot run."""
+    """The tag of `mode`, or of the fastest mode; refuses one that the processor cannot run."""
     known = _known(features)
     if mode is None:
         mode = supported(known)[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...spec.formats import Int64Array
 from ...spec.host.limits import demand
 
 ALIGN = 64
@@ -32,7 +33,7 @@ class Place:
     born: int = -1
     dies: int = 0
     """Indices of the first step that writes it and the last that reads it."""
-    pads: np.ndarray | None = field(default=None, repr=False)
+    pads: Int64Array | None = field(default=None, repr=False)
     """Codes (C,) of the border."""
 
     @property

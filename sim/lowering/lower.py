@@ -1,11 +1,11 @@
-"""From layers to steps: a `Lowering` walks a program once and emits what each layer needs."""
+"""A program being lowered to steps: its maps, and the steps of layers without weights."""
 
 from dataclasses import dataclass, field
-from typing import assert_never
 
 import numpy as np
 
 from ...spec.activation import Threshold
+from ...spec.formats import Int64Array
 from ...spec.host.limits import demand
 from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, Program
@@ -46,7 +46,7 @@ class Step:
 
 @dataclass(kw_only=True)
 class Lowering:
-    """Steps, places and constants of `program` for the kernels of `tag`."""
+    """Steps, places and constants of `program` for the kernels of `tag` (`plan.lower`)."""
 
     program: Program
     tag: Tag
@@ -64,25 +64,12 @@ class Lowering:
     """Largest packed window, bytes."""
 
     def __post_init__(self) -> None:
-        from .lower_mac import lower_mac
-
         users: dict[str, list[MacLayer]] = {name: [] for name in self.program.tensors}
-        for layer in self.program.layers:
-            if isinstance(layer, MacLayer):
-                users[layer.input].append(layer)
+        for layer in self.program.mac_layers:
+            users[layer.input].append(layer)
         for name, readers in users.items():
             self.places[name] = self._place(name, readers)
         self._input(self.places[INPUT])
-        for layer in self.program.layers:
-            match layer:
-                case MacLayer():
-                    lower_mac(self, layer)
-                case ThresholdLayer():
-                    self._threshold(layer)
-                case PoolLayer():
-                    self._pool(layer)
-                case _:
-                    assert_never(layer)
 
     # -- places ----------------------------------------------------------------------------------
 
@@ -121,7 +108,7 @@ class Lowering:
         step.target.dies = max(step.target.dies, index)
         self.steps.append(step)
 
-    def copied(self, source: Place, *, element: int, halo: int, pads: np.ndarray | None) -> Place:
+    def copied(self, source: Place, *, element: int, halo: int, pads: Int64Array | None) -> Place:
         """A copy of `source` with another border or element."""
         copy = Place(
             shape=source.shape, element=element, low=source.low if element == 1 else 0,
@@ -176,7 +163,8 @@ class Lowering:
             "padding": padding,
         }
 
-    def _threshold(self, layer: ThresholdLayer) -> None:
+    def threshold(self, layer: ThresholdLayer) -> None:
+        """Emit the step of a read activation."""
         source, target = self.places[layer.input], self.places[layer.name]
         self.border(target)
         if not source.element == target.element == 1:
@@ -215,7 +203,8 @@ class Lowering:
         stride = 0 if len(table) == 1 else 256
         return Kind.TABLE, {"table": self.constants.add(table), "table_stride": stride}
 
-    def _pool(self, layer: PoolLayer) -> None:
+    def pool(self, layer: PoolLayer) -> None:
+        """Emit the step of a pool."""
         source, target = self.places[layer.input], self.places[layer.name]
         self.border(target)
         fields = self.window_fields(
@@ -229,7 +218,7 @@ class Lowering:
             kind = Kind.AVERAGE if source.element == 1 else Kind.PLAIN_AVERAGE
             whole = slice(0, target.shape[0])
             fields |= operands.requant_fields(self.constants, layer.output, whole, 2, target)
-            if kind is Kind.AVERAGE:  # sums start at what the stored bytes lack
+            if kind is Kind.AVERAGE:  # sums start at the constant that stored bytes lack
                 fields["skip_offset"] = source.low * layer.kernel**2
         self.emit(Step(record=op(kind, **fields), source=source, target=target))
 

@@ -1,9 +1,11 @@
 """Steps of convolutions and fully connected layers."""
 
+from typing import assert_never
+
 import numpy as np
 
 from ...spec.activation import Threshold
-from ...spec.formats import CODE_FORMAT
+from ...spec.formats import CODE_FORMAT, Int64Array
 from ...spec.layers import MacLayer
 from ...spec.requant import Requant
 from ..kernels import dot
@@ -15,7 +17,9 @@ from . import operands
 from .layout import Place
 from .lower import Lowering, Step, serves
 
-SUMS = Requant(multiplier=[1], bias=[0], shift=0, out=CODE_FORMAT)
+SUMS = Requant(
+    multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), shift=0, out=CODE_FORMAT
+)
 """The output stage that leaves sums of at most 32 bits as they are."""
 
 
@@ -135,18 +139,23 @@ def _window(
 
 
 def _stage(
-    low: Lowering, layer: MacLayer, target: Place, channels: slice, vectors: int, first: np.ndarray
-) -> tuple[np.ndarray, dict[str, int]]:
-    if isinstance(layer.output, Threshold):
-        if target.element == 4:
-            fields = operands.requant_fields(low.constants, SUMS, channels, vectors, target)
+    low: Lowering, layer: MacLayer, target: Place, channels: slice, vectors: int, first: Int64Array
+) -> tuple[Int64Array, dict[str, int]]:
+    match layer.output:
+        case Threshold() as threshold:
+            if target.element == 4:
+                fields = operands.requant_fields(low.constants, SUMS, channels, vectors, target)
+                return first, fields
+            bounds = low.program.bounds[layer.name]
+            fields, middle = operands.threshold_fields(
+                low.constants, threshold, bounds, channels, vectors
+            )
+            return first - middle, fields
+        case Requant() as requant:
+            fields = operands.requant_fields(low.constants, requant, channels, vectors, target)
             return first, fields
-        bounds = low.program.bounds[layer.name]
-        fields, middle = operands.threshold_fields(
-            low.constants, layer.output, bounds, channels, vectors
-        )
-        return first - middle, fields
-    return first, operands.requant_fields(low.constants, layer.output, channels, vectors, target)
+        case _:
+            assert_never(layer.output)
 
 
 def _skip(stride: int, first: int, skip: Place) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Weights and output stages in the forms that the kernels read (`dot.py`, `stages.py`)."""
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,7 @@ from ..kernels.stages import RUN
 from .layout import Constants, Place
 
 Ints = npt.NDArray[np.int64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 _S16, _S32 = np.iinfo(np.int16), np.iinfo(np.int32)
 
 
@@ -79,7 +82,7 @@ def pack_weights(
     return registers.transpose(0, 3, 1, 5, 2, 4).astype(np.int16)
 
 
-def per_lane(values: npt.NDArray[np.generic], vectors: int) -> npt.NDArray[np.generic]:
+def per_lane(values: npt.NDArray[Scalar], vectors: int) -> npt.NDArray[Scalar]:
     """(panels, 32, ...) parameters of each lane of a run from (channels, ...), zero-filled."""
     lanes = 16 * vectors
     panels = -(-len(values) // lanes)
@@ -106,10 +109,10 @@ def threshold_fields(
     spread = limits.max(axis=1) - limits.min(axis=1)
     if spread.max() <= 2 * _S16.max and high - low < _S32.max:
         middle = (limits.max(axis=1) + limits.min(axis=1)) // 2
-        kind, chosen = np.int16, Stage.THRESHOLD_16
+        kind, chosen = "int16", Stage.THRESHOLD_16
     else:
-        middle = np.full(size, 0 if high < _S32.max else 1)  # `fits_threshold` has said yes
-        kind, chosen = np.int32, Stage.THRESHOLD_32
+        middle = np.full(size, 0 if high < _S32.max else 1)  # `fits_threshold` holds
+        kind, chosen = "int32", Stage.THRESHOLD_32
     rows = per_lane((limits - middle[:, None]).astype(kind), vectors).transpose(0, 2, 1)
     fields = {
         "stage": chosen,

@@ -1,9 +1,12 @@
 """A program planned for a number of images in flight, and the memory of a worker that runs it."""
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import numpy as np
+import numpy.typing as npt
 
+from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, Program
 from ..kernels.convolve import BLOCK, RUNS
 from ..kernels.execute import WORK
@@ -12,6 +15,7 @@ from ..kernels.simd import Tag
 from ..kernels.stages import RUN
 from .layout import Place, aligned, arrange
 from .lower import Lowering
+from .lower_mac import lower_mac
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +38,16 @@ class Plan:
 def lower(program: Program, tag: Tag, *, keep: frozenset[str], counting: bool = False) -> Lowering:
     """Steps of `program`; tensors in `keep` and the last one survive to the end."""
     low = Lowering(program=program, tag=tag, counting=counting)
+    for layer in program.layers:
+        match layer:
+            case MacLayer():
+                lower_mac(low, layer)
+            case ThresholdLayer():
+                low.threshold(layer)
+            case PoolLayer():
+                low.pool(layer)
+            case _:
+                assert_never(layer)
     low.places[INPUT].born = -1
     for name in keep | {program.layers[-1].name}:
         low.places[name].dies = len(low.steps)
@@ -66,7 +80,9 @@ class Worker:
         """`arena_of`: another worker whose maps (and counters) this one helps to fill."""
         self.plan = shared
         self.own_arena = arena_of is None
-        self.arena = aligned(shared.arena_bytes) if arena_of is None else arena_of.arena
+        self.arena: npt.NDArray[np.uint8] = (
+            aligned(shared.arena_bytes) if arena_of is None else arena_of.arena
+        )
         self.counters = np.zeros(max(shared.counter_words, 1), np.int32)
         self.gate = np.zeros(1, np.int64)
         if arena_of is not None:

@@ -108,7 +108,7 @@ def _compact(array: Int64Array) -> npt.NDArray[Any]:
 
 
 def decode_layer(value: Any, tensors: Tensors) -> Layer:
-    """The layer that `value` describes; takes what it reads out of `tensors`."""
+    """The layer that `value` describes; removes its tensors from `tensors`."""
     if not isinstance(value, dict):
         raise ContractError(f"Layer must be a JSON object, not {type(value).__name__}")
     fields = dict(value)
@@ -218,7 +218,7 @@ def _decode_output(value: Json, name: str, tensors: Tensors) -> Threshold | Requ
             )
         else:
             raise ContractError(f"stage must be threshold or requant, not {shown(stage)}")
-    except ContractError as error:  # the stage does not know which layer it belongs to
+    except ContractError as error:  # the stage has no name of its layer
         message = str(error)
         raise ContractError(message if where in message else f"{where}: {message}") from error
     if fields:

@@ -1,1 +1,1 @@
-"""What every room asks of the host: files, locks, caches, limits of memory, texts of foreigners."""
+"""Files, locks, caches, memory limits and foreign text: what every room uses of the host."""

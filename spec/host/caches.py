@@ -2,8 +2,8 @@
 
 Other packages find their cache by `XDG_CACHE_HOME`. Where the user's takes no files (a read-only
 or absent home, a service's user), a private temporary folder takes its place, said in one line and
-only when something is to be cached. A cache saves time, so one that fails costs a line and never
-the command.
+only when something is to be cached. A cache only saves time: one that fails is a warning, and
+the command goes on.
 """
 
 import os
@@ -17,7 +17,7 @@ from .text import warn
 
 VARIABLE = "XDG_CACHE_HOME"
 FONTS = "MPLCONFIGDIR"
-"""Where matplotlib keeps settings and its list of fonts; it says four lines where it cannot."""
+"""Folder of matplotlib's settings and fonts; it prints four lines if that takes no files."""
 
 
 def ensure_cache_home() -> None:
@@ -46,7 +46,7 @@ def ensure_font_cache() -> None:
 
 
 def cache_home() -> Path:
-    """`XDG_CACHE_HOME`, or what stands for it; a user without a home has `~` in it."""
+    """`XDG_CACHE_HOME`, or its default; a user without a home has `~` in it."""
     return Path(os.environ.get(VARIABLE) or _below_home(".cache"))
 
 
@@ -74,16 +74,16 @@ def takes_files(folder: Path) -> bool:
 def private_cache() -> Path | None:
     """A temporary folder of this user alone: kernels that are loaded from it are run.
 
-    None, and a line, where there is none to have.
+    None, and a warning, where there is none.
     """
     try:
         path = Path(tempfile.gettempdir()) / f"adqhw-cache-{os.getuid()}"
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         warn(f"no private cache: {error}: set {VARIABLE} to a folder that takes files")
         return None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         warn(f"{str(path)!r} is no private folder and caches nothing: set {VARIABLE}")
         return None
     if not takes_files(path):

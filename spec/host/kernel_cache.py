@@ -1,7 +1,7 @@
 """Kernels that Numba compiles, kept on disk in files that are sealed.
 
 Numba loads whatever its cache holds: a damaged file ends the process inside LLVM, a folder that
-takes no files fails the import, and an index that was written without its data hands out the
+takes no files fails the import, and an index that was written without its data gives the
 machine code of another source. Here
 
 * one file holds one compiled signature behind a SHA-256 over its bytes and over all that they
@@ -9,7 +9,7 @@ machine code of another source. Here
   replaced;
 * the folder is Numba's (`NUMBA_CACHE_DIR`, `__pycache__`, the user's cache), else a private one
   (`caches`), looked for at the first call of a kernel;
-* where nothing can be kept, one line names the cache and kernels are compiled in every process.
+* where no folder takes files, one warning, and kernels are compiled in every process.
 """
 
 # mypy: disable-error-code="no-untyped-call,no-untyped-def,attr-defined,misc,assignment"
@@ -75,7 +75,7 @@ class SealedCache(caching.FunctionCache):
 
     @cached_property
     def _impl(self) -> Any:
-        """Where files go and what goes in; None where nothing can be kept."""
+        """Folder and content of the files; None where nothing can be kept."""
         try:
             return _Place(self._py_func)
         except (RuntimeError, OSError):  # no locator, or no source file
@@ -117,7 +117,7 @@ class SealedCache(caching.FunctionCache):
             _say_once(f"{str(path.parent)!r} does not: {error}")
 
     def _entry(self, sig: Any, codegen: Any) -> tuple[Path, bytes]:
-        """The file of a signature on this processor, and what its bytes depend on."""
+        """The file of a signature on this processor, and the inputs of its bytes."""
         key = self._index_key(sig, codegen)
         name = hashlib.sha256(repr(key[:2]).encode()).hexdigest()[:16]
         stamp = self._impl.locator.get_source_stamp()

@@ -1,4 +1,4 @@
-"""Locks of the kernel (flock), which end with their process: on handles, and on whole folders."""
+"""Locks of the kernel (flock), released when their process ends: on handles and on folders."""
 
 import errno
 import os
@@ -59,7 +59,7 @@ def sole_owner(folder: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)  # while the lock is held: nobody else's file
+            path.unlink(missing_ok=True)  # while the lock is held: the file is this process's
     finally:
         os.close(handle)
 

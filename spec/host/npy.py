@@ -60,9 +60,9 @@ def _read(stream: IO[bytes], size: int, path: Path) -> npt.NDArray[Any]:
     """The array that a stream of `size` bytes holds, and nothing else."""
     dtype, shape, columns = _header(stream, path)
     wanted = prod(shape) * dtype.itemsize
-    held = size - stream.tell()
-    if held != wanted:
-        raise _refused(path, f"it holds {held} bytes for {shown(shape)} of {dtype}")
+    stored = size - stream.tell()
+    if stored != wanted:
+        raise _refused(path, f"it holds {stored} bytes for {shown(shape)} of {dtype}")
     demand(wanted, f"Input {path}")
     data = stream.read(wanted)
     if len(data) != wanted:  # it changed while it was read

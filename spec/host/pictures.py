@@ -1,6 +1,6 @@
-"""Pictures: matplotlib's Agg, loaded on first use, drawing text as it stands.
+"""Pictures: matplotlib's Agg, loaded on first use, drawing text literally.
 
-A picture shows what tables hold, so one that cannot be drawn costs a warning and never the command.
+A picture shows what tables hold, so one that cannot be drawn is a warning, not an error.
 Names of files are drawn, not parsed: `$` starts no formula. The settings of a user's `matplotlibrc`
 change nothing.
 """
@@ -28,7 +28,7 @@ FAULTS = (
     ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError,
     NotImplementedError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
-"""What drawing may raise on data that nobody foresaw; a full disk is not among them."""
+"""What drawing may raise on unforeseen data; a full disk is not among them."""
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def png_of(figure: "Figure") -> bytes:
 def drawn(
     what: str, draw: Callable[[], bytes | None], tell: Callable[[str], None] = warn
 ) -> bytes | None:
-    """What `draw` answers; None, and one line that names the picture, where it fails."""
+    """What `draw` returns; None, and a warning that names the picture, where it fails."""
     try:
         return draw()
     except FAULTS as error:

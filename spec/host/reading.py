@@ -115,7 +115,7 @@ def exact_fields(value: object, cls: type, what: str, **wording: str) -> dict[st
 
 
 def near_key(key: object, known: Collection[str]) -> str:
-    """What a message about an unknown key ends with."""
+    """End of a message about an unknown key."""
     if not isinstance(key, str) or len(key) > LONGEST_KEY:
         return ""
     near = difflib.get_close_matches(key, known, n=1)

@@ -1,4 +1,4 @@
-"""JSON that comes from a file: one meaning only, or refused (contract section 9).
+"""JSON that comes from a file: of one meaning, or refused (contract section 9).
 
 Python's reader takes NaN, infinity, lone surrogates and repeated keys, and ends in a RecursionError
 on deep nesting. None of them survives a hash, a comparison or a terminal.

@@ -1,7 +1,7 @@
-"""Text that came from a file, made harmless for where it goes: terminal, table, spreadsheet.
+"""Text that came from a file, escaped for its destination: terminal, table, spreadsheet.
 
 Names are data: a layer may be called `[red]`, `=1+1` or an escape sequence in a user's file. What
-prints them goes through here; what pastes them into a script refuses them instead.
+prints them escapes them here; what pastes them into a script refuses them.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _LONGEST_WARNING = 1000
 
 
 def printable(text: str, limit: int = 200) -> str:
-    r"""`text` without what a terminal would obey: escapes become `\x1b`; long text ends in `…`."""
+    r"""`text` without control characters: escapes become `\x1b`; long text ends in `…`."""
     shown = "".join(_visible(sign) for sign in text[: limit + 1])
     return shown if len(text) <= limit else shown[:limit] + "…"
 
@@ -44,7 +44,7 @@ def file_part(name: str) -> str:
 
 
 def warn(text: str) -> None:
-    """One line on standard error about what went wrong without ending the command."""
+    """One line on standard error about a problem that does not end the command."""
     line = printable(" ".join(text.split()), _LONGEST_WARNING)
     print(f"adqhw: warning: {line}", file=sys.stderr)
 

@@ -1,12 +1,13 @@
-"""Temporary files beside their target: told from leftovers by a lock that ends with their maker.
+"""Temporary files beside their target: told from leftovers by a lock that ends with its process.
 
-A name says that a file is ours; an exclusive `flock` on it says that its maker lives. Locks end
-with the process, however it ends, so no process number has to be trusted.
+The name tells that a file is ours, an exclusive `flock` on it that its process runs. Locks end with
+the process, however it ends, so no process number is compared.
 """
 
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -36,22 +37,24 @@ def reserve(target: Path) -> tuple[int, Path]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what killed writers left in `folder`; files of living ones stay."""
+    """Remove leftovers of killed writers in `folder`; files of living ones stay."""
     folder = folder.absolute()
     if folder in _LOOKED:
         return
     _LOOKED.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for name in [entry.name for entry in entries if _NAME.fullmatch(entry.name)]:
-            _remove_if_left(folder / name)
+            remove_if_left(folder / name)
 
 
-def _remove_if_left(path: Path) -> None:
+def remove_if_left(path: Path) -> None:
+    """Remove a file or a folder whose maker is dead: nobody holds the lock on it."""
     with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        mode = os.O_RDONLY if path.is_dir() else os.O_RDWR
+        handle = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if lock(handle, wait=False):
-                path.unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
         finally:
             os.close(handle)
 

@@ -18,8 +18,9 @@ from ...cost.technology.technology import Band, Technology
 from ...gates.model.estimate import ArrayEstimate, array_estimate, fitting, output_estimate
 from ...gates.model.library import GateLibrary
 from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
-from ...rtl.arch.arch import Arch, Micro
-from ...rtl.program.demands import check_codebooks, check_program
+from ...rtl.arch import registry
+from ...rtl.arch.arch import Arch
+from ...rtl.program.demands import check_program
 from ...rtl.program.fit import narrowest
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
@@ -111,7 +112,7 @@ def rows_of(
     program = candidate.program
     activity, tensors = measure(program, images), golden_tensors(program, images)
     moved: dict[Arch, Toggles] = {}  # the same in every library
-    found = []
+    results = []
     for library in libraries.values():
         for micro in library.arrays:
             if not usable(program, micro):
@@ -131,7 +132,7 @@ def rows_of(
             behind = library.units and output_estimate(
                 program, arch, library.units, tensors, timings=timings
             )
-            found.append(
+            results.append(
                 Row(
                     program=candidate.name,
                     top1=candidate.top1,
@@ -148,18 +149,18 @@ def rows_of(
                     weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
                 )
             )
-    return found
+    return results
 
 
 def _layer_costs(
     program: Program, timings: Timings, gates: ArrayEstimate, events: Estimate
 ) -> tuple[LayerCost, ...]:
     read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
-    found = []
+    results = []
     for array in gates.layers:
         layer, timing = program.layer(array.name), timings[array.name]
         assert isinstance(layer, MacLayer)  # `mac_layers`
-        found.append(
+        results.append(
             LayerCost(
                 name=array.name,
                 code_bits=None if layer.codebook is None else layer.weight_width,
@@ -168,7 +169,7 @@ def _layer_costs(
                 weight_bits_read=float(read[array.name]),
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def uniform_weights(program: Program) -> bool:
@@ -195,10 +196,8 @@ def too_narrow(arch: Arch, program: Program) -> str:
 
 def usable(program: Program, micro: str) -> bool:
     """Whether the program's codebooks suit the micro-architecture."""
-    if micro != Micro.SHIFT_ADD:
-        return True
     try:
-        check_codebooks(program)
+        registry.micro(micro).check(program)
     except InputError:
         return False
     return True

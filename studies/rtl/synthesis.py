@@ -14,7 +14,7 @@ from amaranth.lib import wiring
 
 from ...gates.liberty.text import read_text
 from ...gates.netlist.synthesis_tools import run_tool
-from ...rtl.arch.arch import Arch, Micro
+from ...rtl.arch.arch import Arch
 from ...rtl.engine.engine import Engine
 from ...rtl.lanes.lane_array import LaneArray
 from ...rtl.layouts.ports import port_table
@@ -95,10 +95,10 @@ def designs(lanes: list[str], engines: list[str]) -> list[Design]:
     """One lane with its share of everything, an 8 x 8 engine: of these micro-architectures."""
     found = []
     for micro in lanes:
-        one = Arch(rows=1, cols=1, micro=Micro(micro), **LANE)
+        one = Arch(rows=1, cols=1, micro=micro, **LANE)
         found.append(Design(name=f"{micro} 1 lane", arch=one, engine=False))
     for micro in engines:
-        eight = Arch(rows=8, cols=8, micro=Micro(micro), **LANE)
+        eight = Arch(rows=8, cols=8, micro=micro, **LANE)
         found.append(Design(name=f"{micro} engine 8x8", arch=eight, engine=True))
     return found
 
@@ -128,13 +128,13 @@ def synthesize(
 
 def _on_fpga(found: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:
     """Cells of the design in `folder` after a flow, and its frequency in `part`."""
-    made = replace(found, **_counted(folder, found.target, flow))
+    mapped = replace(found, **_counted(folder, found.target, flow))
     if part is None:
-        return made
+        return mapped
     try:
-        return replace(made, fmax_mhz=_placed(folder, found.target, flow, part))
+        return replace(mapped, fmax_mhz=_placed(folder, found.target, flow, part))
     except InputError as error:  # the counts are kept
-        return replace(made, note=f"{made.note} {_summary(error)}".strip())
+        return replace(mapped, note=f"{mapped.note} {_summary(error)}".strip())
 
 
 def _summary(error: InputError) -> str:

@@ -62,19 +62,19 @@ def _seconds(run: Callable[[Any], Any], images: npt.NDArray[np.uint8], rounds: i
     return min(times)
 
 
-def plot(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
+def plot(measured: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Three panels: images, MACs, threads."""
-    png = drawn(path.name, lambda: _picture(found))
+    png = drawn(path.name, lambda: _picture(measured))
     if png is not None:
         write_file(path, png)
 
 
-def _picture(found: dict[str, list[dict[str, Any]]]) -> bytes:
+def _picture(measured: dict[str, list[dict[str, Any]]]) -> bytes:
     with canvas(11, 3.4) as figure:
         axes = figure.subplots(1, 3)
-        _images_panel(axes[0], found["images"])
-        _networks_panel(axes[1], found["networks"])
-        _threads_panel(axes[2], found["threads"])
+        _images_panel(axes[0], measured["images"])
+        _networks_panel(axes[1], measured["networks"])
+        _threads_panel(axes[2], measured["threads"])
         for axis in axes:
             axis.grid(alpha=0.3)
         return png_of(figure)

@@ -41,13 +41,13 @@ class Contender:
 
 def versions() -> dict[str, str]:
     """Installed versions of everything measured."""
-    found = {}
+    installed = {}
     for name in TOOLS:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "absent"
-    return found
+            installed[name] = "absent"
+    return installed
 
 
 def cpu_name() -> str:

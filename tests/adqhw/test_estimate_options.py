@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.commands import estimate
-from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec.program_file import save

@@ -23,7 +23,7 @@ from adqhw.cost.technology.accelergy import load_ert
 from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, topology_systolic
 from adqhw.cost.topologies.topology import load_topology
-from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model import characterization_file
 from adqhw.gates.model.library import read_all
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of, widths_of

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from simulators import usable
 
-from adqhw.rtl.arch.arch import Arch, Micro
+from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.verilog import axi_texts, verilog_texts
 from adqhw.rtl.verilog_text import check_prefix, finished
 from adqhw.spec import InputError
@@ -61,7 +61,7 @@ def test_zeros_of_a_memory_are_left_out_and_other_values_stay():
 
 
 def test_every_name_of_emitted_verilog_has_the_prefix():
-    arch = Arch(rows=1, cols=1, micro=Micro.UNIFORM)
+    arch = Arch(rows=1, cols=1, micro="uniform")
     texts = axi_texts(arch, "acc_0") | verilog_texts(arch, "acc_0")
     names = ("accelerator", "column", "engine", "top")
     assert sorted(texts) == [f"acc_0_{name}.v" for name in names]

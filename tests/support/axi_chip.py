@@ -5,16 +5,15 @@ from axi_bus import OKAY, Chip, Script
 from programs import Builder
 
 from adqhw.rtl.accelerator.ports import target_rows
-from adqhw.rtl.arch.arch import Micro
 from adqhw.rtl.bus.registers import ERRORS, mask, offset
 
 BEGUN = 12
 """Cycles from START within which the first code of an image that is offered is taken."""
 
 
-def two_layers(micro: Micro = Micro.DECODE):
+def two_layers(micro: str = "decode"):
     """24 codes, two passes after the input, 8 results, 147 cycles; 3 descriptors."""
-    b = Builder(np.random.default_rng(3), (2, 3, 4), shifts=micro is Micro.SHIFT_ADD)
+    b = Builder(np.random.default_rng(3), (2, 3, 4), shifts=micro == "shift_add")
     b.mac(3, 2, weight_width=2, act_width=3)
     b.mac(4, 2, stage="requant", weight_width=2, uniform=True, out="s32")
     return b.build()

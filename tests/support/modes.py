@@ -1,13 +1,13 @@
 """The simulator's modes under test, each behind one function that keeps all tensors."""
 
+import faithful
 import pytest
 
 from adqhw.sim import engine
 from adqhw.sim.kernels.simd import MODES, supported
-from adqhw.sim.orders import faithful
 
 ORDERS = tuple(f"faithful-{order}" for order in faithful.ORDERS if order != "shift_add")
-"""shift_add needs codebooks of its form: tests/sim/orders/test_faithful.py."""
+"""shift_add needs codebooks of its form: tests/conformance/test_faithful.py."""
 ALL = (*MODES, *ORDERS)
 
 

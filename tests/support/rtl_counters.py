@@ -12,11 +12,10 @@ from amaranth.hdl import Cat, Value
 from amaranth.sim import Simulator
 
 from adqhw.rtl.accelerator.accelerator import Accelerator
-from adqhw.rtl.arch.arch import Arch, Micro
+from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.layouts.descriptor import PassKind
 from adqhw.rtl.program.fit import check_storage
 from adqhw.rtl.program.image import memory_image
-from adqhw.rtl.timing.schedule import SINGLE_CYCLE
 from adqhw.spec import Program, golden
 from adqhw.spec.program import INPUT
 
@@ -57,7 +56,7 @@ class Probe:
             "built": control.built,
             "live": Cat(live for each in array.columns for live in each.live),
         }
-        if array.arch.micro in SINGLE_CYCLE:
+        if array.arch.lanes.single_cycle:
             lanes = [
                 (live & operand.any() & level.any())
                 for each in array.columns
@@ -67,7 +66,7 @@ class Probe:
         else:
             steps = array.registers["steps"]
             self.signals |= {"working": steps.working, "final": steps.final}
-        if array.arch.micro is Micro.BINNED:
+        if array.arch.micro == "binned":
             adding = _binning(array)
             moved = [operand.any() for each in array.columns for operand in each.operands]
             self.signals["binned"] = Cat(*adding)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from adqhw.rtl.accelerator.sequencer import Sequencer
-from adqhw.rtl.arch.arch import Arch, Micro, RequantWidths
+from adqhw.rtl.arch.arch import Arch, RequantWidths
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
@@ -28,7 +29,7 @@ Simulate = Callable[..., Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """What is mutated, and what must notice."""
+    """A mutated unit and the bench that must find its faults."""
 
     name: str
     make: Callable[[], Any]
@@ -91,7 +92,7 @@ class _Reads:
 
 
 def _capacity(make, simulator, stages: int) -> None:
-    """An empty unit fills its stages although nobody takes a code."""
+    """An empty unit fills its stages although no code is accepted."""
     dut, seen = make(), []
     running, _ = started(dut, simulator)
 
@@ -283,7 +284,7 @@ def reset_bench(make, simulator) -> None:
     assert records == [records[0]] * len(records)
 
 
-def _lane_array(micro: Micro) -> LaneArray:
+def _lane_array(micro: str) -> LaneArray:
     return LaneArray(mac_arch(micro))
 
 
@@ -296,7 +297,7 @@ UNITS = [
             make=partial(_lane_array, micro),
             bench=partial(mac_bench, micro),
         )
-        for micro in Micro
+        for micro in names()
     ),
     Unit(
         name="sequencer",

@@ -13,7 +13,7 @@ def equivalent(model: Model, number: int) -> bool:
     """True when induction over `STEPS` cycles proves every output and matched register equal.
 
     Both sides are the same netlist with the select input fixed, to nothing and to this mutant.
-    False says nothing: a mutant that differs only in states that never occur is not proven.
+    False is no verdict: a mutant that differs only in unreachable states is not proven.
     """
     sides = "; ".join(
         f"read_rtlil mutated.il; rename unit {name}; cd {name}; "
@@ -30,5 +30,5 @@ def equivalent(model: Model, number: int) -> bool:
         log = yosys(model.folder, script, check=False, limit_s=LIMIT_S)
     except subprocess.TimeoutExpired:
         return False
-    found = re.findall(r"Of those cells (\d+) are proven and (\d+) are unproven", log)
-    return bool(found) and int(found[-1][1]) == 0
+    counts = re.findall(r"Of those cells (\d+) are proven and (\d+) are unproven", log)
+    return bool(counts) and int(counts[-1][1]) == 0

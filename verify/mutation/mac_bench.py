@@ -1,11 +1,11 @@
 """The lookup-MACs' bench: all products, random sums, codebook and stored levels, stalls, layers."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from adqhw.rtl.arch.arch import Arch, Micro
-from adqhw.rtl.lanes.lookup_family import LookupMac
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.lanes.lookup_mac import LookupMac
+from adqhw.rtl.lanes.product_table import ProductTableColumn
+from adqhw.rtl.lanes.shift_add import ShiftAddColumn
 from adqhw.rtl.timing.schedule import schedule_word
 from adqhw.rtl.timing.timing import column_latency
 
@@ -14,36 +14,39 @@ from ..rtl_streams import simulate, started
 PRESSURES = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.4, 0.6))
 LIMIT = 400
 """Cycles of a layer."""
-BOOKS = {
-    Micro.SHIFT_ADD: (0, 1, 5, -8, 10, -1, -5, 8),
-}
-"""`shift_add`: powers of two and 5 times powers of two. Every other: any levels."""
-ALL: dict[Micro, Sequence[int]] = {micro: range(-16, 16) for micro in Micro}
-"""Levels to choose from."""
-ALL[Micro.SHIFT_ADD] = (1, 2, 4, 8, -1, -2, -4, -8, -16, 5, 10, -5, -10)
-LEVELS = (0, 1, -16, 15, -7, 9, -3, 5)
+LEVELS: tuple[int, ...] = (0, 1, -16, 15, -7, 9, -3, 5)
+ALL = tuple(range(-16, 16))
+"""Of the first codebook; to choose the others from."""
+SHIFT_LEVELS: tuple[int, ...] = (0, 1, 5, -8, 10, -1, -5, 8)
+SHIFT_ALL = (1, 2, 4, 8, -1, -2, -4, -8, -16, 5, 10, -5, -10)
+"""The same for shifts: powers of two and 5 times powers of two."""
 
 
-def mac_arch(micro: Micro) -> Arch:
+def mac_arch(micro: str) -> Arch:
     return Arch(
         rows=2, cols=2, micro=micro, channels=4, act_width=3, weight_width=3, level_width=5,
         acc_width=12, bin_width=6,
     )  # fmt: skip
 
 
-def mac_bench(micro: Micro, make, simulator) -> None:
+def _shifts(a: Arch) -> bool:
+    """Whether the lanes take powers of two and their multiples by one factor only."""
+    return a.lanes.column is ShiftAddColumn
+
+
+def mac_bench(micro: str, make, simulator) -> None:
     """All pairs of level and activation, random sums, codebook and stored levels, stalls, hold."""
     a = mac_arch(micro)
-    book: tuple[int, ...] = BOOKS.get(micro, LEVELS)
+    book = SHIFT_LEVELS if _shifts(a) else LEVELS
+    every = SHIFT_ALL if _shifts(a) else ALL
     rng = np.random.default_rng(3)
     for number, (idle, pause) in enumerate((*PRESSURES, *PRESSURES)):
         if number > 1:
-            others = rng.permutation([v for v in ALL[micro] if v])[:6]
+            others = rng.permutation([v for v in every if v])[:6]
             # one more level is 0 (POST's "minus zero", codes without a level)
             book = (0, *(int(v) for v in rng.permutation([*others, 0])))
         bypass, depth = number % 2 == 1, (1, 3, 2, 4, 1, 2, 5, 1)[number]
-        if micro is Micro.UNIFORM:
-            bypass = True
+        bypass |= a.lanes.stores_levels
         acts = rng.integers(0, 8, (24, depth, 2))
         if depth == 1:  # every activation with every level in every lane
             acts = np.arange(64).reshape(-1, 1, 1) % 8 + np.zeros((1, 1, 2), np.int64)
@@ -61,12 +64,12 @@ def mac_bench(micro: Micro, make, simulator) -> None:
             a, make, simulator, acts, fields, levels, None if bypass else book,
             idle=idle, pause=pause, hold=0.3 if number > 4 else 0.0,
         )  # fmt: skip
-    if micro is not Micro.UNIFORM:
+    if not a.lanes.stores_levels:
         _layers(micro, make, simulator)
 
 
-def _layers(micro: Micro, make, simulator) -> None:
-    """One array, layer after layer: what an earlier one left behind must not matter."""
+def _layers(micro: str, make, simulator) -> None:
+    """One array, layer after layer: state of an earlier one must have no effect."""
     a, dut, rng = mac_arch(micro), make(), np.random.default_rng(4)
     running, _ = started(dut, simulator)
     got: list[list[int]] = []
@@ -92,7 +95,7 @@ def _layers(micro: Micro, make, simulator) -> None:
         for layer in range(24):
             bypass, book = layer % 2, None
             if not bypass:
-                book = _random_book(micro, rng)
+                book = _random_book(a, rng)
             for code in rng.permutation(len(book or ())):  # a wrong write must not be mended later
                 await _codebook(ctx, dut, int(code), book[code])
             mac = LookupMac(arch=a, act_width=a.act_width, codebook=book, level_width=a.level_width)
@@ -114,10 +117,10 @@ def _layers(micro: Micro, make, simulator) -> None:
     running.run()
 
 
-def _random_book(micro: Micro, rng) -> tuple[int, ...]:
-    """Levels, some of them 0; of `shift_add` powers of two times 1 or one odd factor."""
-    levels = list(ALL[micro])
-    if micro is Micro.SHIFT_ADD:
+def _random_book(a: Arch, rng) -> tuple[int, ...]:
+    """Levels, some of them 0; of shifts, powers of two times 1 or one odd factor."""
+    levels = list(ALL)
+    if _shifts(a):
         factor = int(rng.choice([3, 5, 7, 9, 11, 13, 15]))
         both = [c << s for c in (1, factor) for s in range(5)]
         levels = [0, *(v for v in (*both, *(-v for v in both)) if -16 <= v < 16)]
@@ -159,8 +162,8 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
     mac = LookupMac(arch=a, act_width=a.act_width, codebook=book, level_width=a.level_width)
     work = schedule_word(a, mac.schedule)
     beats = _beats(acts, fields)
-    # Loaded twice: what was there before must not remain.
-    entries = [(i, -1 - i) for i in range(8)] if a.micro is not Micro.SHIFT_ADD else []
+    # Loaded twice: the first content must not remain.
+    entries = [(i, -1 - i) for i in range(8)] if not _shifts(a) else []
     entries += list(enumerate(book or LEVELS))
     gate = _Gates(a, beats) if simulator else None
     trace = simulate(
@@ -183,13 +186,13 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
 class _Gates:
     """A lane's own operand register holds while the lane is gated: seen in the netlist, by name.
 
-    It holds the activation, in a `product_table` array, which shares the activations, the weight.
+    It holds the activation, where a product table shares the activations, the weight.
 
     On the unit itself the same is checked by test_a_zero_code_gates_its_lane.
     """
 
     def __init__(self, a: Arch, beats: list[dict]) -> None:
-        shared = a.micro is Micro.PRODUCT_TABLE
+        shared = a.lanes.column is ProductTableColumn
         self.name = "field" if shared else "operand"
         self.kept = {
             (col, row): [0]

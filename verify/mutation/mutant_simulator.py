@@ -81,7 +81,7 @@ class MutantSimulator:
             self.lib.cxxrtl_destroy(self.handle)
 
     def set(self, target: Any, value: Any) -> None:
-        """An input port takes a value, an integer or what its layout accepts."""
+        """An input port takes a value, an integer or a value of its layout."""
         if isinstance(target, ValueCastable) and not isinstance(value, int):
             value = Value.cast(target.shape().const(value))
             value = value.value
@@ -120,7 +120,7 @@ class MutantSimulator:
             self.lib.cxxrtl_step(self.handle)
             self.stale = False
         wire = self._object(name)
-        if wire.outline:  # not kept by the model: made when asked for
+        if wire.outline:  # not kept by the model: computed on reading
             self.lib.cxxrtl_outline_eval(wire.outline)
         return self._read(self._place(name))
 

@@ -4,6 +4,11 @@ from dataclasses import replace
 from functools import partial
 
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.arch.registry import BASELINE, DEFAULT, names
+from adqhw.rtl.lanes.binned import Binned
+from adqhw.rtl.lanes.bit_serial import BitSerial
+from adqhw.rtl.lanes.product_table import SharedProducts
+from adqhw.rtl.lanes.shift_add import ShiftAdd
 
 from . import binned, columns, product, shift, stages, streams
 from .prover import Proof
@@ -49,10 +54,10 @@ def _columns() -> list[Proof]:
             component="lookup-MAC uniform",
             configuration=f"weight 8, act {a}",
             build=partial(
-                columns.column, columns.arch(weight_width=2, act_width=a, micro="uniform")
+                columns.column, columns.arch(weight_width=2, act_width=a, micro=BASELINE)
             ),
             abstract=True,
-            fault=bug("a product that is a sum", "lookup_mac", "mul", "add") if a == 4 else None,
+            fault=bug("a product that is a sum", "multiplying", "mul", "add") if a == 4 else None,
         )
         for a in ACT_WIDTHS
     ]
@@ -61,7 +66,7 @@ def _columns() -> list[Proof]:
             component="lookup-MAC bit_serial",
             configuration=f"weight {w}, act {a}",
             build=partial(
-                columns.bit_serial, columns.arch(weight_width=w, act_width=a, micro="bit_serial")
+                columns.bit_serial, columns.arch(weight_width=w, act_width=a, micro=BitSerial.name)
             ),
             fault=bug("a tree that subtracts", "column", "add", "sub")
             if (w, a) == (2, 2)
@@ -87,27 +92,27 @@ def _columns() -> list[Proof]:
 _FAMILY = {
     "lookup-MAC product_table": (
         product.product_table,
-        "product_table",
+        SharedProducts.name,
         bug("a tree that subtracts", "column", "add", "sub"),
     ),
     "product table": (
         product.table,  # z3 does not finish with 16 codes of 15 words or more: the slice of any one
-        "product_table",
+        SharedProducts.name,
         bug("a word that is the difference", "product_table", "add", "sub"),
     ),
     "lookup-MAC binned": (
         binned.binned,
-        "binned",
+        Binned.name,
         bug("a bin that is reduced", "binned", "add", "sub"),
     ),
     "lookup-MAC shift_add": (
         shift.shift_add,
-        "shift_add",
+        ShiftAdd.name,
         bug("a tree that subtracts", "column", "add", "sub"),
     ),
     "shift codebook": (
         shift.shift_codebook,
-        "shift_add",
+        ShiftAdd.name,
         bug("a factor shifted up", "shift_add", "shr", "shl"),
     ),
 }
@@ -117,7 +122,7 @@ _FAMILY = {
 def _arch(micro: str, weight_width: int, act_width: int) -> Arch:
     """The columns' Arch; 255 bins of a lane are as wide as z3 finishes with."""
     found = columns.arch(weight_width=weight_width, act_width=act_width, micro=micro)
-    narrow = micro == "binned" and weight_width == 8
+    narrow = micro == Binned.name and weight_width == 8
     return replace(found, bin_width=8) if narrow else found
 
 
@@ -164,7 +169,7 @@ def _bounds() -> list[Proof]:
                 component="accumulator bound",
                 configuration=f"level 8, act {a}, acc {14 + a}",
                 build=partial(columns.overflow, columns.arch(weight_width=2, act_width=a)),
-                fault=bug("an accumulator that subtracts", "lookup_mac", "add", "sub")
+                fault=bug("an accumulator that subtracts", "multiplying", "add", "sub")
                 if a == 2
                 else None,
                 reach=14,
@@ -213,7 +218,6 @@ def _stages() -> list[Proof]:
 
 
 def _streams() -> list[Proof]:
-    multi = ("bit_serial", "product_table", "binned", "shift_add")
     return [
         *(
             Proof(
@@ -232,10 +236,10 @@ def _streams() -> list[Proof]:
                 build=partial(streams.lane_array, micro),
                 reach=20,
                 fault=bug("a stall that does not hold", "lane_array", "not", "pos")
-                if micro == "decode"
+                if micro == DEFAULT
                 else None,
             )
-            for micro in ("decode", "uniform", *multi)
+            for micro in names()
         ),
         *(
             Proof(

@@ -1,19 +1,21 @@
 """Lookup-MAC columns: acc is the sum of level x activation of every beat since the last restart."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, signed
 
-from adqhw.rtl.arch.arch import Arch, Micro
-from adqhw.rtl.lanes.lookup_mac import MacColumn, column_for
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.arch.registry import DEFAULT
+from adqhw.rtl.lanes.multiplying import MacColumn
 
+from .multi_cycle import picked, port_list
 from .prover import Design
 
+OPERANDS = ("activations", "weights", "codebook")
+CONTROLS = ("bypass", "advance", "load", "add", "restart")
 
-def arch(*, weight_width: int, act_width: int, micro: str = "decode", rows: int = 2) -> Arch:
+
+def arch(*, weight_width: int, act_width: int, micro: str = DEFAULT, rows: int = 2) -> Arch:
     return Arch(
-        rows=rows, cols=1, micro=Micro(micro), act_width=act_width, weight_width=weight_width,
+        rows=rows, cols=1, micro=micro, act_width=act_width, weight_width=weight_width,
         level_width=8, acc_width=14 + act_width,
     )  # fmt: skip
 
@@ -25,19 +27,19 @@ def specified_level(a: Arch, unit: MacColumn, row: int):
     """
     weight = unit.weights[row]
     stored = weight[: a.level_width].as_signed()
-    if a.micro is Micro.UNIFORM:
+    if a.lanes.stores_levels:
         return stored
     code = weight[: a.weight_width]
     if a.weight_width > 4:
         return Mux(unit.bypass, stored, unit.codebook[code])
-    picked = [Mux(code == i, unit.codebook[i], 0) for i in range(1 << a.weight_width)]
-    looked_up = reduce(or_, picked)[: a.level_width].as_signed()
+    levels = [unit.codebook[i] for i in range(1 << a.weight_width)]
+    looked_up = picked(levels, code)[: a.level_width].as_signed()
     return Mux(unit.bypass, stored, looked_up)
 
 
 def column(a: Arch) -> Design:
     """Every stage's registers against the stages of the specification, all under `advance`."""
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m = unit.elaborate(None)
     advance, rows = unit.advance, range(a.rows)
     assume_inputs(m, a, unit)
@@ -63,16 +65,13 @@ def column(a: Arch) -> Design:
         Assert(unit.acc == expected),
     ]
     _cover(m, unit, product, expected)
-    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
-    controls = [unit.bypass, unit.advance, unit.load, unit.add, unit.restart]
-    return Design(
-        module=m, ports=[*inputs, *controls], shown=[unit.total, beat, unit.acc, expected]
-    )
+    ports = port_list(unit, OPERANDS, CONTROLS)
+    return Design(module=m, ports=ports, shown=[unit.total, beat, unit.acc, expected])
 
 
 def assume_inputs(m, a, unit):
-    """What the contract promises: level 0 is 0; a code has no bits above its width."""
-    if a.micro is Micro.UNIFORM:
+    """The contract: level 0 is 0; a code has no bits above its width."""
+    if a.lanes.stores_levels:
         return
     m.d.comb += Assume(unit.codebook[0] == 0)
     assume_codes(m, a, unit)
@@ -101,7 +100,7 @@ def overflow(a: Arch) -> Design:
     Each product gets a lower and an upper bound on this side and that side of 0 (`product_bound`);
     what is assumed is that the sums of the bounds fit.
     """
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m = unit.elaborate(None)
     wide = signed(a.acc_width + 4)
     ports = []
@@ -140,9 +139,7 @@ def overflow(a: Arch) -> Design:
         Cover(unit.acc < -(limit >> 3)),
         Cover(unit.acc > (limit >> 3)),
     ]
-    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
-    controls = [unit.bypass, unit.advance, unit.load, unit.add, unit.restart]
-    ports = [*inputs, *controls, *ports]
+    ports = [*port_list(unit, OPERANDS, CONTROLS), *ports]
     return Design(module=m, ports=ports, shown=[unit.acc, run["sum"]])
 
 
@@ -153,7 +150,7 @@ def product_bound(*, level_width: int, act_width: int) -> Design:
     made = Signal(signed(level_width + act_width), name="made")
     edge = Signal(signed(level_width + act_width), name="edge")
     tick = Signal()
-    m.d.sync += tick.eq(~tick)  # smtbmc wants a clocked design
+    m.d.sync += tick.eq(~tick)  # smtbmc requires a clocked design
     m.d.comb += [
         made.eq(level * act),
         edge.eq((level << act_width) - level),
@@ -169,7 +166,7 @@ def bit_serial(a: Arch) -> Design:
 
     With `digit_sum` this is level x activation when the digits of a beat come once each.
     """
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m = unit.elaborate(None)
     rows = range(a.rows)
     assume_inputs(m, a, unit)
@@ -195,11 +192,9 @@ def bit_serial(a: Arch) -> Design:
         Assert(unit.total == beat), Assert(unit.acc == expected),
         Cover((expected < 0) & (unit.shift == 1) & ~unit.advance & (act[0] == 3)),
     ]  # fmt: skip
-    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
-    names = ("bypass", "advance", "take", "load", "act_digit", "shift", "add", "restart")
-    controls = [getattr(unit, name) for name in names]
+    controls = ("bypass", "advance", "take", "load", "act_digit", "shift", "add", "restart")
     shown = [unit.total, beat, unit.acc, expected]
-    return Design(module=m, ports=[*inputs, *controls], shown=shown)
+    return Design(module=m, ports=port_list(unit, OPERANDS, controls), shown=shown)
 
 
 def digit_sum(*, level_width: int, act_width: int) -> Design:

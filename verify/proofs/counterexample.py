@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def last_values(path: Path, names: list[str]) -> dict[str, int]:
-    """The last value of each signal whose scope-less name is asked for."""
+    """The last value of each requested signal, by its name without scope."""
     names_of: dict[str, str] = {}
     values: dict[str, int] = {}
     for line in path.read_text().splitlines():

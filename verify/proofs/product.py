@@ -6,9 +6,7 @@ from typing import Any
 from amaranth.hdl import Array, Assert, Assume, Cat, Cover, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.lanes.lookup_mac import column_for
-from adqhw.rtl.lanes.product_table import ProductTable
-from adqhw.rtl.timing.schedule import table_digits
+from adqhw.rtl.lanes.product_table import ProductTable, table_digits
 
 from .multi_cycle import latched, picked, port_list, steady
 from .prover import Design
@@ -16,7 +14,7 @@ from .prover import Design
 
 def product_table(a: Arch) -> Design:
     """A lane's product is the word's entry at the digit of the field, 0 without a beat."""
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m, rows, width = unit.elaborate(None), range(a.rows), a.weight_width
     count = table_digits(a, a.level_width)
     m.d.comb += [Assume(unit.words[r][0] == 0) for r in rows]  # level 0 is 0
@@ -62,7 +60,7 @@ def table(a: Arch) -> Design:
 
 
 def _table(a: Arch, unit: ProductTable, code: Signal, of_code: Callable[[Any], Any]) -> Design:
-    """`of_code` picks what belongs to `code` from a word."""
+    """`of_code` selects the part of a word that belongs to `code`."""
     m = unit.elaborate(None)
     levels = Cat(unit.bypass, unit.codebook.as_value())
     before, started = Signal.like(levels, name="levels_before"), Signal(name="was_start", init=1)

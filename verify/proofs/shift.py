@@ -6,7 +6,6 @@ from operator import or_
 from amaranth.hdl import Array, Assert, Assume, Cover, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.lanes.lookup_mac import column_for
 from adqhw.rtl.lanes.shift_add import ShiftCodebook
 
 from .columns import assume_codes
@@ -16,7 +15,7 @@ from .prover import Design
 
 def shift_add(a: Arch) -> Design:
     """A lane adds +-(activation << shift) to the even or the odd sum; factor once per output."""
-    unit = column_for(a)
+    unit = a.lanes.column(a)
     m, rows = unit.elaborate(None), range(a.rows)
     steady(m, unit.bypass)
     assume_codes(m, a, unit)

@@ -65,7 +65,7 @@ class _Stage:
         return data
 
     def flow(self, valid):
-        """Stream rules: what is offered stays; every accepted acc leaves once, in order."""
+        """Stream rules: an offered payload stays; every accepted acc leaves once, in order."""
         m, codes = self.m, self.unit.codes
         offered, payload = Signal(name="was_waiting"), Signal.like(codes.payload, name="was_code")
         taken, given = Signal(8, name="accepted"), Signal(8, name="emitted")

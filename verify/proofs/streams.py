@@ -1,11 +1,12 @@
-"""Stream rules: what is offered stays until taken, and nothing is lost or made twice."""
+"""Stream rules: an offered payload stays until accepted; none is lost or duplicated."""
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 
 from adqhw.rtl.accelerator.feeder import BeatFeeder
 from adqhw.rtl.accelerator.max_pool import MaxPool
 from adqhw.rtl.accelerator.reader import CodeReader
-from adqhw.rtl.arch.arch import Arch, Micro, RequantWidths
+from adqhw.rtl.arch.arch import Arch, RequantWidths
+from adqhw.rtl.arch.registry import DEFAULT
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.bus.host_port import HostPort
 from adqhw.rtl.bus.image_gate import ImageGate
@@ -13,7 +14,6 @@ from adqhw.rtl.bus.result_gate import ResultGate
 from adqhw.rtl.engine.drain import Drain
 from adqhw.rtl.engine.engine import Engine
 from adqhw.rtl.lanes.lane_array import LaneArray
-from adqhw.rtl.timing.schedule import SINGLE_CYCLE
 
 from .prover import Design
 
@@ -25,9 +25,9 @@ STORAGE = Storage(
 )
 
 
-def arch(micro: str = "decode", *, rows: int = 2, cols: int = 3) -> Arch:
+def arch(micro: str = DEFAULT, *, rows: int = 2, cols: int = 3) -> Arch:
     return Arch(
-        rows=rows, cols=cols, micro=Micro(micro), channels=2, act_width=2, weight_width=2,
+        rows=rows, cols=cols, micro=micro, channels=2, act_width=2, weight_width=2,
         level_width=3, acc_width=8, threshold_width=1, out_width=5, bin_width=4,
         requant=SMALL, storage=STORAGE,
     )  # fmt: skip
@@ -50,7 +50,7 @@ def offered_stays(m, port, *, frozen=0, holds=1):
 
 
 def as_many(m, came, left, inside, *, each: int = 1):
-    """What came in minus what left is what is inside (counted modulo 256)."""
+    """Accepted minus output transfers are the stored ones (counted modulo 256)."""
     taken, given = Signal(8, name="taken"), Signal(8, name="given")
     m.d.sync += [taken.eq(taken + Mux(came, each, 0)), given.eq(given + left)]
     held = Signal(8, name="held_inside")
@@ -88,12 +88,12 @@ def lane_array(micro: str) -> Design:
     occupied, ending = r["control"].adds, r["control"].ends
     if "steps" in r:
         occupied, ending = (r["steps"].registers[n] for n in ("occupied", "last"))
-        if r["steps"].binned:  # bins leave only behind the last beat of a sum
+        if unit.arch.lanes.final_cycles:  # bins leave only behind the last beat of a sum
             m.d.comb += Assert(~r["steps"].final | (occupied & ending))
     inside = [occupied & ending, *(r["valid"] & r["last"]), *r["done"]]
     went = unit.sums.valid & unit.sums.ready
     as_many(m, accept & unit.beats.payload.last, went, inside)
-    if unit.arch.micro in SINGLE_CYCLE:
+    if unit.arch.lanes.single_cycle:
         _control_travels(m, unit, accept)
     ports = inputs(unit)
     return Design(module=m, ports=ports, shown=[r["valid"], r["last"], r["done"]])
@@ -126,7 +126,7 @@ def code_reader() -> Design:
 
 
 def beat_feeder() -> Design:
-    """Assumed: nobody takes a beat while `hold` (the array is held by the same signal)."""
+    """Assumed: no beat is accepted while `hold` (the array is held by the same signal)."""
     unit = BeatFeeder(arch(rows=1, cols=1))
     m = unit.elaborate(None)
     m.d.comb += Assume(~(unit.hold & unit.beats.ready))
@@ -244,7 +244,7 @@ def result_gate() -> Design:
 
 
 def engine() -> Design:
-    """Assumed: the configuration stays while an output is offered (the sequencer sees to it)."""
+    """Assumed: the configuration stays while an output is offered (ensured by the sequencer)."""
     unit = Engine(arch(rows=1, cols=1))
     m = unit.elaborate(None)
     m.d.comb += Assume(~(unit.config.valid & unit.output.valid))

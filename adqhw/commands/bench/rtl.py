@@ -8,6 +8,7 @@ import typer
 from ...console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
 from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
+from ...rtl.arch.registry import BASELINE, DEFAULT, checked, names
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
 from ...spec.program_file import load
@@ -77,7 +78,7 @@ def _show_cost(record: dict[str, Any]) -> None:
 def shapes(
     rows: Annotated[int, typer.Option(help=ROWS_HELP)] = 16,
     cols: Annotated[int, typer.Option(help=COLS_HELP)] = 16,
-    micro: Annotated[str, typer.Option(help=MICRO_HELP)] = "decode",
+    micro: Annotated[str, typer.Option(help=MICRO_HELP)] = DEFAULT,
     build: Annotated[Path, typer.Option(help=BUILD_HELP)] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -134,15 +135,12 @@ def synth(
     Example: adqhw bench synth --liberty osu018_stdcells.lib -o docs/synthesis.md
     """
     from ...gates.netlist import synthesis_tools
-    from ...rtl.arch.arch import Micro
     from ...studies.rtl import synthesis, synthesis_page
 
-    known = [str(entry) for entry in Micro]
-    lanes = known if micro is None else micro
-    engines = ["decode", "uniform"] if engine is None and micro is None else engine or []
+    lanes = [*names()] if micro is None else micro
+    engines = [DEFAULT, BASELINE] if engine is None and micro is None else engine or []
     for name in (*lanes, *engines):
-        if name not in known:
-            raise InputError(f"Micro must be one of {', '.join(known)}, not {name!r}")
+        checked(name)
     for path in liberty or ():
         if not path.is_file():
             raise InputError(f"Liberty must be a file, not {str(path)!r}")

@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 from ...console import emit, say, show_table
-from ...flows.arrays import DEFAULT_ARRAY, DEFAULT_MICRO
+from ...flows.arrays import DEFAULT_ARRAY
+from ...rtl.arch.registry import DEFAULT
 from .output import Request, costs_record, show_costs, show_warnings, to_uniform
 
 
@@ -34,7 +35,7 @@ def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> No
     table = technology.load(request.tech)
     network = assumed_network(load_topology(request.path), assumed)
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
-    micro = DEFAULT_MICRO if request.micro is None else request.micro
+    micro = DEFAULT if request.micro is None else request.micro
     arch = narrowest_lanes(network, rows=rows, cols=cols, micro=micro)
     result = estimate(network, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))

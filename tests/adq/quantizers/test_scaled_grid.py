@@ -1,5 +1,6 @@
 """Weight rules with a scale: forward, gradients against autograd and closed forms, export."""
 
+import faithful
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,6 @@ from adqhw.adq.integers import integer
 from adqhw.adq.quantizers.codebook import Codebook, CodebookConfig
 from adqhw.adq.quantizers.methods import Method, weight_quantizer
 from adqhw.rtl.program.fit import narrowest
-from adqhw.sim.orders import faithful
 from adqhw.spec import golden
 from adqhw.spec.codebook import shift_factor
 from adqhw.spec.errors import InputError

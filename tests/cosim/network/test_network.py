@@ -20,15 +20,15 @@ from adqhw.cosim.network.network import Case, run_network
 from adqhw.cosim.network.trace import layer_traces
 from adqhw.rtl.accelerator.ports import Target
 from adqhw.rtl.accelerator.sequencer import EVENTS
-from adqhw.rtl.arch.arch import Micro
+from adqhw.rtl.arch.registry import micro as micro_of
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.program.fit import check_storage, covering, narrowest
-from adqhw.rtl.timing.schedule import SINGLE_CYCLE
 from adqhw.spec import InputError, LayerKind, Program, Skip, golden
 from adqhw.spec.errors import SimulationError
 
 pytestmark = pytest.mark.simulator
 
-FAMILY = [micro for micro in Micro if micro not in SINGLE_CYCLE]
+FAMILY = [name for name in names() if not micro_of(name).single_cycle]
 """Lookup-MACs whose beats take the cycles of their `Schedule`."""
 
 
@@ -87,12 +87,12 @@ def test_random_networks(builds):
 @pytest.mark.parametrize("micro", FAMILY)
 def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
     """One small build each: every layer kind without and with stalls, and a sample of networks."""
-    every = every_kind(shifts=micro is Micro.SHIFT_ADD)
+    every = every_kind(shifts=micro == "shift_add")
     fuzz(range(1100, 1111), 2, 3, micro, builds, *[every] * 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("part", "micro"), list(enumerate(Micro)))
+@pytest.mark.parametrize(("part", "micro"), list(enumerate(names())))
 def test_many_random_networks(part, micro, builds):
     """600 in all, 100 on every micro-architecture."""
     rows, cols = [(4, 3), (3, 4), (1, 1), (2, 7), (8, 2), (3, 3)][part]
@@ -100,11 +100,11 @@ def test_many_random_networks(part, micro, builds):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize("micro", names())
 @pytest.mark.parametrize(("rows", "cols"), [(4, 4), (8, 8), (16, 4), (8, 32)])
 def test_every_kind_on_every_array(rows, cols, micro, builds):
     """Without stalls and with both streams stalled: every code, every cycle."""
-    program = every_kind(1, shifts=micro is Micro.SHIFT_ADD)
+    program = every_kind(1, shifts=micro == "shift_add")
     arch = narrowest(program, rows=rows, cols=cols, micro=micro)
     cases = [(program, random_images(program, 2))] * 4
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)

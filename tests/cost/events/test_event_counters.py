@@ -15,7 +15,8 @@ from rtl_counters import counted
 from adqhw.cost.estimate.estimate import estimate, measure
 from adqhw.cost.technology.technology import load
 from adqhw.rtl.accelerator.ports import Target
-from adqhw.rtl.arch.arch import Arch, Micro
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.lanes.product_table import product_width
 from adqhw.rtl.lanes.shift_add import entry_layout
 from adqhw.rtl.program.fit import check_storage, narrowest
@@ -79,7 +80,7 @@ def by_counters(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
     found["table_read_bit"] = found["codebook_register_bit"]
     if layer.kind is LayerKind.MAX_POOL:
         found["compare_bit"] = t["maxima"] * source * shape[0] / -(-shape[0] // arch.rows)
-    if arch.micro is Micro.PRODUCT_TABLE:
+    if arch.micro == "product_table":
         built = t["built"] * product_width(arch) << arch.weight_width
         found |= {"table_build_add_bit": built, "table_build_register_bit": 2 * built}
     if t["groups"]:
@@ -134,36 +135,36 @@ def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
     t = sum(passes, Counter())
     act, acc = program.tensor_format(layer.input).width, arch.acc_width
     pool, coded = isinstance(layer, PoolLayer), codebook_of(arch, layer) is not None
-    single = arch.micro in (Micro.DECODE, Micro.UNIFORM)
+    single = arch.micro in ("decode", "uniform")
     level = (1 if single else 2) if pool else arch.level_width
     work = layer_schedule(arch, program, layer)
     added = sum(p["added"] * p["outputs"] / p["groups"] for p in passes)  # of used columns
     active = t["live"] if pool else t["active"]
-    trees = 1 + (arch.micro is Micro.SHIFT_ADD and coded and has_factor(layer) > 0)
+    trees = 1 + (arch.micro == "shift_add" and coded and has_factor(layer) > 0)
     found = {
         "accumulate_bit": added * acc * trees,
         "accumulator_register_bit": added * acc * trees,
     }
-    if coded and arch.micro in (Micro.DECODE, Micro.BIT_SERIAL, Micro.SHIFT_ADD):
-        entry = entry_layout(arch).size if arch.micro is Micro.SHIFT_ADD else level
+    if coded and arch.micro in ("decode", "bit_serial", "shift_add"):
+        entry = entry_layout(arch).size if arch.micro == "shift_add" else level
         choices = (1 << layer.weight_width) - 1
         found["lookup_mux_bit"] = t["live"] / work.beat_cycles * choices * entry
     term = act + level
     match arch.micro:
-        case Micro.DECODE | Micro.UNIFORM:
+        case "decode" | "uniform":
             found["multiply_bit2"] = active * act * level
             found["multiply_zero_act_bit2"] = (t["live"] - active) * act * level
-        case Micro.BIT_SERIAL:
+        case "bit_serial":
             term = level
             found["and_bit"] = t["live"] * level
             found["shift_mux_bit"] = added * stages(act) * acc
-        case Micro.PRODUCT_TABLE:
+        case "product_table":
             term, words = product_width(arch), 1 << min(4, arch.act_width)
             codes = 1 << (layer.weight_width if coded else arch.weight_width)
             found["word_mux_bit"] = t["working"] * arch.rows * (words - 1) * codes * term
             found["product_mux_bit"] = t["live"] * (codes - 1) * term
             found["shift_mux_bit"] = added * stages(work.beat_cycles) * acc
-        case Micro.BINNED:
+        case "binned":
             term, lanes = arch.bin_width, min(arch.rows, 1 if pool else layer.weights.shape[1])
             left = sum(p["bins_left"] * p["outputs"] / p["groups"] for p in passes)
             moved = (t["binned"] + left * lanes) * term
@@ -172,12 +173,12 @@ def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
             found["bin_add_bit"] = (t["binned"] if pool else t["binned_active"]) * term
             found["multiply_bit2"] = left * (term + stages(lanes)) * level
             found["tree_add_bit"] = added * tree_bits(lanes, term, acc)
-        case Micro.SHIFT_ADD:
+        case "shift_add":
             found["shift_mux_bit"] = t["live"] * (stages(level) + 1) * term
             found["combine_add_bit"] = found["combine_register_bit"] = t["outputs"] * acc
             if trees > 1:
                 found["multiply_bit2"] = t["outputs"] * has_factor(layer).bit_length() * acc
-    if arch.micro is not Micro.BINNED:
+    if arch.micro != "binned":
         lanes = {n[1]: count for n, count in t.items() if isinstance(n, tuple)}
         bits = sum(count * tree_bits(n, term, acc) for n, count in lanes.items())
         found["tree_add_bit"] = bits * trees
@@ -222,7 +223,7 @@ def differing(layer, arch: Arch, counts, wanted: dict[str, float], ungated: bool
     left = {*NOT_BY_LAYER, "parameter_read_bit", "clock_bit"}
     if not ungated:
         left.add("tree_add_bit")  # gated lanes have a weight too
-    if arch.micro is Micro.BINNED and codebook_of(arch, layer) is None:
+    if arch.micro == "binned" and codebook_of(arch, layer) is None:
         left.add("bin_add_bit")  # which bits of a level meet a zero is not measured
     return [
         f"{layer.name} ({layer.kind}): {name} {counts[name]}, RTL {wanted.get(name, 0)}"
@@ -269,7 +270,7 @@ def test_every_event_is_a_counter_of_the_rtl():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize("micro", names())
 @pytest.mark.parametrize(
     ("rows", "cols", "ungated"), [(2, 3, True), (4, 2, False), (4, 2, True), (3, 1, True)]
 )

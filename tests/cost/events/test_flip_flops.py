@@ -9,7 +9,8 @@ from places import ROOT
 from adqhw.cost.events.flip_flops import ARRAY, flip_flops
 from adqhw.gates.model.characterization_file import read_content
 from adqhw.gates.model.parts import WIDTHS, Part
-from adqhw.rtl.arch.arch import Arch, Micro
+from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.engine.drain import Drain
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
@@ -27,7 +28,7 @@ def elaborated(component) -> int:
     return sum(len(cell.data) for cell in cells if isinstance(cell, FlipFlop))
 
 
-@pytest.mark.parametrize("micro", list(Micro))
+@pytest.mark.parametrize("micro", names())
 @pytest.mark.parametrize(("rows", "cols", "widths"), [(4, 2, {}), (1, 1, NARROW), (5, 3, NARROW)])
 def test_closed_form_is_what_the_generators_build(micro, rows, cols, widths):
     arch = Arch(rows=rows, cols=cols, micro=micro, **widths)

@@ -11,12 +11,12 @@ from adqhw.cost.technology.technology import load
 from adqhw.cost.topologies.assumed import Assumptions, assumed_network
 from adqhw.cost.topologies.systolic import Dataflow, layer_systolic
 from adqhw.cost.topologies.topology import LayerSize, Topology, parse_topology
-from adqhw.rtl.arch.arch import Micro
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.program.fit import narrowest_lanes
 from adqhw.spec import InputError
 
 LITERATURE = load("literature45")
-MICROS = tuple(m for m in Micro if m is not Micro.SHIFT_ADD)
+MICROS = tuple(m for m in names() if m != "shift_add")
 HEADER = (
     "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
     "Strides,\n"

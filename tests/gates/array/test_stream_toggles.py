@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from cost_nets import small_net
 
-from adqhw.gates.array.stream_toggles import TOGGLES, stream_cycles, stream_toggles
 from adqhw.gates.array.streams import OperandStream, recorded
+from adqhw.gates.array.structure import stream_cycles
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.timing.schedule import Schedule
 from adqhw.spec import golden
@@ -38,7 +39,9 @@ def test_four_beats_by_hand():
     product 15 0 -18 6 in 7 bits: 0001111 0000000 1101110 0000110: 4, 5, 3.
     Two sums of two beats: accumulators 15 15 -18 -12.
     """
-    found = stream_toggles(ARCH, one_lane([5, 9, 6, 6], [1, 0, 3, 2], [1, 0, 1, 0], [0, 1, 0, 1]))
+    found = ARCH.lanes.toggles(
+        ARCH, one_lane([5, 9, 6, 6], [1, 0, 3, 2], [1, 0, 1, 0], [0, 1, 0, 1])
+    )
     assert set(found) == set(TOGGLES)
     assert found["bus"] == (2 + 4 + 0) + (1 + 2 + 1)
     assert found["operand"] == 2
@@ -53,7 +56,7 @@ def test_four_beats_by_hand():
 
 
 def test_nothing_changes_nothing_toggles():
-    found = stream_toggles(ARCH, one_lane([7] * 5, [0] * 5, [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]))
+    found = ARCH.lanes.toggles(ARCH, one_lane([7] * 5, [0] * 5, [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]))
     assert set(found.values()) == {0.0}
 
 
@@ -71,9 +74,9 @@ def test_lanes_add_up():
     name = next(layer.name for layer in program.layers if getattr(layer, "codebook", None))
     arch = narrowest(program, rows=2, cols=3)
     stream = recorded(arch, program, name, tensors)
-    whole = stream_toggles(arch, stream)
+    whole = arch.lanes.toggles(arch, stream)
     parts = [
-        stream_toggles(
+        arch.lanes.toggles(
             arch,
             replace(
                 stream,

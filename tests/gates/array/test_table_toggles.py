@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from cost_nets import small_net
 
-from adqhw.gates.array.stream_toggles import stream_toggles, toggle_names
 from adqhw.gates.array.streams import expected_sums, random_twin, recorded
-from adqhw.gates.array.table_toggles import TABLE_TOGGLES, table_cycles
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.lanes.product_table import TABLE_TOGGLES, table_cycles
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import golden
 from adqhw.spec.formats import twos_complement
+from adqhw.spec.layers import MacLayer
 from adqhw.spec.program import INPUT
 
 PROGRAM = small_net()
-LAYERS = [layer.name for layer in PROGRAM.layers if hasattr(layer, "codebook")]
+LAYERS = [layer.name for layer in PROGRAM.layers if isinstance(layer, MacLayer)]
 ARCH = narrowest(PROGRAM, rows=2, cols=3, micro="product_table")
 
 
@@ -59,8 +59,8 @@ def test_three_beats_by_hand():
         codebook=[{"code": c, "level": v} for c, v in enumerate((0, 3, 1, -3))],
         work=replace(next(streams()).work, act_digits=1, level_digits=1),
     )  # fmt: skip
-    found = stream_toggles(arch, stream)
-    assert tuple(found) == TABLE_TOGGLES == toggle_names("product_table")
+    found = arch.lanes.toggles(arch, stream)
+    assert tuple(found) == TABLE_TOGGLES == arch.lanes.toggle_names
     assert found["bus"] == 2 + 1 + 2  # activations; codes 01 -> 00 -> 11
     assert found["digit"] == 2
     assert found["word"] == 4 + 2 + 5
@@ -82,7 +82,7 @@ def test_standing_operands_move_nothing_but_the_sum():
         activations=np.repeat(stream.activations[:1], beats, axis=0),
         weights=np.repeat(stream.weights[-1:], beats, axis=0),
     )
-    found = stream_toggles(ARCH, still)
+    found = ARCH.lanes.toggles(ARCH, still)
     moving = {name for name, count in found.items() if count}
     assert moving
     assert moving <= {"accumulator"}
@@ -90,4 +90,4 @@ def test_standing_operands_move_nothing_but_the_sum():
 
 @pytest.mark.parametrize("name", TABLE_TOGGLES)
 def test_everything_moves_in_some_layer(name):
-    assert sum(stream_toggles(ARCH, stream)[name] for stream in streams()) > 0
+    assert sum(ARCH.lanes.toggles(ARCH, stream)[name] for stream in streams()) > 0

@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.gates.array.bench import ArrayGates
-from adqhw.gates.array.stream_toggles import STRUCTURE, TOGGLES, structure
+from adqhw.gates.array.structure import STRUCTURE, structure
 from adqhw.gates.energy.energy import Assumptions
 from adqhw.gates.model import characterization_file
 from adqhw.gates.model.characterize import Characterization, Plan
 from adqhw.gates.model.linear import Sample, predict
 from adqhw.gates.model.parts import Part, terms_of
+from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
 from adqhw.spec.program_file import save

@@ -9,8 +9,8 @@ from cost_nets import small_net
 from typer.testing import CliRunner
 
 from adqhw.cli import app
-from adqhw.gates.array.stream_toggles import STRUCTURE, TOGGLES, stream_toggles
 from adqhw.gates.array.streams import recorded
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model import characterization_file
 from adqhw.gates.model.estimate import array_estimate, fitting
 from adqhw.gates.model.fit import Fit
@@ -22,6 +22,7 @@ from adqhw.gates.model.toggles import (
     stream_bytes,
 )
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.rtl.timing.schedule import layer_schedule
@@ -97,7 +98,7 @@ def test_memory_is_asked_for_from_above(micro, size):
     tensors, name = golden_tensors(PROGRAM, IMAGES), "mac2"
     most = most_beats_of(arch, layer_schedule(arch, PROGRAM, PROGRAM.layer(name)).beat_cycles)
     tracemalloc.start()
-    stream_toggles(arch, recorded(arch, PROGRAM, name, tensors, most_beats=most))
+    arch.lanes.toggles(arch, recorded(arch, PROGRAM, name, tensors, most_beats=most))
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     asked = stream_bytes(arch, PROGRAM, name, most)

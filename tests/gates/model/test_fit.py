@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adqhw.gates.array.stream_toggles import TOGGLES, structure
+from adqhw.gates.array.structure import structure
 from adqhw.gates.model.linear import Errors, Sample, errors_of, fit_area, fit_energy, predict
 from adqhw.gates.model.parts import Part, terms_of
+from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.spec import InputError
 
 TERMS = terms_of(Part.ARRAY, "decode")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from programs import Builder, every_kind
 
-from adqhw.rtl.arch.arch import RANGES, Arch, Micro, RequantWidths
-from adqhw.rtl.program.demands import bin_needs, check_program, needs
+from adqhw.rtl.arch.arch import RANGES, Arch, RequantWidths
+from adqhw.rtl.arch.registry import micro, names
+from adqhw.rtl.program.demands import check_program, needs
 from adqhw.rtl.program.fit import check_storage, narrowest, narrowest_lanes
 from adqhw.spec import InputError
 
@@ -78,24 +79,24 @@ def test_a_missing_file_is_bad_input(tmp_path):
         Arch.from_toml(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("micro", list(Micro))
-def test_a_fitted_arch_is_enough_and_not_more(micro: Micro):
+@pytest.mark.parametrize("micro", names())
+def test_a_fitted_arch_is_enough_and_not_more(micro: str):
     """The program fits; with any one demanded parameter smaller by one it is refused by name."""
     program = every_kind(shifts=True)
     arch = narrowest(program, rows=4, cols=3, micro=micro)
     check_program(arch, program)
     largest = {}
-    bins = bin_needs(program, rows=4, cols=3) if micro is Micro.BINNED else ()
+    bins = arch.lanes.needs(program, rows=4, cols=3)
     for need in (*needs(program), *bins):
         if need.value > largest.get(need.parameter, (0, ""))[0]:
             largest[need.parameter] = (need.value, need.layer)
-    assert len(largest) == 12 + (micro is Micro.BINNED)
+    assert len(largest) == 12 + (micro == "binned")
     for parameter, (value, layer) in largest.items():
         low = RANGES[parameter][0]
         if value <= low or (parameter == "out_width" and value - 1 <= arch.threshold_width):
             continue
         smaller = replaced(arch, parameter, value - 1)
-        if parameter == "weight_width" and micro is Micro.UNIFORM:
+        if parameter == "weight_width" and micro == "uniform":
             check_program(smaller, program)  # it stores levels, and no codebook
             continue
         message = f"{parameter} must be at least {value} for layer '{layer}', not {value - 1}"
@@ -146,6 +147,7 @@ def test_a_bin_holds_what_its_lane_may_add_in_a_sum():
 
     The pool sums 5x5 u8 codes per channel; columns 3..5 read two blocks of 4 channels.
     """
-    found = {need.layer: need.value for need in bin_needs(every_kind(), rows=4, cols=3)}
+    wanted = micro("binned").needs(every_kind(), rows=4, cols=3)
+    found = {need.layer: need.value for need in wanted}
     assert found["mac3"] == 8
     assert found["pool12"] == (2 * 25 * 255).bit_length()

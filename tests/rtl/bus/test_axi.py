@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import axi_host
 import numpy as np
 import pytest
 from programs import Builder, random_images
@@ -11,7 +12,6 @@ from simulators import usable
 
 from adqhw.cosim.layer.runner import build_texts
 from adqhw.cosim.network.trace import result_positions
-from adqhw.cosim.simulators import bench_axi
 from adqhw.rtl.bus.registers import SLVERR, load_words, mask
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
@@ -74,14 +74,14 @@ def test_a_host_runs_a_network_over_axi(pauses, tmp_path, tmp_path_factory):
     made = build_texts(with_open_ports(arch), arch, simulator, cache, top=AXI_MODULE)
     with simulator.active():
         get_runner("verilator").test(
-            test_module=bench_axi.__name__,
+            test_module=axi_host.__name__,
             hdl_toplevel=AXI_MODULE,
             hdl_toplevel_lang="verilog",
             build_dir=made.folder,
             test_dir=tmp_path,
             results_xml=str(tmp_path / "results.xml"),
             timescale=("1ns", "1ps"),
-            extra_env={bench_axi.JOB: str(tmp_path / "job.json"), **_quiet()},
+            extra_env={axi_host.JOB: str(tmp_path / "job.json"), **_quiet()},
             log_file=tmp_path / "simulation.log",
         )
     found = json.loads((tmp_path / "found.json").read_text())

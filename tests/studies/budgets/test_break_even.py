@@ -7,7 +7,7 @@ import pytest
 from cost_nets import small_net
 
 from adqhw.cost.technology.technology import Band, load
-from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of

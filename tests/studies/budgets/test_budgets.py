@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.cost.technology.technology import Band, load
-from adqhw.gates.array.stream_toggles import STRUCTURE
+from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of

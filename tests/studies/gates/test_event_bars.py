@@ -12,7 +12,6 @@ from places import ROOT
 from typer.testing import CliRunner
 
 from adqhw.cli import app
-from adqhw.cost.events.flip_flops import lane_bits
 from adqhw.cost.technology.technology import Band, load
 from adqhw.flows.images import read_images
 from adqhw.gates.model.characterization_file import load as load_fits
@@ -78,7 +77,7 @@ def test_the_clock_entry_is_what_the_characterizations_say():
     for path in GATES:
         for micro, fit in load_fits(path).items():
             arch = Arch(rows=16, cols=16, micro=micro, **fit.widths)
-            each.append(fit.energy_fj["lane"] / lane_bits(arch))
+            each.append(fit.energy_fj["lane"] / arch.lanes.lane_bits(arch))
     assert len(each) == 6
     clock = TABLE["clock"]
     assert 1000 * clock.high == pytest.approx(max(each), rel=0.01)

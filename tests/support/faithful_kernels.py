@@ -7,7 +7,7 @@ complement pattern is the code. All integers are int64.
 
 import numpy as np
 
-from ...spec.host.kernel_cache import cached_kernel
+from adqhw.spec.host.kernel_cache import cached_kernel
 
 
 @cached_kernel()

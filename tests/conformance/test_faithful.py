@@ -1,10 +1,10 @@
 """The order of the lookup-MAC: beats of one sum, micro-architectures, refusals."""
 
+import faithful
 import numpy as np
 import programs
 import pytest
 
-from adqhw.sim.orders import faithful
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
 

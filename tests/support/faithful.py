@@ -18,21 +18,21 @@ shift_add      levels 0, +-2^s, +-C*2^s: shifted activations into one sum, those
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import faithful_kernels as kernels
 import numpy as np
 import numpy.typing as npt
 
-from ...spec.codebook import shift_factor
-from ...spec.engines import Keep, Result, as_logits, check_images, wanted
-from ...spec.errors import InputError
-from ...spec.footprint import demand_images
-from ...spec.formats import IntFormat
-from ...spec.golden import layer_output
-from ...spec.host.limits import demand
-from ...spec.layers import MacLayer, Skip
-from ...spec.program import INPUT, Program
-from ...spec.requant import Requant
-from ..runner import as_numpy
-from . import faithful_kernels as kernels
+from adqhw.sim.runner import as_numpy
+from adqhw.spec.codebook import shift_factor
+from adqhw.spec.engines import Keep, Result, as_logits, check_images, wanted
+from adqhw.spec.errors import InputError
+from adqhw.spec.footprint import demand_images
+from adqhw.spec.formats import IntFormat
+from adqhw.spec.golden import layer_output
+from adqhw.spec.host.limits import demand
+from adqhw.spec.layers import MacLayer, Skip
+from adqhw.spec.program import INPUT, Program
+from adqhw.spec.requant import Requant
 
 ORDERS = ("decode", "uniform", "binned", "bit_serial", "product_table", "shift_add")
 TABLE_SLICE = 4
@@ -148,7 +148,6 @@ def _beat_order(weights: Ints, rows: int) -> Ints:
 
 def _windows(layer: MacLayer, source: Ints, ins: slice, rows: int) -> tuple[Ints, tuple[int, int]]:
     """(N * H * W, depth) codes in beat order, and (H, W)."""
-    assert layer.pad_codes is not None
     p = layer.padding
     n, _, height, width = source.shape
     chosen = source[:, ins]

@@ -1,1 +1,0 @@
-"""Plain models of the hardware's own order of summation."""
