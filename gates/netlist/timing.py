@@ -100,11 +100,11 @@ class _Walk:
                 clock = clock_pin(cell)
                 ends |= {gate.pins[p] for p in cell.inputs if p != clock and gate.pins[p] >= 0}
         last = max(ends, key=lambda net: self.arrival[net].max())
-        names, net = [], last
+        cells, net = [], last
         while net in self.cause:
             name, net = self.cause[net]
-            names.append(name)
-        return CriticalPath(ns=float(self.arrival[last].max()), cells=tuple(reversed(names)))
+            cells.append(name)
+        return CriticalPath(ns=float(self.arrival[last].max()), cells=tuple(reversed(cells)))
 
 
 def _ordered(netlist: Netlist, library: Library) -> Iterator[Gate]:
