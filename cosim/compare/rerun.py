@@ -15,7 +15,6 @@ from ...spec.errors import InputError
 from ...spec.host.npy import read_npz
 from ...spec.host.reading import read_json
 from ...spec.host.text import printable, shown
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ...spec.program_file import load
 from ..layer.harness import Capacity
@@ -43,10 +42,7 @@ def rerun(folder: str | Path) -> list[str]:
     if layer is None:
         raise InputError(f"Case must name a layer of its program, not {shown(name)} ({root})")
     expected = _codes(program, layer.name, arrays.get("expected"), root)
-    read = [layer.input]
-    if isinstance(layer, MacLayer) and layer.skip is not None:
-        read.append(layer.skip.tensor)
-    tensors = {x: _codes(program, x, arrays.get(f"input/{x}"), root)[None] for x in read}
+    tensors = {x: _codes(program, x, arrays.get(f"input/{x}"), root)[None] for x in layer.reads}
     stream = layer_stream(arch, program, layer.name, tensors)
     compiled = build(arch, find_simulator(simulator), Capacity.holding([stream]), root / "build")
     limit = 4 * layer_cycles(arch, program, layer.name).cycles + 1000

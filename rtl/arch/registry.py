@@ -1,8 +1,8 @@
 """Registry of the micro-architectures: names, and the one object behind each.
 
-A module `rtl/lanes/NAME.py` has everything about its micro-architecture in one object, `MICRO`; it
-is loaded with the first use of the object. Names need no module, so that checking an `Arch` and
-printing a help text load no hardware generator.
+The module of `rtl/lanes` with that name has everything about its micro-architecture in one object,
+`MICRO`; it is loaded with the first use of the object. Names need no module, so that checking an
+`Arch` and printing a help text load no hardware generator.
 """
 
 from importlib import import_module

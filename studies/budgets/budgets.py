@@ -175,7 +175,7 @@ def _layer_costs(
 def uniform_weights(program: Program) -> bool:
     """Whether every codebook's levels are all the multiples of one step that its codes reach."""
     for layer in program.layers:
-        table = getattr(layer, "codebook", None)
+        table = layer.codebook
         if table is None:
             continue
         levels = np.unique(table.levels)

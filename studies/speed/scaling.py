@@ -12,7 +12,6 @@ from ...sim.networks import build
 from ...sim.runner import Runner
 from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 
 IMAGES = (125, 250, 500, 1000, 2000, 4000, 8000)
@@ -34,7 +33,7 @@ def measure_scaling(threads: int, rounds: int = 3) -> dict[str, list[dict[str, A
     by_network = []
     for name, count in NETWORKS.items():
         program = build(name)
-        macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+        macs = sum(program.macs(layer.name) for layer in program.layers)
         seconds = _seconds(Runner(program, threads=threads), _random(program, count), rounds)
         by_network.append({"network": name, "macs": macs, "seconds_per_image": seconds / count})
     program = build("resnet18")
