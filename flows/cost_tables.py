@@ -82,7 +82,7 @@ class Costs:
     def hidden(self) -> list[str]:
         """Layers with a choice."""
         layers = next(iter(self.programs.values())).layers
-        return [layer.name for layer in layers if getattr(layer, "codebook", None) is not None]
+        return [layer.name for layer in layers if layer.codebook is not None]
 
     def total(self, kind: str, widths: Mapping[str, int]) -> float:
         """Energy (nJ, on the costs' machine) or cycles per image of the network."""

@@ -60,8 +60,8 @@ def pieces_of(candidate: Candidate) -> list[Piece]:
         return Piece(kind=kind, images=images, labels=labels, key=key)
 
     starts = range(0, len(batch.images), IMAGES_PER_TASK)
-    found = [piece("activity", 0, candidate.measured_images)]
-    return found + [piece("accuracy", start, start + IMAGES_PER_TASK) for start in starts]
+    pieces = [piece("activity", 0, candidate.measured_images)]
+    return pieces + [piece("accuracy", start, start + IMAGES_PER_TASK) for start in starts]
 
 
 def measure_piece(shared: Any, own: Any) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _finished(components: dict[str, wiring.Component], prefix: str) -> dict[str,
 def convert(component: wiring.Component, name: str) -> str:
     """Verilog of a component, its ports named by `flat_ports`."""
     ensure_cache_home()  # yosys is WebAssembly, compiled on its first run
-    # Source attributes would name paths of this machine: the bytes must not depend on them.
+    # Source attributes contain paths of this machine; the bytes must not depend on them.
     text: str = verilog.convert(
         component,
         name=name,

@@ -1,4 +1,4 @@
-"""What emitted Verilog needs beyond what Yosys writes: names, no zeros, a first event."""
+"""Edits of Yosys's Verilog for emission: names, no initial zeros, a first event."""
 
 import re
 
@@ -6,7 +6,7 @@ from ..spec.errors import InputError
 from ..spec.host.text import shown
 
 PREFIX = "adqhw"
-"""What the name of every module, and of every file of an emitted folder, begins with by default."""
+"""Default prefix of the names of modules and of the files of an emitted folder."""
 _MODULES = ("column", "engine", "accelerator", "top")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _MAX_PREFIX = 40
@@ -18,8 +18,8 @@ _ZEROS = re.compile(
 )
 
 # Yosys writes `reg FLAG = 0;` and reads FLAG in each `always @*`, so that the process runs at time
-# zero. Icarus 11 initializes before any process waits: there is no event, and what depends only on
-# registers that keep their initial value stays X (seen: a codebook whose levels are all 0).
+# zero. Icarus 11 initializes before any process waits: there is no event, and signals that depend
+# only on registers that keep their initial value stay X (a codebook whose levels are all 0).
 _FLAG = re.compile(r"^ *reg (\\\$auto\$verilog_backend\S*dump_module\S* ) *= 0;\n", re.MULTILINE)
 _QUIET = re.compile(r"\\\S+|//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|/\*.*?\*/", re.DOTALL)
 """Escaped names, comments, strings."""
@@ -58,8 +58,8 @@ def renamed(text: str, old: str, new: str) -> str:
 def check_plain(text: str, what: str) -> str:
     """Emitted Verilog from a file, if it does nothing but describe hardware.
 
-    A simulator obeys system tasks (`$system` runs a command) and directives (`include` reads a
-    file); no emitted text has any but those allowed here.
+    A simulator executes system tasks (`$system` runs a command) and directives (`include` reads a
+    file); emitted text has only those allowed here.
     """
     bare = _QUIET.sub(" ", text)
     found = next((word for word in _ORDERS.findall(bare) if word not in _ALLOWED), None)

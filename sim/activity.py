@@ -51,7 +51,7 @@ class LayerActivity:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """What the counts need of a MAC layer's weights; per output position."""
+    """Facts of a MAC layer's weights for the counts; per output position."""
 
     by_code: npt.NDArray[np.int64]
     nonzero: npt.NDArray[np.int64]

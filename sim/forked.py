@@ -13,14 +13,14 @@ class Forkable(Protocol):
     """An object with threads or locks of its own."""
 
     def forget_threads(self) -> None:
-        """Called in the child: start anew, as if no thread had ever been."""
+        """Called in the child: drop threads and locks."""
 
 
 _known: WeakSet[Forkable] = WeakSet()
 
 
 def register(one: Forkable) -> None:
-    """Have `one.forget_threads()` called in every child process; `one` may die before."""
+    """Have `one.forget_threads()` called in every child process; `one` is held weakly."""
     _known.add(one)
 
 

@@ -36,7 +36,7 @@ class NodeKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """One tensor: what makes it and from what."""
+    """One tensor: its operation and inputs."""
 
     name: str
     kind: NodeKind

@@ -34,7 +34,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tensor:
-    """What is known of a tensor before running: (C, H, W) and the format of its codes."""
+    """Static facts of a tensor: (C, H, W) and the format of its codes."""
 
     shape: Shape
     format: IntFormat

@@ -26,7 +26,7 @@ HEADER = "adqhw_program"
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """A program as it lies in a file. Two equal programs give equal bytes."""
+    """A program as a file. Two equal programs give equal bytes."""
 
     header: dict[str, Any]
     tensors: Tensors

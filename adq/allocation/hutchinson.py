@@ -1,7 +1,7 @@
 """Trace of the Hessian of each layer's weights, by Hutchinson's estimator.
 
 HAWQ (docs/papers.md 5.5): E[v^T H v] = Tr(H) for v of independent signs. One v for all layers at
-once: what couples two layers has expectation zero.
+once: terms that couple two layers have expectation zero.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The official CIFAR-10 archive, fetched only when asked for (`adqhw train --download`).
+"""The official CIFAR-10 archive, fetched by `adqhw train --download` only.
 
 https://www.cs.toronto.edu/~kriz/cifar.html. The archive is checked against its published MD5 before
 anything is extracted, and only the known batches are, by name: no path of the archive is used. Each

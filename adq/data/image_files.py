@@ -37,7 +37,7 @@ PIXEL_BYTES = 8
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
 """Of Pillow, with 8 bits; `convert` defines each of them."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, OverflowError)
-"""What Pillow raises on damaged files."""
+"""Exceptions of Pillow on damaged files."""
 AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)
 """Of a random resized crop (Szegedy et al. 2015), as a share of the image and width / height."""
 RESIZE = 256 / 224
@@ -54,7 +54,7 @@ class FolderConfig:
     """How files become pixels."""
 
     size: int
-    """Height and width of what the network sees."""
+    """Height and width of the network's input."""
     channels: int = 3
     """3: RGB; 1: grey."""
     workers: int = 4
@@ -117,7 +117,7 @@ class ImageFiles:
     def _pool(self) -> ThreadPoolExecutor:
         from PIL.Image import DecompressionBombWarning
 
-        # what Pillow only warns of is beyond MAX_PIXELS already
+        # sizes of which Pillow only warns are beyond MAX_PIXELS
         warnings.filterwarnings("error", category=DecompressionBombWarning)
         return ThreadPoolExecutor(self.config.workers, thread_name_prefix="decode")
 
@@ -146,7 +146,7 @@ class ImageFiles:
         out[:] = pixels[:, :, ::-1] if flip else pixels
 
     def _check_size(self, path: Path, width: int, height: int) -> None:
-        """Refuse what the decoders of all threads could not hold, and images of no size."""
+        """Refuse images too large for the decoders of all threads, and images of no size."""
         if not 0 < width * height <= MAX_PIXELS:
             raise InputError(
                 f"Image {str(path)!r} must have 1..{MAX_PIXELS} pixels, not {width}x{height}"

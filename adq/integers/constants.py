@@ -1,4 +1,4 @@
-"""Constants of a frozen network: what the program is written with.
+"""Constants of a frozen network, as written into its program.
 
 Once codebooks are frozen, the numbers of a requantization (multiplier, bias, shift, skip
 multiplier) are quantized parameters of the network like the levels are: derived here once, written

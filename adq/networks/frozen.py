@@ -1,6 +1,6 @@
 """Evaluation of a frozen network: exact sums and the constants of the program.
 
-The graph stays a computation of its own: real numbers in float64, which hold every sum and, below
+It computes in real numbers, not in integers as the engines: float64 holds every sum and, below
 2**53, every product of the contract exactly.
 """
 

@@ -1,10 +1,9 @@
 """The trainer's layers: each makes one tensor of the integer program and carries its name.
 
-Every layer computes in three modes (`Mode`); the evaluation of a frozen fakequant network is
-in `frozen`. In fakequant mode a convolution works on activation
-codes and on weights in units of their step, so that its sums are the integers of the program (exact
-in float32, in any order, once the codebook is frozen); scales act on the few numbers of the batch
-norm instead of on maps.
+Every layer computes in three modes (`Mode`); a frozen fakequant network is evaluated by `frozen`.
+In fakequant mode a convolution works on activation codes and on weights in units of their step, so
+that its sums are the integers of the program (exact in float32, in any order, once the codebook is
+frozen); scales act on the few numbers of the batch norm instead of on maps.
 """
 
 from abc import ABC, abstractmethod

@@ -26,7 +26,7 @@ APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^n_averaged$|\.weight_quant\.|\.act_alpha$")
 _WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|model|net|network|ema|student)\.)+")
-"""What DataParallel, torch.compile, averages and trainers put before the names of a network."""
+"""Prefixes of a network's names by DataParallel, torch.compile, averages and trainers."""
 _HEAD = re.compile(
     r"^(?:fc|linear|head)(?:\.(?:\d+|fc|linear|head|module|_orig_mod))*\.(weight|bias)$"
 )
@@ -41,7 +41,7 @@ _RENAMES = (
 
 
 def our_name(key: str) -> str | None:
-    """Name in our state dict of a foreign ``key``; None for what we do not use."""
+    """Name in the state dict of a foreign ``key``; None for one that is not used."""
     if _IGNORED.search(key):
         return None
     key = _WRAPPERS.sub("", key)

@@ -40,7 +40,7 @@ def check_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor], what: s
 
 
 def check_codebooks(state: Mapping[str, Tensor], level_width: int, what: str) -> None:
-    """Refuse tables that no quantizer makes: unsorted, without zero, frozen but not whole."""
+    """Refuse tables that no quantizer makes: unsorted, without zero, frozen but not integers."""
     for name, values in state.items():
         if not re.search(r"\.quantizer\.(values|levels)$", name):
             continue

@@ -36,7 +36,7 @@ def _count_reached(x: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
         codes, reached = kernels.count_reached(x.detach().numpy(), bounds.numpy())
         return torch.from_numpy(codes), torch.from_numpy(reached)
     corners = torch.bucketize(x, bounds, right=True, out_int32=True)
-    # between T_k and T_(k+1) lie 2k or 2k+1 corners
+    # between T_k and T_(k+1) are 2k or 2k+1 corners
     return (corners >> 1).to(x.dtype), corners.to(torch.uint8)
 
 

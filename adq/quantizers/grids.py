@@ -1,4 +1,4 @@
-"""Fixed grids of weight values: POST, PoT, APoT, uniform; and the integers that stand for them.
+"""Fixed grids of weight values: POST, PoT, APoT, uniform; and their integer levels.
 
 A grid is a sorted list of reals with an exact zero; a weight is ``alpha * grid[code]``. All grids
 here fit b bits. Unlike the released POST code (docs/papers.md 2.2): its base is 2 with

@@ -54,7 +54,7 @@ class LowBitActivation(nn.Module, ABC):
         raise InputError(f"Activation must have {self.refusal}")
 
     def shaped(self, x: Tensor) -> Tensor:
-        """What ``bounds`` are compared with: the input, or a rising function of it per channel."""
+        """Value compared with ``bounds``: the input, or a rising function of it per channel."""
         return x
 
     def bounds(self) -> Tensor:

@@ -157,7 +157,7 @@ _MOST = {
 }
 """Largest value of each count."""
 MAX_SEED = (1 << 63) - 1
-"""What torch's generators take."""
+"""Seeds of torch's generators."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

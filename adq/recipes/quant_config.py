@@ -1,4 +1,4 @@
-"""The part of a recipe that says how a network is quantized, and how its bits are chosen."""
+"""The part of a recipe for the quantization of a network and the choice of its bits."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -43,7 +43,7 @@ class Checkpoint:
     momentum: dict[str, Tensor] = field(default_factory=dict)
     extra: dict[str, Tensor] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
-    """JSON values: results so far and what the loop needs beside tensors."""
+    """JSON values: results so far and state of the loop beside tensors."""
 
     @property
     def finished(self) -> bool:

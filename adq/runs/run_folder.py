@@ -9,7 +9,7 @@ from ...spec.errors import InputError
 from ...spec.host.files import atomic_path, room_for, write_file
 
 Existing = Literal["refuse", "resume", "replace"]
-"""What to do with a checkpoint that is already there."""
+"""Treatment of an existing checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class RunFolder:
         return f"the last checkpoint is intact: {self.checkpoint}; continue it with --resume"
 
     def prepare(self, existing: Existing) -> None:
-        """Check that the folder takes files; keep an earlier run in it unless told otherwise."""
+        """Check that the folder takes files; keep an earlier run in it by default."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_file(self.path / ".probe", b"probe")

@@ -23,7 +23,7 @@ def calibrate(
     act_quantile: float = 0.999,
     stream_quantile: float = 0.9999,
 ) -> None:
-    """Set gains and steps from what the float network computes on a few uint8 batches.
+    """Set gains and steps from the float network's maps of a few uint8 batches.
 
     The ``act_quantile`` of each activation maps to the end of its N2UQ range (docs/papers.md 7,
     row 16), the ``stream_quantile`` of each stream (of its magnitude, if signed) to the top code.

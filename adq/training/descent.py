@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 def parts_of(run: Run, batch: tuple[Tensor, Tensor], schedule: Schedule) -> list[Part]:
-    """What this rank computes of the present step's batch, in as many parts as the recipe says.
+    """This rank's share of the step's batch, in the recipe's number of parts.
 
     Parts are contiguous; their number is the same on all ranks, which communicate in each of them.
     """

@@ -45,7 +45,7 @@ class Teacher:
 
 
 def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher | None:
-    """Return the teacher the recipe asks for: a checkpoint of `adqhw train` or foreign weights.
+    """Return the teacher of the recipe: a checkpoint of `adqhw train` or foreign weights.
 
     A `Teacher` is taken as it is.
     """

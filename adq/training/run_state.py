@@ -27,13 +27,13 @@ from .optimizers import adam_state, make_optimizer, momentum, restore
 
 @dataclass(kw_only=True, slots=True)
 class Run:
-    """What changes while training. `metrics` holds JSON values only and is part of a checkpoint."""
+    """State of training. `metrics` holds JSON values only and is part of a checkpoint."""
 
     recipe: Recipe
     model: Network
     optimizer: torch.optim.Optimizer
     forward: nn.Module
-    """What training steps call: the model, compiled or spread over ranks if the recipe says so."""
+    """The callable of training steps: the model, compiled or distributed if the recipe requires."""
     step: int = 0
     epoch: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def start(
 
 
 def prepare_steps(run: Run, extra: dict[str, Tensor]) -> None:
-    """Add to a run's model what only training steps need; ``extra`` as in a checkpoint."""
+    """Add the parts for training steps to a run's model; ``extra`` as in a checkpoint."""
     recipe, model, ranks = run.recipe, run.model, run.ranks
     if recipe.train.compile:
         run.forward = cast(nn.Module, torch.compile(model))

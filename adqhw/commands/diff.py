@@ -48,19 +48,19 @@ def command(
         raise InputError(f"{unused[0]} must go with the engine rtl, not with {a} and {b}")
     loaded = load(program)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images).images
-    traces, found = None, {}
+    traces, tensors = None, {}
     with people.status("running") as status:
         for side, name in (("a", a), ("b", b)):
             status.update(f"running {name}")
             if name == RTL:
                 array = choose_arch(loaded, arch, rows, cols, micro)
                 change = divergence.parse_flip(flip) if flip else lambda rows: rows
-                found[side], traces = divergence.rtl_tensors(
+                tensors[side], traces = divergence.rtl_tensors(
                     loaded, np.asarray(batch), array, build, change
                 )
             else:
-                found[side] = divergence.engine_tensors(engine(name), loaded, batch)
-    first = divergence.first_divergence(loaded, found["a"], found["b"], traces)
+                tensors[side] = divergence.engine_tensors(engine(name), loaded, batch)
+    first = divergence.first_divergence(loaded, tensors["a"], tensors["b"], traces)
     if as_json:
         emit({"program": str(program), "a": a, "b": b, "divergence": first and first.to_dict()})
     elif first is None:

@@ -44,7 +44,7 @@ def command(
 
 def describe(program: Program) -> dict[str, Any]:
     """The JSON record of `adqhw inspect`."""
-    macs = [layer for layer in program.layers if isinstance(layer, MacLayer)]
+    macs = program.mac_layers
     parameters = sum(layer.weights.size for layer in macs)
     bits = sum(layer.weights.size * layer.weight_width for layer in macs)
     has_codebooks = any(layer.codebook is not None for layer in macs)

@@ -135,19 +135,19 @@ def cosimulate(
     Each layer reads the codes that `reference` computed for its inputs, so that a fault shows in
     its own layer. A differing code is recorded in a folder below `failures` that reruns it.
     """
-    found = find_simulator(simulator)
+    tool = find_simulator(simulator)
     check_program(arch, program)
     names, skipped = _chosen(program, layers)
     tensors = reference_tensors(program, images, reference, progress)
     jobs = _jobs(arch, program, names, tensors)
     progress("build", 0, 1)
-    made = build(arch, found, Capacity.holding([job.stream for job in jobs]), Path(build_dir))
+    compiled = build(arch, tool, Capacity.holding([job.stream for job in jobs]), Path(build_dir))
 
     start = time.perf_counter()
     progress("simulate", 0, len(jobs))
     with scratch(workshop(build_dir), "simulation") as folder:
         recordings = run(
-            made,
+            compiled,
             [job.stream for job in jobs],
             [4 * job.model.cycles + 1000 for job in jobs],
             folder,
@@ -160,8 +160,8 @@ def cosimulate(
         skipped=skipped,
         images=len(tensors[INPUT]),
         arch=arch,
-        simulator=f"{found.name} {found.version}",
-        build_seconds=made.seconds,
+        simulator=f"{tool.name} {tool.version}",
+        build_seconds=compiled.seconds,
         simulation_seconds=seconds,
     )
 

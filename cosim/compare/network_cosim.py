@@ -38,20 +38,20 @@ def cosimulate_network(
     fault; its first differing code is recorded in a folder below `failures` that reruns it.
     emitted: run this Verilog and this memory image instead of making them; `arch` is theirs.
     """
-    found = find_simulator(simulator)
+    tool = find_simulator(simulator)
     plan = check_storage(arch, program)
     tensors = reference_tensors(program, images, reference, progress)
     batch = tensors[INPUT]
     progress("build", 0, 1)
-    made = run_network(
+    run = run_network(
         [replace(network_case(program, batch, emitted), plan=plan)],
         arch,
-        found,
+        tool,
         build_dir,
         texts=emitted.texts if emitted else None,
         finished=lambda number: progress("simulate", number + 1, len(batch)),
     )
-    layers = compare_layers(network_cycles(arch, program)[1:], tensors, made.cases[0], simulator)
+    layers = compare_layers(network_cycles(arch, program)[1:], tensors, run.cases[0], simulator)
     first = next((entry for entry in layers if entry.failure is not None), None)
     if first is not None:
         assert first.failure is not None
@@ -62,9 +62,9 @@ def cosimulate_network(
         skipped=[],
         images=len(batch),
         arch=arch,
-        simulator=f"{found.name} {found.version}",
-        build_seconds=made.build_seconds,
-        simulation_seconds=made.simulation_seconds,
+        simulator=f"{tool.name} {tool.version}",
+        build_seconds=run.build_seconds,
+        simulation_seconds=run.simulation_seconds,
     )
 
 

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from ...rtl.arch.arch import Arch
 from ...rtl.verilog import emit_verilog
 from ...spec.host.files import atomic_path, write_file
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ...spec.program_file import save
 
@@ -60,10 +59,7 @@ def write_reproducer(
     The digest is of the layer, the Arch and the input: the same failure is written once.
     """
     layer = program.layer(failure.layer)
-    read = [layer.input]
-    if isinstance(layer, MacLayer) and layer.skip is not None:
-        read.append(layer.skip.tensor)
-    inputs = {name: np.asarray(tensors[name][failure.image]) for name in read}
+    inputs = {name: np.asarray(tensors[name][failure.image]) for name in layer.reads}
     expected = np.asarray(tensors[failure.layer][failure.image])
     text = json.dumps([program.digest, arch.digest, failure.layer, failure.simulator])
     digest = hashlib.sha256(text.encode())

@@ -15,7 +15,6 @@ from ...spec.errors import InputError
 from ...spec.host.npy import read_npz
 from ...spec.host.reading import read_json
 from ...spec.host.text import printable, shown
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ...spec.program_file import load
 from ..layer.harness import Capacity
@@ -43,15 +42,12 @@ def rerun(folder: str | Path) -> list[str]:
     if layer is None:
         raise InputError(f"Case must name a layer of its program, not {shown(name)} ({root})")
     expected = _codes(program, layer.name, arrays.get("expected"), root)
-    read = [layer.input]
-    if isinstance(layer, MacLayer) and layer.skip is not None:
-        read.append(layer.skip.tensor)
-    tensors = {x: _codes(program, x, arrays.get(f"input/{x}"), root)[None] for x in read}
+    tensors = {x: _codes(program, x, arrays.get(f"input/{x}"), root)[None] for x in layer.reads}
     stream = layer_stream(arch, program, layer.name, tensors)
-    made = build(arch, find_simulator(simulator), Capacity.holding([stream]), root / "build")
+    compiled = build(arch, find_simulator(simulator), Capacity.holding([stream]), root / "build")
     limit = 4 * layer_cycles(arch, program, layer.name).cycles + 1000
-    with scratch(workshop(root / "build"), "simulation") as work:
-        (recording,) = run(made, [stream], [limit], work)
+    with scratch(workshop(root / "build"), "simulation") as scratch_folder:
+        (recording,) = run(compiled, [stream], [limit], scratch_folder)
     actual = stream.collect(recording.codes, expected.shape)
     return [
         f"layer {layer.name!r} index {tuple(map(int, i))}: expected {expected[tuple(i)]}, "
@@ -61,16 +57,16 @@ def rerun(folder: str | Path) -> list[str]:
 
 
 def _codes(
-    program: Program, name: str, found: npt.NDArray[Any] | None, root: Path
+    program: Program, name: str, array: npt.NDArray[Any] | None, root: Path
 ) -> npt.NDArray[np.int64]:
     """A tensor of the case: (C, H, W) codes of its own format."""
     shape, codes = program.tensor_shape(name), program.tensor_format(name)
-    good = found is not None and found.shape == shape and found.dtype.kind in "iu"
-    if found is None or not good or found.min() < codes.min or found.max() > codes.max:
+    good = array is not None and array.shape == shape and array.dtype.kind in "iu"
+    if array is None or not good or array.min() < codes.min or array.max() > codes.max:
         raise InputError(
             f"Case must hold the tensor {name!r} as {shape} codes of {codes.name} ({root})"
         )
-    return found.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def _rerun_network(root: Path, simulator: str) -> list[str]:

@@ -58,16 +58,16 @@ def write_waves(
     binary = _build(sources, Path(build_dir), kind)
     path = Path(target).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with scratch(workshop(build_dir), "waves") as work:
-        write_jobs(arch, loaded, work)
-        made = work / f"waves.{kind}"
+    with scratch(workshop(build_dir), "waves") as folder:
+        write_jobs(arch, loaded, folder)
+        recorded = folder / f"waves.{kind}"
         lead = LEAD + len(loaded[0].rows)
-        command = [str(binary), str(made), *map(str, (*window, lead))]
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
-        if done.returncode or not made.is_file():
+        command = [str(binary), str(recorded), *map(str, (*window, lead))]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode or not recorded.is_file():
             said = last_words(done.stdout + done.stderr)
             raise SimulationError(f"Waves must be written, not fail: {said}")
-        shutil.move(made, path)
+        shutil.move(recorded, path)
     return path
 
 

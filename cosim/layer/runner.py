@@ -96,7 +96,7 @@ def build_texts(
 
 
 def run(
-    made: Build,
+    compiled: Build,
     streams: Sequence[LayerStream],
     limits: Sequence[int],
     folder: Path,
@@ -112,20 +112,20 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     for number, (stream, limit) in enumerate(zip(streams, limits, strict=True)):
         (folder / f"{number}_outputs.txt").unlink(missing_ok=True)
-        write_layer(made.arch, stream, folder, number, limit, pressure or Pressure())
-    errors = simulate(made, len(streams), folder, finished)
+        write_layer(compiled.arch, stream, folder, number, limit, pressure or Pressure())
+    errors = simulate(compiled, len(streams), folder, finished)
     return [_recording(folder, number, stream, errors) for number, stream in enumerate(streams)]
 
 
 def simulate(
-    made: Build,
+    compiled: Build,
     count: int,
     folder: Path,
     finished: Callable[[int], None] = lambda number: None,
 ) -> list[BaseException]:
     """Run the `count` jobs prepared in `folder` in one simulator process; its errors."""
     errors: list[BaseException] = []
-    worker = threading.Thread(target=_simulate, args=(made, count, folder, errors), daemon=True)
+    worker = threading.Thread(target=_simulate, args=(compiled, count, folder, errors), daemon=True)
     worker.start()
     seen = 0
     while worker.is_alive():
@@ -190,15 +190,15 @@ def _compile(
         ) from error
 
 
-def _simulate(made: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
+def _simulate(compiled: Build, count: int, folder: Path, errors: list[BaseException]) -> None:
     """Run the simulator process to its end; errors are appended to `errors` (another thread)."""
-    bench = "bench_engine" if made.player is None else "bench_network"
+    bench = "bench_engine" if compiled.player is None else "bench_network"
     try:
-        _runner(made.simulator).test(
+        _runner(compiled.simulator).test(
             test_module=f"{jobs.__package__}.{bench}",
-            hdl_toplevel=made.top,
+            hdl_toplevel=compiled.top,
             hdl_toplevel_lang="verilog",
-            build_dir=made.player or made.folder,
+            build_dir=compiled.player or compiled.folder,
             test_dir=folder,
             results_xml=str(folder / "results.xml"),
             timescale=_TIMESCALE,

@@ -73,8 +73,8 @@ def layer_stream(
             stream = _mac(arch, layer, source, skip)
         case _:
             assert_never(layer)
-    work = schedule_word(arch, layer_schedule(arch, program, layer))
-    return replace(stream, config=stream.config | work)
+    schedule = schedule_word(arch, layer_schedule(arch, program, layer))
+    return replace(stream, config=stream.config | schedule)
 
 
 def output_words(arch: Arch, output: Threshold | Requant, channels: int) -> list[Word]:

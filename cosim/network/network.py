@@ -73,12 +73,12 @@ def run_network(
     `finished(number)` is called as images end, counted over all cases. texts: Verilog of the
     accelerator that was emitted before; default: emit it now.
     """
-    made, loaded = prepare(cases, arch, simulator, build_dir, texts=texts)
+    compiled, loaded = prepare(cases, arch, simulator, build_dir, texts=texts)
     start = time.perf_counter()
-    traces = play(arch, loaded, made, build_dir, finished)
+    traces = play(arch, loaded, compiled, build_dir, finished)
     return NetworkRun(
         cases=traces,
-        build_seconds=made.seconds,
+        build_seconds=compiled.seconds,
         simulation_seconds=time.perf_counter() - start,
     )
 
@@ -86,13 +86,13 @@ def run_network(
 def play(
     arch: Arch,
     loaded: list[Loaded],
-    made: Build,
+    compiled: Build,
     build_dir: str | Path,
     finished: Callable[[int], None] = lambda number: None,
 ) -> list[list[dict[str, LayerTrace]]]:
     """Simulate every case; its traces. Working files are removed at the end, unless it fails."""
     with scratch(workshop(build_dir), "network") as folder:
-        return _simulate(arch, loaded, made, folder, finished=finished)
+        return _simulate(arch, loaded, compiled, folder, finished=finished)
 
 
 def prepare(
@@ -105,14 +105,14 @@ def prepare(
 ) -> tuple[Build, list[Loaded]]:
     """A build of `arch`, the same for all programs, and the memory images of the cases."""
     sources, loaded = collect(cases, arch, build_dir, texts)
-    made = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
+    compiled = build_texts(sources, arch, simulator, Path(build_dir), top=NETWORK_MODULE)
     if simulator.name == "verilator":
         # a clock driven by cocotb would cost three quarters of the model
         start = time.perf_counter()
-        player = build_player(made)
-        linking = time.perf_counter() - start if made.seconds else 0.0
-        made = replace(made, player=player, seconds=made.seconds + linking)
-    return made, loaded
+        player = build_player(compiled)
+        linking = time.perf_counter() - start if compiled.seconds else 0.0
+        compiled = replace(compiled, player=player, seconds=compiled.seconds + linking)
+    return compiled, loaded
 
 
 def collect(
@@ -151,12 +151,12 @@ def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
 
 
 def _simulate(
-    arch: Arch, loaded: list[Loaded], made: Build, folder: Path, *,
+    arch: Arch, loaded: list[Loaded], compiled: Build, folder: Path, *,
     finished: Callable[[int], None],
 ) -> list[list[dict[str, LayerTrace]]]:  # fmt: skip
     """Write the files, run, read the traces."""
     job = write_jobs(arch, loaded, folder)
-    errors = simulate(made, job, folder, finished)
+    errors = simulate(compiled, job, folder, finished)
     traces, job = [], 0
     for entry in loaded:
         mine = []

@@ -32,7 +32,7 @@ class LayerTrace:
 
 def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
     """The recording by layer, codes placed by their addresses."""
-    found = {}
+    traces = {}
     program = plan.program
     names = [INPUT, *(layer.name for layer in program.layers)]
     # sorted once: a mask over all writes per layer would read them as often as there are layers
@@ -47,13 +47,13 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
             _refuse_undefined(arch, plan, trace, number, name)
             mine = order[bounds[number] : bounds[number + 1]]
             codes, at_cycle = _stored(arch, plan, trace, name, mine)
-        found[name] = LayerTrace(
+        traces[name] = LayerTrace(
             codes=codes,
             at_cycle=at_cycle,
             cycles=int(totals[0]),
             events=dict(zip(EVENTS, totals[1:].tolist(), strict=True)),
         )
-    return found
+    return traces
 
 
 def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tuple[Codes, Codes]:

@@ -51,25 +51,25 @@ class Lines:
         if starts[-1] + size > len(self.text):
             raise SimulationError(f"a line must have {size} characters, not fewer")
         rows = np.lib.stride_tricks.sliding_window_view(self.text, size)[starts]
-        found, at = [], 2
+        values, at = [], 2
         for length in lengths:
             digits = _DIGITS[rows[:, at : at + length]]
             if digits.size and digits.max() == _UNDEFINED:
                 row = int(np.argmax((digits == _UNDEFINED).any(axis=1)))
                 raise SimulationError(f"an output is undefined: {rows[row].tobytes().decode()!r}")
-            found.append(digits)
+            values.append(digits)
             at += length + 1
-        return found
+        return values
 
     def decimals(self, kind: str) -> list[list[int]]:
         """Numbers of the lines whose first character is `kind`, for the few of them."""
-        found = []
+        values = []
         for start in self.starts[self.text[self.starts] == ord(kind)]:
             line = self.text[start : start + 200].tobytes().split(b"\n", 1)[0].decode("ascii")
             if any(char in "xXzZ" for char in line):
                 raise SimulationError(f"an output is undefined: {line!r}")
-            found.append([int(value) for value in line.split()[1:]])
-        return found
+            values.append([int(value) for value in line.split()[1:]])
+        return values
 
 
 def number(digits: Bytes) -> npt.NDArray[np.int64]:

@@ -66,12 +66,12 @@ def making(folder: Path, texts: Mapping[str, str], *, keep_refused: bool = False
         ) from None
 
 
-def _settle(made: Path, folder: Path) -> None:
+def _settle(path: Path, folder: Path) -> None:
     """Give a complete build its name, unless another process was faster."""
     if folder.exists():
         return
     try:
-        made.rename(folder)
+        path.rename(folder)
     except OSError:
         if not folder.exists():
             raise

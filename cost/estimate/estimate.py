@@ -85,7 +85,7 @@ class Estimate:
     technology: Technology
     options: Options
     statistics: str
-    """`measured on N images`, or what was assumed."""
+    """`measured on N images`, or the assumption."""
     layers: tuple[LayerEstimate, ...]
     area: Mapping[str, Band]
     """um2 by component; it sums to the total, the layers' own areas are part of one component."""
@@ -215,7 +215,7 @@ def estimate(
     """Cost of one image of `network` on `arch`.
 
     activity: counts of `sim.activity` over some images; None assumes that no activation is 0.
-    statistics: what is said to be assumed without activity. timings: of `arch`, where they are
+    statistics: the stated assumption without activity. timings: of `arch`, where they are
     known.
     """
     options = options or Options()

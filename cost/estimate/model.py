@@ -1,4 +1,4 @@
-"""Cost models: one question - what does a layer cost for one image - and two providers of answers.
+"""Cost models: one interface, layer -> cost of one image, and two providers.
 
 `estimate.EventModel` counts events and prices them by a technology table; `gates.model.estimate`
 prices toggles of the lane array and of the output stage by coefficients fitted to their gates. All
@@ -19,7 +19,7 @@ Timings = Mapping[str, TensorCycles]
 
 
 class LayerCost(Protocol):
-    """What one layer costs for one image."""
+    """Cost of one layer for one image."""
 
     @property
     def name(self) -> str: ...

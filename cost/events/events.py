@@ -1,4 +1,4 @@
-"""Events: what happens how often while one layer processes one image on the accelerator.
+"""Events: counts of the hardware's actions for one layer and one image on the accelerator.
 
 Cycles and counts come from one schedule, the accelerator's (`network_cycles`: passes, beats, groups
 of sums), and, for the one thing that depends on data, from measured activity. The RTL's own

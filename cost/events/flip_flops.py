@@ -1,4 +1,4 @@
-"""Flip-flops of the datapath, in closed form: what the clock reaches in every cycle.
+"""Flip-flops of the datapath, in closed form: all are clocked in every cycle.
 
 Bits of the registers that the generators in `rtl/` build, part by part; nothing is enabled by
 gating the clock, so every one of them is clocked in every cycle, whether its lane is used or not.
@@ -15,7 +15,7 @@ from ...rtl.timing.schedule import schedule_widths
 
 
 def flip_flops(arch: Arch) -> dict[str, Any]:
-    """Bits by part: lanes, columns, what all columns share, the drain and the output units."""
+    """Bits by part: lanes, columns, shared parts, the drain and the output units."""
     return {
         "lanes": arch.rows * arch.cols * arch.lanes.lane_bits(arch),
         "columns": arch.cols * arch.lanes.column_bits(arch),
@@ -31,7 +31,7 @@ ARRAY = ("lanes", "columns", "shared")
 
 
 def control_bits(arch: Arch) -> int:
-    """What travels beside the data, and the digits at work where a beat takes several cycles."""
+    """Control beside the data, and the current digits where a beat takes several cycles."""
     lanes, combine = arch.lanes, arch.lanes.combine_cycles
     travelling = 2 * 3 + 1 + combine + (3 + combine + 1) * arch.channel_width
     if lanes.single_cycle:
@@ -48,7 +48,7 @@ def drain_bits(arch: Arch) -> Any:
 
 
 def threshold_bits(arch: Arch) -> int:
-    """The held channel, the sum, what it reaches, the code; the row is the memory's."""
+    """The held channel, the sum, its comparisons, the code; the row is the memory's."""
     return (
         _held(arch) + arch.acc_width + arch.thresholds + arch.threshold_width + 3
     )  # valid along three stages

@@ -112,7 +112,7 @@ def output_events(program: SizedNetwork, layer: Layer, outputs: int) -> dict[str
         case Requant() as output:
             width, _ = requant_widths(output)
             product, adds = width * acc_width, 2  # bias, rounding half
-            if isinstance(layer, MacLayer) and layer.skip is not None:
+            if layer.skip is not None:
                 skip = abs(output.skip_multiplier).bit_length() + 1
                 product += skip * program.tensor_format(layer.skip.tensor).width
                 adds = 3

@@ -64,7 +64,7 @@ def word_bits(layer: Layer, arch: Arch) -> Count:
 
 
 def weight_words(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
-    """Words of a layer in the weight memory: what its passes store (`rtl.program.passes`)."""
+    """Words of a layer in the weight memory, as its passes store them (`rtl.program.passes`)."""
     match layer:
         case MacLayer():
             pairs = _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)

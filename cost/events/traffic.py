@@ -36,7 +36,7 @@ MOST_IMAGES = 10**12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What is assumed around the array."""
+    """Assumptions about everything but the array."""
 
     weights_from_dram: bool = True
     """Count the transfer of the packed network from DRAM; False: it is resident, never counted."""
@@ -166,5 +166,5 @@ def network_events(
 
 
 def _loaded(bits: Count, options: Options) -> Any:
-    """What of a load of the network is one image's share."""
+    """One image's share of a load of the network."""
     return real(bits) / options.batch if options.weights_from_dram else 0.0

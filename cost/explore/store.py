@@ -1,4 +1,4 @@
-"""Store: results by what they depend on, one file each, so that a killed sweep goes on.
+"""Store: results by the digest of their inputs, one file each, so that a killed sweep resumes.
 
 The name of a file is the SHA-256 of everything its content depends on. Files appear whole or not
 at all (`spec.host.files.atomic_path`), so a SIGKILL at any moment loses what was being computed and
@@ -38,7 +38,7 @@ class Store:
         """Keys whose file is not what was written under that name: to be computed again."""
 
     def get(self, key: str) -> Record | None:
-        """The record called `key`, or None when nobody has computed it or its file is damaged."""
+        """The record called `key`, or None if it is absent or its file is damaged."""
         if key not in self.memory and self.folder is not None and key not in self.damaged:
             path = self._path(key)
             if path.is_file():

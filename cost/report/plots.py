@@ -1,7 +1,7 @@
 """Bars of the report: energy by layer and by part, area by component, as PNG bytes.
 
 Colours are Okabe and Ito's, which colour-blind readers can tell apart; shape or position always
-says the same as colour. Every axis has its unit, every energy its bar and its technology.
+repeats the colour. Every axis has its unit, every energy its bar and its technology.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ def energy_unit(largest: float, technology: Technology | None = None) -> tuple[f
 
 
 def energy_label(technology: Technology, unit: str) -> str:
-    """What stands at an axis of energies."""
+    """Label of an axis of energies."""
     if not technology.counts:
         return f"energy per image [{unit}]"
     return f"events per image, each at 1 [{unit}]" if unit else "events per image, each at 1"

@@ -12,7 +12,7 @@ from ..technology.technology import Band, Technology
 from . import plots
 
 CosimRecord = Mapping[str, Any]
-"""What `adqhw cosim --json` prints: `arch`, and `layers` of name, compared, mismatches, cycles."""
+"""JSON of `adqhw cosim`: `arch`, and `layers` of name, compared, mismatches, cycles."""
 
 
 def write_tables(
@@ -23,7 +23,7 @@ def write_tables(
 ) -> list[Path]:
     """layers and designs as CSV, and as Parquet where pyarrow is installed.
 
-    cosim: by workload name; its RTL cycles stand beside designs of the array it ran on.
+    cosim: by workload name; its RTL cycles are shown with designs of the same array.
     """
     if not designs:
         raise InputError("Report must have at least one design, not none")
@@ -46,7 +46,7 @@ def write_tables(
 def by_technology(designs: Sequence[Design]) -> dict[str, list[Design]]:
     """Designs by the name of their technology: energies of different ones never share an axis.
 
-    What counts events stands last: its numbers are for checks, not for decisions.
+    Technologies that count events are last: their numbers are for checks, not for decisions.
     """
     groups: dict[str, list[Design]] = {}
     for design in sorted(designs, key=lambda d: d.estimate.technology.counts):
@@ -102,7 +102,7 @@ def rtl_layers(design: Design, record: CosimRecord | None) -> dict[str, Mapping[
 
 
 def verdict(design: Design) -> str:
-    """In words: does lookup beat the plain multiplier that stores levels, and by what."""
+    """In words: energy of look-up against the plain multiplier that stores levels."""
     total = design.to_uniform()
     if total is None:
         return ""

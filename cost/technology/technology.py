@@ -1,4 +1,4 @@
-"""Technology tables: what one event costs, with its bar and where the number comes from.
+"""Technology tables: price of an event, with its bar and source.
 
 A table is a TOML file: `[technology]` (name, node, summary, `sram_law`) and one `[entry.NAME]` for
 each name of `ENTRIES` with exactly `value = {low, expected, high}`, `unit`, `source`, `node` and
@@ -57,7 +57,7 @@ bit that is written; clock: a flip-flop's bit in every cycle, written or not. mu
 multiplexer whose data and select are new; select: one whose data stands still."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
-"""Of a technology: it stands in tables, on pages and in names of files."""
+"""Name of a technology, used in tables, on pages and in names of files."""
 
 _exact = partial(exact_keys, lacking="must have {key}: nothing defaults")
 
@@ -169,7 +169,7 @@ def load(name: str | Path) -> Technology:
 
 
 def priced(name: str | Path) -> Technology:
-    """`load` for what stands beside joules of other sources: a table that counts is refused."""
+    """`load` for figures beside joules of other sources: a table that counts is refused."""
     technology = load(name)
     if technology.counts:
         raise InputError(
@@ -182,7 +182,7 @@ def priced(name: str | Path) -> Technology:
 def parse(text: str, where: str, folder: Path = Path()) -> Technology:
     """Build and check a table from TOML text; `where` names it in messages.
 
-    folder: where an energy reference table of Accelergy stands that the table takes entries from.
+    folder: of the energy reference table of Accelergy that the table takes entries from.
     """
     data = parse_toml(text, f"Technology {where!r}")
     _exact(data, ("technology", "entry"), f"Technology {where!r}")

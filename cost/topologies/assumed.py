@@ -27,14 +27,14 @@ LEVEL_WIDTH = 8
 LOGITS = IntFormat(width=32, signed=True)
 SUM_WIDTH = RANGES["acc_width"][1]
 MOST_COUNTED = 1 << 53
-"""Products of a layer, weights, codes of a map: what is counted is exact as a float below that."""
+"""Products of a layer, weights, codes of a map: counts are exact as floats below it."""
 MOST_GROUPS = 1 << 18
 """Channels of all depth-wise layers together: each is walked one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assumptions:
-    """What a topology does not say."""
+    """Assumptions beside a topology."""
 
     weight_bits: int = 4
     """Bits of a code; all codes occur equally often, so one weight in 2^weight_bits is gated."""
@@ -123,7 +123,7 @@ def _read(size: LayerSize) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parts:
-    """What all layers share."""
+    """Values common to all layers."""
 
     weight_bits: int
     codebook: Codebook

@@ -40,7 +40,7 @@ class LayerSize:
     channels: int
     filters: int
     stride: int
-    """From window to window of a column, and of a row where `stride_width` does not say else."""
+    """From window to window of a column, and of a row unless `stride_width` is given."""
     stride_width: int | None = None
     repeat: int = 1
     """How often in a row: the channels of a depth-wise layer."""
@@ -95,7 +95,7 @@ class LayerSize:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Topology:
-    """Layers in order; nothing says how they are connected."""
+    """Layers in order; their connections are unknown."""
 
     name: str
     layers: tuple[LayerSize, ...]

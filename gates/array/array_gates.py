@@ -36,7 +36,7 @@ WATCH = Watch(ready="beats_ready", valid="sums_valid", record="sums_payload")
 
 
 def array_component(arch: Arch) -> LaneArray:
-    """What is synthesized: the array with codebook and control, and `cols` times its column."""
+    """The synthesized design: the array with codebook and control, and `cols` times its column."""
     return LaneArray(arch, instances=True)
 
 

@@ -15,7 +15,6 @@ from ...cost.events.flip_flops import ARRAY, flip_flops
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ..energy.energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
 from ..liberty.liberty import Library, read_liberty
@@ -179,7 +178,7 @@ def layer_streams_of(
 
 def mac_layers(program: Program) -> list[str]:
     """Layers with weights."""
-    return [layer.name for layer in program.layers if isinstance(layer, MacLayer)]
+    return [layer.name for layer in program.mac_layers]
 
 
 def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:

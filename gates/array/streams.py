@@ -1,4 +1,4 @@
-"""Operand streams of a lane array: what a layer's beats carry, in the engine's order.
+"""Operand streams of a lane array: a layer's beats in the engine's order.
 
 `recorded` takes the beats of a real layer from a program and an image; `random_twin` replaces every
 activation and weight field by uniform random ones and keeps length, framing and codebook.
@@ -48,7 +48,7 @@ class OperandStream:
     last: Codes
     """(N,) 0 or 1."""
     macs: int
-    """Products that the layer asks for; lanes that it does not fill are none."""
+    """Products of the layer, without lanes that it does not fill."""
     act_width: int
     weight_bits: int
     """Bits of a stored weight of this layer: of a code, or of a level."""

@@ -3,7 +3,7 @@
 from .streams import OperandStream
 
 STRUCTURE = ("array", "row", "column", "lane")
-"""Per cycle: what an array of a size costs whatever it computes (clock, leakage, control)."""
+"""Per cycle: energy of an array whatever it computes (clock, leakage, control)."""
 
 
 def structure(rows: int, cols: int) -> dict[str, float]:

@@ -30,7 +30,7 @@ WORST = {Part.ARRAY: "test_real_worst_percent", Part.UNIT: "test_worst_percent"}
 def record(
     entries: Sequence[Characterization], plan: Plan, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the file says, as nested dictionaries. All of one library and part."""
+    """Content of the file as nested dictionaries. All of one library and part."""
     first = entries[0]
     assumed = first.gates.assumptions
     head = {
@@ -134,7 +134,7 @@ def load(path: Path) -> dict[str, Fit]:
 
 
 def part_of(content: Mapping[str, Any]) -> Part:
-    """What the tables of a file are of."""
+    """Subject of the tables of a file."""
     return Part.UNIT if Part.UNIT in content else Part.ARRAY
 
 

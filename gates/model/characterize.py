@@ -44,7 +44,7 @@ QUARTERS = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What is synthesized and played."""
+    """The synthesized and simulated design."""
 
     sizes: tuple[Size, ...] = ((2, 2), (4, 4), (2, 8), (8, 2), (8, 8))
     """(rows, cols) of the arrays that are fitted."""

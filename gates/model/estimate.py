@@ -57,7 +57,7 @@ class ArrayLayer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputLayer:
-    """One layer that ends in an output unit, one image: what its sums and codes move."""
+    """One layer that ends in an output unit, one image: toggles of its sums and codes."""
 
     name: str
     energy_pj: Band
@@ -120,7 +120,7 @@ class ArrayEstimate:
     layers: tuple[ArrayLayer, ...]
     area_um2: float
     substituted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Width by name: (asked for, of the characterized lanes that are costed instead)."""
+    """Width by name: (requested, of the characterized lanes that are costed instead)."""
     untested: str | None = None
     """Why the energies have no bar; None: they have one."""
 
@@ -149,7 +149,7 @@ class OutputEstimate:
     """Clock and leakage of both units over all cycles of the network."""
     area_um2: float
     substituted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Width by name: (asked for, of the characterized units that are costed instead)."""
+    """Width by name: (requested, of the characterized units that are costed instead)."""
 
     @property
     def energy_pj(self) -> Band:

@@ -37,7 +37,7 @@ class Fit:
         return Band(low=max(0.0, pj * (1 - error)), expected=pj, high=pj * (1 + error))
 
     def untested(self, arch: Arch) -> str | None:
-        """Why the error says nothing about an array of this size; None where it does."""
+        """Why the error does not hold for an array of this size; None where it does."""
         if not self.sizes:
             return "the characterization names no sizes of measured arrays"
         for what, size, measured in (

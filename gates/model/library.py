@@ -13,7 +13,7 @@ from .parts import Part
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateLibrary:
-    """What is known of one library."""
+    """Facts of one library."""
 
     name: str
     arrays: dict[str, Fit] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Linear models of gates: energy as a sum of counted terms, each at a worth fitted to samples.
+"""Linear models of gates: energy as a sum of counted terms with fitted coefficients.
 
 A sample is one stream on mapped gates. The terms of a lane array are (`array.structure`, toggles)
 
@@ -31,7 +31,7 @@ class Sample:
     count: int
     """MACs of an array's stream, outputs of a unit's."""
     terms: Mapping[str, float]
-    """What the energy is a sum over, of the whole stream."""
+    """Terms of the energy, of the whole stream."""
     energy_fj: float
 
 

@@ -1,4 +1,4 @@
-"""Parts: what of the datapath is characterized, its widths, and the terms its energy is a sum over.
+"""Parts of the datapath that are characterized: widths, and the terms of their energy.
 
 The lane array is modelled for every size from a few, an output unit (threshold, requant) in its one
 size; both are one linear model (`linear`) in one file format (`characterization_file`).
@@ -23,7 +23,7 @@ class Part(StrEnum):
 
 
 PER = {Part.ARRAY: "pj_per_mac", Part.UNIT: "pj_per_output"}
-"""What energies of test rows are per."""
+"""Unit of work of the energies of test rows."""
 WIDTHS = {
     Part.ARRAY: (
         "act_width", "weight_width", "level_width", "acc_width", "bin_width", "channels",
@@ -33,11 +33,11 @@ WIDTHS = {
         "skip_width", "skip_multiplier_width", "shift_max",
     ),
 }  # fmt: skip
-"""What of an `Arch` a part is made of, but for its size."""
+"""Fields of an `Arch` that a part depends on, except its size."""
 
 
 def terms_of(part: Part, name: str) -> tuple[str, ...]:
-    """Names of what the energy of a micro-architecture's arrays, or of a unit, is a sum over."""
+    """Names of the terms of the energy of a micro-architecture's arrays, or of a unit."""
     match part:
         case Part.ARRAY:
             return (*STRUCTURE, *registry.micro(name).toggle_names)
@@ -61,6 +61,6 @@ def with_widths(arch: Arch, widths: Mapping[str, int]) -> Arch:
 
 
 def substitutions(asked: Arch, costed: Arch, names: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Widths that differ: (of the array that was asked for, of the one that is costed)."""
+    """Widths that differ: (of the requested array, of the one that is costed)."""
     before, after = widths_of(asked, names), widths_of(costed, names)
     return {name: (w, after[name]) for name, w in before.items() if w != after[name]}

@@ -19,7 +19,7 @@ from .netlist import Gate, Netlist, clock_pin, net_loads
 
 RISE, FALL = 0, 1
 _NAMES = ("rise", "fall")
-_FROM = {
+_FROM: dict[str, dict[int, tuple[int, ...]]] = {
     "positive_unate": {RISE: (RISE,), FALL: (FALL,)},
     "negative_unate": {RISE: (FALL,), FALL: (RISE,)},
     "non_unate": {RISE: (RISE, FALL), FALL: (RISE, FALL)},
@@ -102,8 +102,8 @@ class _Walk:
         last = max(ends, key=lambda net: self.arrival[net].max())
         cells, net = [], last
         while net in self.cause:
-            cell, net = self.cause[net]
-            cells.append(cell)
+            name, net = self.cause[net]
+            cells.append(name)
         return CriticalPath(ns=float(self.arrival[last].max()), cells=tuple(reversed(cells)))
 
 

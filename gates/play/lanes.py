@@ -191,7 +191,7 @@ def play_parts(
     check: Callable[[Part, Bits], None],
     watch: Watch,
 ) -> Switching:
-    """All parts, those of a list at once; `check` gets what each one recorded."""
+    """All parts, those of a list at once; `check` gets the recording of each."""
     found: Switching | None = None
     for parts in lists:
         switching, records = play_lanes(model, [stimulus(part) for part in parts], watch)
@@ -223,7 +223,7 @@ def _packed(netlist: Netlist, stimuli: Sequence[Stimulus]) -> Words:
         words = np.zeros((rows, len(nets)), np.uint64)
         for lane, stimulus in enumerate(stimuli):
             words |= stimulus.ports[name].astype(np.uint64) << np.uint64(lane)
-        # lanes without a stimulus do what the first one does: they are never counted
+        # lanes without a stimulus repeat the first one: they are never counted
         idle = ~np.uint64((1 << len(stimuli)) - 1)
         words |= (stimuli[0].ports[name].astype(np.uint64) * idle).astype(np.uint64)
         parts.append(words)

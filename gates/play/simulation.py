@@ -51,7 +51,7 @@ class Stimulus:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Watch:
-    """What a run looks at: single-bit ports that mean ready and valid, and the port recorded."""
+    """Observed ports of a run: single-bit ready and valid, and the port recorded."""
 
     ready: str = ""
     valid: str = ""
@@ -60,7 +60,7 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Switching:
-    """What happened in the counted cycles."""
+    """Counts of the counted cycles."""
 
     cycles: int
     toggles: npt.NDArray[np.uint32]
@@ -137,7 +137,7 @@ def _probes_header(count: int) -> str:
 
 
 def _layout(model: GateModel, watch: Watch) -> npt.NDArray[np.uint32]:
-    """What `gates_main.cpp` reads first."""
+    """Header of the input of `gates_main.cpp`."""
     netlist = model.netlist
     none = netlist.nets
     ready, valid = (_single(netlist, name) if name else none for name in (watch.ready, watch.valid))

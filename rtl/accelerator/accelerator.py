@@ -24,11 +24,11 @@ class Accelerator(wiring.Component):
     Members
     -------
     load : `load_layout`, always ready; only while not busy. start, busy, done : one image.
-    image : codes of the input, pixel by pixel, channels innermost. image_last : the code that is
-    waited for is the last one. result : `result_layout`, in the order of the last layer's output
-    stage; not taken, it freezes the whole engine.
+    image : codes of the input, pixel by pixel, channels innermost. image_last : the next code is
+    the image's last one. result : `result_layout`, in the order of the last layer's output
+    stage; while it is not accepted, the whole engine is frozen.
     counters, record, ended : of the sequencer. write : `write_layout`, for benches. progress :
-    something moves in this cycle: a level, beat, word, code or result.
+    a level, beat, word, code or result is transferred in this cycle.
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:

@@ -18,9 +18,9 @@ def word_layout(arch: Arch) -> data.ArrayLayout:
 class ActivationMemory(wiring.Component):
     """Serves a beat's word and one residual (or direct) code's word per cycle.
 
-    What is read as beats and what is read as codes at the same time must lie in different banks:
-    the placement sees to it, where needed by storing a tensor in both. Hence `write_banks` is a
-    mask. A word read in the cycle in which it is written is not the new one; no pass does that.
+    A tensor read as beats and one read as codes at the same time must be in different banks: the
+    placement ensures it, where needed by storing a tensor in both. Hence `write_banks` is a
+    mask. A word read in the cycle in which it is written is the old one; no pass does that.
 
     Latency: 1 cycle. Throughput: a beat word, a code word and a write per cycle.
 

@@ -10,7 +10,7 @@ from ..layouts.descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, feed_l
 
 
 class BeatWalker(wiring.Component):
-    """Per block, pixel, kernel row, kernel column and channel block: where the operands lie.
+    """Per block, pixel, kernel row, kernel column and channel block: addresses of the operands.
 
     Latency: 0, its outputs are registers plus comparisons. Throughput: a beat per cycle (`step`).
 
@@ -18,7 +18,7 @@ class BeatWalker(wiring.Component):
     -------
     feed : `feed_layout`, constant while active. setup : begin that walk in the next cycle.
     parameter_base : parameter row of the first column. step : this beat is done.
-    active : a beat is pointed at. first, last : it begins, ends a sum.
+    active : the outputs describe a beat. first, last : it begins, ends a sum.
     address : word of activations; a word of padding where the window leaves the map and padding
     codes are stored. outside : the window leaves the map here. planes : first weight plane.
     channel : parameter row of column 0.
@@ -108,7 +108,7 @@ class BeatWalker(wiring.Component):
         window_end: Value,
         map_end: Value,
     ) -> None:
-        """One pointer per loop: where it began; the inner ones restart from the outer ones."""
+        """One pointer per loop, at its begin; the inner ones restart from the outer ones."""
         feed = self.feed
         names = ("block", "row", "pixel", "line", "cell")
         block, row, pixel, line, cell = pointers = [
@@ -150,7 +150,7 @@ class BeatWalker(wiring.Component):
                 m.d.sync += self.channel.eq(self.channel + self.arch.cols)
 
     def _edges(self, m: Module, kx: Value, ky: Value) -> None:
-        """Is the window's position inside the map? Input coordinates count from -padding."""
+        """Whether the window position is inside the map. Input coordinates count from -padding."""
         feed = self.feed
         shape = signed(EXTENT_WIDTH + 2)
         top, left = Signal(shape), Signal(shape)

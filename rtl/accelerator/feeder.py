@@ -13,7 +13,7 @@ from .weight_memory import WeightMemory, plane_row_layout
 
 
 def fed_layout(arch: Arch) -> data.StructLayout:
-    """A beat before it is known who takes it: words as stored; outside: padding, not stored."""
+    """A beat for the array or the maximum: words as stored; outside: padding, not stored."""
     return data.StructLayout(
         {
             "word": word_layout(arch),
@@ -37,7 +37,7 @@ class BeatFeeder(wiring.Component):
     Members
     -------
     feed, parameter_base : of the descriptor. setup : begin. bypass : fields are signed levels.
-    load : rows of the weight memory. hold : nothing moves.
+    load : rows of the weight memory. hold : no stage advances.
     address, enable, word : the activation memory's port.
     beats : `fed_layout`.
     """

@@ -1,4 +1,4 @@
-"""What travels on the accelerator's ports: memory rows to load, results, writes for benches."""
+"""Payloads of the accelerator's ports: memory rows to load, results, writes for benches."""
 
 from enum import IntEnum
 
@@ -85,7 +85,7 @@ def result_layout(arch: Arch) -> data.StructLayout:
 
 
 def write_layout(arch: Arch) -> data.StructLayout:
-    """What is written to the activation memory in this cycle, for benches and traces."""
+    """A write to the activation memory in this cycle, for benches and traces."""
     return data.StructLayout(
         {
             "layer": unsigned(LAYER_WIDTH),
@@ -97,7 +97,7 @@ def write_layout(arch: Arch) -> data.StructLayout:
 
 
 def accelerator_members(arch: Arch) -> dict[str, Member]:
-    """Members of `accelerator.Accelerator`, which says what they are."""
+    """Members of `accelerator.Accelerator`, described there."""
     return {
         "load": In(stream.Signature(load_layout(arch), always_ready=True)),
         "start": In(1),

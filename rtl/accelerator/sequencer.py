@@ -11,8 +11,8 @@ from ..layouts.payloads import codebook_layout
 
 COUNTER_WIDTH = 32
 EVENTS = ("beats", "drain_stalls", "input_stalls", "output_stalls")
-"""What is counted beside the cycles: beats accepted by the array; cycles in which the array waits
-for the drain, the input pass for the image, the engine for the taker of results."""
+"""Counters beside the cycles: beats accepted by the array; cycles in which the array waits
+for the drain, the input pass for the image, the engine for the consumer of results."""
 
 
 def counters_layout(width: int = COUNTER_WIDTH) -> data.StructLayout:
@@ -30,7 +30,7 @@ class Sequencer(wiring.Component):
     pass_load, codebook_load : rows of the descriptor and codebook memories, always ready.
     start : run all passes. busy : from then on. done : until the next start.
     descriptor : of the current pass. setup : its walks begin. finished : its last code is out.
-    codebook : levels on their way to the array. events : one bit per name of `EVENTS`.
+    codebook : levels for the array. events : one bit per name of `EVENTS`.
     counters : totals. record : a pass has ended, the counters include it; ended : which pass.
     """
 

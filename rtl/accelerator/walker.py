@@ -17,8 +17,8 @@ class Walker(wiring.Component):
     Members
     -------
     walk : `walk_layout`, constant while active. setup : begin that walk in the next cycle.
-    step : this code is done. active : a code is pointed at. last : it is the walk's last one.
-    address, lane : where it lies. channel : its column in all blocks. inside : it exists.
+    step : this code is done. active : the outputs describe a code. last : it is the walk's last
+    one. address, lane : of the code. channel : its column in all blocks. inside : it exists.
     last_inside : it is the last one that exists.
     """
 
@@ -83,7 +83,7 @@ class Walker(wiring.Component):
         return m
 
     def _position(self) -> dict[str, Value]:
-        """Word within the pixel, lane in it, channel: what a step changes."""
+        """Word within the pixel, lane in it, channel: the values that a step changes."""
         return {
             "word": self.address,
             "lane": self.lane,
@@ -91,7 +91,7 @@ class Walker(wiring.Component):
         }
 
     def _follow(self, m: Module, here: dict[str, Value], following: dict[str, Value]) -> None:
-        """The position after `here`; before channel 0 nothing but the channel moves."""
+        """The position after `here`; before channel 0 only the channel changes."""
         m.d.comb += [after.eq(here[name]) for name, after in following.items()]
         m.d.comb += following["channel"].eq(here["channel"] + 1)
         with m.If(here["channel"] >= 0):

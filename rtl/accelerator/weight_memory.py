@@ -21,11 +21,11 @@ def plane_row_layout(arch: Arch) -> data.StructLayout:
 
 
 class WeightMemory(wiring.Component):
-    """Bit planes: a beat of b-bit fields lies in b consecutive planes, plane p in bank p mod B.
+    """Bit planes: a beat of b-bit fields is in b consecutive planes, plane p in bank p mod B.
 
     The b banks of a beat are read at once, those before the first plane one row further, and
     rotated; so every width 1..B is packed without padding and read at one beat per cycle. The other
-    banks stand still (all of them at width 0, in passes without weights). Planes above b read as 0,
+    banks are not read (none is at width 0, in passes without weights). Planes above b read as 0,
     or as copies of plane b - 1 when `extend` (signed levels).
 
     Latency: 1 cycle. Throughput: a beat per cycle.

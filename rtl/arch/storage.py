@@ -12,7 +12,7 @@ class Storage:
     """Sizes of the memories; the defaults hold a small network.
 
     Every memory is one read and one write port wide. A program that needs more is refused with
-    the memory's name and what it lacks (`placement.check_storage`).
+    the memory's name and the missing rows (`rtl.program.fit.check_storage`).
     """
 
     code_width: int = 8
@@ -59,5 +59,5 @@ def address_width(words: int) -> int:
 
 
 def memory_depth(rows: int) -> int:
-    """Rows that a memory is built with: one row would get an address of no bits, no Verilog."""
+    """Rows of a built memory: one row would have an address of 0 bits, which Verilog lacks."""
     return max(2, rows)

@@ -19,10 +19,10 @@ from .watchdog import Watchdog
 class AxiTop(wiring.Component):
     """Ports with AXI names: `s_axil_*`, `s_axis_*` (image), `m_axis_*` (results).
 
-    An image code is one transfer (channels innermost), its width rounded up to bytes, of which the
-    upper bits are not looked at; `tlast` with the last code. A result is one transfer of 32 bits,
-    sign-extended, `tlast` with the last of an image. A result that is not taken freezes the engine.
-    `tuser`: the transfer is no result, it closes the frame of a run that has ended in between.
+    An image code is one transfer (channels innermost), its width rounded up to bytes, whose
+    upper bits are ignored; `tlast` with the last code. A result is one transfer of 32 bits,
+    sign-extended, `tlast` with the last of an image. A result not accepted freezes the engine.
+    `tuser`: the transfer is no result, it closes the frame of a run that ended before its last one.
 
     Whatever ends a run (ABORT, an image that is too short or too long, the watchdog) resets the
     accelerator, not its memories. During reset nothing is ready or valid.
@@ -57,7 +57,7 @@ class AxiTop(wiring.Component):
         return m
 
     def _control(self, m: Module, inner: Accelerator, stop: Value) -> None:
-        """What starts and what ends a run."""
+        """Starts and ends of a run."""
         host, images, watchdog = self.host, self.images, self.watchdog
         wiring.connect(m, host.load, inner.load)
         names = ("busy", "done", "counters", "record", "ended")

@@ -21,7 +21,7 @@ COUNTERS = tuple(name.upper() for name in ("cycles", *EVENTS))
 
 
 class HostPort(wiring.Component):
-    """Decodes `REGISTERS`: what is refused answers SLVERR and changes nothing but ERROR.
+    """Decodes `REGISTERS`: a refused access answers SLVERR and changes only ERROR.
 
     Latency and throughput: those of `LitePort`.
 
@@ -67,7 +67,7 @@ class HostPort(wiring.Component):
         return m
 
     def _write(self, m: Module) -> None:
-        """What a write does, unless it causes an error."""
+        """Effects of a write, unless it causes an error."""
         lite, loader, value = self.lite, self.loader, self.lite.value
         whole = lite.strobes.all()
         asked = {entry.name: whole & (lite.address == entry.offset) for entry in REGISTERS}
@@ -93,7 +93,7 @@ class HostPort(wiring.Component):
         m.d.sync += self.errors.eq(self.errors & ~Mux(does["ERROR"], value, 0) | new)
 
     def _causes(self, asked: dict[str, Value]) -> Value:
-        """Why the write in hand is refused: bits of `ERRORS`. asked: all strobes, by register."""
+        """Why the current write is refused: bits of `ERRORS`. asked: all strobes, by register."""
         lite, loader, value = self.lite, self.loader, self.lite.value
         writable = [lite.address == entry.offset for entry in REGISTERS if entry.access.writes]
         partial = lite.strobes.any() & ~lite.strobes.all()

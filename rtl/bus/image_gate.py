@@ -1,4 +1,4 @@
-"""Image gate: one whole image per run, told apart by `last`, whatever came before."""
+"""Image gate: one whole image per run, delimited by `last`."""
 
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -13,16 +13,16 @@ def image_layout(arch: Arch) -> data.StructLayout:
 
 
 class ImageGate(wiring.Component):
-    """Hands the codes of an image on, and drops the rest of one whose run has ended.
+    """Passes the codes of an image on, and drops the rest of one whose run has ended.
 
     A `last` where none is due is `short`, a missing one is `long`: `stop` must follow at once.
     Latency: 0. Throughput: 1 code per cycle.
 
     Members
     -------
-    image : `image_layout`, from outside. codes : to the accelerator. due : the code it waits for is
-    the image's last. stop : the run ends; nothing is taken. realign : an image begins next.
-    dropping : what comes is dropped, up to `last`. short, long : 1 cycle after the code.
+    image : `image_layout`, from outside. codes : to the accelerator. due : the next code is the
+    image's last. stop : the run ends; nothing is accepted. realign : an image begins next.
+    dropping : transfers are dropped, up to `last`. short, long : 1 cycle after the code.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -38,7 +38,7 @@ class ImageGate(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         image, last, taken = self.image, self.image.payload.last, Signal()
-        begun = Signal()  # of the image that comes in something was taken, but not its last code
+        begun = Signal()  # codes of the image were accepted, but not its last one
         self.registers = {"begun": begun}  # for proofs
         m.d.comb += [
             self.codes.valid.eq(image.valid & ~self.dropping & ~self.stop),

@@ -27,7 +27,7 @@ class LitePort(wiring.Component):
     -------
     aw, w, b, ar, r : the channels.
     write : a write is carried out in this cycle: address, value, strobes. refused : it is not.
-    read : a read is carried out: read_address. answer : what it gives, in the same cycle.
+    read : a read is carried out: read_address. answer : its data, in the same cycle.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class LitePort(wiring.Component):
         return m
 
     def _held(self, m: Module, name: str, done: Value) -> tuple[Value, Value]:
-        """A place for one transfer of a channel."""
+        """A buffer for one transfer of a channel."""
         port = getattr(self, name)
         full, kept = self.registers[name], Signal.like(port.payload, name=f"{name}_kept")
         m.d.comb += port.ready.eq(~full)

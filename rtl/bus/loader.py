@@ -1,4 +1,4 @@
-"""Loader: rows of the memories from words that a host writes; are they a whole program?"""
+"""Loader: rows of the memories from words that a host writes, and whether the program is whole."""
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
@@ -13,12 +13,12 @@ from .registers import WORD, load_words
 class Loader(wiring.Component):
     """Words shift in from the top; the last one of a row loads it, in the next cycle.
 
-    The host port sees to it that nothing is written during a run, that TARGET is `known` and that
-    no word of a row `beyond` the memory comes in. Throughput: a word every 2 cycles.
+    The host port ensures that nothing is written during a run, that TARGET is `known` and that
+    no word of a row `beyond` the memory is written. Throughput: a word every 2 cycles.
 
     Members
     -------
-    value : what is written; to which register: set_target, set_row, set_data.
+    value : the word written; set_target, set_row, set_data : its register.
     target, row : the registers. known : `value` is a memory's number. beyond : it has no such row.
     load : of the accelerator. loaded : descriptors 0 to n came in this order, n with its final bit.
     """
@@ -73,10 +73,10 @@ class Loader(wiring.Component):
         return int(load_layout(self.arch)["row"].width)
 
     def _follow(self, m: Module, final: Value) -> None:
-        """Descriptors that were written one after the other, up to one that is the last."""
+        """Descriptors written in order, up to the last one."""
         written = Signal(range(self.arch.storage.passes + 1))
         with m.If(self.load.valid & (self.target == Target.PASSES)):
-            with m.If(self.row == 0):  # a program begins: what is left of another one is no part
+            with m.If(self.row == 0):  # a program begins, without the rest of another one
                 m.d.sync += [written.eq(1), self.loaded.eq(final)]
             with m.Elif(~self.loaded & (self.row == written)):
                 m.d.sync += [written.eq(written + 1), self.loaded.eq(final)]

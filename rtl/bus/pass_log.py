@@ -1,4 +1,4 @@
-"""Pass log: the counters as they stood at the end of every pass of a run."""
+"""Pass log: the counters at the end of every pass of a run."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
@@ -19,7 +19,7 @@ class PassLog(wiring.Component):
     -------
     start : a run begins, its passes have not ended. counters, record, ended : of the sequencer.
     chosen : number of a pass, or `ALL_PASSES`. count : passes of the run that have ended.
-    shown : counters of the pass. known : that pass has ended; what is shown means something.
+    shown : counters of the pass. known : that pass has ended; `shown` is valid.
     """
 
     def __init__(self, arch: Arch) -> None:

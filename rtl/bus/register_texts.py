@@ -1,4 +1,4 @@
-"""The register map for others: manifest entry, C header, tables of docs/registers.md."""
+"""The register map as text: manifest entry, C header, tables of docs/registers.md."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def _c_register(name: str, entry: Register) -> list[str]:
 
 
 def _c_memories(name: str, arch: Arch) -> list[str]:
-    """What TARGET takes, how many words a row has and how many rows there are."""
+    """Values of TARGET, words of a row and number of rows."""
     lines = ["/* Memories: number for TARGET, DATA words of a row, rows. */"]
     words = load_words(arch)
     for target, rows in target_rows(arch).items():

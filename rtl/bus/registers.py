@@ -1,6 +1,6 @@
-"""Registers of the host port: the one table behind decoder, manifest, page and C header.
+"""Registers of the host port: the table for decoder, manifest, page and C header.
 
-`register_texts` writes what is read by others.
+`register_texts` writes the texts.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..arch.arch import Arch
 
 WORD = 32
 ADDRESS_WIDTH = 12
-"""4 KiB, the least that AXI interconnects tell apart: no address of ours is another's alias."""
+"""4 KiB, the least region of AXI interconnects: no register has an alias."""
 ALL_PASSES = (1 << WORD) - 1
 MAGIC = int.from_bytes(b"ADQ", "big")
 MAP_VERSION = 1
@@ -23,7 +23,7 @@ OKAY, SLVERR = 0, 2
 
 
 class Access(StrEnum):
-    """What a register takes. The other direction is refused."""
+    """Accepted accesses of a register. The other direction is refused."""
 
     READ_ONLY = "RO"
     WRITE_ONLY = "WO"
@@ -57,7 +57,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Register:
-    """A word. Bits that no field names read 0 and are not looked at when written."""
+    """A word. Bits without a field read 0 and are ignored when written."""
 
     name: str
     offset: int
@@ -96,7 +96,7 @@ ERRORS = {
     "follows is dropped up to s_axis_tlast",
     "WATCHDOG": "nothing moved for WATCHDOG cycles: the run has ended",
 }
-"""Causes, from bit 0 on, and what happened."""
+"""Causes from bit 0 on, and their descriptions."""
 
 
 def _counters() -> list[Register]:

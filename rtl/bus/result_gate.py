@@ -11,21 +11,21 @@ RESULT_WIDTH = 32
 
 
 def frame_layout() -> data.StructLayout:
-    """A result; last: of its image; cut: it is none, it only closes what an ended run began."""
+    """A result; last: of its image; cut: it is no result and closes the frame of an ended run."""
     return data.StructLayout(
         {"code": signed(RESULT_WIDTH), "last": unsigned(1), "cut": unsigned(1)}
     )
 
 
 class ResultGate(wiring.Component):
-    """What was offered stays until it is taken, also when its run ends in between.
+    """An offered result stays until it is accepted, also when its run ends before.
 
     Latency: 1 cycle. Throughput: 1 result per cycle.
 
     Members
     -------
     results : `result_layout`, of the accelerator. frames : `frame_layout`, to outside.
-    stop : the run ends, no result is taken; if some of its results came, but not the last one, a
+    stop : the run ends, no result is accepted; if some of its results came, but not the last, a
     transfer with `last` and `cut` follows them.
     """
 

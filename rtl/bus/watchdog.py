@@ -1,4 +1,4 @@
-"""Watchdog: ends a run in which nothing moves."""
+"""Watchdog: ends a run without progress."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -8,13 +8,13 @@ from .registers import WORD
 
 
 class Watchdog(wiring.Component):
-    """Counts the cycles of a run since something moved.
+    """Counts the cycles of a run since the last progress.
 
     Latency: 1 cycle from the last of `limit` such cycles to `expired`, which lasts 1 cycle.
 
     Members
     -------
-    limit : cycles, 0: never. busy : a run is under way. progress : something moves in this cycle.
+    limit : cycles, 0: never. busy : a run is under way. progress : of `Accelerator`.
     """
 
     def __init__(self) -> None:

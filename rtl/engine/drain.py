@@ -12,12 +12,12 @@ from ..timing.timing import drain_latency
 
 
 class Drain(wiring.Component):
-    """Takes `cols` sums at once and gives them one per cycle, column 0 first.
+    """Accepts `cols` sums at once and outputs them one per cycle, column 0 first.
 
     Unused columns are drained too; the consumer drops them, so time does not depend on them.
 
-    Latency: 1 cycle from taken sums to the first one. Initiation interval: `cols` cycles; new sums
-    are taken in the cycle in which the last one of the old leaves.
+    Latency: 1 cycle from accepted sums to the first one. Initiation interval: `cols` cycles; new
+    sums are accepted in the cycle in which the last one of the previous sums leaves.
 
     Members
     -------

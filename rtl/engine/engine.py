@@ -37,7 +37,7 @@ class Engine(wiring.Component):
     config, codebook, thresholds, requants : load ports, always ready.
     beat : `beat_layout`. direct : `acc_layout`. skip : residual codes in output order.
     output : signed codes, `out_width` bits. stall : the array waits for the drain.
-    hold : the array stands still; held while a blocked output must freeze the whole engine.
+    hold : the array does not advance; set while a blocked output must freeze the whole engine.
     """
 
     def __init__(

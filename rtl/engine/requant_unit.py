@@ -14,8 +14,8 @@ class RequantUnit(wiring.Component):
     """`saturate((multiplier*acc + skip_multiplier*skip + bias + half) >> shift)` per channel.
 
     Stages: parameter read, products, sum, shift, saturation. Latency: 5 cycles.
-    Throughput: 1 code per cycle; with `use_skip` an acc waits for its residual code. Without an acc
-    the operands stand still.
+    Throughput: 1 code per cycle; with `use_skip` an acc waits for its residual code. The operand
+    registers hold while no acc is valid.
 
     Members
     -------

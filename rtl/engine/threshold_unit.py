@@ -14,8 +14,8 @@ from ..timing.timing import threshold_latency
 class ThresholdUnit(wiring.Component):
     """`code = #{i : sign * acc >= tau[i]}` with the sign and thresholds of the acc's channel.
 
-    One comparator per threshold; without an acc the operands stand still. Fewer thresholds (a
-    smaller act_width) are served by loading the unused ones with the largest tau, which no acc
+    One comparator per threshold; the operand registers hold while no acc is valid. For fewer
+    thresholds (a smaller act_width) the unused ones are loaded with the largest tau, which no acc
     reaches.
 
     Stages: parameter read, compare, count. Latency: 3 cycles. Throughput: 1 code per cycle.
@@ -25,8 +25,8 @@ class ThresholdUnit(wiring.Component):
     parameters : `threshold_layout`, always ready; load a channel before its accs arrive.
     accs : `acc_layout`. codes : unsigned, `threshold_width` bits.
 
-    outside: the rows are in another's memory. Instead of `parameters` there are `reading`, which
-    asks for the row of the acc's channel, and `row`, which has it from the next cycle on.
+    outside: the rows are in a memory outside the unit. Instead of `parameters` there are `reading`,
+    which requests the row of the acc's channel, and `row`, which has it from the next cycle on.
     """
 
     def __init__(self, arch: Arch, *, rows: int | None = None, outside: bool = False) -> None:
@@ -79,14 +79,14 @@ class ThresholdUnit(wiring.Component):
 
 
 def parameter_ports(layout: data.StructLayout, *, outside: bool) -> dict[str, wiring.Member]:
-    """Where a unit's parameters come from: its own memory's load port, or a row from outside."""
+    """Parameter ports of a unit: its own memory's load port, or a row from outside."""
     if outside:
         return {"row": In(row_layout(layout)), "reading": Out(1)}
     return {"parameters": In(stream.Signature(layout, always_ready=True))}
 
 
 def row_layout(layout: data.StructLayout) -> data.StructLayout:
-    """What a memory of parameters holds per channel."""
+    """A channel's row in a memory of parameters."""
     members = {name: s for name, s in layout.members.items() if name != "channel"}
     return data.StructLayout(members)
 
@@ -99,7 +99,7 @@ def parameter_row(
     The memory is read only when the channel changes: a row that all channels share, or a channel's
     row in a one-column array, stays in the output register of the read port.
 
-    Returns the row, and by name the memory and the signals that proofs and benches look at.
+    Returns the row, and by name the memory and the signals that proofs and benches read.
     """
     channel = unit.accs.payload.channel
     held, current = Signal.like(channel), Signal()  # the row in the output register is that one

@@ -106,7 +106,7 @@ class Micro(ABC):
 
     @abstractmethod
     def lane_bits(self, arch: Arch) -> Any:
-        """Operand registers, the flag that says they are live, and the lane's result."""
+        """Operand registers, their valid flag, and the lane's result."""
 
     @abstractmethod
     def column_bits(self, arch: Arch) -> Any:
@@ -135,7 +135,7 @@ class Micro(ABC):
 
     @abstractmethod
     def events(self, arch: Arch, load: LaneLoad) -> dict[str, Any]:
-        """Events of the lanes and of what ends a sum; trees and accumulators are counted apart."""
+        """Events of the lanes and of the end of a sum; trees and accumulators are counted apart."""
 
     def pass_events(self, arch: Arch, passes: Any) -> dict[str, Any]:
         """Events of so many passes, whatever the layer."""

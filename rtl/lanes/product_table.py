@@ -223,7 +223,7 @@ class TableCycles:
 
 
 def table_cycles(arch: Arch, stream: Beats) -> TableCycles:
-    """What the registers hold in every cycle."""
+    """Values of the registers in every cycle."""
     work, beats = stream.work, len(stream.first)
     beat = np.repeat(np.arange(beats), work.beat_cycles)
     level_digit = np.tile(np.repeat(np.arange(work.level_digits), work.act_digits), beats)

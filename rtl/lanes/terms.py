@@ -13,7 +13,7 @@ Parts = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaneLoad:
-    """What a layer asks of the lanes for one image."""
+    """A layer's work for the lanes, one image."""
 
     work: Schedule
     act_width: int

@@ -81,7 +81,7 @@ class Beats(Protocol):
 
 
 def field_levels(stream: Beats) -> Codes:
-    """(N, cols, rows) levels that the weight fields stand for."""
+    """(N, cols, rows) levels of the weight fields."""
     if not stream.codebook:
         return twos_complement(stream.weights, stream.level_width)
     table = np.zeros(1 << max(1, stream.weight_bits), np.int64)

@@ -1,4 +1,4 @@
-"""What the sequencer reads for one pass: a layer, or the part of it that shares one geometry."""
+"""Descriptor of one pass for the sequencer: a layer, or a part of it with one geometry."""
 
 from dataclasses import replace
 from enum import IntEnum
@@ -21,7 +21,7 @@ LAYER_WIDTH = 12
 
 
 class PassKind(IntEnum):
-    """What a pass does with the tensor it reads."""
+    """Operation of a pass on the tensor that it reads."""
 
     INPUT = 0
     """Stores the image stream."""

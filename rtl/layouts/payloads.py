@@ -1,4 +1,4 @@
-"""What travels on the engine's streams: one layout per port, all widths from `Arch`."""
+"""Payloads of the engine's streams: one layout per port, all widths from `Arch`."""
 
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
@@ -36,7 +36,7 @@ def sums_layout(arch: Arch) -> data.StructLayout:
 
 
 def acc_layout(arch: Arch) -> data.StructLayout:
-    """One sum on its way to the output stage."""
+    """One sum for the output stage."""
     return data.StructLayout(
         {"acc": signed(arch.acc_width), "channel": unsigned(arch.channel_width)}
     )
@@ -72,7 +72,7 @@ def requant_layout(arch: Arch) -> data.StructLayout:
 
 
 def config_layout(arch: Arch) -> data.StructLayout:
-    """What holds for a whole layer; written only while nothing of another layer is in flight.
+    """Configuration of a layer; written only while nothing of another layer is in flight.
 
     bypass: weight fields are levels. direct: the output stage reads the direct stream instead of
     the array. requant: the output stage is the requant unit. skip: it takes a residual code per

@@ -1,4 +1,4 @@
-"""Ports by their Verilog names: what emitted modules show, and instances connect."""
+"""Ports by their Verilog names, for emitted modules and their instances."""
 
 from typing import Any
 
@@ -48,8 +48,8 @@ def port_table(component: wiring.Component) -> list[dict[str, Any]]:
 def instance_of(component: wiring.Component, module: str, reset: Value | None = None) -> Instance:
     """An instance of the emitted `module`, wired to the members of `component`.
 
-    The component only lends its interface: it must not be a submodule itself. reset: default: the
-    clock domain's.
+    Only the interface of the component is used: it must not be a submodule itself. reset: by
+    default that of the clock domain.
     """
     wires: dict[str, Any] = {"i_clk": ClockSignal()}
     wires["i_rst"] = ResetSignal() if reset is None else reset

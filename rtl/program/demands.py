@@ -1,4 +1,4 @@
-"""Which `Arch` a program needs: every demand with the layer that makes it."""
+"""The `Arch` that a program needs: every demand with its layer."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def needs(program: SizedNetwork) -> Iterator[Need]:
     """Every demand of `program`, in layer order."""
     for layer in program.layers:
         if layer.kind is LayerKind.MAX_POOL:
-            if layer is program.layers[-1]:  # its codes pass the output stage to become results
+            if layer is program.layers[-1]:  # its codes pass the output stage
                 width = max(2, program.acc_width(layer.name))
                 for parameter in ("acc_width", "out_width"):
                     yield Need(parameter, width, layer.name, _of(program, layer.name))
@@ -44,7 +44,7 @@ def check_program(arch: Arch, program: SizedNetwork) -> None:
     """Refuse `program` if `arch` is too small for one of its layers."""
     for need in demands(arch.lanes, program, rows=arch.rows, cols=arch.cols):
         if need.parameter == "weight_width" and arch.lanes.stores_levels:
-            continue  # levels are stored: no lane ever sees a code
+            continue  # levels are stored, not codes
         owner = arch.requant if need.parameter in REQUANT_FIELDS else arch
         available = getattr(owner, need.parameter)
         if available < need.value:

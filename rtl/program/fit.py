@@ -83,7 +83,7 @@ def _larger(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_storage(arch: Arch, program: Program) -> Plan:
-    """The plan of `program`; refuse whatever the accelerator cannot do, before anything is built.
+    """The plan of `program`; refuse what the accelerator cannot do, before anything is built.
 
     Lanes and output stage (`check_program`), geometry (`passes.plan`), then memories that are too
     small, by name and by how much.

@@ -48,7 +48,7 @@ class Pass:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """A program on an array: the passes in order, where tensors and tables lie."""
+    """A program on an array: the passes in order, addresses of tensors and tables."""
 
     program: Program
     placement: Placement
@@ -135,7 +135,7 @@ class _Planner:
         }
 
     def _write(self, word: Word, tensor: str) -> None:
-        """Where the codes of `tensor` go: its region, or the result."""
+        """Destination of the codes of `tensor`: its region, or the result."""
         region = self.placement.tensors.get(tensor)
         if region is None:
             word["to_stream"] = 1

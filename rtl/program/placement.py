@@ -1,4 +1,4 @@
-"""Placement: where every tensor of a program lies in the two activation banks."""
+"""Placement: addresses of every tensor of a program in the two activation banks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """Region of every stored tensor and of every layer's padding codes; words that suffices."""
+    """Region of every stored tensor and of every layer's padding codes; words needed."""
 
     tensors: dict[str, Region]
     pads: dict[str, Region]
@@ -35,7 +35,7 @@ class Placement:
 
 
 def place(program: SizedNetwork, rows: int) -> Placement:
-    """First fit in the order of birth; a tensor's region is free again after its last reader.
+    """First fit in the order of the layers; a tensor's region is free again after its last reader.
 
     A layer reads its input and its residual at the same time, from different banks. A tensor that
     can be in neither bank for that reason (or is both) is stored in both.

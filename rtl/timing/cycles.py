@@ -38,7 +38,7 @@ class LayerCycles:
 
     @property
     def ideal_cycles(self) -> int:
-        """With an array that never waits and no latency."""
+        """Cycles of an array without stalls and latency."""
         return self.groups * self.work.group_cycles(self.depth) or self.outputs
 
 
@@ -95,7 +95,7 @@ def program_cycles(arch: Arch, program: Program) -> list[LayerCycles]:
 
 
 def refuse_max_pool(layer: Layer) -> None:
-    """The streaming engine works on sums; maxima are taken beside it, in the accelerator."""
+    """The streaming engine computes sums; maxima are computed beside it, in the accelerator."""
     if layer.kind is LayerKind.MAX_POOL:
         raise InputError(
             f"Layer {layer.name!r} must be a convolution, linear, threshold or avg_pool layer to "

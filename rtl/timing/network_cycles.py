@@ -25,13 +25,13 @@ SUMMED = (
     "cycles", "beats", "drain_stalls", "passes", "groups", "drained", "column_beats",
     "column_blocks",
 )  # fmt: skip
-"""What a layer's tiles add up to."""
+"""Fields that are summed over a layer's tiles."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TensorCycles:
-    """Time of all passes of one layer (or of the input), from fetch to last code, and what is done
-    in it: the schedule that events are counted from.
+    """Cycles of all passes of a layer (or of the input), from fetch to last code, and their beats,
+    sums and words, from which events are counted.
     """
 
     name: str
@@ -43,7 +43,7 @@ class TensorCycles:
     """Cycles in which the array waits for the drain."""
     passes: int = 1
     groups: int = 0
-    """How often the columns finish a sum, all of them at once."""
+    """Sums of a column: all columns finish theirs in the same cycle."""
     drained: int = 0
     """Sums that pass the drain, those of idle columns too."""
     column_beats: int = 0
@@ -55,7 +55,7 @@ class TensorCycles:
 
 
 def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
-    """The input and every layer, in order, with streams that never wait.
+    """The input and every layer, in order, with streams that do not stall.
 
     Every pass costs PASS_OVERHEAD, every codebook a cycle per level. Then:
 
@@ -143,7 +143,7 @@ def _sums(arch: Arch, program: SizedNetwork, layer: MacLayer | PoolLayer) -> Ten
 
 
 def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]:
-    """Tiles of the layer; a single one without groups, in arithmetic that vectors know too."""
+    """Tiles of the layer; a single one without groups, in arithmetic that also works on vectors."""
     if isinstance(layer, PoolLayer) or layer.groups > 1:
         return layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
     blocks, input_blocks = -(-layer.out_channels // arch.cols), -(-channels // arch.rows)

@@ -1,4 +1,4 @@
-"""Schedule: the cycles that the array works on one beat, and after the last beat of a sum."""
+"""Schedule: cycles of the array for one beat, and after the last beat of a sum."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from .tables import codebook_of, stored_width
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """A beat is worked on digit by digit: every digit of the activation for each of the level."""
+    """A beat is processed by digits: every digit of the activation for each of the level."""
 
     act_digits: int = 1
     level_digits: int = 1

@@ -1,4 +1,4 @@
-"""Tables: what a layer keeps in the parameter, codebook and weight memories, and in which rows."""
+"""Tables: a layer's content of the parameter, codebook and weight memories, and its rows."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ..arch.arch import Arch
 
 LOGITS = IntFormat(width=32, signed=True)
 OUTPUT = Requant(multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), shift=0, out=LOGITS)
-"""How the codes of a last max pool reach the result: unchanged."""
+"""Output stage of a last max pool: its codes are unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +34,7 @@ def output_of(layer: Layer) -> Threshold | Requant:
 
 
 def has_rows(program: SizedNetwork, layer: Layer) -> bool:
-    """Does the layer use parameter rows? A max pool only when its codes are the result."""
+    """Whether the layer has parameter rows: a max pool only when its codes are the result."""
     return layer.output is not None or layer is program.layers[-1]
 
 
@@ -61,7 +61,7 @@ def tables_of(arch: Arch, program: SizedNetwork) -> Tables:
 
 
 def codebook_of(arch: Arch, layer: Layer) -> Codebook | None:
-    """What the lanes look the layer's stored codes up in; None where levels are stored."""
+    """The codebook of the layer's stored codes; None where levels are stored."""
     return None if arch.lanes.stores_levels else layer.codebook
 
 

@@ -63,10 +63,10 @@ def _grouped_pairs(outputs: int, inputs: int, groups: int, rows: int, cols: int)
 
 
 def used_lanes(layer: MacLayer | PoolLayer, channels: int, *, rows: int) -> dict[int, int]:
-    """How many of the input blocks of all outputs have so many lanes with a weight.
+    """By number of lanes with a weight: input blocks of all outputs that have so many.
 
     A group's channels need not begin at a block's first lane; 16 channels on 4 rows beginning at
-    lane 2 lie in five blocks: 2, 4, 4, 4 and 2 lanes.
+    lane 2 are in five blocks: 2, 4, 4, 4 and 2 lanes.
     """
     if isinstance(layer, PoolLayer):
         return {1: channels}

@@ -1,6 +1,6 @@
 """Latencies of the components in cycles, from `Arch` alone: read by components, tests and models.
 
-Plain functions, because a cycle model must not build hardware to ask how long it takes.
+Plain functions, because a cycle model must not build hardware to know its latency.
 """
 
 from ..arch.arch import Arch

@@ -48,7 +48,7 @@ def _compiled(sources: int):
                 maps.plain(op, images, part, parts, kind - Kind.PLAIN_THRESHOLD)
             else:
                 raise ValueError("Step must be of a known kind")
-            if parts > 1:  # the next step may read what any thread wrote
+            if parts > 1:  # the next step may read the output of any thread
                 vectors.meet(scratch.gate, (index - first + 1) * parts)
         return sources
 

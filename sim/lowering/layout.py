@@ -77,7 +77,7 @@ class Place:
 
 
 def arrange(places: list[Place], images: int) -> int:
-    """Give every place an offset, first fit among those alive together; returns the bytes used."""
+    """Give every place an offset, first fit among those of overlapping lifetime; the bytes used."""
     demand(images * sum(place.image + 2 * SLACK for place in places), "Maps of the numba engine")
     placed = _Placed(len(places))
     total = 0
@@ -96,12 +96,12 @@ class _Placed:
         self._count = 0
 
     def add(self, place: Place, size: int) -> int:
-        """Offset of the first gap of `size` bytes between the places alive together with it."""
+        """Offset of the first gap of `size` bytes between places of overlapping lifetime."""
         starts, ends, born, dies = self._rows[:, : self._count]
-        alive = (born <= place.dies) & (place.born <= dies)
-        begin = np.append(starts[alive], np.iinfo(np.int64).max)
+        overlapping = (born <= place.dies) & (place.born <= dies)
+        begin = np.append(starts[overlapping], np.iinfo(np.int64).max)
         # vector loads may also begin a little before the first map
-        after = np.maximum.accumulate(np.append(SLACK, ends[alive]))
+        after = np.maximum.accumulate(np.append(SLACK, ends[overlapping]))
         offset = int(after[np.argmax(after + size <= begin)])
         index = int(np.searchsorted(starts, offset))
         self._rows[:, index + 1 : self._count + 1] = self._rows[:, index : self._count]

@@ -218,7 +218,7 @@ class Lowering:
             kind = Kind.AVERAGE if source.element == 1 else Kind.PLAIN_AVERAGE
             whole = slice(0, target.shape[0])
             fields |= operands.requant_fields(self.constants, layer.output, whole, 2, target)
-            if kind is Kind.AVERAGE:  # sums start at what the stored bytes lack
+            if kind is Kind.AVERAGE:  # sums start at the constant that stored bytes lack
                 fields["skip_offset"] = source.low * layer.kernel**2
         self.emit(Step(record=op(kind, **fields), source=source, target=target))
 

@@ -111,7 +111,7 @@ def threshold_fields(
         middle = (limits.max(axis=1) + limits.min(axis=1)) // 2
         kind, chosen = "int16", Stage.THRESHOLD_16
     else:
-        middle = np.full(size, 0 if high < _S32.max else 1)  # `fits_threshold` has said yes
+        middle = np.full(size, 0 if high < _S32.max else 1)  # `fits_threshold` holds
         kind, chosen = "int32", Stage.THRESHOLD_32
     rows = per_lane((limits - middle[:, None]).astype(kind), vectors).transpose(0, 2, 1)
     fields = {

@@ -46,7 +46,7 @@ def ensure_font_cache() -> None:
 
 
 def cache_home() -> Path:
-    """`XDG_CACHE_HOME`, or what stands for it; a user without a home has `~` in it."""
+    """`XDG_CACHE_HOME`, or its default; a user without a home has `~` in it."""
     return Path(os.environ.get(VARIABLE) or _below_home(".cache"))
 
 

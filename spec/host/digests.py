@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def json_digest(value: object) -> str:
-    """Of anything that JSON can say; dictionaries in any order."""
+    """Of any JSON value; dictionaries in any order."""
     text = json.dumps(value, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -52,7 +52,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_file(path: str | Path, content: str | bytes) -> None:
-    """Write a file whole, or leave what was there; text as UTF-8."""
+    """Write a file whole, or keep the old one; text as UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -124,7 +124,7 @@ def _streamed(target: Path) -> Iterator[Path]:
 
 
 def _mode(target: Path) -> int:
-    """Of the file that is replaced; of a new one, what the umask allows."""
+    """Mode of the file that is replaced; for a new one that of the umask."""
     try:
         return target.stat().st_mode & 0o777
     except OSError:

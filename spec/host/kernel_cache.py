@@ -75,7 +75,7 @@ class SealedCache(caching.FunctionCache):
 
     @cached_property
     def _impl(self) -> Any:
-        """Where files go and what goes in; None where nothing can be kept."""
+        """Folder and content of the files; None where nothing can be kept."""
         try:
             return _Place(self._py_func)
         except (RuntimeError, OSError):  # no locator, or no source file
@@ -117,7 +117,7 @@ class SealedCache(caching.FunctionCache):
             _say_once(f"{str(path.parent)!r} does not: {error}")
 
     def _entry(self, sig: Any, codegen: Any) -> tuple[Path, bytes]:
-        """The file of a signature on this processor, and what its bytes depend on."""
+        """The file of a signature on this processor, and the inputs of its bytes."""
         key = self._index_key(sig, codegen)
         name = hashlib.sha256(repr(key[:2]).encode()).hexdigest()[:16]
         stamp = self._impl.locator.get_source_stamp()

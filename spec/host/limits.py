@@ -10,7 +10,7 @@ from ..errors import InputError
 
 GIB = 1 << 30
 DEFAULT_BUDGET = 8 * GIB
-"""Bytes one command may ask for, where `ADQHW_MEMORY` and the machine allow no other figure."""
+"""Memory budget of a command in bytes, unless `ADQHW_MEMORY` or the machine sets another."""
 
 MAX_TEXT_BYTES = 64 << 20
 """Largest text file (table, technology, topology, Liberty after unpacking) that is read whole."""
@@ -19,7 +19,7 @@ VARIABLE = "ADQHW_MEMORY"
 
 
 def memory_budget() -> int:
-    """Bytes a command may ask for: `ADQHW_MEMORY` in GiB, else 8 GiB, at most the machine's."""
+    """Memory budget in bytes: `ADQHW_MEMORY` in GiB, else 8 GiB, at most the machine's."""
     wanted = os.environ.get(VARIABLE)
     if wanted is None:
         return min(DEFAULT_BUDGET, _machine_bytes())
@@ -33,7 +33,7 @@ def memory_budget() -> int:
 
 
 def demand(size: int, what: str) -> None:
-    """Refuse what needs more than the budget. size: bytes, a Python integer, never wrapped."""
+    """Refuse a size beyond the budget. size: bytes, a Python integer, never wrapped."""
     budget = memory_budget()
     if size > budget:
         raise InputError(

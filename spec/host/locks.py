@@ -59,7 +59,7 @@ def sole_owner(folder: str | Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)  # while the lock is held: nobody else's file
+            path.unlink(missing_ok=True)  # while the lock is held: the file is this process's
     finally:
         os.close(handle)
 

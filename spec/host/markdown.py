@@ -27,9 +27,9 @@ def _cell(content: object) -> str:
 
 
 def write_between(path: Path, title: str, markers: tuple[str, str], body: str | None) -> None:
-    """Replace what lies between two marker lines of a page, or make a page of nothing else.
+    """Replace the text between two marker lines of a page, or make a page of nothing else.
 
-    body: None keeps what is there.
+    body: None keeps the existing text.
     """
     start, stop = markers
     try:

@@ -1,4 +1,4 @@
-"""Pictures: matplotlib's Agg, loaded on first use, drawing text as it stands.
+"""Pictures: matplotlib's Agg, loaded on first use, drawing text literally.
 
 A picture shows what tables hold, so one that cannot be drawn is a warning, not an error.
 Names of files are drawn, not parsed: `$` starts no formula. The settings of a user's `matplotlibrc`

@@ -44,7 +44,7 @@ def file_part(name: str) -> str:
 
 
 def warn(text: str) -> None:
-    """One line on standard error about what went wrong without ending the command."""
+    """One line on standard error about a problem that does not end the command."""
     line = printable(" ".join(text.split()), _LONGEST_WARNING)
     print(f"adqhw: warning: {line}", file=sys.stderr)
 

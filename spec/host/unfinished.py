@@ -37,7 +37,7 @@ def reserve(target: Path) -> tuple[int, Path]:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what killed writers left in `folder`; files of living ones stay."""
+    """Remove leftovers of killed writers in `folder`; files of living ones stay."""
     folder = folder.absolute()
     if folder in _LOOKED:
         return

@@ -68,11 +68,11 @@ class BreakEven:
         return self.memory_fj.expected / last if last > 0 else None
 
 
-def break_evens(found: Sequence[Row]) -> list[BreakEven]:
+def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Of every row with look-up whose program also has a row on `uniform`."""
-    plain = {(r.library, r.program): r for r in found if r.micro == BASELINE}
+    plain = {(r.library, r.program): r for r in rows if r.micro == BASELINE}
     result = []
-    for row in found:
+    for row in rows:
         base = plain.get((row.library, row.program))
         if base is None or row is base or row.weight_bit_fj is None:
             continue
@@ -105,17 +105,17 @@ def _layers(mine: Sequence[LayerCost], theirs: Sequence[LayerCost]) -> Iterator[
         )
 
 
-def break_even_lines(found: Sequence[BreakEven]) -> list[str]:
+def break_even_lines(breaks: Sequence[BreakEven]) -> list[str]:
     """A Markdown table: prices, the memory's, layers won, reuse from which look-up loses."""
     rows = []
-    for each in found:
-        first, last = each.extremes
-        won = " / ".join(str(each.wins(getattr(each.memory_fj, key))) for key in BAND_KEYS)
-        reuse = "never" if each.reuse is None else f"{each.reuse:.1f} pixels"
+    for entry in breaks:
+        (first, last), price = entry.extremes, entry.memory_fj
+        won = " / ".join(str(entry.wins(getattr(price, key))) for key in BAND_KEYS)
+        reuse = "never" if entry.reuse is None else f"{entry.reuse:.1f} pixels"
         rows.append([
-            each.library, each.program, each.micro, _said(first), _said(last),
-            f"{each.memory_fj.expected:.0f} ({each.memory_fj.low:.0f}-{each.memory_fj.high:.0f})",
-            f"{won} of {len(each.layers)}", reuse,
+            entry.library, entry.program, entry.micro, _said(first), _said(last),
+            f"{price.expected:.0f} ({price.low:.0f}-{price.high:.0f})",
+            f"{won} of {len(entry.layers)}", reuse,
         ])  # fmt: skip
     return table(COLUMNS, rows)
 

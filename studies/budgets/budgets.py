@@ -112,7 +112,7 @@ def rows_of(
     program = candidate.program
     activity, tensors = measure(program, images), golden_tensors(program, images)
     moved: dict[Arch, Toggles] = {}  # the same in every library
-    found = []
+    results = []
     for library in libraries.values():
         for micro in library.arrays:
             if not usable(program, micro):
@@ -132,7 +132,7 @@ def rows_of(
             behind = library.units and output_estimate(
                 program, arch, library.units, tensors, timings=timings
             )
-            found.append(
+            results.append(
                 Row(
                     program=candidate.name,
                     top1=candidate.top1,
@@ -149,18 +149,18 @@ def rows_of(
                     weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
                 )
             )
-    return found
+    return results
 
 
 def _layer_costs(
     program: Program, timings: Timings, gates: ArrayEstimate, events: Estimate
 ) -> tuple[LayerCost, ...]:
     read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
-    found = []
+    results = []
     for array in gates.layers:
         layer, timing = program.layer(array.name), timings[array.name]
         assert isinstance(layer, MacLayer)  # `mac_layers`
-        found.append(
+        results.append(
             LayerCost(
                 name=array.name,
                 code_bits=None if layer.codebook is None else layer.weight_width,
@@ -169,13 +169,13 @@ def _layer_costs(
                 weight_bits_read=float(read[array.name]),
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def uniform_weights(program: Program) -> bool:
     """Whether every codebook's levels are all the multiples of one step that its codes reach."""
     for layer in program.layers:
-        table = getattr(layer, "codebook", None)
+        table = layer.codebook
         if table is None:
             continue
         levels = np.unique(table.levels)

@@ -42,7 +42,7 @@ COLUMNS = (
 
 
 def page(
-    found: Sequence[Row],
+    measured: Sequence[Row],
     technology: Technology,
     size: str,
     command: str,
@@ -55,9 +55,9 @@ def page(
     characterized too narrow, and why.
     """
     head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
-    plain = {(r.library, r.program): r for r in found if r.micro == BASELINE}
+    plain = {(r.library, r.program): r for r in measured if r.micro == BASELINE}
     rows = []
-    for row in found:
+    for row in measured:
         base = plain.get((row.library, row.program))
         rows.append([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"])
     lines = [head, *table(COLUMNS, rows)]
@@ -65,14 +65,14 @@ def page(
         lines += ["", "Not in the table, characterized too narrow:", ""]
         lines += [f"- {text}" for text in left_out]
     lines += _shown(pictures, "top-1 against energy", second=False)
-    learned = against_plain(found)
+    learned = against_plain(measured)
     if learned:
         lines += ["", f"## {AGAINST_PLAIN}", "", *learned]
-    breaks = break_evens(found)
+    breaks = break_evens(measured)
     if breaks:
         lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
         lines += _shown(pictures, "break-even price by layer", second=True)
-    return "\n".join([*lines, "", "## Verdict", "", *verdicts(found), ""])
+    return "\n".join([*lines, "", "## Verdict", "", *verdicts(measured), ""])
 
 
 def break_even_path(picture: Path) -> Path:
@@ -90,17 +90,17 @@ def _shown(pictures: Sequence[Path], what: str, *, second: bool) -> list[str]:
     ]
 
 
-def against_plain(found: Sequence[Row]) -> list[str]:
+def against_plain(rows: Sequence[Row]) -> list[str]:
     """Learned programs' best look-ups against plain weights on plain multipliers.
 
     Of every plain program those within `EQUAL_POINTS` of its top-1. Energies as in a verdict: the
     array's bars whole, what is shared at each corner.
     """
     lines = []
-    for base in (r for r in found if r.plain and r.micro == BASELINE):
+    for base in (r for r in rows if r.plain and r.micro == BASELINE):
         rivals = [
             r
-            for r in found
+            for r in rows
             if r.library == base.library
             and not r.plain
             and abs(r.top1 - base.top1) <= EQUAL_POINTS + 1e-9
@@ -131,11 +131,11 @@ def _corner(row: Row, array: str, shared: str) -> float:
     return float(getattr(row.array_pj, array) + getattr(row.shared_pj, shared))
 
 
-def verdicts(found: Sequence[Row]) -> list[str]:
+def verdicts(measured: Sequence[Row]) -> list[str]:
     """In words: the row with the least energy, and whether bars overlap."""
     lines = []
-    for library, program in dict.fromkeys((r.library, r.program) for r in found):
-        rows = [r for r in found if (r.library, r.program) == (library, program)]
+    for library, program in dict.fromkeys((r.library, r.program) for r in measured):
+        rows = [r for r in measured if (r.library, r.program) == (library, program)]
         array, both = _least(rows, memories=False), _least(rows, memories=True)
         lines.append(
             f"- {library}, {program}: least of the array {array}; with memories and output stage "

@@ -31,11 +31,11 @@ def front(rows: Sequence[Row]) -> list[Row]:
     return kept
 
 
-def write_pictures(found: Sequence[Row], picture: Path) -> list[Path]:
+def write_pictures(rows: Sequence[Row], picture: Path) -> list[Path]:
     """Write both pictures beside a page, as far as they can be drawn; their paths."""
     drawings = {
-        picture: drawn(picture.name, lambda: budgets_png(found)),
-        break_even_path(picture): drawn("break-even picture", lambda: break_even_png(found)),
+        picture: drawn(picture.name, lambda: budgets_png(rows)),
+        break_even_path(picture): drawn("break-even picture", lambda: break_even_png(rows)),
     }
     written = {path: png for path, png in drawings.items() if png is not None}
     for path, png in written.items():
@@ -43,23 +43,23 @@ def write_pictures(found: Sequence[Row], picture: Path) -> list[Path]:
     return list(written)
 
 
-def budgets_png(found: Sequence[Row]) -> bytes:
+def budgets_png(rows: Sequence[Row]) -> bytes:
     """PNG; programs are numbered from the most bits to the fewest."""
-    libraries = list(dict.fromkeys(row.library for row in found))
-    programs = sorted({(-r.weight_bits, -r.top1, r.program) for r in found})
+    libraries = list(dict.fromkeys(row.library for row in rows))
+    programs = sorted({(-r.weight_bits, -r.top1, r.program) for r in rows})
     numbers = {name: str(number) for number, (_, _, name) in enumerate(programs, start=1)}
     with canvas(5.6 * len(libraries), 5.4) as figure:
         axes = np.atleast_1d(figure.subplots(1, len(libraries), sharey=True))
         for axis, library in zip(axes, libraries, strict=True):
             axis.set_title(shown(library), fontsize=9, loc="left")
-            _library_panel(axis, [row for row in found if row.library == library])
+            _library_panel(axis, [row for row in rows if row.library == library])
         axes[0].set_ylabel("top-1 of the integer program [%]")
         marks = {h.get_label(): h for a in axes for h in a.get_legend_handles_labels()[0]}
         figure.legend(handles=list(marks.values()), loc="outside lower right", ncols=7, fontsize=7)
         key = "; ".join(f"{number} {shown(name)}" for name, number in numbers.items())
         figure.suptitle(f"Bars: low to high. {key}", fontsize=7, x=0.01, ha="left", wrap=True)
         for axis, library in zip(axes, libraries, strict=True):
-            _number(axis, [row for row in found if row.library == library], numbers)
+            _number(axis, [row for row in rows if row.library == library], numbers)
         return png_of(figure)
 
 
@@ -102,17 +102,17 @@ def _number(axis: Any, rows: Sequence[Row], numbers: Mapping[str, str]) -> None:
     place(axis, labels, points, size=7)
 
 
-def break_even_png(found: Sequence[Row]) -> bytes | None:
+def break_even_png(rows: Sequence[Row]) -> bytes | None:
     """PNG: break-even price by layer, of the programs with the most and the fewest bits.
 
     None where no row can be compared.
     """
-    breaks = break_evens(found)
+    breaks = break_evens(rows)
     if not breaks:
         return None
-    bits = {row.program: row.weight_bits for row in found}
+    bits = {row.program: row.weight_bits for row in rows}
     most, least = (pick({b.program for b in breaks}, key=bits.__getitem__) for pick in (max, min))
-    libraries = list(dict.fromkeys(each.library for each in breaks))
+    libraries = list(dict.fromkeys(entry.library for entry in breaks))
     programs = list(dict.fromkeys((most, least)))
     with canvas(5.6 * len(programs), 3.6 * len(libraries)) as figure:
         axes = figure.subplots(len(libraries), len(programs), squeeze=False, sharey="row")
@@ -129,12 +129,12 @@ def break_even_png(found: Sequence[Row]) -> bytes | None:
 
 
 def _break_even_panel(axis: Any, breaks: Sequence[BreakEven]) -> None:
-    for each in breaks:
-        lanes = registry.micro(each.micro)
-        names = [shown(layer.layer) for layer in each.layers]
+    for entry in breaks:
+        lanes = registry.micro(entry.micro)
+        names = [shown(layer.layer) for layer in entry.layers]
         axis.plot(
-            names, [layer.price_fj.expected for layer in each.layers], marker=lanes.marker, ms=4,
-            color=lanes.colour, lw=0.8, label=each.micro,
+            names, [layer.price_fj.expected for layer in entry.layers], marker=lanes.marker, ms=4,
+            color=lanes.colour, lw=0.8, label=entry.micro,
         )  # fmt: skip
     price = breaks[0].memory_fj
     axis.axhspan(price.low, price.high, color="#999999", alpha=0.2)

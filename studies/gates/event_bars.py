@@ -76,7 +76,7 @@ def bars_of(
 ) -> list[Bar]:
     """Every characterized micro-architecture and size on which the program runs."""
     activity, tensors = measure(program, images), golden_tensors(program, images)
-    found = []
+    bars = []
     for library, (rows, cols) in itertools.product(libraries.values(), sizes):
         beats = min(most_beats, max(LEAST_BEATS, most_beats * 256 // (rows * cols)))
         for micro in library.arrays:
@@ -93,7 +93,7 @@ def bars_of(
             prices = event_prices(technology, memories(program, wide))
             played = {layer.name for layer in gates.layers}
             counted = [layer.events for layer in events.layers if layer.name in played]
-            found.append(
+            bars.append(
                 Bar(
                     program=name, library=library.name, micro=micro, rows=rows, cols=cols,
                     gates_pj=gates.energy_pj,
@@ -104,7 +104,7 @@ def bars_of(
                     events_um2=array_area(program, wide, technology),
                 )
             )  # fmt: skip
-    return found
+    return bars
 
 
 def array_area(program: Program, arch: Arch, technology: Technology) -> Band:
@@ -129,9 +129,9 @@ class Swap:
         return self.cheaper.events_pj.low <= self.dearer.events_pj.high
 
 
-def swaps(found: Sequence[Bar]) -> Iterator[Swap]:
+def swaps(bars: Sequence[Bar]) -> Iterator[Swap]:
     """Every pair of one program, library and size in another order."""
-    for one, other in itertools.combinations(found, 2):
+    for one, other in itertools.combinations(bars, 2):
         same = ("program", "library", "rows", "cols")
         if any(getattr(one, name) != getattr(other, name) for name in same):
             continue

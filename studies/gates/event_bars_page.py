@@ -31,19 +31,19 @@ AREA_COLUMNS = ("array", "micro", ("gates mm2", "---:"), ("events mm2", "---:"),
 SUPPLY = (0.9 / 1.1) ** 2
 
 
-def page(found: Sequence[Bar], technology: Technology, command: str) -> str:
+def page(bars: Sequence[Bar], technology: Technology, command: str) -> str:
     """Markdown: every bar, orders, slopes, areas."""
-    missed = [bar for bar in found if not bar.inside]
+    missed = [bar for bar in bars if not bar.inside]
     outside = "; not:\n" if missed else ".\n"
     outside += "\n".join(f"\n* {missed_text(bar)}" for bar in missed)
-    times = [bar.gates_pj.expected / bar.events_pj.expected for bar in found]
+    times = [bar.gates_pj.expected / bar.events_pj.expected for bar in bars]
     head = HEAD.format(
-        command=command, tech=technology.name, all=len(found),
-        inside=len(found) - len(missed), outside=outside,
+        command=command, tech=technology.name, all=len(bars),
+        inside=len(bars) - len(missed), outside=outside,
         least=min(times), most=max(times), middle=median(times),
     )  # fmt: skip
     return "\n".join(
-        [head, *_bars(found), "", *_orders(found), "", *_slopes(found), "", *_areas(found), ""]
+        [head, *_bars(bars), "", *_orders(bars), "", *_slopes(bars), "", *_areas(bars), ""]
     )
 
 
@@ -55,22 +55,22 @@ def missed_text(bar: Bar) -> str:
     )
 
 
-def _bars(found: Sequence[Bar]) -> list[str]:
+def _bars(bars: Sequence[Bar]) -> list[str]:
     rows = [
         [
             bar.program, bar.size, bar.micro, energy_text(bar.gates_pj),
             f"{bar.gates_pj.expected * SUPPLY / 1e6:.1f}", energy_text(bar.events_pj),
             "" if bar.inside else "**outside**",
         ]
-        for bar in found
+        for bar in bars
     ]  # fmt: skip
     return table(COLUMNS, rows)
 
 
-def _orders(found: Sequence[Bar]) -> list[str]:
+def _orders(bars: Sequence[Bar]) -> list[str]:
     """Pairs in another order."""
-    groups = len({(bar.program, bar.library, bar.size) for bar in found})
-    swapped = list(swaps(found))
+    groups = len({(bar.program, bar.library, bar.size) for bar in bars})
+    swapped = list(swaps(bars))
     wrong = [swap for swap in swapped if not swap.undecided]
     lines = [
         "## Order of the micro-architectures",
@@ -96,13 +96,13 @@ def _orders(found: Sequence[Bar]) -> list[str]:
     return lines + (table(columns, rows) if rows else [])
 
 
-def _slopes(found: Sequence[Bar]) -> list[str]:
+def _slopes(bars: Sequence[Bar]) -> list[str]:
     """First program against every other, per micro-architecture and array."""
     lines = ["## Bits against energy", "", "Energy as a multiple of the other program's:", ""]
     columns = ("programs", "array", "micro", ("gates", "---:"), ("events", "---:"))
     rows = []
-    first = found[0].program
-    for one, other in itertools.permutations(found, 2):
+    first = bars[0].program
+    for one, other in itertools.permutations(bars, 2):
         same = all(getattr(one, n) == getattr(other, n) for n in ("library", "micro", "size"))
         if one.program != first or other.program == first or not same:
             continue
@@ -112,11 +112,11 @@ def _slopes(found: Sequence[Bar]) -> list[str]:
     return [*lines, *table(columns, rows)]
 
 
-def _areas(found: Sequence[Bar]) -> list[str]:
+def _areas(bars: Sequence[Bar]) -> list[str]:
     """Once per array: the area does not depend on the program."""
     lines = ["## Area", "", "The lane array, by the fitted gates and by the table:", ""]
     seen: dict[tuple[str, str], Bar] = {}
-    for bar in found:
+    for bar in bars:
         seen.setdefault((bar.size, bar.micro), bar)
     rows = []
     for bar in seen.values():

@@ -49,21 +49,21 @@ def _share(bench: Bench, arch: Arch, stream: OperandStream) -> GlitchShare:
     netlist, library, assumed = bench.model.netlist, bench.model.library, bench.array.assumptions
     switching = play_stream(bench.model, arch, stream, lanes=1)
     stimulus = array_stimulus(arch, netlist, stream)
-    found = glitches(netlist, library, stimulus, assumed.slew_ns, assumed.wire_factor)
-    if not np.array_equal(found.settled, switching.toggles):
-        net = int(np.flatnonzero(found.settled != switching.toggles)[0])
+    result = glitches(netlist, library, stimulus, assumed.slew_ns, assumed.wire_factor)
+    if not np.array_equal(result.settled, switching.toggles):
+        net = int(np.flatnonzero(result.settled != switching.toggles)[0])
         raise SimulationError(
             f"Layer {stream.layer!r}, net {net}: changes between settled states must be those of "
-            f"the zero-delay run ({switching.toggles[net]}), not {found.settled[net]}"
+            f"the zero-delay run ({switching.toggles[net]}), not {result.settled[net]}"
         )
     energy = gate_energy(netlist, library, switching, assumed)
-    factor = found.factor(net_loads(netlist, library, assumed.wire_factor))
+    factor = result.factor(net_loads(netlist, library, assumed.wire_factor))
     extra = (factor - 1) * (energy.internal_fj + energy.switching_fj)
     return GlitchShare(
         liberty=bench.array.liberty,
         layer=stream.layer,
         operands=stream.operands,
-        cycles=found.cycles,
+        cycles=result.cycles,
         switching_factor=factor,
         share_percent=100 * extra / energy.total_fj,
     )

@@ -52,8 +52,8 @@ class Subject:
     def kept(self) -> bool:
         """Whether the limits hold."""
         area = abs(self.area_error or 0.0)
-        found = self.errors
-        small = found.median <= MEDIAN_LIMIT and abs(found.worst) <= WORST_LIMIT
+        measured = self.errors
+        small = measured.median <= MEDIAN_LIMIT and abs(measured.worst) <= WORST_LIMIT
         return small and area <= AREA_LIMIT
 
 
@@ -136,11 +136,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def page(found: Sequence[Subject], command: str) -> str:
+def page(measured: Sequence[Subject], command: str) -> str:
     """Markdown: a line per subject, then every layer of every subject."""
-    kept = sum(subject.kept for subject in found)
-    head = HEAD.format(command=command, kept=kept, all=len(found))
-    return "\n".join([head, *table(COLUMNS, map(_cells, found)), "", *_layers(found)])
+    kept = sum(subject.kept for subject in measured)
+    head = HEAD.format(command=command, kept=kept, all=len(measured))
+    return "\n".join([head, *table(COLUMNS, map(_cells, measured)), "", *_layers(measured)])
 
 
 def _cells(subject: Subject) -> list[str]:
@@ -154,11 +154,11 @@ def _cells(subject: Subject) -> list[str]:
     ]  # fmt: skip
 
 
-def _layers(found: Sequence[Subject]) -> list[str]:
+def _layers(measured: Sequence[Subject]) -> list[str]:
     """A table per library: layers by parts."""
     lines = []
-    for library in dict.fromkeys(subject.library for subject in found):
-        mine = [subject for subject in found if subject.library == library]
+    for library in dict.fromkeys(subject.library for subject in measured):
+        mine = [subject for subject in measured if subject.library == library]
         names = dict.fromkeys(layer for subject in mine for layer in subject.layers)
         lines += [f"## {library}, layer by layer", ""]
         rows = []

@@ -115,18 +115,18 @@ def compare(
         leakage=energy.leakage_fj,
     )
     activity = measured_activity(netlist, library, switching)
-    found = []
+    comparisons = []
     for one in (False, True):
         handed = energies_only(text, one_capacitance=one)
         powers = gate_powers(netlist, library, handed, activity, assumed)
         table = np.array([[getattr(power, part) for part in PARTS] for power in powers])
         # W x ns = 1e-9 J = 1e6 fJ
-        found.append(table * (1e6 * assumed.period_ns * switching.cycles))
+        comparisons.append(table * (1e6 * assumed.period_ns * switching.cycles))
     whole, single = (
-        Parts(**dict(zip(PARTS, table.sum(axis=0).tolist(), strict=True))) for table in found
+        Parts(**dict(zip(PARTS, table.sum(axis=0).tolist(), strict=True))) for table in comparisons
     )
     moved = per_gate > 0
-    apart = np.abs(found[1][:, 0][moved] / per_gate[moved] - 1)
+    apart = np.abs(comparisons[1][:, 0][moved] / per_gate[moved] - 1)
     return Comparison(
         cycles=switching.cycles,
         own=own,

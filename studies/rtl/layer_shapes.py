@@ -103,20 +103,20 @@ class ShapeReport:
 
 def cropped_programs() -> list[tuple[Program, str, str]]:
     """(program, its layer, that layer in ResNet-18) for every shape, random weights."""
-    made = []
+    cropped = []
     for number, shape in enumerate(SHAPES):
         net = Sketch(ins=shape.ins, image_size=shape.crop)
         if number:  # all but the first read 4-bit codes of a stream
             net.read("act")
         stream = None if number else U8
         net.conv("conv", shape.outs, shape.kernel, stride=shape.stride, stream=stream)
-        made.append((_program(net, shape.text, number), "conv", shape.layer))
+        cropped.append((_program(net, shape.text, number), "conv", shape.layer))
     stem = Sketch(ins=64, image_size=5)
     stem.max_pool("maxpool")
-    made.append((_program(stem, "max pool"), "maxpool", "maxpool"))
+    cropped.append((_program(stem, "max pool"), "maxpool", "maxpool"))
     head = Sketch(ins=512, image_size=7)
     head.classify(1000)
-    return made + [(_program(head, "classifier"), name, name) for name in ("pool", "fc")]
+    return cropped + [(_program(head, "classifier"), name, name) for name in ("pool", "fc")]
 
 
 def _program(net: Sketch, name: str, seed: int = 0) -> Program:
@@ -142,8 +142,8 @@ def run_shapes(
 ) -> ShapeReport:
     """All shapes on one build of a `rows` x `cols` array with memories that hold each of them."""
     simulator = find_simulator("verilator")
-    made = cropped_programs()
-    programs = list({program.digest: program for program, _, _ in made}.values())
+    cropped = cropped_programs()
+    programs = list({program.digest: program for program, _, _ in cropped}.values())
     arch = covering(programs, rows=rows, cols=cols, micro=micro)
     cases = [Case(program=p, images=adversarial_images(p)) for p in programs]
     tick(f"build {micro} {rows}x{cols}")
@@ -151,13 +151,13 @@ def run_shapes(
     tick("compare with golden")
     full = build(NETWORK)
     full_cycles = {entry.name: entry.cycles for entry in network_cycles(arch, full)}
-    found = []
-    for program, name, layer in made:
+    compared_rows = []
+    for program, name, layer in cropped:
         number = programs.index(next(p for p in programs if p.digest == program.digest))
         tensors = golden.run(program, cases[number].images, "all").tensors
         model = next(entry for entry in network_cycles(arch, program) if entry.name == name)
         (compared,) = compare_layers([model], tensors, run.cases[number], "verilator")
-        found.append(
+        compared_rows.append(
             ShapeRow(
                 layer=layer,
                 shape=str(program.provenance["network"]),
@@ -171,7 +171,7 @@ def run_shapes(
             )
         )
     return ShapeReport(
-        rows=found,
+        rows=compared_rows,
         arch=arch,
         simulator=f"{simulator.name} {simulator.version}",
         build_seconds=run.build_seconds,

@@ -90,29 +90,29 @@ def measure(
     before = _cpu()
     tick("build")
     case = Case(program=program, images=images)
-    made, loaded = prepare([case], arch, simulator, build_dir)
+    compiled, loaded = prepare([case], arch, simulator, build_dir)
     build_cpu = _cpu() - before
-    main = build_cpp_main(made)
+    main = build_cpp_main(compiled)
     jobs, place = len(images), workshop(build_dir)
     with scratch(place, "network") as ours, scratch(place, "network") as bare:
         for folder in (ours, bare):
             write_jobs(arch, loaded, folder)
-        work: dict[str, Callable[[], object]] = {
-            "cosim": lambda: play(arch, loaded, made, build_dir),
-            "cocotb": lambda: _played(made, jobs, ours),
+        tasks: dict[str, Callable[[], object]] = {
+            "cosim": lambda: play(arch, loaded, compiled, build_dir),
+            "cocotb": lambda: _played(compiled, jobs, ours),
             "cpp": lambda: _run_main(main, jobs, bare),
         }
-        runs: dict[str, list[Run]] = {name: [] for name in work}
+        runs: dict[str, list[Run]] = {name: [] for name in tasks}
         for number in range(rounds):
-            for name, once in work.items():
+            for name, once in tasks.items():
                 tick(f"{name}, round {number + 1} of {rounds}")
                 runs[name].append(_timed(once))
         same, cycles = _compared(ours, bare, jobs)
     return PythonCost(
         images=jobs,
         cycles=cycles,
-        build_seconds=made.seconds,
-        build_cpu_seconds=round(build_cpu, 2) if made.seconds else 0.0,
+        build_seconds=compiled.seconds,
+        build_cpu_seconds=round(build_cpu, 2) if compiled.seconds else 0.0,
         runs=runs,
         identical=same,
         arch=arch,
@@ -126,8 +126,8 @@ def _timed(once: Callable[[], object]) -> Run:
     return Run(seconds=round(time.perf_counter() - start, 3), cpu_seconds=round(_cpu() - cpu, 3))
 
 
-def _played(made: Build, jobs: int, folder: Path) -> None:
-    errors = simulate(made, jobs, folder)
+def _played(compiled: Build, jobs: int, folder: Path) -> None:
+    errors = simulate(compiled, jobs, folder)
     if errors:
         raise SimulationError(f"Simulation must end without an error: {errors[0]}; see {folder}")
 

@@ -116,10 +116,10 @@ def session(model: Any, threads: int) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    made = onnxruntime.InferenceSession(
+    onnx_model = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return lambda images: made.run(None, {INPUT: images})[0]
+    return lambda images: onnx_model.run(None, {INPUT: images})[0]
 
 
 def int8_model(program: Program, images: Images) -> Any:
@@ -158,8 +158,8 @@ def qonnx_run(program: Program) -> Run:
         _exact_layer(graph, program, layer)
     last = program.layers[-1].name
     final = graph.add("Flatten", [last], "logits")
-    made = graph.model(program, final, batch=1, domains=("qonnx.custom_op.general",))
-    model = ModelWrapper(made).transform(InferShapes())
+    onnx_model = graph.model(program, final, batch=1, domains=("qonnx.custom_op.general",))
+    model = ModelWrapper(onnx_model).transform(InferShapes())
     return lambda images: onnx_exec.execute_onnx(model, {INPUT: images})[final]
 
 

@@ -30,8 +30,8 @@ def main(file: str, rows: str, cols: str, dataflow: str) -> None:
         run.calc_report_data()
         cycles.append(run.total_cycles - run.stall_cycles)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    found = {"seconds": seconds, "cpu_seconds": cpu, "version": version("scalesim")}
-    print(json.dumps({**found, "cycles": cycles}), file=sys.__stdout__)
+    record = {"seconds": seconds, "cpu_seconds": cpu, "version": version("scalesim")}
+    print(json.dumps({**record, "cycles": cycles}), file=sys.__stdout__)
 
 
 if __name__ == "__main__":

@@ -31,13 +31,13 @@ def main(hardware: str) -> None:
             loma_show_progress_bar=False,
         )
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    found = {
+    record = {
         "seconds": seconds,
         "cpu_seconds": cpu,
         "energy_pj": float(energy),
         "cycles": float(latency),
     }
-    print(json.dumps({**found, "version": version("zigzag-dse")}), file=sys.__stdout__)
+    print(json.dumps({**record, "version": version("zigzag-dse")}), file=sys.__stdout__)
 
 
 if __name__ == "__main__":

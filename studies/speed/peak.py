@@ -47,15 +47,15 @@ def peak_gops(simd: str | None = None, threads: int = 1, seconds: float = 0.3) -
 def _elapsed(tag: Tag, threads: int, count: int) -> float:
     words = isinstance(tag, Portable)
 
-    def work(_: int) -> None:
+    def repeat(_: int) -> None:
         buffers = [aligned(size) for size in (dot.TILE * DEPTH, 32 * DEPTH * 2, 128, 1024)]
         addresses = [buffer.ctypes.data for buffer in buffers]
         _repeat(tag, words, *addresses, count)
 
     start = time.perf_counter()
     if threads == 1:
-        work(0)
+        repeat(0)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, np.arange(threads)))
+            list(pool.map(repeat, np.arange(threads)))
     return time.perf_counter() - start

@@ -12,7 +12,6 @@ from ...sim.networks import build
 from ...sim.runner import Runner
 from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of
-from ...spec.layers import MacLayer
 from ...spec.program import Program
 
 IMAGES = (125, 250, 500, 1000, 2000, 4000, 8000)
@@ -34,7 +33,7 @@ def measure_scaling(threads: int, rounds: int = 3) -> dict[str, list[dict[str, A
     by_network = []
     for name, count in NETWORKS.items():
         program = build(name)
-        macs = sum(program.macs(x.name) for x in program.layers if isinstance(x, MacLayer))
+        macs = sum(program.macs(layer.name) for layer in program.layers)
         seconds = _seconds(Runner(program, threads=threads), _random(program, count), rounds)
         by_network.append({"network": name, "macs": macs, "seconds_per_image": seconds / count})
     program = build("resnet18")
@@ -62,19 +61,19 @@ def _seconds(run: Callable[[Any], Any], images: npt.NDArray[np.uint8], rounds: i
     return min(times)
 
 
-def plot(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
+def plot(measured: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Three panels: images, MACs, threads."""
-    png = drawn(path.name, lambda: _picture(found))
+    png = drawn(path.name, lambda: _picture(measured))
     if png is not None:
         write_file(path, png)
 
 
-def _picture(found: dict[str, list[dict[str, Any]]]) -> bytes:
+def _picture(measured: dict[str, list[dict[str, Any]]]) -> bytes:
     with canvas(11, 3.4) as figure:
         axes = figure.subplots(1, 3)
-        _images_panel(axes[0], found["images"])
-        _networks_panel(axes[1], found["networks"])
-        _threads_panel(axes[2], found["threads"])
+        _images_panel(axes[0], measured["images"])
+        _networks_panel(axes[1], measured["networks"])
+        _threads_panel(axes[2], measured["threads"])
         for axis in axes:
             axis.grid(alpha=0.3)
         return png_of(figure)

@@ -29,7 +29,7 @@ Simulate = Callable[..., Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """What is mutated, and what must notice."""
+    """A mutated unit and the bench that must find its faults."""
 
     name: str
     make: Callable[[], Any]
@@ -92,7 +92,7 @@ class _Reads:
 
 
 def _capacity(make, simulator, stages: int) -> None:
-    """An empty unit fills its stages although nobody takes a code."""
+    """An empty unit fills its stages although no code is accepted."""
     dut, seen = make(), []
     running, _ = started(dut, simulator)
 

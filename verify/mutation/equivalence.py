@@ -30,5 +30,5 @@ def equivalent(model: Model, number: int) -> bool:
         log = yosys(model.folder, script, check=False, limit_s=LIMIT_S)
     except subprocess.TimeoutExpired:
         return False
-    found = re.findall(r"Of those cells (\d+) are proven and (\d+) are unproven", log)
-    return bool(found) and int(found[-1][1]) == 0
+    counts = re.findall(r"Of those cells (\d+) are proven and (\d+) are unproven", log)
+    return bool(counts) and int(counts[-1][1]) == 0

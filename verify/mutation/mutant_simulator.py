@@ -81,7 +81,7 @@ class MutantSimulator:
             self.lib.cxxrtl_destroy(self.handle)
 
     def set(self, target: Any, value: Any) -> None:
-        """An input port takes a value, an integer or what its layout accepts."""
+        """An input port takes a value, an integer or a value of its layout."""
         if isinstance(target, ValueCastable) and not isinstance(value, int):
             value = Value.cast(target.shape().const(value))
             value = value.value
@@ -120,7 +120,7 @@ class MutantSimulator:
             self.lib.cxxrtl_step(self.handle)
             self.stale = False
         wire = self._object(name)
-        if wire.outline:  # not kept by the model: made when asked for
+        if wire.outline:  # not kept by the model: computed on reading
             self.lib.cxxrtl_outline_eval(wire.outline)
         return self._read(self._place(name))
 
@@ -136,12 +136,12 @@ class MutantSimulator:
 
     def _object(self, name: str) -> Any:
         parts = ctypes.c_size_t()
-        found = self.lib.cxxrtl_get_parts(self.handle, name.encode(), ctypes.byref(parts))
-        if not found:
+        objects = self.lib.cxxrtl_get_parts(self.handle, name.encode(), ctypes.byref(parts))
+        if not objects:
             raise KeyError(f"The model must have the port {name}")
         if parts.value != 1:
             raise KeyError(f"Port {name} must be one object, not {parts.value}")
-        return found[0]
+        return objects[0]
 
     def _place(self, name: str) -> Any:
         place = self._object(name)

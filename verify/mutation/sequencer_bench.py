@@ -32,12 +32,12 @@ def run_sequencer(make, simulator) -> None:
         for lengths, flipped in (([3, 1, 40, 2], 0), ([1, 2, 1, 140], ones), ([2], 0)):
             passes = [dict(fields) for fields in PASSES]
             passes[len(lengths) - 1]["final"] = 1
-            made = []
+            results = []
             for row, fields in enumerate(passes):
                 whole = _descriptor(dut, words[row] ^ flipped, fields)
-                made.append(whole)
+                results.append(whole)
                 await _load_bits(ctx, dut, row, whole)
-            await _check_run(ctx, dut, rng, passes, made, lengths)
+            await _check_run(ctx, dut, rng, passes, results, lengths)
 
     sim = (simulator or Simulator)(dut)
     sim.add_clock(1e-6)

@@ -1,11 +1,11 @@
-"""Bins: what each of them collects, and what it is worth when it leaves."""
+"""Bins: the sum that each collects, and its weight when it leaves."""
 
 from amaranth.hdl import Array, Assert, Assume, Cover, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.timing.schedule import bin_count
 
-from .columns import assume_inputs
+from .columns import OPERANDS, assume_inputs
 from .multi_cycle import latched, port_list, steady
 from .prover import Design
 
@@ -29,7 +29,7 @@ def binned(a: Arch) -> Design:
     held = [Signal(a.bin_width, name=f"spec_bin_{r}") for r in rows]
     total = Signal.like(unit.total, name="spec_total")
     level, product = Signal.like(unit.level, name="spec_level"), Signal.like(unit.product)
-    left = Signal(name="left")  # what left last is that bin
+    left = Signal(name="left")  # the last bin that left
     expected = Signal(signed(a.acc_width), name="expected")
     with m.If(unit.advance):
         for r in rows:
@@ -60,6 +60,6 @@ def binned(a: Arch) -> Design:
         Cover(left & (expected < 0) & ~unit.advance & (total > 1)),
     ]  # fmt: skip
     controls = ("bypass", "advance", "take", "load", "level_digit", "bin", "working", "final")
-    ports = port_list(unit, ("activations", "weights", "codebook"), controls)
+    ports = port_list(unit, OPERANDS, controls)
     ports += [unit.top_bin, unit.add, unit.restart, which]
     return Design(module=m, ports=ports, shown=[unit.total, total, unit.acc, expected])

@@ -18,7 +18,7 @@ ACT_WIDTHS = (2, 4, 8)
 
 
 def bug(what: str, file: str, old: str, new: str) -> tuple[str, str, str]:
-    """The first `old` cell that comes from `file` of rtl becomes a `new` one."""
+    """The first `old` cell that comes from module `file` of rtl becomes a `new` one."""
     return what, rf'(/rtl/\w+/{file}\.py:\d+"\n  cell )\${old} ', rf"\g<1>${new} "
 
 
@@ -98,12 +98,12 @@ _FAMILY = {
     "product table": (
         product.table,  # z3 does not finish with 16 codes of 15 words or more: the slice of any one
         SharedProducts.name,
-        bug("a word that is the difference", "product_table", "add", "sub"),
+        bug("a word that is the difference", SharedProducts.name, "add", "sub"),
     ),
     "lookup-MAC binned": (
         binned.binned,
         Binned.name,
-        bug("a bin that is reduced", "binned", "add", "sub"),
+        bug("a bin that is reduced", Binned.name, "add", "sub"),
     ),
     "lookup-MAC shift_add": (
         shift.shift_add,
@@ -113,7 +113,7 @@ _FAMILY = {
     "shift codebook": (
         shift.shift_codebook,
         ShiftAdd.name,
-        bug("a factor shifted up", "shift_add", "shr", "shl"),
+        bug("a factor shifted up", ShiftAdd.name, "shr", "shl"),
     ),
 }
 """Component -> design, micro-architecture, seeded bug."""
@@ -121,9 +121,9 @@ _FAMILY = {
 
 def _arch(micro: str, weight_width: int, act_width: int) -> Arch:
     """The columns' Arch; 255 bins of a lane are as wide as z3 finishes with."""
-    found = columns.arch(weight_width=weight_width, act_width=act_width, micro=micro)
+    lanes = columns.arch(weight_width=weight_width, act_width=act_width, micro=micro)
     narrow = micro == Binned.name and weight_width == 8
-    return replace(found, bin_width=8) if narrow else found
+    return replace(lanes, bin_width=8) if narrow else lanes
 
 
 def _family() -> list[Proof]:

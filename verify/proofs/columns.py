@@ -1,15 +1,16 @@
 """Lookup-MAC columns: acc is the sum of level x activation of every beat since the last restart."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.registry import DEFAULT
 from adqhw.rtl.lanes.multiplying import MacColumn
 
+from .multi_cycle import picked, port_list
 from .prover import Design
+
+OPERANDS = ("activations", "weights", "codebook")
+CONTROLS = ("bypass", "advance", "load", "add", "restart")
 
 
 def arch(*, weight_width: int, act_width: int, micro: str = DEFAULT, rows: int = 2) -> Arch:
@@ -31,8 +32,8 @@ def specified_level(a: Arch, unit: MacColumn, row: int):
     code = weight[: a.weight_width]
     if a.weight_width > 4:
         return Mux(unit.bypass, stored, unit.codebook[code])
-    picked = [Mux(code == i, unit.codebook[i], 0) for i in range(1 << a.weight_width)]
-    looked_up = reduce(or_, picked)[: a.level_width].as_signed()
+    levels = [unit.codebook[i] for i in range(1 << a.weight_width)]
+    looked_up = picked(levels, code)[: a.level_width].as_signed()
     return Mux(unit.bypass, stored, looked_up)
 
 
@@ -64,15 +65,12 @@ def column(a: Arch) -> Design:
         Assert(unit.acc == expected),
     ]
     _cover(m, unit, product, expected)
-    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
-    controls = [unit.bypass, unit.advance, unit.load, unit.add, unit.restart]
-    return Design(
-        module=m, ports=[*inputs, *controls], shown=[unit.total, beat, unit.acc, expected]
-    )
+    ports = port_list(unit, OPERANDS, CONTROLS)
+    return Design(module=m, ports=ports, shown=[unit.total, beat, unit.acc, expected])
 
 
 def assume_inputs(m, a, unit):
-    """What the contract promises: level 0 is 0; a code has no bits above its width."""
+    """The contract: level 0 is 0; a code has no bits above its width."""
     if a.lanes.stores_levels:
         return
     m.d.comb += Assume(unit.codebook[0] == 0)
@@ -108,10 +106,10 @@ def overflow(a: Arch) -> Design:
     ports = []
     lows: list[Signal] = []
     highs: list[Signal] = []
-    for r, made in enumerate(unit.products):
-        low, high = Signal(made.shape(), name=f"low_{r}"), Signal(made.shape(), name=f"high_{r}")
+    for r, term in enumerate(unit.products):
+        low, high = Signal(term.shape(), name=f"low_{r}"), Signal(term.shape(), name=f"high_{r}")
         ports += [low, high]
-        m.d.comb += Assume((low <= made) & (made <= high) & (low <= 0) & (high >= 0))
+        m.d.comb += Assume((low <= term) & (term <= high) & (low <= 0) & (high >= 0))
         lows.append(low)
         highs.append(high)
     beat = {n: Signal(wide, name=f"beat_{n}") for n in ("low", "high", "sum")}
@@ -141,9 +139,7 @@ def overflow(a: Arch) -> Design:
         Cover(unit.acc < -(limit >> 3)),
         Cover(unit.acc > (limit >> 3)),
     ]
-    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
-    controls = [unit.bypass, unit.advance, unit.load, unit.add, unit.restart]
-    ports = [*inputs, *controls, *ports]
+    ports = [*port_list(unit, OPERANDS, CONTROLS), *ports]
     return Design(module=m, ports=ports, shown=[unit.acc, run["sum"]])
 
 
@@ -151,18 +147,18 @@ def product_bound(*, level_width: int, act_width: int) -> Design:
     """A real product lies between 0 and the level times the largest activation."""
     m = Module()
     level, act = Signal(signed(level_width), name="level"), Signal(act_width, name="act")
-    made = Signal(signed(level_width + act_width), name="made")
+    term = Signal(signed(level_width + act_width), name="made")
     edge = Signal(signed(level_width + act_width), name="edge")
     tick = Signal()
-    m.d.sync += tick.eq(~tick)  # smtbmc wants a clocked design
+    m.d.sync += tick.eq(~tick)  # smtbmc requires a clocked design
     m.d.comb += [
-        made.eq(level * act),
+        term.eq(level * act),
         edge.eq((level << act_width) - level),
-        Assert(Mux(level < 0, (made <= 0) & (made >= edge), (made >= 0) & (made <= edge))),
-        Cover((made == edge) & (level < -1)),
-        Cover((made == 0) & (level > 1)),
+        Assert(Mux(level < 0, (term <= 0) & (term >= edge), (term >= 0) & (term <= edge))),
+        Cover((term == edge) & (level < -1)),
+        Cover((term == 0) & (level > 1)),
     ]
-    return Design(module=m, ports=[level, act], shown=[level, act, made])
+    return Design(module=m, ports=[level, act], shown=[level, act, term])
 
 
 def bit_serial(a: Arch) -> Design:
@@ -196,25 +192,23 @@ def bit_serial(a: Arch) -> Design:
         Assert(unit.total == beat), Assert(unit.acc == expected),
         Cover((expected < 0) & (unit.shift == 1) & ~unit.advance & (act[0] == 3)),
     ]  # fmt: skip
-    inputs = [getattr(unit, n).as_value() for n in ("activations", "weights", "codebook")]
-    names = ("bypass", "advance", "take", "load", "act_digit", "shift", "add", "restart")
-    controls = [getattr(unit, name) for name in names]
+    controls = ("bypass", "advance", "take", "load", "act_digit", "shift", "add", "restart")
     shown = [unit.total, beat, unit.acc, expected]
-    return Design(module=m, ports=[*inputs, *controls], shown=shown)
+    return Design(module=m, ports=port_list(unit, OPERANDS, controls), shown=shown)
 
 
 def digit_sum(*, level_width: int, act_width: int) -> Design:
     """A real product is the sum of the level shifted by each set bit of the activation."""
     m = Module()
     level, act = Signal(signed(level_width), name="level"), Signal(act_width, name="act")
-    made = Signal(signed(level_width + act_width), name="made")
+    term = Signal(signed(level_width + act_width), name="made")
     added = Signal(signed(level_width + act_width), name="added")
     tick = Signal()
     m.d.sync += tick.eq(~tick)
     m.d.comb += [
-        made.eq(level * act),
+        term.eq(level * act),
         added.eq(sum(Mux(act[bit], level << bit, 0) for bit in range(act_width))),
-        Assert(made == added),
-        Cover((made < -1) & act.all()),
+        Assert(term == added),
+        Cover((term < -1) & act.all()),
     ]
-    return Design(module=m, ports=[level, act], shown=[level, act, made, added])
+    return Design(module=m, ports=[level, act], shown=[level, act, term, added])

@@ -7,6 +7,7 @@ What the specifications of `product`, `shift` and `binned` share is here.
 
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Assume, Module, Mux, Signal
 
@@ -23,7 +24,7 @@ def port_list(unit, arrays: tuple[str, ...], controls: tuple[str, ...]) -> list:
     return [getattr(unit, n).as_value() for n in arrays] + [getattr(unit, n) for n in controls]
 
 
-def picked(choices: list, index) -> object:
+def picked(choices: list, index) -> Any:
     """`choices[index]` as a sum of masked choices: another selector than the unit's."""
     return reduce(or_, [Mux(index == i, c, 0) for i, c in enumerate(choices)])
 

@@ -60,7 +60,7 @@ def table(a: Arch) -> Design:
 
 
 def _table(a: Arch, unit: ProductTable, code: Signal, of_code: Callable[[Any], Any]) -> Design:
-    """`of_code` picks what belongs to `code` from a word."""
+    """`of_code` selects the part of a word that belongs to `code`."""
     m = unit.elaborate(None)
     levels = Cat(unit.bypass, unit.codebook.as_value())
     before, started = Signal.like(levels, name="levels_before"), Signal(name="was_start", init=1)

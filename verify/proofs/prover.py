@@ -33,7 +33,7 @@ class Design:
     ports: list[Value]
     """Free inputs."""
     shown: list[Signal]
-    """What a counterexample prints."""
+    """Signals printed with a counterexample."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Proof:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was found: `proven` needs base case, induction and all covers."""
+    """Result of a proof: `proven` needs base case, induction and all covers."""
 
     base: bool
     induction: bool
@@ -115,8 +115,8 @@ def _refute(folder: Path, text: str, proof: Proof, design: Design) -> str:
     failed = re.findall(r"Assert failed in \w+: (.*)", log)
     step = re.findall(r"Checking assertions in step (\d+)", log)[-1]
     values = last_values(folder / "c.vcd", [signal.name for signal in design.shown])
-    found = ", ".join(f"{name} = {value}" for name, value in values.items())
-    return f"cycle {step}: {found} ({len(failed)} assertion(s) fail)"
+    settings = ", ".join(f"{name} = {value}" for name, value in values.items())
+    return f"cycle {step}: {settings} ({len(failed)} assertion(s) fail)"
 
 
 def _to_smt(folder: Path, text: str, *, abstract: bool) -> None:

@@ -1,4 +1,4 @@
-"""docs/proofs.md: what is proven, under which assumptions, and the table of a run."""
+"""docs/proofs.md: the statements proven, their assumptions, and the table of a run."""
 
 from typing import Any
 

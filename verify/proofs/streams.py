@@ -1,4 +1,4 @@
-"""Stream rules: what is offered stays until taken, and nothing is lost or made twice."""
+"""Stream rules: an offered payload stays until accepted; none is lost or duplicated."""
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 
@@ -50,11 +50,11 @@ def offered_stays(m, port, *, frozen=0, holds=1):
 
 
 def as_many(m, came, left, inside, *, each: int = 1):
-    """What came in minus what left is what is inside (counted modulo 256)."""
+    """Accepted minus output transfers are the stored ones (counted modulo 256)."""
     taken, given = Signal(8, name="taken"), Signal(8, name="given")
     m.d.sync += [taken.eq(taken + Mux(came, each, 0)), given.eq(given + left)]
-    held = Signal(8, name="held_inside")
-    m.d.comb += [held.eq(sum(inside)), Assert((taken - given)[:8] == held), Cover(given == 2)]
+    count = Signal(8, name="held_inside")
+    m.d.comb += [count.eq(sum(inside)), Assert((taken - given)[:8] == count), Cover(given == 2)]
     return taken, given
 
 
@@ -126,7 +126,7 @@ def code_reader() -> Design:
 
 
 def beat_feeder() -> Design:
-    """Assumed: nobody takes a beat while `hold` (the array is held by the same signal)."""
+    """Assumed: no beat is accepted while `hold` (the array is held by the same signal)."""
     unit = BeatFeeder(arch(rows=1, cols=1))
     m = unit.elaborate(None)
     m.d.comb += Assume(~(unit.hold & unit.beats.ready))
@@ -154,12 +154,12 @@ def max_pool() -> Design:
     begun = Signal(name="begun")
     with m.If(unit.beats.valid):
         m.d.sync += begun.eq(1)
-        for held, code in zip(best, beat.word, strict=True):
-            old = Mux(beat.first, 0, held)
+        for most, code in zip(best, beat.word, strict=True):
+            old = Mux(beat.first, 0, most)
             new = Mux(beat.outside, 0, rank(code))
-            m.d.sync += held.eq(Mux(new > old, new, old))
-    for held, made in zip(best, unit.words.payload, strict=True):
-        m.d.comb += Assert(~begun | (rank(made) == held))
+            m.d.sync += most.eq(Mux(new > old, new, old))
+    for most, made in zip(best, unit.words.payload, strict=True):
+        m.d.comb += Assert(~begun | (rank(made) == most))
     m.d.comb += Assert(begun | ~unit.words.valid)
     m.d.comb += Assume(begun | ~unit.beats.valid | beat.first)  # a window begins with `first`
     return Design(module=m, ports=inputs(unit), shown=[*best])
@@ -244,7 +244,7 @@ def result_gate() -> Design:
 
 
 def engine() -> Design:
-    """Assumed: the configuration stays while an output is offered (the sequencer sees to it)."""
+    """Assumed: the configuration stays while an output is offered (ensured by the sequencer)."""
     unit = Engine(arch(rows=1, cols=1))
     m = unit.elaborate(None)
     m.d.comb += Assume(~(unit.config.valid & unit.output.valid))

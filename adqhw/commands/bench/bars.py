@@ -38,26 +38,26 @@ def command(
 
     libraries, table = read_all(gates), technology.priced(tech)
     sizes = [array_size(text) for text in rows_cols.split(",")]
-    found = []
+    bars = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
         program = load(path)
         shown = read_images(program, input_file=input_file, data=data, limit=images).images
         name = path.name.removesuffix(".safetensors")
-        found += bars_of(name, program, libraries, table, shown, sizes)
-    if not found:
+        bars += bars_of(name, program, libraries, table, shown, sizes)
+    if not bars:
         raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in programs] + [f"--gates {path.name}" for path in gates]
     command_line = f"adqhw bench bars {' '.join(words)} --rows-cols {rows_cols}"
-    write_file(out, page(found, table, command_line))
-    missed = [bar for bar in found if not bar.inside]
-    wrong = [swap for swap in swaps(found) if not swap.undecided]
+    write_file(out, page(bars, table, command_line))
+    missed = [bar for bar in bars if not bar.inside]
+    wrong = [swap for swap in swaps(bars) if not swap.undecided]
     if as_json:
-        emit({"bars": [_record(bar) for bar in found], "decided_wrongly": len(wrong)})
+        emit({"bars": [_record(bar) for bar in bars], "decided_wrongly": len(wrong)})
     else:
         for bar in missed:
             say(missed_text(bar))
-        say(f"wrote {out}: {len(found) - len(missed)} of {len(found)} inside their bar")
+        say(f"wrote {out}: {len(bars) - len(missed)} of {len(bars)} inside their bar")
     if missed or wrong:
         raise typer.Exit(1)
 

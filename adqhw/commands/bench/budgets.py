@@ -51,27 +51,27 @@ def command(
         )
     libraries = read_all(gates)
     table = technology.priced(tech)
-    found: list[Row] = []
+    measured: list[Row] = []
     left_out: list[str] = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
         candidate, images = _candidate(path, data, limit)
-        found += budgets.rows_of(
+        measured += budgets.rows_of(
             candidate, libraries, table, images, rows=rows, cols=cols, left_out=left_out
         )
     words = [path.name for path in (*programs, *gates)]
     picture = out.with_suffix(".png")
     command_line = f"adqhw bench budgets {' '.join(words)}"
-    page = budgets_page.page(found, table, f"{rows}x{cols}", command_line, left_out=left_out)
+    page = budgets_page.page(measured, table, f"{rows}x{cols}", command_line, left_out=left_out)
     write_file(out, page)
-    drawings = budgets_plot.write_pictures(found, picture)
+    drawings = budgets_plot.write_pictures(measured, picture)
     if drawings:  # the page names the pictures that are there
         size = f"{rows}x{cols}"
-        write_file(out, budgets_page.page(found, table, size, command_line, drawings, left_out))
+        write_file(out, budgets_page.page(measured, table, size, command_line, drawings, left_out))
     if as_json:
-        emit({"rows": [row.to_dict() for row in found], "technology": table.name})
+        emit({"rows": [row.to_dict() for row in measured], "technology": table.name})
         return
-    for line in (*budgets_page.verdicts(found), *(f"left out: {text}" for text in left_out)):
+    for line in (*budgets_page.verdicts(measured), *(f"left out: {text}" for text in left_out)):
         say(line)
     say(f"wrote {out}")
 

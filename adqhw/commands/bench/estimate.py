@@ -88,8 +88,8 @@ def own_rows(program: Program, rounds: int) -> list[dict[str, Any]]:
     table = technology.load("literature45")
     arch = narrowest(program, rows=ARRAY, cols=ARRAY)
     one = _median(lambda: estimate(program, arch, table), rounds)
-    found = estimate(program, arch, table)
-    exact = found.cycles + found.input_cycles == sum(
+    result = estimate(program, arch, table)
+    exact = result.cycles + result.input_cycles == sum(
         model.cycles for model in network_cycles(arch, program)
     )
     points = Points.for_program(program, POINTS)

@@ -93,7 +93,7 @@ def command(
     tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
     streams = gate_bench.layer_streams_of(array, loaded, names, tensors, cycles or None)
     result = estimate(loaded, array, table, activity=measure(loaded, images))
-    arrays, found, shares, compared = [], [], [], []
+    arrays, measured, shares, compared = [], [], [], []
     for path in liberty:
         _tick(f"{path.name}: synthesis, timing")
         bench = gate_bench.prepare(
@@ -101,7 +101,7 @@ def command(
             slew_ns=slew_ns, period_ns=period_ns, wire_factor=wire_factor,
         )  # fmt: skip
         arrays.append(bench.array)
-        found += gate_bench.measure_streams(bench, array, streams, _tick)
+        measured += gate_bench.measure_streams(bench, array, streams, _tick)
         if glitch_beats:
             _tick(f"{path.name}: glitches")
             short = gate_bench.layer_streams_of(array, loaded, names, tensors, glitch_beats)
@@ -116,7 +116,7 @@ def command(
         "arch": array.to_dict(),
         "technology": table.name,
         "libraries": [_array_record(a) for a in arrays],
-        "rows": [_row(entry.to_dict(), events) for entry in found],
+        "rows": [_row(entry.to_dict(), events) for entry in measured],
         "glitches": [share.to_dict() for share in shares],
         "opensta": [entry.to_dict() for entry in compared],
         "absent": list(ABSENT),

@@ -24,15 +24,15 @@ def command(
     """
     from ...studies.gates.model_errors import page, subjects
 
-    found = [subject for path in files for subject in subjects(path)]
+    measured = [subject for path in files for subject in subjects(path)]
     words = " ".join(path.name for path in files)
-    write_file(out, page(found, f"adqhw bench model {words}"))
-    missed = [subject for subject in found if not subject.kept]
+    write_file(out, page(measured, f"adqhw bench model {words}"))
+    missed = [subject for subject in measured if not subject.kept]
     if as_json:
-        emit({"subjects": [asdict(s) | {"kept": s.kept} for s in found]})
+        emit({"subjects": [asdict(s) | {"kept": s.kept} for s in measured]})
     else:
         for subject in missed:
             say(f"missed: {subject.library}, {subject.name}: worst {subject.errors.worst:+.1f} %")
-        say(f"wrote {out}: {len(found) - len(missed)} of {len(found)} within the limits")
+        say(f"wrote {out}: {len(measured) - len(missed)} of {len(measured)} within the limits")
     if missed:
         raise typer.Exit(1)

@@ -177,8 +177,8 @@ def command(
     for row in rows:
         if row.absent:
             say(f"absent: {row.name}: {row.absent}")
-    found = {row.name: row.ratio for row in rows}
-    verdict = "reached" if (found["adq"] or GOAL + 1) <= GOAL else "missed"
+    ratios = {row.name: row.ratio for row in rows}
+    verdict = "reached" if (ratios["adq"] or GOAL + 1) <= GOAL else "missed"
     people.print(f"goal: ADQ at most {GOAL} float steps: {verdict}")
 
 
