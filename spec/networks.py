@@ -55,6 +55,11 @@ class Node:
     skip: Skip | None = None
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the tensors that it reads."""
+        return (self.source,) if self.skip is None else (self.source, self.skip.tensor)
+
+    @property
     def convolves(self) -> bool:
         return self.kind in (NodeKind.STEM, NodeKind.CONV)
 

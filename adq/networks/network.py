@@ -41,9 +41,7 @@ class Network(nn.Module):
         self.config, self.mode = config, Mode.FLOAT
         self.nodes = config.nodes()
         self.last_reads = {
-            name: number
-            for number, node in enumerate(self.nodes)
-            for name in (node.source, *([node.skip.tensor] if node.skip else []))
+            name: number for number, node in enumerate(self.nodes) for name in node.reads
         }
         """Number of the last node that reads each tensor."""
         for node in config.construction():
@@ -58,8 +56,9 @@ class Network(nn.Module):
             if node.skip is not None:
                 skip = residual(signals[node.skip.tensor], node.skip, node.channels)
             signals[node.name] = self.get_submodule(node.name)(signals[node.source], skip)
-            for name in [name for name in signals if self.last_reads.get(name) == number]:
-                del signals[name]  # without gradients nothing else refers to it
+            for name in set(node.reads):
+                if self.last_reads[name] == number:
+                    del signals[name]  # without gradients nothing else refers to it
         return self.real_logits(signals["fc"])
 
     def _place(self, path: str, unit: Unit) -> None:
