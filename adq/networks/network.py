@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
-from ...spec.layers import Skip
-from ...spec.networks import Node, NodeKind
+from ...spec.layers import LayerKind, Skip
+from ...spec.networks import Node
 from ...spec.program import INPUT, Program
 from ..integers.constants import PIXEL
 from ..integers.integer import prepare, read_skip
@@ -76,29 +76,29 @@ class Network(nn.Module):
     def _unit(self, node: Node) -> Unit:
         config = self.config
         match node.kind:
-            case NodeKind.STEM:
-                return InputConv2d(
-                    node.channels, mean=config.mean, std=config.std, output=StreamQuantizer(),
-                    kernel=node.kernel, stride=node.stride,
-                )  # fmt: skip
-            case NodeKind.CONV:
+            case LayerKind.CONV:
                 return self._conv(node)
-            case NodeKind.READ:
+            case LayerKind.THRESHOLD:
                 return ReadActivation(activation(config.method, config.act_width, node.ins))
-            case NodeKind.MAX_POOL:
+            case LayerKind.MAX_POOL:
                 source = self.get_submodule(node.source)
                 assert isinstance(source, QuantConv2d)
                 assert source.stream is not None
                 return MaxPool(source.stream, node.kernel, node.stride, node.padding)
-            case NodeKind.GLOBAL_POOL:
+            case LayerKind.AVG_POOL:
                 return GlobalPool()
-            case NodeKind.CLASSIFIER:
+            case LayerKind.LINEAR:
                 return QuantLinear(node.ins, node.channels)
             case _:
                 assert_never(node.kind)
 
-    def _conv(self, node: Node) -> HiddenConv2d:
+    def _conv(self, node: Node) -> QuantConv2d:
         config = self.config
+        if not node.coded:
+            return InputConv2d(
+                node.channels, mean=config.mean, std=config.std, output=StreamQuantizer(),
+                kernel=node.kernel, stride=node.stride,
+            )  # fmt: skip
         output: LowBitActivation | StreamQuantizer
         if node.stream is None:
             output = activation(config.method, config.act_width, node.channels)
