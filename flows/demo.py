@@ -25,7 +25,8 @@ from ..adq.runs.checkpoint import load as load_checkpoint
 from ..adq.training import evaluate, preparation, trainer
 from ..cosim.compare.cosimulate import CosimReport
 from ..cosim.compare.network_cosim import cosimulate_network
-from ..cost.explore.explore import Design, Grid, Workload, sweep
+from ..cost.explore.explore import Design, Grid, Workload
+from ..cost.explore.sweeping import sweep
 from ..cost.report.page import write_pictures
 from ..cost.report.report import write_tables
 from ..cost.technology import technology

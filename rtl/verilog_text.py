@@ -62,9 +62,9 @@ def check_plain(text: str, what: str) -> str:
     file); emitted text has only those allowed here.
     """
     bare = _QUIET.sub(" ", text)
-    found = next((word for word in _ORDERS.findall(bare) if word not in _ALLOWED), None)
-    if found is not None:
-        raise InputError(f"{what} must only describe hardware, not use {found!r}")
+    order = next((word for word in _ORDERS.findall(bare) if word not in _ALLOWED), None)
+    if order is not None:
+        raise InputError(f"{what} must only describe hardware, not use {order!r}")
     return text
 
 

@@ -81,6 +81,10 @@ def encode(
     levels: ascending, at position `zero` real zero. ranks: positions in them, one per weight. The
     lowest of 2^(width-1) negative levels takes the code of "minus zero"; codes without a level
     decode to 0.
+
+    >>> codes, codebook = encode(np.array([0, 1, 2, 3]), (-5, 0, 3, 7), zero=1, width=3)
+    >>> codes.tolist(), codebook.levels
+    ([5, 0, 1, 2], (0, 3, 7, 0, 0, -5, 0, 0))
     """
     half, above = 1 << (width - 1), len(levels) - zero - 1
     if above >= half or zero > half:

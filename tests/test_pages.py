@@ -27,9 +27,14 @@ def _absent(text: str) -> list[str]:
     """Paths and modules that text names and that are not there."""
     names = (*RUN.findall(text), *(f"adqhw.{found}" for found in MODULE.findall(text)))
     return [
-        *(path for path in PATH.findall(text) if not any(ROOT.glob(path.rstrip("/")))),
+        *(path for path in PATH.findall(text) if not any(ROOT.glob(_pattern(path)))),
         *(name for name in names if not _is_there(name)),
     ]
+
+
+def _pattern(path: str) -> str:
+    """NAME stands for any name."""
+    return path.rstrip("/").replace("NAME", "*")
 
 
 def _is_there(name: str) -> bool:

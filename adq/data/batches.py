@@ -23,10 +23,10 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 class HostBatches:
-    """Batches made with numpy, on the CPU."""
+    """Batches made with numpy, on the CPU; of ``size`` images, or as many as training takes."""
 
-    def __init__(self, data: Dataset, recipe: Recipe) -> None:
-        self.data, self.recipe = data, recipe
+    def __init__(self, data: Dataset, recipe: Recipe, size: int | None = None) -> None:
+        self.data, self.recipe, self.size = data, recipe, size or recipe.train.batch_size
 
     def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
         """uint8 images (N, C, H, W) and int64 labels (N,) of one step."""
@@ -38,7 +38,7 @@ class HostBatches:
         recipe = self.recipe
         return training_batch(
             self.data,
-            batch_size=recipe.train.batch_size,
+            batch_size=self.size,
             padding=recipe.data.crop_padding,
             flip=recipe.data.flip,
             seed=recipe.train.seed,

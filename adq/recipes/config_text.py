@@ -15,9 +15,9 @@ MAX_VALUE = 1 << 20
 """Characters of a value on the command line."""
 
 
-def to_dict(config: object) -> dict[str, Any]:
+def to_dict(config: Any) -> dict[str, Any]:
     """Return the config as nested plain dictionaries, lists and scalars (ready for JSON)."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+    return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def from_dict(kind: type[T], record: object, where: str = "") -> T:
@@ -69,14 +69,14 @@ def _collect(kind: type, key: str, text: str, changes: dict[str, Any]) -> None:
     changes[name] = convert(hints[name], _parse(hints[name], text), key)
 
 
-def _changed(config: T, changes: dict[str, Any]) -> T:
+def _changed(config: Any, changes: dict[str, Any]) -> Any:
     """The configuration with all its changes at once: fields that depend on each other agree."""
     hints = hints_of(type(config))
     values = {
         name: _changed(getattr(config, name), value) if is_group(hints[name]) else value
         for name, value in changes.items()
     }
-    return dataclasses.replace(config, **values)  # type: ignore[type-var]
+    return dataclasses.replace(config, **values)
 
 
 def _parse(hint: Any, text: str) -> object:

@@ -81,11 +81,11 @@ def convert(hint: Any, value: object, key: str) -> Any:
     if origin is Literal:
         return one_of(args, value, key)
     if _is_scalar(hint, value):
-        return float(value) if hint is float else value  # type: ignore[arg-type]
+        return float(value) if hint is float else value
     raise InputError(f"{key} must be {_describe(hint)}, not {shown(value)}")
 
 
-def _is_scalar(hint: Any, value: object) -> bool:
+def _is_scalar(hint: Any, value: object) -> TypeGuard[str | float]:
     if hint is float and type(value) is float:
         return math.isfinite(value)
     if type(value) is int and hint in (int, float):

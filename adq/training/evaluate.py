@@ -45,19 +45,18 @@ def top1(logits: NDArray[Any], labels: NDArray[np.int64]) -> float:
     return 100.0 * int(np.count_nonzero(logits.argmax(axis=1) == labels)) / len(labels)
 
 
-def model_runner(model: "Network", mode: str) -> Runner:
-    """Return a runner of `model` in `mode` with batch-norm statistics fixed; torch stays inside.
+def model_runner(model: "Network") -> Runner:
+    """Return a runner of `model` in its mode with batch-norm statistics fixed; torch stays inside.
 
-    The model's own mode and training flag are as before after every batch.
+    The model's training flag is as before after every batch.
     """
     import torch
 
-    from ..tensors import Mode, NotANumberError
+    from ..tensors import NotANumberError
 
     def run(images: NDArray[np.uint8]) -> NDArray[Any]:
-        with model.evaluating(Mode(mode)), torch.inference_mode():
-            device = next(model.parameters()).device
-            logits = model(torch.from_numpy(images).to(device)).cpu().numpy()
+        with model.evaluating(), torch.inference_mode():
+            logits = model(torch.from_numpy(images).to(model.device)).cpu().numpy()
         if not np.isfinite(logits).all():
             raise NotANumberError("Logits must be finite, not NaN or infinite")
         return logits
@@ -65,7 +64,6 @@ def model_runner(model: "Network", mode: str) -> Runner:
     return run
 
 
-def model_top1(model: "Network", data: Dataset, mode: str, batch_size: int = 250) -> float:
-    """Return the top-1, in percent, of `model` in `mode` over `data`."""
-    logits = run_all(model_runner(model, mode), data, batch_size=batch_size)
-    return top1(logits, data.labels)
+def model_top1(model: "Network", data: Dataset) -> float:
+    """Return the top-1, in percent, of `model` in its mode over `data`."""
+    return top1(run_all(model_runner(model), data), data.labels)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
 from ..allocation.report import Report, choose, has_budget
-from ..data.augment import training_batch
+from ..data.batches import HostBatches
 from ..data.dataset import Dataset
 from ..networks import pretrained
 from ..networks.config import CifarConfig, ImagenetConfig, NetworkConfig
@@ -195,20 +195,8 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
     if count > 1 and alone and smallest_map(recipe)[1] == 1:
         count -= 1  # a single image has no variance in maps of one position
     demand(count * CALIBRATION_BATCH * math.prod(recipe.model.image), "Calibration images")
-    return [
-        torch.from_numpy(
-            training_batch(
-                training,
-                batch_size=CALIBRATION_BATCH,
-                padding=recipe.data.crop_padding,
-                flip=recipe.data.flip,
-                seed=recipe.train.seed,
-                epoch=recipe.train.epochs,
-                step=step,
-            )[0]
-        ).to(recipe.train.device)
-        for step in range(count)
-    ]
+    fetch = HostBatches(training, recipe, CALIBRATION_BATCH)
+    return [fetch(recipe.train.epochs, step)[0].to(recipe.train.device) for step in range(count)]
 
 
 def refresh_batch_norm(model: Network, recipe: Recipe, training: Dataset) -> None:

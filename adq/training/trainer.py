@@ -209,12 +209,11 @@ def held_out_top1(run: Run, validation: Dataset) -> float | None:
     """Top-1 in percent of the images that were held out; None when none were."""
     if run.recipe.data.all_images:
         return None
-    return evaluate.model_top1(run.model, validation, run.recipe.quant.mode)
+    return evaluate.model_top1(run.model, validation)
 
 
 def finish(run: Run, files: RunFolder, data: dict[Split, Dataset], observer: Observer) -> None:
     """Refresh batch-norm statistics of quantized networks, measure, write the final state."""
-    mode = run.recipe.quant.mode
     if run.average is not None:
         run.average.load_into(run.model)
     if run.recipe.quant.quantized:
@@ -226,7 +225,7 @@ def finish(run: Run, files: RunFolder, data: dict[Split, Dataset], observer: Obs
         "recipe": run.recipe.name,
         "steps": run.step,
         "validation_top1": held_out_top1(run, data["validation"]),
-        "test_top1": evaluate.model_top1(run.model, data["test"], mode),
+        "test_top1": evaluate.model_top1(run.model, data["test"]),
     }
     run.metrics["finished"] = True
     keep_best(run, files, run.metrics["final"]["validation_top1"])

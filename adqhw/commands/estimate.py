@@ -1,21 +1,18 @@
 """`adqhw estimate`: cycles, energy and area of a program or topology on an array, by layer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ..console import JSON_OPTION, say, show_table
+from ..console import JSON_OPTION
 from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP
 from ..flows.images import DATA_HELP, INPUT_HELP
 from ..spec.errors import InputError
-
-if TYPE_CHECKING:
-    from ..cost.estimate.estimate import Estimate
+from .estimates.output import Request
 
 DEFAULT_IMAGES = 100
 DEFAULT_TECHNOLOGY = "literature45"
-PRICED = "expected (low–high)"
 
 SUBJECT_HELP = "Program file (.safetensors) or SCALE-Sim topology (.csv)."
 BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
@@ -68,25 +65,31 @@ def command(
     }  # fmt: skip
     of_topology = program.suffix.lower() == ".csv"
     check_options(given, of_topology=of_topology)
-    common = {
-        "path": program, "rows": rows, "cols": cols, "micro": micro,
-        "tech": DEFAULT_TECHNOLOGY if tech is None else tech, "bandwidth": bandwidth,
-        "weights_from_dram": not resident, "batch": 1 if batch is None else batch,
-    }  # fmt: skip
-    if of_topology:
-        from . import estimate_topology
-
-        request = estimate_topology.Request(
-            **common, weight_bits=weight_bits, act_bits=act_bits, dataflow=dataflow
-        )
-        estimate_topology.run(request, as_json=as_json)
-        return
-    from . import estimate_program
-
-    wanted = estimate_program.Request(
-        **common, arch=arch, data=data, input_file=input_file, images=images, gates=gates or []
+    request = Request(
+        path=program,
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        tech=DEFAULT_TECHNOLOGY if tech is None else tech,
+        bandwidth=bandwidth,
+        weights_from_dram=not resident,
+        batch=1 if batch is None else batch,
+        as_json=as_json,
     )
-    estimate_program.run(wanted, as_json=as_json)
+    if of_topology:
+        from .estimates import topology
+
+        topology.run(request, weight_bits, act_bits, dataflow)
+        return
+    from .estimates import program as of_program
+
+    sources = of_program.Sources(
+        data=data,
+        input_file=input_file,
+        images=DEFAULT_IMAGES if images is None else images,
+        asked=images is not None,
+    )
+    of_program.run(request, arch, sources, gates or [])
 
 
 EVERYWHERE = {"--rows", "--cols"}
@@ -116,84 +119,3 @@ def check_loads(batch: int | None, *, resident: bool) -> None:
     """Refuse images per load of a network that is not loaded."""
     if resident and batch is not None:
         raise InputError("--batch must go without --resident: what is not loaded is not shared")
-
-
-def roof_record(result: "Estimate", bandwidth: float | None) -> dict[str, Any]:
-    """The roofline's part of the JSON record; nothing without a bandwidth."""
-    from ..cost.estimate.roofline import roofline
-
-    if bandwidth is None:
-        return {}
-    layers = [layer.to_dict() for layer in roofline(result, bandwidth)]
-    return {"roofline": {"bandwidth_bits_per_cycle": bandwidth, "layers": layers}}
-
-
-def show_roof(result: "Estimate", bandwidth: float | None) -> None:
-    from ..cost.estimate.roofline import roofline
-
-    if bandwidth is None:
-        return
-    layers = roofline(result, bandwidth)
-    rows = [
-        (x.name, x.compute_cycles, x.memory_cycles, x.bound, x.intensity, x.attainable, x.achieved)
-        for x in layers
-    ]
-    show_table(
-        f"roofline: DRAM of {bandwidth:g} bits per cycle, {sum(x.cycles for x in layers):,} cycles "
-        "when each layer hides the faster of the two",
-        ("layer", "array cycles", "memory cycles", "bound", "MACs/bit", "roof MACs", "MACs/cycle"),
-        rows,
-    )  # fmt: skip
-
-
-def show_warnings(warnings: list[str]) -> None:
-    for text in warnings:
-        say(f"warning: {text}")
-
-
-def show_estimate(program: Path, result: "Estimate", against: dict[str, Any]) -> None:
-    from ..cost.estimate.energy import ABSENT
-    from ..cost.estimate.estimate import NOT_A_MEASUREMENT
-    from ..cost.report.report import area_text, energy_text, ratio_text, shares_text
-
-    arch, technology = result.arch, result.technology
-    what, says = ("events", "each counts 1") if technology.counts else ("energy", PRICED)
-    say(NOT_A_MEASUREMENT)
-    say(
-        f"{what} as a multiple of the uniform baseline's ({technology.name}, same array, levels "
-        f"stored instead of codes): total {ratio_text(against['total'])}, "
-        f"datapath {ratio_text(against['datapath'])}, memory {ratio_text(against['memory'])}, "
-        f"dram {ratio_text(against['dram'])}"
-    )
-    rows = [
-        (
-            layer.name,
-            f"{layer.weight_width or '-'}/{layer.act_width}",
-            layer.events.cycles,
-            energy_text(layer.energy.total, technology),
-            shares_text(layer.energy),
-        )
-        for layer in result.layers
-    ]
-    rows.append(
-        ("total", "", result.cycles, energy_text(result.energy.total, technology),
-         shares_text(result.energy))
-    )  # fmt: skip
-    show_table(
-        f"{program} on {arch.micro} {arch.rows}x{arch.cols}, one image, technology "
-        f"{technology.name} ({technology.node}); {what}: {says}",
-        ("layer", "w/a bits", "cycles", what, "datapath/memory/dram %"),
-        rows,
-    )
-    parts = [
-        f"{name} {energy_text(band, technology)}" for name, band in result.energy.split.items()
-    ]
-    say(f"{what} per image, technology {technology.name}: {', '.join(parts)}")
-    bits = "bits of components, each at 1: " if technology.counts else ""
-    say(f"area {bits}{area_text(result.total_area, technology)}, technology {technology.name}")
-    say(f"in none of these numbers: {', '.join(ABSENT)}")
-    loads = f"counted once per {result.options.batch} image(s)"
-    say(
-        f"activity {result.statistics}; network from DRAM: "
-        f"{loads if result.options.weights_from_dram else 'not counted (resident)'}"
-    )

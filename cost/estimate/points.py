@@ -93,12 +93,12 @@ class PointCosts:
 
     @property
     def cycles(self) -> Ints:
-        return self.layer_cycles.sum(axis=0)
+        return np.asarray(self.layer_cycles.sum(axis=0))
 
     @property
     def energy_pj(self) -> Floats:
         """(3, P): low, expected, high."""
-        return self.layer_energy_pj.sum(axis=0)
+        return np.asarray(self.layer_energy_pj.sum(axis=0))
 
     @property
     def split_pj(self) -> dict[str, Floats]:

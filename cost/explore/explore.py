@@ -6,7 +6,7 @@ the same array in the same technology, with levels stored instead of codes.
 """
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -135,20 +135,6 @@ class Design:
             "area_um2": self.estimate.total_area.expected,
             "pareto": self.pareto,
         }
-
-
-def sweep(
-    workloads: Sequence[Workload], grid: Grid, advance: Callable[[int], None] = lambda count: None
-) -> list[Design]:
-    """Every design of the grid in this process, keeping nothing; `sweeping` does more."""
-    from .store import Store
-    from .sweeping import plan_sweep, run_plan  # it builds on this module
-
-    store = Store()
-    swept = run_plan(plan_sweep(workloads, grid, store), store, advance=advance)
-    for reason in swept.refused.values():
-        raise InputError(reason)
-    return swept.designs
 
 
 def mark_pareto(designs: Sequence[Design]) -> list[Design]:

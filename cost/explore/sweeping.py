@@ -105,6 +105,17 @@ def run_plan(
     return _gather(plan, store)
 
 
+def sweep(
+    workloads: Sequence[Workload], grid: Grid, advance: Callable[[int], None] = lambda count: None
+) -> list[Design]:
+    """Every design of the grid in this process; nothing is kept, and a refusal is raised."""
+    store = Store()
+    swept = run_plan(plan_sweep(workloads, grid, store), store, advance=advance)
+    for reason in swept.refused.values():
+        raise InputError(reason)
+    return swept.designs
+
+
 def cost(shared: Any, own: Any) -> list[Record]:
     """A task: the records of some points of one program."""
     version, content, activity = shared

@@ -83,11 +83,11 @@ def _front_panel(axis: "Axes", designs: Sequence[Design], scale: float, label: s
     for name, style, chosen in _series(designs):
         totals = [d.estimate.energy.total for d in chosen]
         _errorbar(axis, totals, [_accuracy(d) for d in chosen], scale, label=name, **style)
-    drawn = [d for d in designs if d.workload.accuracy_error is not None]
-    if drawn:
-        at, errors = [_energy(d) / scale for d in drawn], [d.workload.accuracy_error for d in drawn]
-        bar = {"ecolor": GREY, "fmt": "none", "lw": 1, "capsize": 3, "zorder": 0}
-        axis.errorbar(at, [_accuracy(d) for d in drawn], errors, **bar)
+    errors = {d: e for d in designs if (e := d.workload.accuracy_error) is not None}
+    if errors:
+        at, heights = [_energy(d) / scale for d in errors], [_accuracy(d) for d in errors]
+        bar: dict[str, Any] = {"ecolor": GREY, "fmt": "none", "lw": 1, "capsize": 3, "zorder": 0}
+        axis.errorbar(at, heights, list(errors.values()), **bar)
     front = sorted((d.estimate.energy.total.expected, _accuracy(d)) for d in designs if d.pareto)
     if front:
         x, y = (np.array(side) for side in zip(*front, strict=True))

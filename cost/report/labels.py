@@ -75,8 +75,8 @@ def _write(
     for distance in DISTANCES:
         note.arrow_patch.set_visible(distance > DISTANCES[0])
         for right, up in DIRECTIONS:
-            note.set_ha(("center", "left", "right")[right])
-            note.set_va(("center", "bottom", "top")[up])
+            note.set_horizontalalignment(("center", "left", "right")[right])
+            note.set_verticalalignment(("center", "bottom", "top")[up])
             note.xyann = (right * distance, up * distance)
             box = _text_box(note)
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1

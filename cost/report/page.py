@@ -7,6 +7,7 @@ picture that cannot be drawn is named in one line; the rest of the page stands w
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def write_pictures(
     fronts: dict[str, bytes | None] = {}
     for i, (name, group) in enumerate(by_technology(designs).items()):
         path = root / ("pareto.png" if i == 0 else f"pareto_{file_part(name)}.png")
-        fronts[name] = drawn(path.name, lambda group=group: front_plot.pareto_png(group), tell)
+        fronts[name] = drawn(path.name, partial(front_plot.pareto_png, group), tell)
         pictures[path] = fronts[name]
     pictures[root / "report.html"] = drawn(
         "report.html",
@@ -96,7 +97,7 @@ def render(
     for design in (d for group in groups.values() for d in group):  # each program's first array
         first.setdefault((design.workload.name, design.estimate.technology.name), design)
     shown = list(first.values())[:MOST_DETAILS]
-    return _template().render(
+    page: str = _template().render(
         title=title,
         disclaimer=NOT_A_MEASUREMENT,
         absent=ABSENT,
@@ -106,17 +107,18 @@ def render(
         more=len(first) - len(shown),
         pareto=pareto,
         parts={
-            name: drawn("picture of energy by part", lambda g=group: plots.parts_png(g), tell)
+            name: drawn("picture of energy by part", partial(plots.parts_png, group), tell)
             for name, group in groups.items()
         },
         areas={
-            name: drawn("picture of areas", lambda g=group: plots.area_png(g), tell)
+            name: drawn("picture of areas", partial(plots.area_png, group), tell)
             for name, group in groups.items()
         },
         technologies=[group[0].estimate.technology for group in groups.values()],
         entries=ENTRIES,
         counted=events.__doc__,
     )
+    return page
 
 
 def _template() -> Any:

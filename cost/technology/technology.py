@@ -11,7 +11,7 @@ number, a unit that is not the entry's own, an unknown key, each is refused with
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -164,6 +164,11 @@ def load(name: str | Path) -> Technology:
         raise InputError(
             f"Technology must be one of {', '.join(available())} or a .toml file, not {str(name)!r}"
         )
+    return _shipped(str(name))
+
+
+@cache
+def _shipped(name: str) -> Technology:
     source = resources.files(__package__) / "tech" / f"{name}.toml"
     return parse(source.read_text(encoding="utf-8"), f"{name}.toml")
 

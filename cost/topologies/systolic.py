@@ -17,7 +17,7 @@ less than all folds together. This is another machine than the lane array of `cy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -64,6 +64,8 @@ def layer_systolic(size: LayerSize, rows: Any, cols: Any, dataflow: Dataflow) ->
             across, along, streamed = size.window, size.filters, size.pixels
         case Dataflow.INPUT:
             across, along, streamed = size.window, size.pixels, size.filters
+        case _:
+            assert_never(dataflow)
     folds = -(-across // rows) * -(-along // cols)
     loading = 0 if dataflow is Dataflow.OUTPUT else rows
     cycles = size.repeat * (folds * (streamed + loading + rows + cols - 2) - 1)

@@ -19,7 +19,6 @@ from ...spec.host.limits import demand
 from ...spec.host.text import shown
 from ...spec.layers import MacLayer
 from ...spec.program import INPUT, Program
-from ..array.bench import mac_layers
 from ..array.streams import recorded
 
 MOST_BEATS = 10_000
@@ -76,21 +75,21 @@ def layer_toggles(
     most_beats: None takes `most_beats_of` the array. Memory is asked for before it is taken.
     """
     check_program(arch, program)
-    names, found, most = arch.lanes.toggle_names, {}, {}
-    for name in mac_layers(program):
-        layer = program.layer(name)
-        assert isinstance(layer, MacLayer)
-        work = layer_schedule(arch, program, layer)
+    names, toggles, most = arch.lanes.toggle_names, {}, {}
+    for layer in program.mac_layers:
+        name, work = layer.name, layer_schedule(arch, program, layer)
         most[name] = most_beats or most_beats_of(arch, work.beat_cycles)
         demand(
             stream_bytes(arch, program, name, most[name]),
             f"Operands of layer {shown(name)} on {arch.rows}x{arch.cols} lanes of {arch.micro}",
         )
-    for name in mac_layers(program):
-        each = []
+    for name in most:
+        by_image = []
         for image in range(len(tensors[INPUT])):
             stream = recorded(arch, program, name, tensors, image=image, most_beats=most[name])
             part = program.macs(name) / stream.macs  # the stream may be a sample of the layer
-            each.append({term: part * n for term, n in arch.lanes.toggles(arch, stream).items()})
-        found[name] = {term: float(np.mean([one[term] for one in each])) for term in names}
-    return found
+            by_image.append(
+                {term: part * n for term, n in arch.lanes.toggles(arch, stream).items()}
+            )
+        toggles[name] = {term: float(np.mean([one[term] for one in by_image])) for term in names}
+    return toggles

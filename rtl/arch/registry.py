@@ -1,8 +1,8 @@
 """Registry of the micro-architectures: names, and the one object behind each.
 
-A module `rtl/lanes/NAME.py` has everything about its micro-architecture in one object, `MICRO`; it
-is loaded when the object is asked for. Names are known without it, so that to check an `Arch` or to
-print a help text needs no hardware generator.
+The module of `rtl/lanes` with that name has everything about its micro-architecture in one object,
+`MICRO`; it is loaded with the first use of the object. Names need no module, so that checking an
+`Arch` and printing a help text load no hardware generator.
 """
 
 from importlib import import_module
@@ -44,10 +44,10 @@ def checked(name: object, what: str = "Micro") -> str:
 
 def micro(name: str) -> "Micro":
     """The micro-architecture called `name`."""
-    found = _known[checked(name)]
-    if found is None:
-        found = _known[name] = import_module(f"...lanes.{name}", __name__).MICRO
-    return found
+    loaded = _known[checked(name)]
+    if loaded is None:
+        loaded = _known[name] = import_module(f"...lanes.{name}", __name__).MICRO
+    return loaded
 
 
 def register(added: "Micro") -> None:

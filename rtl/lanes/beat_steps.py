@@ -1,5 +1,5 @@
-"""Beat steps: the digits of the beat in the operand registers, one per cycle, then the bins; and
-what they tell the columns."""
+"""Beat steps: the digits of the beat in the operand registers, one per cycle, then the final
+cycles; and the control signals of the columns."""
 
 from dataclasses import dataclass, field
 
@@ -25,9 +25,9 @@ class Control:
     starts: Signal = field(default_factory=lambda: Signal(name="starts"))
     ends: Signal = field(default_factory=lambda: Signal(name="ends"))
     digit: Value = field(default_factory=lambda: Const(0))
-    """Activation digit at work."""
+    """Activation digit of this cycle."""
     built: Signal = field(default_factory=lambda: Signal(name="built", init=1))
-    """Beats may come: the product table holds this layer's products."""
+    """Beats may come: the tables of the lanes are those of this layer."""
 
 
 class BeatSteps(wiring.Component):
@@ -43,7 +43,7 @@ class BeatSteps(wiring.Component):
     act_digits, level_digits, final_cycles : of the layer (`Schedule`), constant while it runs.
     advance : the array moves. valid, first, last : the beat offered. free : it would be taken.
     act_digit, level_digit : of this cycle. top : the level digit is the highest, it has the sign.
-    working : a digit is at work. final : bin `bin` is at work.
+    working : in a digit's cycle. final : in final cycle `bin`.
     adds : something enters the sum; starts, ends : it is the sum's first, last.
     """
 
@@ -119,7 +119,7 @@ class BeatSteps(wiring.Component):
 def digit_controls(
     m: Module, array: wiring.Component, steps: BeatSteps, control: Control
 ) -> dict[str, Value]:
-    """Connect the steps: when beats are taken, and what the columns need to know of the digit."""
+    """Connect the steps to the array; the columns' controls of the current digit, by port."""
     beat, taken = array.beats.payload, Signal(name="take")
     m.d.comb += [
         *(getattr(steps, n).eq(getattr(array.work, n)) for n in array.work.shape().members),

@@ -32,7 +32,7 @@ class LaneArray(wiring.Component):
     The whole array freezes while finished sums wait for a taker (`stall`), or while `hold`.
 
     Latency: `column_latency` cycles from the acceptance of a `last` beat to valid sums.
-    Throughput: 1 beat per cycle; where lanes do not multiply, what `Schedule` says.
+    Throughput: 1 beat per cycle; where lanes do not multiply, by the layer's `Schedule`.
 
     Members
     -------

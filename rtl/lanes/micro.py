@@ -2,7 +2,7 @@
 
 How a lane turns a weight field into a product decides the hardware of a column, its cycles, the
 order of its arithmetic, its area, its events and what it needs of a program. Generators and models
-ask the object that `Arch.micro` names (`Arch.lanes`); none of them knows a name.
+ask the object that `Arch.micro` names (`Arch.lanes`); none of them contains a name.
 """
 
 from abc import ABC, abstractmethod

@@ -235,7 +235,7 @@ class ShiftAdd(Micro):
         return 2 * sums + arch.acc_width
 
     def table_bits(self, arch: Arch) -> Any:
-        """Entries, the one that says that level 0 is 0 among them, and the factor."""
+        """All entries, that of level 0 included, and the factor."""
         return entry_layout(arch).size * (1 << arch.weight_width) + arch.level_width
 
     def area(self, arch: Arch) -> Parts:

@@ -29,15 +29,15 @@ def needs(program: SizedNetwork) -> Iterator[Need]:
 def demands(lanes: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
     """All that an array of these lanes must have; refuse what none can have."""
     lanes.check(program)
-    found = [*needs(program), *lanes.needs(program, rows=rows, cols=cols)]
-    for need in found:
+    demanded = [*needs(program), *lanes.needs(program, rows=rows, cols=cols)]
+    for need in demanded:
         most = RANGES[need.parameter][1]
         if need.value > most:
             raise InputError(
                 f"Layer {need.layer!r} must have {need.parameter} at most {most} to run on "
                 f"{lanes.name} lanes, not {need.value} ({need.why})"
             )
-    return found
+    return demanded
 
 
 def check_program(arch: Arch, program: SizedNetwork) -> None:

@@ -22,19 +22,19 @@ NAMES = {
 }
 
 
-def needed(arch: Arch, made: Plan) -> Storage:
+def needed(arch: Arch, planned: Plan) -> Storage:
     """The least memories for a plan."""
-    program = made.program
-    stored = [INPUT, *(name for name in made.placement.tensors if name != INPUT)]
-    planes = sum(entry.planes for entry in made.passes)
+    program = planned.program
+    stored = [INPUT, *(name for name in planned.placement.tensors if name != INPUT)]
+    planes = sum(entry.planes for entry in planned.passes)
     return Storage(
         code_width=max(program.tensor_format(name).width for name in stored),
-        activation_words=made.placement.words,
+        activation_words=planned.placement.words,
         weight_rows=max(1, -(-planes // arch.plane_banks)),
-        threshold_rows=made.tables.threshold_rows,
-        requant_rows=made.tables.requant_rows,
-        codebook_rows=made.tables.codebook_rows,
-        passes=len(made.passes),
+        threshold_rows=planned.tables.threshold_rows,
+        requant_rows=planned.tables.requant_rows,
+        codebook_rows=planned.tables.codebook_rows,
+        passes=len(planned.passes),
     )
 
 
@@ -89,8 +89,8 @@ def check_storage(arch: Arch, program: Program) -> Plan:
     small, by name and by how much.
     """
     check_program(arch, program)
-    made = plan(arch, program)
-    storage = needed(arch, made)
+    planned = plan(arch, program)
+    storage = needed(arch, planned)
     for name, (what, unit) in NAMES.items():
         least, available = getattr(storage, name), getattr(arch.storage, name)
         if available < least:
@@ -98,4 +98,4 @@ def check_storage(arch: Arch, program: Program) -> Plan:
                 f"Arch storage {name} must be at least {least} for this program, not {available}: "
                 f"the {what} is {least - available} {unit} too small"
             )
-    return made
+    return planned

@@ -59,10 +59,10 @@ class Plan:
 def plan(arch: Arch, program: Program) -> Plan:
     """Passes of `program`; the sizes of memories are `fit.check_storage`'s."""
     placement, tables = place(program, arch.rows), tables_of(arch, program)
-    made = _Planner(arch, program, placement, tables)
-    passes = [made.input_pass()]
+    planner = _Planner(arch, program, placement, tables)
+    passes = [planner.input_pass()]
     for number, layer in enumerate(program.layers):
-        passes += made.layer_passes(number, layer)
+        passes += planner.layer_passes(number, layer)
     planes = 0
     for entry in passes:
         if entry.fields is not None:

@@ -75,9 +75,9 @@ def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     """
     channels, height, width = program.tensor_shape(INPUT)
     codes = channels * height * width
-    found = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
-    found += [_layer(arch, program, layer) for layer in program.layers]
-    return found
+    timings = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
+    timings += [_layer(arch, program, layer) for layer in program.layers]
+    return timings
 
 
 def _layer(arch: Arch, program: SizedNetwork, layer: Layer) -> TensorCycles:
@@ -121,10 +121,10 @@ def _sums(arch: Arch, program: SizedNetwork, layer: MacLayer | PoolLayer) -> Ten
     latency = array_latency(arch, requant=layer.requantizes, work=work)
     book = codebook_of(arch, layer)
     cycles = 0 if book is None else len(book.levels)
-    found = _tiles(layer, channels, arch)
+    tiles = _tiles(layer, channels, arch)
     outputs = layer.out_channels if isinstance(layer, MacLayer) else channels
     beats = stalls = sums = column_beats = 0
-    for tile in found:
+    for tile in tiles:
         depth, groups = layer.taps * tile.input_blocks, tile.blocks * height * width
         busy = work.group_cycles(depth)
         cycles += PASS_OVERHEAD + OPERAND_LATENCY + build_stall(arch)
@@ -137,7 +137,7 @@ def _sums(arch: Arch, program: SizedNetwork, layer: MacLayer | PoolLayer) -> Ten
         column_beats += columns * height * width * depth
     return TensorCycles(
         name=layer.name, kind=str(layer.kind), cycles=cycles, beats=beats, drain_stalls=stalls,
-        passes=len(found), groups=sums, drained=sums * arch.cols, column_beats=column_beats,
+        passes=len(tiles), groups=sums, drained=sums * arch.cols, column_beats=column_beats,
         column_blocks=sums // (height * width),
     )  # fmt: skip
 
@@ -152,8 +152,8 @@ def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]
 
 def _one_by_one(points: Any, program: SizedNetwork, layer: MacLayer | PoolLayer) -> TensorCycles:
     """Vectors of `cost.estimate.points`, where the number of tiles itself depends on the array."""
-    each = [_sums(arch, program, layer) for arch in points.arrays]
+    timings = [_sums(arch, program, layer) for arch in points.arrays]
     vectors: dict[str, Any] = {
-        name: np.array([getattr(found, name) for found in each], np.int64) for name in SUMMED
+        name: np.array([getattr(timing, name) for timing in timings], np.int64) for name in SUMMED
     }
     return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)

@@ -40,14 +40,14 @@ def layer_schedule(arch: Arch, program: SizedNetwork, layer: MacLayer | PoolLaye
     return arch.lanes.schedule(arch, act_width=act_width, level_width=stored_width(arch, layer))
 
 
-def schedule_word(arch: Arch, found: Schedule) -> dict[str, int]:
+def schedule_word(arch: Arch, work: Schedule) -> dict[str, int]:
     """Fields of the configuration; a single-cycle array has none."""
     if arch.lanes.single_cycle:
         return {}
     return {
-        "act_digits": found.act_digits,
-        "level_digits": found.level_digits,
-        "final_cycles": found.final_cycles,
+        "act_digits": work.act_digits,
+        "level_digits": work.level_digits,
+        "final_cycles": work.final_cycles,
     }
 
 

@@ -33,13 +33,11 @@ def tiles(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> li
         low = first // per_out * per_in
         high = (last // per_out + 1) * per_in - 1
         ranges.append((first, low // rows, high // rows - low // rows + 1))
-    found = []
+    cut = []
     for (block, count), members in groupby(ranges, key=lambda entry: entry[1:]):
         firsts = [first for first, _, _ in members]
-        found.append(
-            Tile(first=firsts[0], blocks=len(firsts), input_block=block, input_blocks=count)
-        )
-    return found
+        cut.append(Tile(first=firsts[0], blocks=len(firsts), input_block=block, input_blocks=count))
+    return cut
 
 
 def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: int) -> list[Tile]:
@@ -58,8 +56,8 @@ def block_pairs(outputs: int, inputs: int, groups: int, *, rows: int, cols: int)
 
 @lru_cache(maxsize=65536)
 def _grouped_pairs(outputs: int, inputs: int, groups: int, rows: int, cols: int) -> int:
-    found = tiles(outputs, inputs, groups, rows=rows, cols=cols)
-    return sum(tile.blocks * tile.input_blocks for tile in found)
+    cut = tiles(outputs, inputs, groups, rows=rows, cols=cols)
+    return sum(tile.blocks * tile.input_blocks for tile in cut)
 
 
 def used_lanes(layer: MacLayer | PoolLayer, channels: int, *, rows: int) -> dict[int, int]:
@@ -76,14 +74,14 @@ def used_lanes(layer: MacLayer | PoolLayer, channels: int, *, rows: int) -> dict
 
 @lru_cache(maxsize=65536)
 def _used_lanes(per_out: int, per_in: int, groups: int, rows: int) -> dict[int, int]:
-    found: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     for group in range(groups):
         first = min(per_in, rows - group * per_in % rows)
         full, rest = divmod(per_in - first, rows)
-        found.update({first: per_out})
-        found.update({rows: full * per_out})
-        found.update({rest: per_out if rest else 0})
-    return {lanes: blocks for lanes, blocks in found.items() if blocks}
+        counts.update({first: per_out})
+        counts.update({rows: full * per_out})
+        counts.update({rest: per_out if rest else 0})
+    return {lanes: blocks for lanes, blocks in counts.items() if blocks}
 
 
 def tile_fields(tile: Tile, fields: Int64Array, groups: int, *, rows: int, cols: int) -> Int64Array:

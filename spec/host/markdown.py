@@ -14,7 +14,13 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 
 def table(columns: Sequence[Column], rows: Iterable[Iterable[object]]) -> list[str]:
-    """Lines of a table."""
+    r"""Lines of a table.
+
+    >>> print(*table(["name", ("bits", "---:")], [["a|b", 8]]), sep="\n")
+    | name | bits |
+    | --- | ---: |
+    | a\|b | 8 |
+    """
     named = [(column, "---") if isinstance(column, str) else column for column in columns]
     head = [[name for name, _ in named], [rule for _, rule in named]]
     return [f"| {' | '.join(map(_cell, cells))} |" for cells in (*head, *rows)]

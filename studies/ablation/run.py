@@ -122,7 +122,7 @@ def measure(
         integer = top1(run_in_steps("numba", program, test.images[:]).logits, test.labels)
     return Figures(
         average_weight_bits=average_bits(model),
-        graph=evaluate.model_top1(model, test, recipe.quant.mode) if graph else None,
+        graph=evaluate.model_top1(model, test) if graph else None,
         integer=integer,
     )
 

@@ -93,14 +93,14 @@ LANE: dict[str, Any] = {
 
 def designs(lanes: list[str], engines: list[str]) -> list[Design]:
     """One lane with its share of everything, an 8 x 8 engine: of these micro-architectures."""
-    found = []
+    result = []
     for micro in lanes:
         one = Arch(rows=1, cols=1, micro=micro, **LANE)
-        found.append(Design(name=f"{micro} 1 lane", arch=one, engine=False))
+        result.append(Design(name=f"{micro} 1 lane", arch=one, engine=False))
     for micro in engines:
         eight = Arch(rows=8, cols=8, micro=micro, **LANE)
-        found.append(Design(name=f"{micro} engine 8x8", arch=eight, engine=True))
-    return found
+        result.append(Design(name=f"{micro} engine 8x8", arch=eight, engine=True))
+    return result
 
 
 def synthesize(
@@ -113,26 +113,26 @@ def synthesize(
         folder = Path(name)
         (folder / "design.v").write_text(convert(component, TOP), encoding="utf-8")
         (folder / "probe.v").write_text(probe(ports), encoding="utf-8")
-        found = Synthesis(design=design.name, target=label(target, liberty))
+        result = Synthesis(design=design.name, target=label(target, liberty))
         if target == LIBERTY:
-            return replace(found, **_counted_cells(folder, liberty))
+            return replace(result, **_counted_cells(folder, liberty))
         part = (LARGE if design.engine else PLACED)[target] if fmax else None
         *tried, last = FLOWS[target]
         for flow in tried:
             try:
-                return _on_fpga(found, folder, flow, part)
+                return _on_fpga(result, folder, flow, part)
             except InputError as error:
-                found = replace(found, note=f"{_summary(error)} Mapped by abc instead of abc9.")
-        return _on_fpga(found, folder, last, part)
+                result = replace(result, note=f"{_summary(error)} Mapped by abc instead of abc9.")
+        return _on_fpga(result, folder, last, part)
 
 
-def _on_fpga(found: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:
+def _on_fpga(result: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:
     """Cells of the design in `folder` after a flow, and its frequency in `part`."""
-    mapped = replace(found, **_counted(folder, found.target, flow))
+    mapped = replace(result, **_counted(folder, result.target, flow))
     if part is None:
         return mapped
     try:
-        return replace(mapped, fmax_mhz=_placed(folder, found.target, flow, part))
+        return replace(mapped, fmax_mhz=_placed(folder, result.target, flow, part))
     except InputError as error:  # the counts are kept
         return replace(mapped, note=f"{mapped.note} {_summary(error)}".strip())
 

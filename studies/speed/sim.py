@@ -96,17 +96,17 @@ def _ours(program: Program, images: Array, threads: int) -> list[Contender]:
     """The adqhw engine in each mode that this processor supports; checked on the first images."""
     few = images[: 2 if program.input_shape[1] > 32 else 8]
     expected = golden.run(program, few).logits
-    made = []
+    contenders = []
     for simd in supported():
         runner = Runner(program, simd=simd, threads=threads)
         exact = bool(np.array_equal(runner(images)[: len(few)], expected))
-        made.append(
+        contenders.append(
             Contender(
                 engine=f"adqhw {simd}", run=runner, batch=images, ours=True, exact=exact,
                 peak=peak_gops(simd, threads),
             )
         )  # fmt: skip
-    return made
+    return contenders
 
 
 def _others(program: Program, images: Array, threads: int) -> list[Contender]:
@@ -124,7 +124,7 @@ def _others(program: Program, images: Array, threads: int) -> list[Contender]:
         return bench_torch
 
     one = floats[:1]
-    made = [
+    contenders = [
         _prepared("onnxruntime fp32", floats,
                   lambda: onnx().session(onnx().float_model(program), threads)),
         _prepared("onnxruntime int8 QDQ", floats,
@@ -135,10 +135,10 @@ def _others(program: Program, images: Array, threads: int) -> list[Contender]:
                   lambda: torch().int8_run(program, threads, calibration)),
         _prepared("qonnx", one, lambda: onnx().qonnx_run(program)),
     ]  # fmt: skip
-    qonnx = made[-1]
+    qonnx = contenders[-1]
     if qonnx.run is not None:
         qonnx.exact = bool(np.array_equal(qonnx.run(one), golden.run(program, images[:1]).logits))
-    return made
+    return contenders
 
 
 def _prepared(engine: str, batch: Array, make: Callable[[], Callable[[Array], Array]]) -> Contender:

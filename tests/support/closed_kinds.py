@@ -26,10 +26,6 @@ class Open:
     function: str
     line: int
 
-    @property
-    def key(self) -> str:
-        return f"{self.file}::{self.function}"
-
 
 def families(trees: Mapping[str, ast.Module]) -> Families:
     """Closed families of all modules together."""

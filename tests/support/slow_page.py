@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 from places import ROOT
 
-from adqhw.studies.markdown import head, row
+from adqhw.spec.host.markdown import table
 
 PAGE = ROOT / "docs" / "slow-tests.md"
 TEXT = """# Slow tests
@@ -62,8 +62,8 @@ class Outcome:
         return self.commit == commit and self.failed == "0" and "+" not in commit
 
     @property
-    def line(self) -> str:
-        return row(getattr(self, field.name) for field in fields(self))
+    def cells(self) -> list[str]:
+        return [getattr(self, field.name) for field in fields(self)]
 
 
 def known(page: str) -> dict[str, Outcome]:
@@ -82,7 +82,7 @@ def written(outcomes: list[Outcome]) -> str:
     minutes = sum(float(each.minutes) for each in run)
     counts = f"{sums[0]:.0f} tests passed, {sums[1]:.0f} failed, {minutes:.1f} minutes"
     summary = f"{len(run)} of {len(outcomes)} files run: {counts}."
-    lines = [summary, "", *head(COLUMNS), *(each.line for each in outcomes)]
+    lines = [summary, "", *table(COLUMNS, [each.cells for each in outcomes])]
     return TEXT + "\n".join(lines) + "\n"
 
 

@@ -136,10 +136,10 @@ async def _codebook(ctx, dut, code: int, level: int):
     await ctx.tick()
 
 
-async def _configure(ctx, dut, bypass: int, work: dict):
+async def _configure(ctx, dut, bypass: int, word: dict):
     ctx.set(dut.bypass, bypass)
-    if work:
-        ctx.set(dut.work, work)
+    if word:
+        ctx.set(dut.work, word)
         ctx.set(dut.configured, 1)
         await ctx.tick()
         ctx.set(dut.configured, 0)
@@ -160,7 +160,7 @@ def _beats(acts, fields) -> list[dict]:
 def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hold) -> None:
     depth = acts.shape[1]
     mac = LookupMac(arch=a, act_width=a.act_width, codebook=book, level_width=a.level_width)
-    work = schedule_word(a, mac.schedule)
+    word = schedule_word(a, mac.schedule)
     beats = _beats(acts, fields)
     # Loaded twice: the first content must not remain.
     entries = [(i, -1 - i) for i in range(8)] if not _shifts(a) else []
@@ -169,7 +169,7 @@ def _mac_run(a, make, simulator, acts, fields, levels, book, *, idle, pause, hol
     trace = simulate(
         make(), {"beats": beats}, {"sums": len(acts)}, probe=gate and gate.look,
         loads=[("codebook", {"code": i, "level": level}) for i, level in entries],
-        constants={"bypass": int(book is None)} | ({"work": work} if work else {}),
+        constants={"bypass": int(book is None)} | ({"work": word} if word else {}),
         idle=idle, pause=pause, holds=hold, simulator=simulator,
     )  # fmt: skip
     want = np.einsum("gdr,gdcr->gc", acts, levels)

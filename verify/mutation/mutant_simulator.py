@@ -136,12 +136,12 @@ class MutantSimulator:
 
     def _object(self, name: str) -> Any:
         parts = ctypes.c_size_t()
-        found = self.lib.cxxrtl_get_parts(self.handle, name.encode(), ctypes.byref(parts))
-        if not found:
+        objects = self.lib.cxxrtl_get_parts(self.handle, name.encode(), ctypes.byref(parts))
+        if not objects:
             raise KeyError(f"The model must have the port {name}")
         if parts.value != 1:
             raise KeyError(f"Port {name} must be one object, not {parts.value}")
-        return found[0]
+        return objects[0]
 
     def _place(self, name: str) -> Any:
         place = self._object(name)

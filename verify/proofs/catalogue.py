@@ -121,9 +121,9 @@ _FAMILY = {
 
 def _arch(micro: str, weight_width: int, act_width: int) -> Arch:
     """The columns' Arch; 255 bins of a lane are as wide as z3 finishes with."""
-    found = columns.arch(weight_width=weight_width, act_width=act_width, micro=micro)
+    lanes = columns.arch(weight_width=weight_width, act_width=act_width, micro=micro)
     narrow = micro == Binned.name and weight_width == 8
-    return replace(found, bin_width=8) if narrow else found
+    return replace(lanes, bin_width=8) if narrow else lanes
 
 
 def _family() -> list[Proof]:

@@ -106,10 +106,10 @@ def overflow(a: Arch) -> Design:
     ports = []
     lows: list[Signal] = []
     highs: list[Signal] = []
-    for r, made in enumerate(unit.products):
-        low, high = Signal(made.shape(), name=f"low_{r}"), Signal(made.shape(), name=f"high_{r}")
+    for r, term in enumerate(unit.products):
+        low, high = Signal(term.shape(), name=f"low_{r}"), Signal(term.shape(), name=f"high_{r}")
         ports += [low, high]
-        m.d.comb += Assume((low <= made) & (made <= high) & (low <= 0) & (high >= 0))
+        m.d.comb += Assume((low <= term) & (term <= high) & (low <= 0) & (high >= 0))
         lows.append(low)
         highs.append(high)
     beat = {n: Signal(wide, name=f"beat_{n}") for n in ("low", "high", "sum")}
@@ -147,18 +147,18 @@ def product_bound(*, level_width: int, act_width: int) -> Design:
     """A real product lies between 0 and the level times the largest activation."""
     m = Module()
     level, act = Signal(signed(level_width), name="level"), Signal(act_width, name="act")
-    made = Signal(signed(level_width + act_width), name="made")
+    term = Signal(signed(level_width + act_width), name="made")
     edge = Signal(signed(level_width + act_width), name="edge")
     tick = Signal()
     m.d.sync += tick.eq(~tick)  # smtbmc requires a clocked design
     m.d.comb += [
-        made.eq(level * act),
+        term.eq(level * act),
         edge.eq((level << act_width) - level),
-        Assert(Mux(level < 0, (made <= 0) & (made >= edge), (made >= 0) & (made <= edge))),
-        Cover((made == edge) & (level < -1)),
-        Cover((made == 0) & (level > 1)),
+        Assert(Mux(level < 0, (term <= 0) & (term >= edge), (term >= 0) & (term <= edge))),
+        Cover((term == edge) & (level < -1)),
+        Cover((term == 0) & (level > 1)),
     ]
-    return Design(module=m, ports=[level, act], shown=[level, act, made])
+    return Design(module=m, ports=[level, act], shown=[level, act, term])
 
 
 def bit_serial(a: Arch) -> Design:
@@ -201,14 +201,14 @@ def digit_sum(*, level_width: int, act_width: int) -> Design:
     """A real product is the sum of the level shifted by each set bit of the activation."""
     m = Module()
     level, act = Signal(signed(level_width), name="level"), Signal(act_width, name="act")
-    made = Signal(signed(level_width + act_width), name="made")
+    term = Signal(signed(level_width + act_width), name="made")
     added = Signal(signed(level_width + act_width), name="added")
     tick = Signal()
     m.d.sync += tick.eq(~tick)
     m.d.comb += [
-        made.eq(level * act),
+        term.eq(level * act),
         added.eq(sum(Mux(act[bit], level << bit, 0) for bit in range(act_width))),
-        Assert(made == added),
-        Cover((made < -1) & act.all()),
+        Assert(term == added),
+        Cover((term < -1) & act.all()),
     ]
-    return Design(module=m, ports=[level, act], shown=[level, act, made, added])
+    return Design(module=m, ports=[level, act], shown=[level, act, term, added])

@@ -33,7 +33,7 @@ def shift_add(a: Arch) -> Design:
     act = latched(m, unit, [unit.activations[r] for r in rows], a.act_width, "act")
     term = [[Signal.like(unit.terms[r], name=f"spec_term_{k}_{r}") for r in rows] for k in (0, 1)]
     total = [Signal(signed(a.acc_width), name=f"spec_total_{k}") for k in (0, 1)]
-    held = [Signal(signed(a.acc_width), name=f"spec_held_{k}") for k in (0, 1)]
+    stored = [Signal(signed(a.acc_width), name=f"spec_held_{k}") for k in (0, 1)]
     expected = Signal(signed(a.acc_width), name="expected")
     with m.If(unit.advance):
         for r in rows:
@@ -48,9 +48,9 @@ def shift_add(a: Arch) -> Design:
         for kind in (0, 1):
             m.d.sync += total[kind].eq(sum(term[kind]))
             with m.If(unit.add):
-                m.d.sync += held[kind].eq(Mux(unit.restart, 0, held[kind]) + total[kind])
+                m.d.sync += stored[kind].eq(Mux(unit.restart, 0, stored[kind]) + total[kind])
         with m.If(unit.combine):
-            m.d.sync += expected.eq(held[0] + unit.factor * held[1])
+            m.d.sync += expected.eq(stored[0] + unit.factor * stored[1])
     for r in rows:
         same = Mux(
             unit.bypass, unit.fields[r] == field[r], unit.entry[r].as_value() == entry[r]
@@ -62,14 +62,14 @@ def shift_add(a: Arch) -> Design:
             m.d.comb += Assert(mine == term[kind][r])
     for kind in (0, 1):
         m.d.comb += Assert(unit.totals[kind] == total[kind])
-        m.d.comb += Assert(unit.sums[kind] == held[kind])
+        m.d.comb += Assert(unit.sums[kind] == stored[kind])
     m.d.comb += [
         Assert(unit.acc == expected),
-        Cover((expected < 0) & (held[1] != 0) & ~unit.advance),
+        Cover((expected < 0) & (stored[1] != 0) & ~unit.advance),
     ]
     controls = ("bypass", "advance", "take", "load", "top", "level_digit", "add", "restart")
     ports = port_list(unit, ("activations", "weights", "entries"), (*controls, "combine", "factor"))
-    return Design(module=m, ports=ports, shown=[*unit.sums, *held, unit.acc, expected])
+    return Design(module=m, ports=ports, shown=[*unit.sums, *stored, unit.acc, expected])
 
 
 def shift_codebook(a: Arch) -> Design:
@@ -79,10 +79,10 @@ def shift_codebook(a: Arch) -> Design:
     common = Signal(a.level_width, name="common")
     steady(m, common)
     size = Signal(a.level_width, name="size")
-    places = range(a.level_width)
-    powers = reduce(or_, [size == 1 << s for s in places])
+    bits = range(a.level_width)
+    powers = reduce(or_, [size == 1 << s for s in bits])
     # a magnitude has level_width bits: 2^(level_width - 1) is one
-    odd = reduce(or_, [size == (common << s) for s in places])
+    odd = reduce(or_, [size == (common << s) for s in bits])
     m.d.comb += [
         size.eq(Mux(payload.level < 0, -payload.level, payload.level)),
         Assume(common[0] & (common > 1)),

@@ -48,11 +48,11 @@ class _Stage:
         Rows and the register agree for the channel `held`; the memory cell itself is Amaranth's.
         """
         m, unit = self.m, self.unit
-        store, held, current, data = (
+        store, latest, current, data = (
             unit.registers[n] for n in ("store", "held", "current", "row")
         )
         peek, check = (store.read_port(domain="comb") for _ in range(2))
-        m.d.comb += [peek.addr.eq(unit.accs.payload.channel), check.addr.eq(held)]
+        m.d.comb += [peek.addr.eq(unit.accs.payload.channel), check.addr.eq(latest)]
         wanted, waits = Signal.like(data.as_value(), name="wanted"), Signal(name="row_due")
         with m.If(self.accept):
             m.d.sync += wanted.eq(peek.data.as_value())

@@ -53,8 +53,8 @@ def as_many(m, came, left, inside, *, each: int = 1):
     """Accepted minus output transfers are the stored ones (counted modulo 256)."""
     taken, given = Signal(8, name="taken"), Signal(8, name="given")
     m.d.sync += [taken.eq(taken + Mux(came, each, 0)), given.eq(given + left)]
-    held = Signal(8, name="held_inside")
-    m.d.comb += [held.eq(sum(inside)), Assert((taken - given)[:8] == held), Cover(given == 2)]
+    count = Signal(8, name="held_inside")
+    m.d.comb += [count.eq(sum(inside)), Assert((taken - given)[:8] == count), Cover(given == 2)]
     return taken, given
 
 
@@ -154,12 +154,12 @@ def max_pool() -> Design:
     begun = Signal(name="begun")
     with m.If(unit.beats.valid):
         m.d.sync += begun.eq(1)
-        for held, code in zip(best, beat.word, strict=True):
-            old = Mux(beat.first, 0, held)
+        for most, code in zip(best, beat.word, strict=True):
+            old = Mux(beat.first, 0, most)
             new = Mux(beat.outside, 0, rank(code))
-            m.d.sync += held.eq(Mux(new > old, new, old))
-    for held, made in zip(best, unit.words.payload, strict=True):
-        m.d.comb += Assert(~begun | (rank(made) == held))
+            m.d.sync += most.eq(Mux(new > old, new, old))
+    for most, made in zip(best, unit.words.payload, strict=True):
+        m.d.comb += Assert(~begun | (rank(made) == most))
     m.d.comb += Assert(begun | ~unit.words.valid)
     m.d.comb += Assume(begun | ~unit.beats.valid | beat.first)  # a window begins with `first`
     return Design(module=m, ports=inputs(unit), shown=[*best])

@@ -145,7 +145,7 @@ def test_averaged_weights_are_measured_and_left_for_export(tmp_path, weights):
     assert not torch.equal(ours.model["conv1.weight"], plain.model["conv1.weight"])
     model = preparation.build(recipe)
     model.load_state_dict(ours.model)
-    top1 = evaluate.model_top1(model, load("digits", "test"), "fakequant")
+    top1 = evaluate.model_top1(model, load("digits", "test"))
     assert top1 == ours.metrics["final"]["test_top1"]
 
 

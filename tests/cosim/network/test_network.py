@@ -2,6 +2,8 @@
 
 import dataclasses
 import subprocess
+from collections.abc import Sequence
+from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -63,9 +65,9 @@ def test_streams_held_back_cost_exactly_the_counted_cycles(builds):
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
 
 
-def fuzz(seeds: range, rows: int, cols: int, micro: str, builds, *more: Program) -> None:
+def fuzz(seeds: Sequence[int], rows: int, cols: int, micro: str, builds, *more: Program) -> None:
     """Random networks and `more` on one build; a failing one is cut to what it needs, written."""
-    print(f"seeds {seeds.start}..{seeds.stop - 1} on {micro} {rows}x{cols}")
+    print(f"seeds {seeds[0]}..{seeds[-1]} on {micro} {rows}x{cols}")
     nets = [*(random_net(seed, shifts=micro == "shift_add") for seed in seeds), *more]
     arch = covering(nets, rows=rows, cols=cols, micro=micro)
     cases = [(net, images_of(net)) for net in nets]
@@ -81,14 +83,22 @@ def fuzz(seeds: range, rows: int, cols: int, micro: str, builds, *more: Program)
 
 
 def test_random_networks(builds):
-    fuzz(range(1000, 1040), 4, 3, "decode", builds)
+    """With codebooks of up to 8 bits."""
+    fuzz(range(1000, 1040), 3, 2, "decode", builds)
+
+
+def small_codebooks(net: Program) -> bool:
+    """At most 32 levels: of 256, bins and tables of the lanes take minutes to compile."""
+    return all(layer.weight_width <= 5 for layer in net.mac_layers if layer.codebook is not None)
 
 
 @pytest.mark.parametrize("micro", FAMILY)
 def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
     """One small build each: every layer kind without and with stalls, and a sample of networks."""
-    every = every_kind(shifts=micro == "shift_add")
-    fuzz(range(1100, 1111), 2, 3, micro, builds, *[every] * 4)
+    shifts = micro == "shift_add"
+    every = every_kind(shifts=shifts)
+    small = (seed for seed in count(1100) if small_codebooks(random_net(seed, shifts=shifts)))
+    fuzz(list(islice(small, 11)), 2, 3, micro, builds, *[every] * 4)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adqhw.cosim.simulators.build_cache import build_folder, making
+from adqhw.cosim.simulators.build_cache import build_folder, built, making
 from adqhw.spec import InputError
 
 
@@ -49,3 +49,19 @@ def test_a_cache_that_is_no_folder_is_refused(tmp_path):
         making(build_folder(tmp_path / "file", "kind", "key"), {}),
     ):
         pass
+
+
+def test_a_build_is_made_once_and_again_without_its_result(tmp_path):
+    folder, runs = build_folder(tmp_path, "kind", "key"), []
+
+    def make(path):
+        runs.append(sorted(entry.name for entry in path.iterdir()))
+        (path / "result").write_text("r")
+
+    for _ in range(2):
+        assert built(folder, make, {"a.v": "module a;"}, result="result") == folder
+    assert runs == [["a.v"]]
+    (folder / "result").unlink()
+    built(folder, make, {"a.v": "module a;"}, result="result")
+    assert len(runs) == 2
+    assert sorted(entry.name for entry in folder.iterdir()) == ["a.v", "result"]

@@ -20,10 +20,10 @@ from adqhw.cost.explore.explore import (
     Workload,
     mark_pareto,
     pareto_mask,
-    sweep,
     write_csv,
     write_parquet,
 )
+from adqhw.cost.explore.sweeping import sweep
 from adqhw.cost.technology.technology import load
 from adqhw.spec import InputError, Program
 from adqhw.spec.program_file import save

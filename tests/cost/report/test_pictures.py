@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 from programs import Builder
 
-from adqhw.cost.explore.explore import Design, Grid, Workload, mark_pareto, sweep
+from adqhw.cost.explore.explore import Design, Grid, Workload, mark_pareto
+from adqhw.cost.explore.sweeping import sweep
 from adqhw.cost.report import front_plot, plots
 from adqhw.cost.report.labels import Label, place, short_names
 from adqhw.cost.report.page import write_pictures, write_report

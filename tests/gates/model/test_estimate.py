@@ -12,7 +12,7 @@ from adqhw.cli import app
 from adqhw.gates.array.streams import recorded
 from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model import characterization_file
-from adqhw.gates.model.estimate import array_estimate, fitting
+from adqhw.gates.model.estimate import ArrayModel, array_estimate, fitting
 from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.gates.model.toggles import (
@@ -24,9 +24,9 @@ from adqhw.gates.model.toggles import (
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
-from adqhw.rtl.timing.network_cycles import network_cycles
+from adqhw.rtl.timing.network_cycles import TensorCycles, network_cycles
 from adqhw.rtl.timing.schedule import layer_schedule
-from adqhw.spec import InputError
+from adqhw.spec import InputError, MacLayer
 from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
@@ -63,6 +63,25 @@ def test_standing_energy_is_that_of_the_layers_cycles():
         assert layer.energy_pj.low == pytest.approx(0.95 * layer.energy_pj.expected)
         assert layer.energy_pj.high == pytest.approx(1.05 * layer.energy_pj.expected)
     assert found.area_um2 == pytest.approx(500 + 120 + 400 + 720)
+
+
+def test_the_energy_of_a_layer_by_hand():
+    """4 x 2 lanes: 1 + 4 rows x 2 + 2 columns x 3 + 8 lanes x 4 = 47 fJ in each of 10 cycles; 20
+    bits of the bus at 5 fJ and 3 of products at 7. Bar: 5 %."""
+    worth = {"array": 1.0, "row": 2.0, "column": 3.0, "lane": 4.0, "bus": 5.0, "product": 7.0}
+    toggles = dict.fromkeys(TOGGLES, 0.0) | {"bus": 20.0, "product": 3.0}
+    model = ArrayModel(
+        program=PROGRAM, arch=ARCH, fit=fit_of(ARCH, **worth), toggles={"mac2": toggles}
+    )
+    timing = TensorCycles(name="mac2", kind="conv", cycles=10)
+    cost = model.layer_cost(PROGRAM.layer("mac2"), timing)
+    assert (cost.name, cost.cycles) == ("mac2", 10)
+    assert cost.standing_pj == pytest.approx(0.470)
+    assert cost.energy_pj.expected == pytest.approx(0.470 + 0.100 + 0.021)
+    assert cost.energy_pj.low == pytest.approx(0.95 * 0.591)
+    assert cost.energy_pj.high == pytest.approx(1.05 * 0.591)
+    pool = next(layer for layer in PROGRAM.layers if not isinstance(layer, MacLayer))
+    assert model.layer_cost(pool, timing) is None
 
 
 def test_a_sample_of_a_layer_stands_for_all_of_it():

@@ -20,6 +20,7 @@ from adqhw.gates.model.parts import Part
 from adqhw.gates.output_stage.streams import REQUANT, THRESHOLD, output_stream, output_unit
 from adqhw.gates.output_stage.terms import UNIT_TERMS, output_terms
 from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.timing.network_cycles import TensorCycles
 from adqhw.spec import InputError, golden
 from adqhw.spec.program import INPUT
 
@@ -131,6 +132,14 @@ def test_an_estimate_is_the_terms_times_their_worth(written):
     worth = [sum(unit.energy_fj[n] * v for n, v in terms.items() if n != "cycle") for terms in each]
     assert moving_pj[name].expected == pytest.approx(np.mean(worth) / 1000)
     assert moving_pj[name].low == pytest.approx(0.8 * np.mean(worth) / 1000)
+    # both units are clocked in 7 cycles of the input and of every layer, at 1 fJ; 20 % bar
+    timings = {
+        name: TensorCycles(name=name, kind="", cycles=7)
+        for name in (INPUT, *(layer.name for layer in PROGRAM.layers))
+    }
+    clocked = output_estimate(PROGRAM, ARCH, units, TENSORS, timings=timings).standing_pj
+    assert clocked.expected == pytest.approx(2 * 7 * (1 + len(PROGRAM.layers)) / 1000)
+    assert clocked.high == pytest.approx(1.2 * clocked.expected)
     doubled = output_estimate(PROGRAM, replace(ARCH, cols=1), units, TENSORS)
     assert doubled.standing_pj.expected > found.standing_pj.expected  # more cycles
 

@@ -7,7 +7,7 @@ from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.registry import names
 from adqhw.rtl.engine.engine import Engine
 from adqhw.rtl.layouts.words import codebook_words, config_word, requant_words, threshold_words
-from adqhw.rtl.timing.schedule import schedule, schedule_word
+from adqhw.rtl.timing.schedule import schedule_word
 from adqhw.spec import Codebook, IntFormat, Requant, Threshold
 from adqhw.verify.rtl_streams import simulate
 
@@ -42,7 +42,7 @@ def arch(micro: str = "decode", rows: int = 3, cols: int = 2) -> Arch:
 
 def loads(a: Arch, output: Threshold | Requant, **flags: bool) -> list[tuple[str, dict]]:
     threshold = isinstance(output, Threshold)
-    work = schedule_word(a, schedule(a, act_width=a.act_width, levels=len(BOOK.levels)))
+    work = schedule_word(a, a.lanes.schedule(a, act_width=a.act_width, levels=len(BOOK.levels)))
     port, words = ("thresholds", threshold_words) if threshold else ("requants", requant_words)
     return [
         ("config", config_word(output, **flags) | work),

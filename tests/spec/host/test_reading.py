@@ -9,6 +9,7 @@ from adqhw.spec.host.reading import (
     LEAST,
     MAX_TOML_BYTES,
     MOST,
+    exact_keys,
     parse_toml,
     positive_number,
     read_text,
@@ -86,3 +87,23 @@ def test_values_of_files_are_shown_short():
     assert shown(-(1 << 64)) == "-18446744073709551616"
     while nested:  # taken apart: the interpreter frees deep lists by recursion
         nested = nested.pop()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, "Array must be a table with rows, cols, not 3"),
+        ({"rows": 1}, "Array must have 'cols'"),
+        ({"rows": 1, "cols": 2, "colls": 3}, "no unknown key, not 'colls'; did you mean 'cols'"),
+        ({"rows": 1, "cols": 2, "zzz": 3}, "'zzz'; known: rows, cols, micro"),
+        ({"rows": 1, "cols": 2, 7: 3}, "no unknown key, not 7$"),
+    ],
+)
+def test_a_table_has_exactly_its_keys(value, message):
+    with pytest.raises(InputError, match=message):
+        exact_keys(value, ("rows", "cols"), "Array", optional=("micro",))
+
+
+def test_a_table_with_its_keys_is_returned():
+    table = {"cols": 1, "rows": 2}
+    assert exact_keys(table, ("rows", "cols"), "Array", optional=("micro",)) is table

@@ -1,53 +1,35 @@
 """`adqhw estimate TOPOLOGY.csv`: a network given by its layers' sizes."""
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ..console import emit, say, show_table
-from ..flows.arrays import DEFAULT_ARRAY
-from ..rtl.arch.registry import DEFAULT
-from .estimate_program import costs_record, show_costs, to_uniform
+from ...console import emit, say, show_table
+from ...flows.arrays import DEFAULT_ARRAY
+from ...rtl.arch.registry import DEFAULT
+from .output import Request, costs_record, show_costs, show_warnings, to_uniform
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """The command line; None: not given."""
-
-    path: Path
-    rows: int | None
-    cols: int | None
-    micro: str | None
-    tech: str
-    weight_bits: int | None
-    act_bits: int | None
-    dataflow: str | None
-    bandwidth: float | None
-    weights_from_dram: bool
-    batch: int
-
-
-def run(request: Request, *, as_json: bool) -> None:
+def run(
+    request: Request, weight_bits: int | None, act_bits: int | None, dataflow: str | None
+) -> None:
     """Cost on the lane array, or cycles of SCALE-Sim's systolic array with a dataflow."""
-    if request.dataflow is not None:
-        systolic(request, request.dataflow, as_json=as_json)
+    if dataflow is None:
+        lanes(request, weight_bits, act_bits)
     else:
-        lanes(request, as_json=as_json)
+        systolic(request, dataflow)
 
 
-def lanes(request: Request, *, as_json: bool) -> None:
-    from ..cost.estimate.buildable import area_warnings
-    from ..cost.estimate.estimate import estimate, uniform_baseline
-    from ..cost.events.traffic import Options
-    from ..cost.technology import technology
-    from ..cost.topologies.assumed import Assumptions, assumed_network
-    from ..cost.topologies.topology import load_topology
-    from ..rtl.program.fit import narrowest_lanes
-    from .estimate import show_warnings
+def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> None:
+    from ...cost.estimate.buildable import area_warnings
+    from ...cost.estimate.estimate import estimate, uniform_baseline
+    from ...cost.events.traffic import Options
+    from ...cost.technology import technology
+    from ...cost.topologies.assumed import Assumptions, assumed_network
+    from ...cost.topologies.topology import load_topology
+    from ...rtl.program.fit import narrowest_lanes
 
     start = time.perf_counter()
-    given = {"weight_bits": request.weight_bits, "act_bits": request.act_bits}
+    given = {"weight_bits": weight_bits, "act_bits": act_bits}
     assumed = Assumptions(**{k: v for k, v in given.items() if v is not None})
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
     table = technology.load(request.tech)
@@ -58,7 +40,7 @@ def lanes(request: Request, *, as_json: bool) -> None:
     result = estimate(network, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))
     warnings = area_warnings(result)
-    if as_json:
+    if request.as_json:
         record = costs_record(result, against, request.bandwidth, warnings)
         seconds = time.perf_counter() - start
         emit({"topology": str(request.path), **record, "seconds": seconds})
@@ -67,9 +49,9 @@ def lanes(request: Request, *, as_json: bool) -> None:
     show_warnings(warnings)
 
 
-def systolic(request: Request, dataflow: str, *, as_json: bool) -> None:
-    from ..cost.topologies.systolic import Dataflow, topology_systolic, total_cycles
-    from ..cost.topologies.topology import load_topology
+def systolic(request: Request, dataflow: str) -> None:
+    from ...cost.topologies.systolic import Dataflow, topology_systolic, total_cycles
+    from ...cost.topologies.topology import load_topology
 
     rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
     layers = topology_systolic(load_topology(request.path), rows, cols, Dataflow.of(dataflow))
@@ -85,7 +67,7 @@ def systolic(request: Request, dataflow: str, *, as_json: bool) -> None:
         "total": {"cycles": total_cycles(layers)},
         "warnings": [],
     }
-    if as_json:
+    if request.as_json:
         emit(record)
         return
     show_table(

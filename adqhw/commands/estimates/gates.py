@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..console import say, show_table
-from ..spec.errors import InputError
-from ..spec.program import Program
+from ...console import say, show_table
+from ...spec.errors import InputError
+from ...spec.program import Program
 
 if TYPE_CHECKING:
-    from ..cost.estimate.model import Timings
-    from ..cost.technology.technology import Band
-    from ..gates.model.estimate import ArrayEstimate, OutputEstimate
-    from ..rtl.arch.arch import Arch
-    from ..spec.formats import IntArray
+    from ...cost.estimate.model import Timings
+    from ...cost.technology.technology import Band
+    from ...gates.model.estimate import ArrayEstimate, OutputEstimate
+    from ...rtl.arch.arch import Arch
+    from ...spec.formats import IntArray
 
 GATE_IMAGES = 2
 
@@ -30,10 +30,10 @@ def gates_of(
 
     timings: of `array`.
     """
-    from ..gates.model.estimate import array_estimate, fitting, output_estimate
-    from ..gates.model.library import read_all
-    from ..gates.model.toggles import golden_tensors, layer_toggles
-    from ..rtl.program.demands import check_program
+    from ...gates.model.estimate import array_estimate, fitting, output_estimate
+    from ...gates.model.library import read_all
+    from ...gates.model.toggles import golden_tensors, layer_toggles
+    from ...rtl.program.demands import check_program
 
     if images is None:
         raise InputError("Images must be given with --data or --input: toggles need operands")
@@ -77,7 +77,7 @@ def _substituted(what: str, widths: Mapping[str, tuple[int, int]]) -> str:
 
 
 def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
-    from ..cost.report.report import energy_text
+    from ...cost.report.report import energy_text
 
     bar = "no bar" if found.untested else "bar: worst error of layers that were not fitted"
     show_table(
@@ -109,8 +109,8 @@ def _percent(part: float, whole: float) -> float:
 
 
 def _text(band: "Band") -> str:
-    from ..cost.report.report import energy_text
-    from ..cost.technology.technology import Band
+    from ...cost.report.report import energy_text
+    from ...cost.technology.technology import Band
 
     if math.isfinite(band.high):
         return energy_text(band)

@@ -1,0 +1,1 @@
+"""What `adqhw estimate` does with programs, topologies and gates."""
