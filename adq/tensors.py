@@ -1,4 +1,4 @@
-"""What the quantizers share: modes, the signal between layers, row views, per-segment sums."""
+"""Shared by the quantizers: modes, the signal between layers, row views, per-segment sums."""
 
 import ctypes
 import sys

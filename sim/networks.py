@@ -15,7 +15,7 @@ from ..spec.activation import Threshold
 from ..spec.codebook import Codebook
 from ..spec.formats import Int64Array, IntFormat
 from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
-from ..spec.networks import S32, U8, Node, NodeKind, published
+from ..spec.networks import S32, U8, Node, published
 from ..spec.program import INPUT, Program, Tensor
 from ..spec.requant import Requant
 from .engine import run
@@ -69,18 +69,18 @@ class _Maker:
     def add(self, node: Node) -> None:
         """The layer of one node."""
         match node.kind:
-            case NodeKind.STEM | NodeKind.CONV:
+            case LayerKind.CONV:
                 self._conv(node)
-            case NodeKind.READ:
+            case LayerKind.THRESHOLD:
                 codes = self.codes[node.source]
                 threshold = self._threshold(codes.reshape(1, 1, -1))  # shared by all channels
                 layer = ThresholdLayer(name=node.name, input=node.source, output=threshold)
                 self._append(layer, threshold.apply(codes), threshold.format)
-            case NodeKind.MAX_POOL:
+            case LayerKind.MAX_POOL:
                 self._max_pool(node)
-            case NodeKind.GLOBAL_POOL:
+            case LayerKind.AVG_POOL:
                 self._global_pool(node)
-            case NodeKind.CLASSIFIER:
+            case LayerKind.LINEAR:
                 self._classifier(node)
             case _:
                 assert_never(node.kind)
@@ -143,10 +143,10 @@ class _Maker:
     def _weights(self, node: Node) -> tuple[Int64Array, int, Codebook | None]:
         """Weights, their width, and a sign-magnitude codebook, dense near zero as learned ones are.
 
-        The stem has 8-bit levels instead.
+        The first convolution has 8-bit levels instead.
         """
         shape = (node.channels, node.ins // node.groups, node.kernel, node.kernel)
-        if node.kind is NodeKind.STEM:
+        if not node.coded:
             return self.random.integers(-127, 128, shape), 8, None
         half = 1 << (self.weight_width - 1)
         magnitudes = np.unique(np.round(127 * (np.arange(1, half) / (half - 1)) ** 1.3).astype(int))

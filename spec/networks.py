@@ -9,29 +9,15 @@ original need training here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, assert_never
 
 from .errors import InputError
 from .formats import IntFormat
-from .layers import Skip
+from .layers import LayerKind, Skip
 from .program import INPUT
 
 U8, S8, S32 = IntFormat(width=8), IntFormat(width=8, signed=True), IntFormat(width=32, signed=True)
-
-
-class NodeKind(StrEnum):
-    """What makes a tensor."""
-
-    STEM = "stem"
-    """Convolution of pixels: 8-bit levels, no codebook."""
-    CONV = "conv"
-    READ = "read"
-    """Threshold activation of a stream."""
-    MAX_POOL = "max_pool"
-    GLOBAL_POOL = "global_pool"
-    CLASSIFIER = "classifier"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +25,7 @@ class Node:
     """One tensor: its operation and inputs."""
 
     name: str
-    kind: NodeKind
+    kind: LayerKind
     source: str
     ins: int
     """Channels of the source."""
@@ -50,20 +36,27 @@ class Node:
     stride: int = 1
     padding: int = 0
     groups: int = 1
+    coded: bool = False
+    """Whether weights have a codebook: those of all convolutions but the first, of pixels."""
     stream: IntFormat | None = None
     """Format of the codes; None: thresholds make them, of the width that the network is given."""
     skip: Skip | None = None
 
     @property
-    def convolves(self) -> bool:
-        return self.kind in (NodeKind.STEM, NodeKind.CONV)
+    def reads(self) -> tuple[str, ...]:
+        """Names of the tensors that it reads."""
+        return (self.source,) if self.skip is None else (self.source, self.skip.tensor)
 
     @property
     def weights(self) -> int:
         """Number of its weights."""
-        if not self.convolves and self.kind is not NodeKind.CLASSIFIER:
-            return 0
-        return self.channels * (self.ins // self.groups) * self.kernel**2
+        match self.kind:
+            case LayerKind.CONV | LayerKind.LINEAR:
+                return self.channels * (self.ins // self.groups) * self.kernel**2
+            case LayerKind.THRESHOLD | LayerKind.AVG_POOL | LayerKind.MAX_POOL:
+                return 0
+            case _:
+                assert_never(self.kind)
 
 
 Nodes = tuple[Node, ...]
@@ -96,32 +89,31 @@ class Sketch:
         source = source or self.last
         size = (self._extents[source][1] - 1) // stride + 1
         return self._add(
-            name, NodeKind.STEM if source == INPUT else NodeKind.CONV, source, channels, size,
-            kernel=kernel, stride=stride, padding=kernel // 2, groups=groups, stream=stream,
-            skip=skip,
+            name, LayerKind.CONV, source, channels, size, kernel=kernel, stride=stride,
+            padding=kernel // 2, groups=groups, coded=source != INPUT, stream=stream, skip=skip,
         )  # fmt: skip
 
     def read(self, name: str, source: str | None = None) -> str:
         """A threshold activation of a stream."""
         source = source or self.last
-        return self._add(name, NodeKind.READ, source, *self._extents[source])
+        return self._add(name, LayerKind.THRESHOLD, source, *self._extents[source])
 
     def max_pool(self, name: str) -> str:
         """3 x 3, stride 2, padding 1."""
         channels, size = self._extents[self.last]
         return self._add(
-            name, NodeKind.MAX_POOL, self.last, channels, (size - 1) // 2 + 1,
+            name, LayerKind.MAX_POOL, self.last, channels, (size - 1) // 2 + 1,
             kernel=3, stride=2, padding=1, stream=U8,
         )  # fmt: skip
 
     def classify(self, classes: int) -> None:
         """Global average pool and classifier."""
         channels, size = self._extents[self.last]
-        self._add("pool", NodeKind.GLOBAL_POOL, self.last, channels, 1, kernel=size, stream=U8)
-        self._add("fc", NodeKind.CLASSIFIER, "pool", classes, 1, stream=S32)
+        self._add("pool", LayerKind.AVG_POOL, self.last, channels, 1, kernel=size, stream=U8)
+        self._add("fc", LayerKind.LINEAR, "pool", classes, 1, stream=S32)
 
     def _add(
-        self, name: str, kind: NodeKind, source: str, channels: int, size: int, **more: Any
+        self, name: str, kind: LayerKind, source: str, channels: int, size: int, **more: Any
     ) -> str:
         ins = self.channels(source)
         self.nodes.append(

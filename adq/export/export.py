@@ -18,7 +18,7 @@ from ...spec.codebook import Codebook, encode
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array, IntFormat
 from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
-from ...spec.networks import S32, Node, NodeKind
+from ...spec.networks import S32, Node
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
 from ..integers.constants import (
@@ -81,25 +81,25 @@ class _Exporter:
         """The layer that makes the node's tensor."""
         unit = self.model.get_submodule(node.name)
         match node.kind:
-            case NodeKind.STEM | NodeKind.CONV:
+            case LayerKind.CONV:
                 assert isinstance(unit, QuantConv2d)
                 self.codes[node.name] = output_codes(unit.output)
                 return self._conv(node, unit)
-            case NodeKind.READ:
+            case LayerKind.THRESHOLD:
                 assert isinstance(unit, ReadActivation)
                 self.codes[node.name] = output_codes(unit.output)
                 return read_layer(node, unit, self.codes[node.source])
-            case NodeKind.MAX_POOL:
+            case LayerKind.MAX_POOL:
                 self.codes[node.name] = self.codes[node.source]
                 return PoolLayer(
-                    name=node.name, input=node.source, kind=LayerKind.MAX_POOL, kernel=node.kernel,
+                    name=node.name, input=node.source, kind=node.kind, kernel=node.kernel,
                     stride=node.stride, padding=node.padding,
                 )  # fmt: skip
-            case NodeKind.GLOBAL_POOL:
+            case LayerKind.AVG_POOL:
                 assert isinstance(unit, GlobalPool)
                 self.codes[node.name] = output_codes(unit.output)
                 return self._pool(node, unit)
-            case NodeKind.CLASSIFIER:
+            case LayerKind.LINEAR:
                 assert isinstance(unit, QuantLinear)
                 return self._classifier(node, unit)
             case _:
@@ -136,7 +136,7 @@ class _Exporter:
             multiplier_width=self.multiplier_width, name=node.name,
         )  # fmt: skip
         return PoolLayer(
-            name=node.name, input=node.source, kind=LayerKind.AVG_POOL, kernel=node.kernel,
+            name=node.name, input=node.source, kind=node.kind, kernel=node.kernel,
             stride=node.kernel, output=requant,
         )  # fmt: skip
 
@@ -149,7 +149,7 @@ class _Exporter:
             out=S32,
         )  # fmt: skip
         return MacLayer(
-            name=node.name, input=node.source, kind=LayerKind.LINEAR,
+            name=node.name, input=node.source, kind=node.kind,
             weights=levels.long().cpu().numpy()[:, :, None, None],
             weight_width=unit.quantizer.width, output=stage,
         )  # fmt: skip

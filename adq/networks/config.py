@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from ...spec.errors import InputError
-from ...spec.networks import IMAGENET, Node, NodeKind, Nodes, cifar_resnet, imagenet
+from ...spec.networks import IMAGENET, Node, Nodes, cifar_resnet, imagenet
 from ..quantizers.methods import Method
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -53,7 +53,7 @@ class NetworkConfig(ABC):
     def hidden_names(self) -> list[str]:
         """Layers with a codebook, a block's projection before its convolutions."""
         nodes = _by_block(self.nodes(), projection_last=False)
-        return [node.name for node in nodes if node.kind is NodeKind.CONV]
+        return [node.name for node in nodes if node.coded]
 
     def width_of(self, name: str) -> int:
         """Codebook width of the hidden layer ``name``."""

@@ -63,7 +63,7 @@ class Unit(nn.Module, ABC):
         """The codes that a frozen unit makes from codes, with the program's constants."""
 
     def codes(self, signal: Signal) -> Tensor:
-        """The program's codes (int64) that ``signal``, made by this unit, stands for."""
+        """The program's codes (int64) of ``signal``, which this unit made."""
         real = self.mode is not Mode.INTEGER and signal.format is None
         if self.stream is not None and real:
             return self.stream.codes(signal.data)
@@ -146,7 +146,7 @@ class QuantConv2d(Unit):
         return self.output if isinstance(self.output, StreamQuantizer) else None
 
     def quantized_weight(self) -> Tensor:
-        """The float weight that the quantizer sees."""
+        """The float weight that the quantizer reads."""
         return self.weight
 
     def initialise_codebook(self) -> None:
@@ -257,6 +257,6 @@ class InputConv2d(QuantConv2d):
         return super().convolve(centred.contiguous(memory_format=torch.channels_last), weight)
 
     def offset(self, levels: Tensor, step: Step) -> Tensor:
-        """Sum of the weights times what rounding the mean to a code moved the pixels by."""
+        """Sum of the weights times the shift of the pixels by rounding the mean to a code."""
         shift = (self.zero_code - self.mean).double()
         return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()

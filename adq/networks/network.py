@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
-from ...spec.layers import Skip
-from ...spec.networks import Node, NodeKind
+from ...spec.layers import LayerKind, Skip
+from ...spec.networks import Node
 from ...spec.program import INPUT, Program
 from ..integers.constants import PIXEL
 from ..integers.integer import prepare, read_skip
@@ -41,9 +41,7 @@ class Network(nn.Module):
         self.config, self.mode = config, Mode.FLOAT
         self.nodes = config.nodes()
         self.last_reads = {
-            name: number
-            for number, node in enumerate(self.nodes)
-            for name in (node.source, *([node.skip.tensor] if node.skip else []))
+            name: number for number, node in enumerate(self.nodes) for name in node.reads
         }
         """Number of the last node that reads each tensor."""
         for node in config.construction():
@@ -58,8 +56,9 @@ class Network(nn.Module):
             if node.skip is not None:
                 skip = residual(signals[node.skip.tensor], node.skip, node.channels)
             signals[node.name] = self.get_submodule(node.name)(signals[node.source], skip)
-            for name in [name for name in signals if self.last_reads.get(name) == number]:
-                del signals[name]  # without gradients nothing else refers to it
+            for name in set(node.reads):
+                if self.last_reads[name] == number:
+                    del signals[name]  # without gradients nothing else refers to it
         return self.real_logits(signals["fc"])
 
     def _place(self, path: str, unit: Unit) -> None:
@@ -77,29 +76,29 @@ class Network(nn.Module):
     def _unit(self, node: Node) -> Unit:
         config = self.config
         match node.kind:
-            case NodeKind.STEM:
-                return InputConv2d(
-                    node.channels, mean=config.mean, std=config.std, output=StreamQuantizer(),
-                    kernel=node.kernel, stride=node.stride,
-                )  # fmt: skip
-            case NodeKind.CONV:
+            case LayerKind.CONV:
                 return self._conv(node)
-            case NodeKind.READ:
+            case LayerKind.THRESHOLD:
                 return ReadActivation(activation(config.method, config.act_width, node.ins))
-            case NodeKind.MAX_POOL:
+            case LayerKind.MAX_POOL:
                 source = self.get_submodule(node.source)
                 assert isinstance(source, QuantConv2d)
                 assert source.stream is not None
                 return MaxPool(source.stream, node.kernel, node.stride, node.padding)
-            case NodeKind.GLOBAL_POOL:
+            case LayerKind.AVG_POOL:
                 return GlobalPool()
-            case NodeKind.CLASSIFIER:
+            case LayerKind.LINEAR:
                 return QuantLinear(node.ins, node.channels)
             case _:
                 assert_never(node.kind)
 
-    def _conv(self, node: Node) -> HiddenConv2d:
+    def _conv(self, node: Node) -> QuantConv2d:
         config = self.config
+        if not node.coded:
+            return InputConv2d(
+                node.channels, mean=config.mean, std=config.std, output=StreamQuantizer(),
+                kernel=node.kernel, stride=node.stride,
+            )  # fmt: skip
         output: LowBitActivation | StreamQuantizer
         if node.stream is None:
             output = activation(config.method, config.act_width, node.channels)

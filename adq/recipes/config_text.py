@@ -21,7 +21,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(kind: type[T], record: object, where: str = "") -> T:
-    """Build the config `kind` from what JSON gave; unknown fields and wrong types are refused."""
+    """Build the config `kind` from JSON data; unknown fields and wrong types are refused."""
     hints = hints_of(kind)
     fields = exact_fields(
         record,

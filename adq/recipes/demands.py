@@ -5,6 +5,7 @@ Lower bounds: a run that they refuse would not fit. Python integers; torch is no
 
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
+from ...spec.layers import LayerKind
 from ...spec.networks import Nodes, cifar_resnet, imagenet
 from .config import CIFAR_RESNET, Recipe
 
@@ -43,7 +44,9 @@ def demand_steps(recipe: Recipe, images: int, ranks: int = 1) -> None:
 
 def smallest_map(recipe: Recipe) -> tuple[str, int]:
     """A convolution with the smallest maps, and their height."""
-    smallest = min((node for node in nodes(recipe) if node.convolves), key=lambda node: node.size)
+    smallest = min(
+        (node for node in nodes(recipe) if node.kind is LayerKind.CONV), key=lambda node: node.size
+    )
     return smallest.name, smallest.size
 
 

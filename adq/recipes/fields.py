@@ -16,7 +16,7 @@ from ...spec.host.text import shown
 
 T = TypeVar("T")
 MAX_WHOLE = (1 << 64) - 1
-"""Largest magnitude of a whole number: what a seed may have, and no count needs more."""
+"""Largest magnitude of a whole number, that of a seed; no count needs more."""
 MAX_TEXT = 4096
 """Characters of a text, a path among them."""
 MAX_ENTRIES = 4096
@@ -43,14 +43,14 @@ def _listed(known: Sequence[object]) -> str:
 
 
 def require_count(thing: str, value: int, most: int, least: int = 1) -> None:
-    """Refuse a whole number outside `least..most`; 0 and less of what must be positive as such."""
+    """Refuse a whole number outside `least..most`."""
     low = "positive" if least == 1 else f"{least} or more"
     require(value >= least, thing, low, value)
     require(value <= most, thing, f"at most {most}", value)
 
 
 def check_types(config: object, group: str) -> None:
-    """Refuse a field of another type than its annotation says; `group` precedes its name."""
+    """Refuse a field of another type than its annotation; `group` precedes its name."""
     for name, hint in hints_of(type(config)).items():
         value = getattr(config, name)
         if is_group(hint):

@@ -41,7 +41,7 @@ class Prepared:
     init_digest: str | None
     """SHA-256 of the tensors training started from; None for random weights."""
     report: Report | None = None
-    """How the widths were chosen, where a budget asked for it."""
+    """How the widths were chosen, where there is a budget."""
 
 
 def on_device(recipe: Recipe) -> Recipe:
@@ -106,7 +106,7 @@ def build_method(recipe: Recipe) -> Method:
 def prepare(
     recipe: Recipe, training: Dataset, init: str | Path | None, stage: Callable[[str], None]
 ) -> Prepared:
-    """Build, load `init`, choose widths if a budget asks for it, set quantizers from images."""
+    """Build, load `init`, choose widths if there is a budget, set quantizers from images."""
     model = build(recipe).to(recipe.train.device)
     digest = None if init is None else load_init(model, init)
     report = None

@@ -95,7 +95,7 @@ def _train(
     begun: bool,
     observer: Observer,
 ) -> dict[str, Any]:
-    """Do what `train` says in a folder of its own; only the first rank has final metrics."""
+    """Train in a locked folder; only the first rank has final metrics."""
     make_deterministic(recipe)
     reuse_heap()
     load = datasets.for_recipe

@@ -57,13 +57,13 @@ def command(
     if not liberty.is_file():
         raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
     import scipy.optimize  # noqa: F401  # reported as absent before hours of work, not after them
+    import tomli_w  # noqa: F401  # the same
 
     from ..gates.model import characterization_file
     from ..gates.model.characterize import Plan, characterize, characterize_outputs
+    from ..gates.model.toggles import golden_tensors
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.program.fit import covering
-    from ..spec import golden
-    from ..spec.program import INPUT
 
     plan = Plan(
         sizes=tuple(array_size(word, "Size") for word in sizes.split(",")),
@@ -84,7 +84,7 @@ def command(
     images = read_images(loaded, input_file=input_file, data=data, limit=2).images
     if len(images) < 2:
         raise InputError(f"Images must be 2, one to fit and one to test, not {len(images)}")
-    tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
+    tensors = golden_tensors(loaded, images)
     provenance = {
         "program": loaded.digest,
         "also": [other.digest for other in others],

@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Workload:
-    """A program and what was measured of it."""
+    """A program and its measurements."""
 
     name: str
     program: Program
     activity: "Mapping[str, LayerActivity] | None" = None
     accuracy: float | None = None
-    """Top-1 of the integer program in percent; None when nobody knows it."""
+    """Top-1 of the integer program in percent; None if absent."""
     accuracy_source: str = "unknown"
-    """Who says so: `evaluated on N images` or `provenance of the program`."""
+    """Its source: `evaluated on N images` or `provenance of the program`."""
     accuracy_images: int | None = None
-    """Images behind it; None when nobody knows."""
+    """Images behind it; None if unknown."""
 
     @cached_property
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Sweeping: the points of a grid that nobody has computed yet, computed anywhere, kept at once.
+"""Sweeping: the missing points of a grid, computed by any worker, stored at once.
 
 A point is one workload on one array in one technology. Its record depends on nothing but its key's
 inputs, so it is the same wherever and whenever it is computed; `Store` keeps it as soon as it is
@@ -37,7 +37,7 @@ MOST_PER_TASK = 64
 
 
 class Point(NamedTuple):
-    """Where one record stands in the grid, and its name in the store."""
+    """Position of one record in the grid, and its name in the store."""
 
     workload: int
     array: tuple[int, int]
@@ -93,7 +93,7 @@ def run_plan(
     workers: Workers | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Swept:
-    """Compute what is missing, `advance(points)` with each piece, and put the designs together."""
+    """Compute missing points, `advance(points)` with each piece, and collect the designs."""
     workers = workers or InProcess()
     chunks = list(_chunks(plan, workers.count))
     shared = {n: _shared(plan.workloads[n]) for n in {chunk[0].workload for chunk in chunks}}

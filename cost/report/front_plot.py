@@ -20,7 +20,7 @@ FILLS = ("full", "none", "left", "top", "right", "bottom")
 MOST_LABELS = 20
 """Names in the picture; beyond it each program has one, and a table holds the names of all."""
 WIDE = 10.0
-"""Energies that differ by more stand on a logarithmic axis: the front lies at its low end."""
+"""Energies that differ by more have a logarithmic axis: the front is at its low end."""
 ACCURACY_STYLE: dict[str, Any] = {"fmt": "D", "color": BLACK, "ecolor": GREY, "capsize": 3, "lw": 1}
 
 
@@ -129,7 +129,7 @@ def _label_front(axis: "Axes", designs: Sequence[Design], scale: float) -> None:
 def _series(designs: Sequence[Design]) -> Iterator[tuple[str, dict[str, Any], list[Design]]]:
     """(label, style, designs) by micro-architecture (shape, colour) and array (filling).
 
-    More arrays than fillings share a series: a legend of a hundred entries says nothing.
+    More arrays than fillings share a series: a legend of a hundred entries is not readable.
     """
     arrays = list(dict.fromkeys((d.estimate.arch.rows, d.estimate.arch.cols) for d in designs))
     few = len(arrays) <= len(FILLS)

@@ -47,10 +47,10 @@ def write_report(
     cosim: Mapping[str, CosimRecord] | None = None,
     tell: Tell = warn,
 ) -> list[Path]:
-    """Write the tables, then what is drawn from them; the files that are there afterwards.
+    """Write the tables, then the pictures; the files written.
 
-    cosim: by workload name; its RTL cycles stand beside designs of the array it ran on.
-    tell: hears of every picture that cannot be drawn.
+    cosim: by workload name; its RTL cycles are shown with designs of the same array.
+    tell: called for every picture that cannot be drawn.
     """
     tables = write_tables(folder, designs, cosim=cosim)
     return tables + write_pictures(folder, designs, cosim=cosim, tell=tell)
@@ -142,7 +142,7 @@ def _template() -> Any:
 
 
 def _visible(value: Any) -> Any:
-    """What every expression of the template goes through before it is escaped."""
+    """Conversion of every expression of the template before it is escaped."""
     ours = hasattr(value, "__html__") or not isinstance(value, str)
     return value if ours else printable(value, max(len(value), 1))
 

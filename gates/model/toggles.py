@@ -1,4 +1,4 @@
-"""Toggles of a program's layers on the lane array: what its own operands move, per image.
+"""Toggles of a program's layers on the lane array, of its own operands, per image.
 
 Of some images, whole sums from all over each layer. Memory is asked for before it is taken.
 """
@@ -70,7 +70,7 @@ def layer_toggles(
     *,
     most_beats: int | None = None,
 ) -> Toggles:
-    """What the operands of all images in `tensors` move on the array, layer by layer.
+    """Toggles of the operands of all images in `tensors` on the array, layer by layer.
 
     most_beats: None takes `most_beats_of` the array. Memory is asked for before it is taken.
     """

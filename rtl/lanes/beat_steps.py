@@ -15,7 +15,7 @@ from ..timing.schedule import schedule_widths
 class Control:
     """The operand stage: it takes a beat when `take` and `load`.
 
-    adds: something enters the sum in this cycle; starts, ends: it is the sum's first, last.
+    adds: a term enters the sum in this cycle; starts, ends: it is the sum's first, last.
     """
 
     advance: Value
@@ -41,7 +41,7 @@ class BeatSteps(wiring.Component):
     Members
     -------
     act_digits, level_digits, final_cycles : of the layer (`Schedule`), constant while it runs.
-    advance : the array moves. valid, first, last : the beat offered. free : it would be taken.
+    advance : the array advances. valid, first, last : the beat offered. free : it is accepted.
     act_digit, level_digit : of this cycle. top : the level digit is the highest, it has the sign.
     working : in a digit's cycle. final : in final cycle `bin`.
     adds : something enters the sum; starts, ends : it is the sum's first, last.
@@ -142,7 +142,7 @@ def digit_controls(
 
 
 def _beside(m: Module, control: Control, value: Value) -> Value:
-    """`value` of the operand stage when what it produced is in the tree sum."""
+    """`value` of the operand stage, delayed until its term is in the tree sum."""
     stages = [Signal(len(value), name=f"shift_{i}") for i in range(2)]
     with m.If(control.advance):
         m.d.sync += [new.eq(old) for new, old in zip(stages, [value, *stages], strict=False)]

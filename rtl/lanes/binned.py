@@ -28,7 +28,7 @@ class BinnedColumn(Column):
     A lane is an adder and its bins: code k adds the activation to bin k - 1 (code 0 is level 0 and
     has none). After the last beat of a sum the bins leave one per cycle: the tree sums them over
     the lanes, the multiplier applies the level, and they are 0 again. Bypassed, bit j of a stored
-    level selects bin j, a bit per cycle, and bin j is worth 2^j, the top one -2^j.
+    level selects bin j, a bit per cycle, and bin j has weight 2^j, the top one -2^j.
 
     Stages: operand registers, bins, tree sum, product, accumulator. A lane whose weight field is 0
     is gated: its operand registers hold and no bin changes. A bin must hold what a sum adds to it
@@ -40,7 +40,7 @@ class BinnedColumn(Column):
     Members
     -------
     activations, weights, codebook, bypass, advance, take, load, add, restart, acc : as in
-    `BitSerialColumn`. level_digit : the level's bit at work. working : it is.
+    `BitSerialColumn`. level_digit : the level's current bit. working : it is valid.
     final : bin `bin` leaves; top_bin : it is the last one.
     fields, operands, live, bins (by lane), total, level, product : the registers.
     """
@@ -85,7 +85,7 @@ class BinnedColumn(Column):
         return m
 
     def _level(self) -> Value:
-        """What the bin that leaves is worth."""
+        """Weight of the bin that leaves."""
         arch = self.arch
         one = Array(1 << bit for bit in range(arch.level_width))[self.bin]
         place = Mux(self.top_bin, -one, one)
@@ -94,7 +94,7 @@ class BinnedColumn(Column):
         return Mux(self.bypass, place, by_bin[self.bin])
 
     def _lane(self, m: Module, row: int) -> Value:
-        """The bin at work, before it changes."""
+        """The current bin, before it changes."""
         weight, field, live = self.weights[row], self.fields[row], self.live[row]
         operand, bins = self.operands[row], self.bins[row]
         use = Signal(name=f"use_{row}")

@@ -30,7 +30,7 @@ class BitSerialColumn(Column):
     """`acc = sum over bits i of 2^i * sum(level * bit i of activation)`, a bit per cycle.
 
     Stages: operand registers, terms (level or 0), tree sum, shift and accumulator. There is no
-    multiplier: a lane is an AND per level bit, and the shifter stands once behind the tree. A lane
+    multiplier: a lane is an AND per level bit, and there is one shifter behind the tree. A lane
     whose weight field is 0 is gated: its operand registers hold and its term is 0.
 
     Latency: 3 cycles from the operand registers' last bit to the accumulator. Throughput: a beat
@@ -39,8 +39,8 @@ class BitSerialColumn(Column):
     Members
     -------
     activations, weights, codebook, bypass : as in `MacColumn`.
-    advance : the pipeline moves. take : it moves and the operand registers are free. load : a beat
-    is present. act_digit : the bit at work. shift : that of the tree sum.
+    advance : the pipeline advances. take : it does, with free operand registers. load : a beat
+    is present. act_digit : the current bit. shift : that of the tree sum.
     add : the tree sum belongs to a beat. restart : it begins a sum. acc : the accumulator.
     levels, operands, live, terms, total : the registers, for tests and proofs.
     """

@@ -1,4 +1,4 @@
-"""What the columns of all micro-architectures share."""
+"""Base of the columns of all micro-architectures."""
 
 from abc import ABC, abstractmethod
 

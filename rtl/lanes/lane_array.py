@@ -29,18 +29,18 @@ COLUMN_MODULE = "adqhw_column"
 class LaneArray(wiring.Component):
     """`cols` dot products over the same activations; sums when a beat is `last`.
 
-    The whole array freezes while finished sums wait for a taker (`stall`), or while `hold`.
+    The whole array freezes while finished sums wait to be accepted (`stall`), or while `hold`.
 
     Latency: `column_latency` cycles from the acceptance of a `last` beat to valid sums.
     Throughput: 1 beat per cycle; where lanes do not multiply, by the layer's `Schedule`.
 
     Members
     -------
-    beats : `beat_layout`. sums : `sums_layout`, held until taken.
+    beats : `beat_layout`. sums : `sums_layout`, held until accepted.
     codebook : `codebook_layout`, always ready; load only while no beat is in flight.
     bypass : weight fields are levels. work : the layer's schedule, where beats take several cycles.
     configured : bypass and work are those of a new layer from the next cycle on.
-    stall : the array waits for the taker. hold : nothing moves, sums are not offered.
+    stall : the array waits for the consumer. hold : no register changes, sums are not offered.
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:
@@ -101,7 +101,7 @@ class LaneArray(wiring.Component):
         return m
 
     def _tail(self, m: Module, control: Control, waiting: Value) -> dict[str, Value]:
-        """Control travels beside the data, one copy for all columns: products, tree sum, sums."""
+        """Control pipeline beside the data, one for all columns: products, tree sum, sums."""
         combine = self.arch.lanes.combine_cycles
         valid, first, last = (Signal(2, name=n) for n in ("valid", "first", "last"))
         done = Signal(1 + combine)

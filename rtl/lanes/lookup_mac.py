@@ -39,14 +39,14 @@ class LookupMac:
     def compute(self, activations: Int64Array, fields: Int64Array) -> int:
         """The column's result for the beats (depth, rows) of one sum, modulo 2^acc_width.
 
-        In the order of the micro-architecture: what is added in a cycle of the hardware is added
-        in a step here.
+        In the order of the micro-architecture: a step here adds the terms of a cycle of the
+        hardware.
         """
         acc = self.arch.lanes.compute(self, activations, fields)
         return int(twos_complement(acc, self.arch.acc_width))
 
     def levels(self, fields: Int64Array) -> Int64Array:
-        """Levels that the fields stand for."""
+        """Levels of the fields."""
         if self.codebook is not None and not self.arch.lanes.stores_levels:
             return np.array(self.codebook, np.int64)[fields]
         width = self.level_width if self.codebook is None else self.arch.level_width

@@ -29,7 +29,7 @@ class MacColumn(Column):
     -------
     activations, weights : `rows` activation codes and weight fields of the beat.
     codebook : the shared table, level by code. bypass : fields are levels, not codes.
-    advance : the pipeline moves. load : a beat is present.
+    advance : the pipeline advances. load : a beat is present.
     add : the tree sum belongs to a beat. restart : that beat begins a sum.
     acc : the accumulator.
     levels, operands, live, products : the registers of the lanes, for tests and traces.
@@ -60,7 +60,7 @@ class MacColumn(Column):
 
     @abstractmethod
     def level(self, weight: Value) -> Value:
-        """The level that a weight field stands for."""
+        """The level of a weight field."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

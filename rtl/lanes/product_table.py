@@ -54,7 +54,7 @@ def shift_width(arch: Arch) -> int:
 class ProductTable(wiring.Component):
     """Word a = (level(0) * a, level(1) * a, ..), one adder per code: word a + 1 is word a + word 1.
 
-    It is built anew whenever the codebook or the configuration is written, `build_cycles` long
+    It is rebuilt whenever the codebook or the configuration is written, `build_cycles` long
     (word 0 is 0 and is not stored). Bypassed, the levels are the two's complement integers of
     `weight_width` bits, of which stored levels are composed digit by digit.
 
@@ -133,7 +133,7 @@ class ProductTableColumn(Column):
     -------
     words : of the rows (`words_layout`), shared by the columns. weights : fields.
     advance, take, load, add, restart, acc : as in `BitSerialColumn`.
-    level_digit : of the weights, at work. top : it is the highest. shift : of the tree sum.
+    level_digit : current one of the weights. top : it is the highest. shift : of the tree sum.
     fields, live, products, total : the registers, for tests and proofs.
     """
 
@@ -184,7 +184,7 @@ class ProductTableColumn(Column):
             m.d.sync += self.products[row].eq(Mux(live, self.words[row][code], 0))
 
     def _digit(self, field: Value) -> Value:
-        """The digit at work; below the top one without its highest bit, so that it is positive."""
+        """The current digit; below the top one without its highest bit, so that it is positive."""
         width = self.arch.weight_width
         count = table_digits(self.arch, self.arch.level_width)
         extended = Cat(field, field[-1].replicate(width))

@@ -100,7 +100,7 @@ class ShiftAddColumn(Column):
     Members
     -------
     activations, weights, bypass, advance, take, load, add, restart, acc : as in `BitSerialColumn`.
-    entries, factor : of the `ShiftCodebook`. level_digit, top : the level's bit at work.
+    entries, factor : of the `ShiftCodebook`. level_digit, top : the level's current bit.
     combine : the accumulators hold a finished sum.
     fields, entry, operands, live, terms, odd, totals, sums : the registers; totals and sums are
     those of the plain powers, then of the odd ones.

@@ -1,7 +1,7 @@
 """One step of a planned program, as the compiled interpreter (`execute.py`) reads it.
 
-All fields are int64. Addresses are relative to the arena (maps) or the constants until
-`Plan.bind` adds the base of a worker's memory. Strides are in bytes.
+All fields are int64. Addresses are relative to the arena (maps) or the constants until a
+`lowering.plan.Worker` adds the base of its memory. Strides are in bytes.
 """
 
 from enum import IntEnum

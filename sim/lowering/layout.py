@@ -1,4 +1,4 @@
-"""Where each map lies in a worker's memory: strides, border, and reuse of bytes over time.
+"""Layout of each map in a worker's memory: strides, border, and reuse of bytes over time.
 
 Maps are channels last. Codes of at most 8 bits are stored as bytes, code - lowest code of the
 format (so signed codes are bytes too); wider ones as int32. A pixel of bytes is padded to whole

@@ -7,7 +7,7 @@ from adqhw.sim.networks import build
 from adqhw.sim.runner import Runner
 from adqhw.spec import MacLayer, golden
 from adqhw.spec.errors import InputError
-from adqhw.spec.networks import PUBLISHED, NodeKind, published
+from adqhw.spec.networks import PUBLISHED, published
 
 MACS = {
     # conv1 3*16*9*1024, stages 2*16*16*9*1024, (16+32)*32*9*256, (32+64)*64*9*64, classifier 640
@@ -81,13 +81,14 @@ def test_layers_are_the_networks_nodes(name):
     for layer, node in zip(program.layers, nodes, strict=True):
         assert (layer.name, layer.input, layer.skip) == (node.name, node.source, node.skip)
         assert program.tensor_shape(layer.name) == (node.channels, node.size, node.size)
+        assert layer.kind is node.kind
         assert layer.taps == node.kernel**2
         if isinstance(layer, MacLayer):
             assert (layer.stride, layer.padding, layer.groups) == (
                 node.stride, node.padding, node.groups,
             )  # fmt: skip
             assert layer.weights.size == node.weights
-            assert (layer.codebook is None) == (node.kind is not NodeKind.CONV)
+            assert (layer.codebook is not None) == node.coded
         assert node.stream in (None, program.tensor_format(layer.name))
 
 

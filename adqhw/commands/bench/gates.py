@@ -74,9 +74,8 @@ def command(
     from ...cost.estimate.estimate import estimate, measure
     from ...cost.technology import technology
     from ...gates.array import bench as gate_bench
+    from ...gates.model.toggles import golden_tensors
     from ...gates.netlist import synthesis_tools
-    from ...spec import golden
-    from ...spec.program import INPUT
     from ...studies.gates import glitch_bench, open_sta_bench
 
     synthesis_tools.find_tool(synthesis_tools.YOSYS)
@@ -90,7 +89,7 @@ def command(
     array = choose_arch(loaded, arch, rows, cols, micro)
     simulator = find_simulator("verilator") if verilator else None
     images = read_images(loaded, input_file=input_file, data=data, limit=1).images
-    tensors = {INPUT: images, **golden.run(loaded, images, keep="all").tensors}
+    tensors = golden_tensors(loaded, images)
     streams = gate_bench.layer_streams_of(array, loaded, names, tensors, cycles or None)
     result = estimate(loaded, array, table, activity=measure(loaded, images))
     arrays, measured, shares, compared = [], [], [], []

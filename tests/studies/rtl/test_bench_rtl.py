@@ -10,6 +10,7 @@ from simulators import usable
 
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
+from adqhw.spec.layers import LayerKind
 from adqhw.spec.networks import published
 from adqhw.studies.rtl import layer_shapes, synthesis, synthesis_page
 from adqhw.studies.rtl.python_cost import measure
@@ -36,7 +37,9 @@ def test_the_shapes_are_all_of_resnet18():
     """(kernel, stride, ins, outs) of every convolution of the topology, from a full sketch."""
     _, nodes = published("resnet18")
     convolutions = {
-        (x.kernel, x.stride, x.ins, x.channels): x.name for x in reversed(nodes) if x.convolves
+        (x.kernel, x.stride, x.ins, x.channels): x.name
+        for x in reversed(nodes)
+        if x.kind is LayerKind.CONV
     }
     ours = {(s.kernel, s.stride, s.ins, s.outs): s.layer for s in layer_shapes.SHAPES}
     assert set(ours) == set(convolutions)
