@@ -32,6 +32,7 @@ from ...spec.requant import Requant
 from .weight_facts import requant_widths
 
 Count = int | npt.NDArray[np.int64]
+Real = float | npt.NDArray[np.float64]
 """A number, or one for each of the arrays of `cost.estimate.points`."""
 
 

@@ -22,6 +22,7 @@ from ...spec.layers import Layer, LayerKind, MacLayer
 from ...spec.program import SizedNetwork
 from .memories import (
     Count,
+    Real,
     codebook_bits,
     map_bits,
     parameter_bits,
@@ -165,6 +166,7 @@ def network_events(
     }
 
 
-def _loaded(bits: Count, options: Options) -> Any:
+def _loaded(bits: Count, options: Options) -> Real:
     """One image's share of a load of the network."""
-    return real(bits) / options.batch if options.weights_from_dram else 0.0
+    share: Real = real(bits) / options.batch if options.weights_from_dram else 0.0
+    return share

@@ -8,11 +8,11 @@ there. A sweep that was killed computes on the next run what is missing and noth
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...rtl.arch.registry import BASELINE
 from ...rtl.program.fit import narrowest_lanes
@@ -28,6 +28,9 @@ from ..technology.technology import Technology
 from .explore import Design, Grid, Workload, mark_pareto
 from .store import Store, key_of
 from .workers import InProcess, Task, Workers
+
+if TYPE_CHECKING:
+    from ...sim.activity import LayerActivity
 
 MOST_PER_TASK = 64
 """Points of one task: few enough that a kill loses little."""
@@ -148,7 +151,7 @@ def program_of(content: bytes) -> Program:
 
 def _cost(
     program: Program,
-    measured: Any,
+    measured: "Mapping[str, LayerActivity] | None",
     options: Options,
     table: Technology,
     rows: int,

@@ -17,12 +17,14 @@ less than all folds together. This is another machine than the lane array of `cy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from ...spec.errors import InputError
 from ...spec.host.text import shown
+from ..events.memories import Count
 from .topology import LayerSize, Topology
 
 MOST_ELEMENTS = 1 << 20
@@ -48,14 +50,14 @@ class SystolicCycles:
     """One layer; vectors when rows and cols are."""
 
     name: str
-    folds: Any
-    cycles: Any
+    folds: Count
+    cycles: Count
     """As SCALE-Sim reports them: the number of the last cycle."""
-    utilization: Any
+    utilization: float | npt.NDArray[np.float64]
     """MACs per processing element and cycle."""
 
 
-def layer_systolic(size: LayerSize, rows: Any, cols: Any, dataflow: Dataflow) -> SystolicCycles:
+def layer_systolic(size: LayerSize, rows: Count, cols: Count, dataflow: Dataflow) -> SystolicCycles:
     """Cycles of `size` on `rows` x `cols` processing elements, numbers or vectors."""
     match dataflow:
         case Dataflow.OUTPUT:
@@ -78,7 +80,7 @@ def layer_systolic(size: LayerSize, rows: Any, cols: Any, dataflow: Dataflow) ->
 
 
 def topology_systolic(
-    topology: Topology, rows: Any, cols: Any, dataflow: Dataflow
+    topology: Topology, rows: Count, cols: Count, dataflow: Dataflow
 ) -> list[SystolicCycles]:
     """Every layer of `topology`; layers follow each other."""
     for what, value in (("rows", rows), ("cols", cols)):
@@ -89,6 +91,6 @@ def topology_systolic(
     return [layer_systolic(size, rows, cols, dataflow) for size in topology.layers]
 
 
-def total_cycles(layers: Sequence[SystolicCycles]) -> Any:
+def total_cycles(layers: Sequence[SystolicCycles]) -> Count:
     """Cycles of a network: the sum that SCALE-Sim's users take."""
     return sum(layer.cycles for layer in layers)

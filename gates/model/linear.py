@@ -69,6 +69,8 @@ def predict(coefficients: Mapping[str, float], terms: Mapping[str, float]) -> fl
 
 def errors_of(coefficients: Mapping[str, float], samples: Sequence[Sample]) -> Errors:
     """Of the energies of the samples."""
+    if not samples:
+        raise InputError("Samples must be at least 1 to have errors, not 0: more layers are needed")
     predicted = np.array([predict(coefficients, sample.terms) for sample in samples])
     return Errors.of(predicted, np.array([sample.energy_fj for sample in samples]))
 

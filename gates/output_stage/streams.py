@@ -6,7 +6,7 @@ it, so the units wait in between, clocked. Codes of layers without weights come 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word
 from ...spec import golden
-from ...spec.layers import LayerKind, PoolLayer
+from ...spec.activation import Threshold
 from ...spec.program import Program
 from ...spec.requant import Requant
 
@@ -51,10 +51,16 @@ class OutputStream:
 
 def output_unit(program: Program, name: str) -> str | None:
     """The unit that ends layer `name`; None for max pooling, which has no output stage."""
-    layer = program.layer(name)
-    if isinstance(layer, PoolLayer) and layer.kind == LayerKind.MAX_POOL:
-        return None
-    return REQUANT if isinstance(layer.output, Requant) else THRESHOLD
+    output = program.layer(name).output
+    match output:
+        case Requant():
+            return REQUANT
+        case Threshold():
+            return THRESHOLD
+        case None:
+            return None
+        case _:
+            assert_never(output)
 
 
 def output_stream(
