@@ -75,7 +75,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _text(folder: Path, name: str, digests: dict[str, str]) -> str:
-    """A file of the folder, as its manifest knows it; `name` is made of the checked prefix."""
+    """A file of the folder with its manifest's digest; `name` begins with the checked prefix."""
     content = read_bytes(folder / name, "Emitted file", MAX_EMITTED_BYTES)
     if hashlib.sha256(content).hexdigest() != digests.get(name):
         raise InputError(

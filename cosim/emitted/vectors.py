@@ -72,7 +72,7 @@ def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str,
 
 
 def bus_values(arch: Arch) -> dict[str, Any]:
-    """What the top level's testbench knows of the bus: registers, their bits, rows as words."""
+    """The bus for the top level's testbench: registers, their bits, rows as words."""
     words = sorted(load_words(arch).items())
     registers = (
         "CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES", "INPUT_STALLS",

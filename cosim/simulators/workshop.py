@@ -136,8 +136,10 @@ def _private_cache() -> Path:
         shared = base != home
         path = base / (f"adqhw-builds-{os.getuid()}" if shared else "adqhw/builds")
         with contextlib.suppress(OSError):
+            if not path.is_absolute() or not takes(path.resolve()):
+                continue  # nothing is left in the working folder
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if takes(path.resolve()) and path.is_absolute() and _private(path):
+            if _private(path):
                 return path
     raise InputError(
         "Build folder must have a path that make takes (letters, digits, `_./+,@-`), or "

@@ -49,7 +49,7 @@ count, the hardware feeds them. A gated lane (stored field 0) still passes its 0
 Grouped layers and average pools run tile by tile: a column block reads the input blocks that hold
 its outputs' channels, once per tile. Max pooling stands beside the array: `rows` codes are read and
 compared (input width) per window position, padding included.
-**No clock is gated**: a lane that stands still, a column without a channel and a row without an
+**No clock is gated**: an idle lane, a column without a channel and a row without an
 input are clocked in every cycle, in read activations and pools as well.
 Not counted, because the technology has no number for them: clock tree, wires, leakage of memories,
 the sequencer, address generators and their registers, the output registers of memories.

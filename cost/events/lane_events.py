@@ -74,7 +74,7 @@ def _lane_load(
     ungated: float, active: float,
 ) -> LaneLoad:  # fmt: skip
     """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
-    moves in all bits; the bits above a narrower activation are 0 and stand still. In an average
+    moves in all bits; the bits above a narrower activation are constantly 0. In an average
     pool the level is 1: one partial product, no bit more than the activation has, no sign."""
     book, level_width = codebook_of(arch, layer), arch.level_width
     channels, factor, set_bits = 1, 1, ungated

@@ -54,7 +54,7 @@ ENTRIES = {
 }
 """Entry -> unit. bit^2: product of two operand widths. sram: one bit of a 1 KiB memory. register: a
 bit that is written; clock: a flip-flop's bit in every cycle, written or not. mux: a bit of a 2:1
-multiplexer whose data and select are new; select: one whose data stands still."""
+multiplexer whose data and select are new; select: one with constant data."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 """Name of a technology, used in tables, on pages and in names of files."""

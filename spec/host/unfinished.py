@@ -48,7 +48,7 @@ def remove_stale(folder: Path) -> None:
 
 
 def remove_if_left(path: Path) -> None:
-    """Remove a file or a folder whose maker is dead: nobody holds the lock on it."""
+    """Remove a file or a folder whose maker has ended: no process holds the lock on it."""
     with contextlib.suppress(OSError):
         mode = os.O_RDONLY if path.is_dir() else os.O_RDWR
         handle = os.open(path, mode | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -58,7 +58,7 @@ class Outcome:
     lacking: str = ""
 
     def settled(self, commit: str) -> bool:
-        """It passed at this commit, whose files nobody has changed."""
+        """It passed at this commit, whose files are unchanged."""
         return self.commit == commit and self.failed == "0" and "+" not in commit
 
     @property

@@ -182,9 +182,9 @@ def host_port() -> Design:
 
 
 def image_gate() -> Design:
-    """What is handed on after an end or a reset begins with the first code of an image.
+    """What passes after an end or a reset begins with the first code of an image.
 
-    Assumed: a run ends when the gate says so (the top level sees to it).
+    Assumed: a run ends when the gate says so (the top level ensures it).
     """
     unit = ImageGate(arch())
     m = unit.elaborate(None)
@@ -192,14 +192,14 @@ def image_gate() -> Design:
     m.d.comb += Assume(unit.stop | ~(unit.short | unit.long))
     came, went = image.valid & image.ready, codes.valid & codes.ready
     between = Signal(init=1, name="between")  # the code that comes next begins an image
-    fresh = Signal(init=1, name="fresh")  # nothing was handed on since the last end
+    fresh = Signal(init=1, name="fresh")  # no code passed since the last end
     with m.If(came):
         m.d.sync += between.eq(image.payload.last)
     with m.If(unit.realign):
         m.d.sync += between.eq(1)
     with m.If(unit.stop):
         m.d.sync += fresh.eq(1)
-    with m.Elif(went):  # a whole image was handed on: its run has what it wants
+    with m.Elif(went):  # a whole image passed: its run is complete
         m.d.sync += fresh.eq(image.payload.last & unit.due)
     m.d.comb += [
         Assert(~(went & fresh) | between | unit.realign),

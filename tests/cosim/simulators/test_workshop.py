@@ -59,11 +59,13 @@ def test_a_cache_that_is_unwritable_odd_or_another_users_is_passed_over(tmp_path
     monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
     for home in (tmp_path / "file", tmp_path / "odd home", Path("relative")):
         monkeypatch.setenv("XDG_CACHE_HOME", str(home))
         found = workshop(tmp_path / "a b")
         assert found.parent == tmp_path / "temporary" / f"adqhw-builds-{os.getuid()}"
         assert found.parent.stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "relative").exists()  # it was made, then passed over
     found.parent.chmod(0o777)  # others could put a build there
     assert workshop(tmp_path / "a b").parent != found.parent
 

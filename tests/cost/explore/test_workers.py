@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_sigterm_ends_parent_and_workers_at_once(started):
 def test_a_worker_that_dies_is_one_error(tmp_path, monkeypatch):
     (tmp_path / "slow_tasks.py").write_text(TASKS)
     monkeypatch.syspath_prepend(tmp_path)
-    from slow_tasks import die
+    die = import_module("slow_tasks").die
 
     with pytest.raises(SimulationError, match="Workers must survive a task"):
         list(LocalPool(count=1).run([Task(function=die, shared=None, own=None)]))
