@@ -176,11 +176,6 @@ def layer_streams_of(
     return found
 
 
-def mac_layers(program: Program) -> list[str]:
-    """Layers with weights."""
-    return [layer.name for layer in program.mac_layers]
-
-
 def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     """pJ per MAC that the event model gives to the lane array alone."""
     prices = event_prices(result.technology, memories(program, result.arch))

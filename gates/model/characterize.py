@@ -19,7 +19,7 @@ from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
-from ..array.bench import SEED, ArrayGates, Bench, array_gates, mac_layers, measure_streams, prepare
+from ..array.bench import SEED, ArrayGates, Bench, array_gates, measure_streams, prepare
 from ..array.streams import REAL, random_twin, recorded
 from ..array.structure import STRUCTURE, structure
 from ..energy.energy import gate_energy
@@ -101,7 +101,7 @@ def characterize(
     tick: Callable[[str], None],
 ) -> Characterization:
     """Measure and fit the lane array; also: programs that it must be wide enough for."""
-    names = mac_layers(program)
+    names = [layer.name for layer in program.mac_layers]
     fitted, tested, areas = [], [], {}
     for size in (*plan.sizes, plan.test_size):
         arch = covering([program, *also], rows=size[0], cols=size[1], micro=micro)

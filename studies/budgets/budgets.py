@@ -159,7 +159,7 @@ def _layer_costs(
     results = []
     for array in gates.layers:
         layer, timing = program.layer(array.name), timings[array.name]
-        assert isinstance(layer, MacLayer)  # `mac_layers`
+        assert isinstance(layer, MacLayer)  # an array prices no other
         results.append(
             LayerCost(
                 name=array.name,

@@ -82,7 +82,7 @@ def command(
     if opensta:
         open_sta_bench.check(wire_factor)
     loaded = load(program)
-    names = _layer_names(loaded, layers, gate_bench.mac_layers(loaded))
+    names = _layer_names(loaded, layers, [layer.name for layer in loaded.mac_layers])
     table = technology.priced(tech)
     if arch is None:  # 16 x 16 lanes, the default of other commands, are 100,000 gates
         rows, cols = (DEFAULT_SIZE if size is None else size for size in (rows, cols))

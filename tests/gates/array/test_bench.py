@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.technology.technology import load
-from adqhw.gates.array.bench import array_pj_per_mac, mac_layers
+from adqhw.gates.array.bench import array_pj_per_mac
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
@@ -39,7 +39,7 @@ def test_the_event_models_share_is_the_lane_array_alone():
     result = estimate(program, arch, load("unit"))
     share = array_pj_per_mac(result, program, "conv")
     assert share.expected == pytest.approx((192 + 144 + 84 + 84 + 84 + 35 * 115) / 24)
-    assert mac_layers(program) == ["conv"]
+    assert [layer.name for layer in program.mac_layers] == ["conv"]
 
 
 @pytest.fixture(scope="module")
