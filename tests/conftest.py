@@ -2,7 +2,7 @@
 
 Threads of torch sleep at a barrier instead of spinning: a spinning thread keeps the core from the
 very thread it waits for when something else runs on the machine, and tests of a second take
-minutes. Verilator's runtime is compiled once per run, not once per build (`support/objcache.sh`).
+minutes. Verilator's runtime is compiled once per run, not once per build (`objcache.sh`).
 """
 
 import atexit
@@ -13,7 +13,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
-os.environ.setdefault("OBJCACHE", str(Path(__file__).parent / "support" / "objcache.sh"))
+os.environ.setdefault(
+    "OBJCACHE", str(Path(__file__).parent / "support" / "hardware" / "objcache.sh")
+)
 if "ADQHW_OBJECTS" not in os.environ:  # the processes of pytest-xdist inherit it
     os.environ["ADQHW_OBJECTS"] = tempfile.mkdtemp(prefix="adqhw_objects_")
     atexit.register(shutil.rmtree, os.environ["ADQHW_OBJECTS"], ignore_errors=True)

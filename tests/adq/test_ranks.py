@@ -81,7 +81,7 @@ def test_two_processes_end_where_one_does(tmp_path, weights, two):
 def test_a_dead_rank_stops_the_run_and_resume_is_exact(tmp_path, weights, two):
     folder = tmp_path / "run"
     words = arguments("digits_resnet8_adq", folder, "optim.average=0.5")
-    dead = torchrun(SUPPORT / "dying_rank.py", *words, "--init", weights, DIE_AT="5")
+    dead = torchrun(SUPPORT / "runs" / "dying_rank.py", *words, "--init", weights, DIE_AT="5")
     assert dead.returncode != 0
     ours = [line for line in dead.stderr.splitlines() if line.startswith("adqhw: ")]
     assert len(ours) == 1, dead.stderr
@@ -108,7 +108,7 @@ def test_without_shared_statistics_ranks_are_the_parts_of_a_batch(tmp_path, weig
 
 
 def test_what_ranks_do_together(tmp_path):
-    done = torchrun(SUPPORT / "rank_checks.py", tmp_path)
+    done = torchrun(SUPPORT / "runs" / "rank_checks.py", tmp_path)
     assert done.returncode == 0, done.stderr
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     assert (first["part"], second["part"]) == ([0, 1, 2], [3, 4])

@@ -1,7 +1,7 @@
 """Events against the RTL: the model's counts equal those of the accelerator's signals.
 
-The counters (`tests/support/rtl_counters.py`) are samples of registers, enables and handshakes; the
-model's counts are closed forms. They meet here layer by layer, in numbers of bits.
+The counters (`tests/support/hardware/rtl_counters.py`) are samples of registers, enables and
+handshakes; the model's counts are closed forms. They meet here layer by layer, in numbers of bits.
 """
 
 from collections import Counter

@@ -18,7 +18,7 @@ print(sum(execute.run.stats.cache_hits.values()), sum(execute.run.stats.cache_mi
 
 
 def test_second_process_compiles_nothing(request):
-    support = str(request.config.rootpath / "tests" / "support")
+    support = str(request.config.rootpath / "tests" / "support" / "nets")
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-c", f"import sys; sys.path.insert(0, {support!r})\n{CODE}"],

@@ -210,7 +210,7 @@ def every_kind(seed: int = 0, *, shifts: bool = False) -> Program:
     b.mac(8, weight_width=5, stage="requant", padding=1, skip=Skip(tensor=down))
     b.pool(LayerKind.AVG_POOL, 5, 5)
     b.mac(10, kernel=1, stage="requant", weight_width=8, uniform=True, linear=True, out="s32")
-    return b.build(made_by="tests/support/programs.py", seed=seed)
+    return b.build(made_by="tests/support/nets/programs.py", seed=seed)
 
 
 def _read_of(b: Builder, source: str, act_width: int) -> ThresholdLayer:

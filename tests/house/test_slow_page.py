@@ -7,11 +7,11 @@ from places import ROOT
 from slow_page import PAGE, Outcome, known, written
 
 PASSED = Outcome(
-    file="tests/test_layout.py", passed="3", failed="0", skipped="1", minutes="1.5",
+    file="tests/house/test_layout.py", passed="3", failed="0", skipped="1", minutes="1.5",
     commit="abc1234",
     date="2026-01-02", machine="a | b, 2 cores", given="", lacking="ADQHW_DATA must name a folder",
 )  # fmt: skip
-NEVER = Outcome(file="tests/test_needs.py")
+NEVER = Outcome(file="tests/house/test_needs.py")
 
 
 def test_rows_are_read_back():
@@ -19,7 +19,7 @@ def test_rows_are_read_back():
 
 
 def test_summary_counts_what_was_run():
-    again = replace(PASSED, file="tests/test_pages.py", passed="2", failed="1", minutes="0.5")
+    again = replace(PASSED, file="tests/house/test_pages.py", passed="2", failed="1", minutes="0.5")
     summary = "2 of 3 files run: 5 tests passed, 1 failed, 2.0 minutes."
     assert summary in written([PASSED, NEVER, again]).splitlines()
 

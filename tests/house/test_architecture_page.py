@@ -1,4 +1,4 @@
-"""docs/architecture.md shows every room and sub-room; tests/test_pages.py checks its paths."""
+"""docs/architecture.md shows every room and sub-room; test_pages.py checks its paths."""
 
 import re
 import tomllib
