@@ -1,5 +1,6 @@
 """Tables of a sweep - layers and designs as CSV and Parquet - and how its numbers read in words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,11 +117,13 @@ def verdict(design: Design) -> str:
 
 
 def energy_text(band: Band, technology: Technology | None = None) -> str:
-    """`181 (99–256) µJ`; of a technology that counts, events: `181 M`."""
+    """`181 (99–256) µJ`, `181 µJ (no bar)`; of a technology that counts, events: `181 M`."""
     scale, unit = plots.energy_unit(band.expected, technology)
     if technology is not None and technology.counts:
         return f"{_short(band.expected / scale)} {unit}".rstrip()
     low, middle, high = (_short(v / scale) for v in (band.low, band.expected, band.high))
+    if not math.isfinite(band.high):
+        return f"{middle} {unit} (no bar)"
     return f"{middle} ({low}–{high}) {unit}"
 
 

@@ -1,6 +1,5 @@
 """`adqhw estimate --gates`: the lane array and the output stage by files of `characterize`."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ from ...spec.program import Program
 
 if TYPE_CHECKING:
     from ...cost.estimate.model import Timings
-    from ...cost.technology.technology import Band
     from ...gates.model.estimate import ArrayEstimate, OutputEstimate
     from ...rtl.arch.arch import Arch
     from ...spec.formats import IntArray
@@ -85,7 +83,7 @@ def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
         ("layer", "MACs", "cycles", "energy", "pJ/MAC", "of it clock and leakage %"),
         [
             (
-                layer.name, layer.macs, layer.cycles, _text(layer.energy_pj),
+                layer.name, layer.macs, layer.cycles, energy_text(layer.energy_pj),
                 layer.energy_pj.expected / layer.macs,
                 _percent(layer.standing_pj, layer.energy_pj.expected),
             )
@@ -93,7 +91,7 @@ def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
         ],
     )  # fmt: skip
     say(
-        f"lane array by gates: {_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
+        f"lane array by gates: {energy_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
         f"glitches, placed wires, clock tree, memories, output stage; operands of the first "
         f"{GATE_IMAGES} images at most"
     )
@@ -106,13 +104,3 @@ def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
 
 def _percent(part: float, whole: float) -> float:
     return 100 * part / whole if whole else 0.0  # a fit may price every term at 0
-
-
-def _text(band: "Band") -> str:
-    from ...cost.report.report import energy_text
-    from ...cost.technology.technology import Band
-
-    if math.isfinite(band.high):
-        return energy_text(band)
-    number, _, unit = energy_text(Band.exactly(band.expected)).partition(" (")
-    return f"{number} {unit.rpartition(' ')[2]} (no bar)"

@@ -3,6 +3,7 @@
 import csv
 import html.parser
 import json
+import math
 import re
 
 import pytest
@@ -236,3 +237,8 @@ def test_bad_options_are_one_line_and_exit_2(tmp_path, options, message):
     assert result.exit_code == 2
     assert len(result.stderr.strip().splitlines()) == 1
     assert message in result.stderr
+
+
+def test_an_energy_without_a_bar_says_so():
+    assert energy_text(Band(low=0, expected=1.06e9, high=math.inf)) == "1.06 mJ (no bar)"
+    assert energy_text(Band(low=0.975e9, expected=1.06e9, high=1.15e9)) == "1.06 (0.975–1.15) mJ"
