@@ -22,8 +22,7 @@ WORKERS = 2
 def attempt(proof: Proof) -> tuple[str, Result]:
     """One proof, and a line about it."""
     verdict = run(proof)
-    word = "proven" if verdict.proven else f"NOT PROVEN ({verdict})"
-    print(f"{proof.name}: {word}, {verdict.seconds:.1f} s", flush=True)
+    print(f"{proof.name}: {verdict.word}, {verdict.seconds:.1f} s", flush=True)
     if proof.fault:
         print(f"    bug '{proof.fault[0]}': {verdict.refuted or 'NOT REFUTED'}", flush=True)
     result = {"proven": verdict.proven, "seconds": verdict.seconds, "refuted": verdict.refuted}

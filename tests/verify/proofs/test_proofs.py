@@ -1,10 +1,13 @@
 """The quick proofs of the catalogue; `make prove` runs all of it."""
 
+from subprocess import CompletedProcess
+
 import numpy as np
 import pytest
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.lanes.product_table import table_digits, table_slice
+from adqhw.verify.proofs import prover
 from adqhw.verify.proofs.catalogue import catalogue
 from adqhw.verify.proofs.prover import run, uninterpreted
 
@@ -18,6 +21,21 @@ def test_proven_and_the_seeded_bug_is_refuted(proof):
     verdict = run(proof)
     assert (verdict.base, verdict.induction, verdict.covered) == (True, True, True)
     assert bool(verdict.refuted) == bool(proof.fault)
+
+
+def test_a_solver_without_an_answer_is_no_verdict_on_the_hardware(monkeypatch):
+    tool = prover._tool
+
+    def late(folder, *command, check=True):
+        if "-c" in command:
+            return CompletedProcess(command, prover.TIMED_OUT, "", "")
+        return tool(folder, *command, check=check)
+
+    monkeypatch.setattr(prover, "_tool", late)
+    verdict = run(next(proof for proof in QUICK if not proof.fault))
+    assert (verdict.base, verdict.induction, verdict.covered) == (True, True, None)
+    assert not verdict.proven
+    assert verdict.word == f"no answer in {prover.TIMEOUT_S} s (covers)"
 
 
 def test_every_component_has_a_seeded_bug():
