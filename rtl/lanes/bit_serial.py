@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...spec.formats import Int64Array
@@ -11,7 +11,7 @@ from ..arch.arch import Arch
 from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps
-from .column import Column, adder_tree
+from .column import Column, add_shifted, lane_ports
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import (
@@ -57,9 +57,7 @@ class BitSerialColumn(Column):
     @staticmethod
     def ports(arch: Arch) -> dict[str, wiring.Member]:
         return {
-            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
-            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
-            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+            **lane_ports(arch),
             **{name: In(1) for name in ("bypass", "advance", "take", "load")},
             "act_digit": In(schedule_widths(arch)["act_digits"]),
             "shift": In(schedule_widths(arch)["act_digits"]),
@@ -72,12 +70,7 @@ class BitSerialColumn(Column):
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
-        tree = adder_tree(self.terms)
-        total = self.total = Signal(signed(min(len(tree), self.arch.acc_width)))
-        with m.If(self.advance):
-            m.d.sync += total.eq(tree)
-            with m.If(self.add):
-                m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + (total << self.shift))
+        self.total = add_shifted(m, self, self.terms)
         return m
 
     def _lane(self, m: Module, row: int) -> None:

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In
 
 from ..arch.arch import Arch
 from ..timing.timing import column_latency
@@ -40,6 +41,26 @@ def adder_tree(terms: list[Value]) -> Value:
         pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
         terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
     return terms[0]
+
+
+def lane_ports(arch: Arch) -> dict[str, wiring.Member]:
+    """Members of every column whose lanes look levels up: the beat's operands and the table."""
+    return {
+        "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
+        "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
+        "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+    }
+
+
+def add_shifted(m: Module, column: wiring.Component, terms: list[Signal]) -> Signal:
+    """Tree sum and accumulator of a column that takes its operands digit by digit; the tree sum."""
+    tree = adder_tree(terms)
+    total = Signal(signed(min(len(tree), column.arch.acc_width)), name="total")
+    with m.If(column.advance):
+        m.d.sync += total.eq(tree)
+        with m.If(column.add):
+            m.d.sync += column.acc.eq(Mux(column.restart, 0, column.acc) + (total << column.shift))
+    return total
 
 
 def codebook_levels(m: Module, array: wiring.Component) -> Value:

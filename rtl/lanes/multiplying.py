@@ -3,14 +3,14 @@
 from abc import abstractmethod
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ...spec.formats import Int64Array
 from ..arch.arch import Arch
 from ..timing.schedule import Schedule
-from .column import Column, adder_tree
+from .column import Column, adder_tree, lane_ports
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, tree_bits
@@ -47,9 +47,7 @@ class MacColumn(Column):
     @staticmethod
     def ports(arch: Arch) -> dict[str, wiring.Member]:
         return {
-            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
-            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
-            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+            **lane_ports(arch),
             "bypass": In(1),
             "advance": In(1),
             "load": In(1),

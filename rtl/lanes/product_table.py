@@ -13,7 +13,7 @@ from ..arch.arch import Arch
 from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
-from .column import Column, adder_tree, codebook_levels
+from .column import Column, add_shifted, codebook_levels
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, level_book_bits, stages, tree_bits
@@ -162,12 +162,7 @@ class ProductTableColumn(Column):
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
-        tree = adder_tree(self.products)
-        total = self.total = Signal(signed(min(len(tree), self.arch.acc_width)))
-        with m.If(self.advance):
-            m.d.sync += total.eq(tree)
-            with m.If(self.add):
-                m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + (total << self.shift))
+        self.total = add_shifted(m, self, self.products)
         return m
 
     def _lane(self, m: Module, row: int) -> None:

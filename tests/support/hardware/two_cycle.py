@@ -5,13 +5,13 @@ takes half of the activation's bits in a cycle.
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.lanes.beat_steps import BeatSteps
-from adqhw.rtl.lanes.column import Column, adder_tree
+from adqhw.rtl.lanes.column import Column, add_shifted, lane_ports
 from adqhw.rtl.lanes.lookup_mac import LookupMac
 from adqhw.rtl.lanes.micro import Micro
 from adqhw.rtl.lanes.terms import (
@@ -50,9 +50,7 @@ class TwoCycleColumn(Column):
     @staticmethod
     def ports(arch: Arch) -> dict[str, wiring.Member]:
         return {
-            "activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows)),
-            "weights": In(data.ArrayLayout(unsigned(arch.field_width), arch.rows)),
-            "codebook": In(data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)),
+            **lane_ports(arch),
             **{name: In(1) for name in ("bypass", "advance", "take", "load", "add", "restart")},
             "act_digit": In(schedule_widths(arch)["act_digits"]),
             "shift": In(half(arch).bit_length()),
@@ -63,12 +61,7 @@ class TwoCycleColumn(Column):
         m = Module()
         for row in range(self.arch.rows):
             self._lane(m, row)
-        tree = adder_tree(self.products)
-        total = Signal(signed(min(len(tree), self.arch.acc_width)))
-        with m.If(self.advance):
-            m.d.sync += total.eq(tree)
-            with m.If(self.add):
-                m.d.sync += self.acc.eq(Mux(self.restart, 0, self.acc) + (total << self.shift))
+        self.total = add_shifted(m, self, self.products)
         return m
 
     def _lane(self, m: Module, row: int) -> None:
