@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from places import ROOT
-from slow_page import PAGE, Outcome, known, written
+from slow_page import PAGE, Outcome, brief, known, written
 
 PASSED = Outcome(
     file="tests/house/test_layout.py", passed="3", failed="0", skipped="1", minutes="1.5",
@@ -46,3 +46,9 @@ def test_the_page_is_its_own_record():
     assert rows
     assert written(list(rows.values())) == PAGE.read_text()
     assert all((ROOT / file).is_file() for file in rows)
+
+
+def test_a_tools_output_is_not_on_the_page():
+    long = f"Verilator must compile the waves, not fail: /tmp/a {'x' * 200}; it needs lz4"
+    assert brief(long) == "Verilator must compile the waves, not fail: ...; it needs lz4"
+    assert brief("torch must see a GPU, not none") == "torch must see a GPU, not none"

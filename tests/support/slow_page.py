@@ -86,6 +86,8 @@ def written(outcomes: list[Outcome]) -> str:
     return TEXT + "\n".join(lines) + "\n"
 
 
+LONGEST = 160
+"""Characters of a reason on the page."""
 _BAD = ("failure", "error", "skipped")
 
 
@@ -117,7 +119,7 @@ def run(file: str, commit: str) -> Outcome:
         subprocess.run(command, cwd=ROOT, check=False)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
     count = Counter(next((part.tag for part in case if part.tag in _BAD), "") for case in cases)
-    lacking = {part.get("message", "") for case in cases for part in case.iter("skipped")}
+    lacking = {brief(part.get("message", "")) for case in cases for part in case.iter("skipped")}
     return Outcome(
         file=file,
         passed=str(count[""]),
@@ -130,6 +132,13 @@ def run(file: str, commit: str) -> Outcome:
         given=given(),
         lacking="; ".join(sorted(lacking)),
     )
+
+
+def brief(reason: str) -> str:
+    """A tool's output, which may name folders of this machine, is left out between the ends."""
+    if len(reason) <= LONGEST:
+        return reason
+    return f"{reason.split(':')[0]}: ...; {reason.rpartition(';')[2].strip()}"
 
 
 def machine() -> str:

@@ -1,7 +1,7 @@
 """The simulator's modes under test, each behind one function that keeps all tensors."""
 
 import faithful
-import pytest
+from needs import absent
 
 from adqhw.sim import engine
 from adqhw.sim.kernels.simd import MODES, supported
@@ -12,7 +12,7 @@ ALL = (*MODES, *ORDERS)
 
 
 def run_mode(mode, program, images):
-    """Result of one mode; skips the test when this processor lacks the instructions."""
+    """Result of one mode; ends the test when this processor lacks the instructions."""
     if mode in MODES:
         need_simd(mode)
         return engine.run(program, images, "all", simd=mode, threads=1)
@@ -20,9 +20,9 @@ def run_mode(mode, program, images):
 
 
 def need_simd(mode):
-    """Skip with the reason when this processor cannot run `mode`."""
+    """The test goes on only where this processor can run `mode`."""
     if mode not in supported():
-        pytest.skip(f"processor has no {mode}: only {', '.join(supported())} run here")
+        absent(mode, f"processor has no {mode}: only {', '.join(supported())} run here")
 
 
 def supported_modes():
