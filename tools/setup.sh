@@ -17,4 +17,6 @@ done
 # torch first and pinned: a plain 'torch' may bring several GB of CUDA packages.
 echo "installing pinned packages (about a minute)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt 2> >(grep -v '^WARNING: Location' >&2)
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-oracles.txt 2> /dev/null \
+    || echo "tflite_micro could not be installed: tests against it are skipped"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . 2> >(grep -v '^WARNING: Location' >&2)

@@ -1,0 +1,1 @@
+"""Programs of others: importers and exporters of ONNX, QONNX and TFLite files."""
