@@ -9,7 +9,7 @@ program that runs differ from the original's by constants; everything else is th
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeVar, assert_never
+from typing import TypeVar, assert_never, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -51,7 +51,7 @@ def as_unsigned(program: Network) -> tuple[Network, Offsets]:
         made = _Rewriter(program, offsets).program() if offsets else None
         _made[program] = made, MappingProxyType(offsets)
     made, found = _made[program]
-    return program if made is None else made, found
+    return program if made is None else cast(Network, made), found
 
 
 def _offsets(program: SizedNetwork) -> dict[str, int]:
@@ -118,9 +118,14 @@ class _Rewriter:
                 return layer
             case PoolLayer() if layer.output is None:
                 return layer
-            case PoolLayer() | ThresholdLayer():
-                output = self._output(layer, self._taps(layer))
-                return replace(layer, output=output)
+            case ThresholdLayer():
+                stage = self._output(layer, self._taps(layer))
+                assert isinstance(stage, Threshold)
+                return replace(layer, output=stage)
+            case PoolLayer():
+                total = self._output(layer, self._taps(layer))
+                assert isinstance(total, Requant)
+                return replace(layer, output=total)
             case MacLayer():
                 read = self.offsets.get(layer.input, 0)
                 output = self._output(layer, self._taps(layer))
@@ -131,7 +136,7 @@ class _Rewriter:
     def _taps(self, layer: MacLayer | PoolLayer | ThresholdLayer) -> Int64Array:
         """(channels,) sums of the levels: what one more in every code adds to a sum."""
         if isinstance(layer, MacLayer):
-            return layer.levels.sum(axis=(1, 2, 3))
+            return np.asarray(layer.levels.sum(axis=(1, 2, 3)))
         channels = self.original.tensor_shape(layer.name)[0]
         return np.full(channels, layer.taps, np.int64)
 
