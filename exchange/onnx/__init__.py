@@ -1,0 +1,1 @@
+"""ONNX files: one reader per dialect (`deeploy`, `qonnx`, `onnxruntime`) on one graph and layout."""
