@@ -1,1 +1,1 @@
-"""ONNX files: one reader per dialect (`deeploy`, `qonnx`, `onnxruntime`) on one graph and layout."""
+"""ONNX files: a reader per dialect (`deeploy`, `qonnx`, `onnxruntime`) on one graph."""

@@ -6,7 +6,7 @@ codes are the file's codes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,10 +14,13 @@ import numpy as np
 from ...spec.formats import Int64Array, IntFormat
 from ...spec.host.text import shown
 from ...spec.layers import Skip
+from ...spec.program import INPUT
 from ...spec.requant import MAX_SHIFT, Requant
+from ..imported import Imported
 from .emit import Codes, Sum, convolution, plain, window
-from .graph import Array, Node
+from .graph import Array, Graph, Node
 from .layout import Edges, View
+from .result import Origins, imported, map_shape, plain_integers
 from .walk import Placed, Walk
 from .windows import dilated, product_levels, product_view, window_of
 
@@ -53,15 +56,24 @@ class Deeploy(Walk[Integers]):
     }  # fmt: skip
     domains: ClassVar[tuple[str, ...]] = ("PACTOps", "deeploy")
 
-    def begin(self, codes: Codes) -> None:
-        """The graph's input."""
-        view = View.whole(codes.shape, self.graph.input.shape)
-        self.values[self.graph.input.name] = Integers(view=view, codes=codes)
+    origins: Origins = field(default_factory=Origins)
 
-    def finish(self, value: Integers) -> Codes:
+    def begin(self, form: IntFormat) -> Codes:
+        """The graph's input, as codes of a format."""
+        fed = self.graph.input
+        codes = Codes(name=INPUT, shape=map_shape(fed.shape), format=form)
+        view = View.whole(codes.shape, fed.shape)
+        self.values[fed.name] = Integers(view=view, codes=codes)
+        self.origins.say(codes, fed.name, view, plain_integers(form))
+        return codes
+
+    def end(self, value: Integers) -> None:
         """The result: codes, or sums as they are."""
-        codes = self._codes(value, self.graph.output)
-        return codes if value.view.is_whole else self.selected(codes, value.view, 0, "output")
+        codes, view = self._codes(value, self.graph.output), value.view
+        if codes.name != self.emitter.last or not (view.is_whole or view.pixels()):
+            codes = self.selected(codes, view, 0, self.graph.output, copied=True)
+            view = View.whole(codes.shape, view.index.shape)
+        self.origins.say(codes, self.graph.output, view, plain_integers(codes.format))
 
     def conv(self, node: Node) -> Integers:
         levels = dilated(node, self._integers(node, 1, "weights"))
@@ -106,7 +118,8 @@ class Deeploy(Walk[Integers]):
         )  # fmt: skip
         skip = None if source.skip is None else Skip(tensor=source.skip.name)
         codes = self.emitter.finish(total, stage, node.outputs[0], skip)
-        return Integers(view=replace(source.view, shape=codes.shape), codes=codes)
+        self.origins.say(codes, node.outputs[0], source.view, plain_integers(codes.format))
+        return Integers(view=source.view, codes=codes)
 
     def add(self, node: Node) -> Integers:
         constants = [i for i in (0, 1) if self.constants.get(node.inputs[i]) is not None]
@@ -171,7 +184,9 @@ class Deeploy(Walk[Integers]):
             for i, x in enumerate(sources)
         ]
         rank = sources[0].view.index.ndim
-        if node.integer("axis", 1) % rank != 1 or rank < 3 and any(x.shape[1:] != (1, 1) for x in parts):
+        if node.integer("axis", 1) % rank != 1 or (
+            rank < 3 and any(x.shape[1:] != (1, 1) for x in parts)
+        ):
             raise node.refuse("axis must be that of the channels", f"{node.integer('axis', 1)}")
         if len({x.format for x in parts}) > 1:
             raise node.refuse("operands must have one range of codes", "several")
@@ -189,7 +204,12 @@ class Deeploy(Walk[Integers]):
         return Integers(view=product_view(total.shape, logical), total=total, bias=added)
 
     def _averaged(
-        self, source: Integers, codes: Codes, kernel: tuple[int, int], stride: tuple[int, int], node: Node
+        self,
+        source: Integers,
+        codes: Codes,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        node: Node,
     ) -> Integers:
         total = window(codes, kernel, stride, node.where)
         return Integers(
@@ -205,13 +225,18 @@ class Deeploy(Walk[Integers]):
         if framed is not None:
             return source, codes, framed[1]
         codes = self.selected(codes, source.view, 0, f"{node.outputs[0]}.in")
-        return replace(source, view=View.whole(codes.shape, source.view.index.shape)), codes, (0,) * 4
+        return (
+            replace(source, view=View.whole(codes.shape, source.view.index.shape)),
+            codes,
+            (0,) * 4,
+        )
 
     def _codes(self, value: Integers, label: str) -> Codes:
         """The value as a tensor of the program: sums without a RequantShift stay sums."""
         if value.codes is not None:
             return value.codes
-        assert value.total is not None and value.bias is not None
+        assert value.total is not None
+        assert value.bias is not None
         if value.count != 1:
             raise ValueError("an average must be followed by a RequantShift")
         stage = plain(value.total, value.bias)
@@ -252,6 +277,16 @@ class Deeploy(Walk[Integers]):
         if count != 1 << max(width, 0) or not 1 <= width <= 31:
             raise node.refuse(f"{key} must be a power of two in 2..2^31", f"{count}")
         return IntFormat(width=width, signed=bool(node.number("signed", 0)))
+
+
+def read_deeploy(graph: Graph, form: IntFormat | None) -> Imported:
+    """The program of an integer network; form: of the input's codes (the file has none), u8."""
+    walk = Deeploy(graph=graph)
+    start = walk.begin(form or IntFormat(width=8))
+    walk.end(walk.run())
+    return imported(
+        "deeploy", walk.emitter.layers, start, walk.origins, "even", walk.dropped
+    )  # fmt: skip
 
 
 def whole(node: Node, values: Array, what: str) -> Int64Array:

@@ -67,9 +67,12 @@ class Emitter:
         self.layers: list[Layer] = []
         self._taken = {INPUT}
 
-    def finish(
-        self, total: Sum, stage: Stage, label: str, skip: Skip | None = None
-    ) -> Codes:
+    @property
+    def last(self) -> str:
+        """Name of the layer that was added last; empty before the first."""
+        return self.layers[-1].name if self.layers else ""
+
+    def finish(self, total: Sum, stage: Stage, label: str, skip: Skip | None = None) -> Codes:
         """The layer that ends `total` in `stage`, and its tensor. label: a name from the file."""
         return self._add(total.make(self._name(label), stage, skip), total.shape, stage.format)
 
@@ -126,13 +129,14 @@ def convolution(
         )
     out = out_size(source.shape, (levels.shape[2], levels.shape[3]), stride, padding, label)
     width = level_width(levels)
+    flat = levels.shape[2:] == source.shape[1:] == (1, 1) and groups == 1 and not any(padding)
     pads = np.full(source.channels, pad_code, np.int64)
 
     def make(name: str, stage: Stage, skip: Skip | None) -> Layer:
         return MacLayer(
             name=name, input=source.name, weights=levels, weight_width=width, output=stage,
-            kind=LayerKind.CONV, stride=stride, padding=padding, groups=groups, pad_codes=pads,
-            skip=skip,
+            kind=LayerKind.LINEAR if flat else LayerKind.CONV, stride=stride, padding=padding,
+            groups=groups, pad_codes=pads, skip=skip,
         )  # fmt: skip
 
     low, high = sum_bounds(levels, source.format)
@@ -183,4 +187,3 @@ def out_size(source: Map, kernel: Pair, stride: Pair, padding: Edges, label: str
     if min(room) < 0:
         raise InputError(f"{label}: kernel {kernel} must fit the padded map of {source}")
     return room[0] // stride[0] + 1, room[1] // stride[1] + 1
-

@@ -128,11 +128,10 @@ def read(path: Path) -> Graph:
 def parse(data: bytes, what: str) -> Graph:
     """The graph of a serialized model; what: the file, for messages."""
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.ModelProto.FromString(data)
-    except (DecodeError, RuntimeError, RecursionError) as error:
+    except Exception as error:  # protobuf's own errors, whatever its implementation calls them
         raise InputError(f"{what} must be a whole ONNX model: {one_line(error)}") from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise InputError(f"{what} must be an ONNX model with a graph, not without one")
@@ -201,7 +200,7 @@ def tensor(proto: Any, what: str) -> Array:
         values = np.asarray(numpy_helper.to_array(proto))
     except InputError:
         raise
-    except Exception as error:  # numpy_helper has no error of its own; whatever it raises, the file is broken
+    except Exception as error:  # numpy_helper has no error of its own
         raise InputError(f"{what} must be a whole tensor: {one_line(error)}") from error
     if values.dtype.kind not in "biuf":
         raise InputError(f"{what} must be of numbers of 8 to 64 bits, not {values.dtype}")

@@ -84,7 +84,9 @@ class Walk(ABC, Generic[Value]):
         name = node.optional(i)
         found = None if name is None else self.constants.get(name)
         if found is None:
-            raise node.refuse(f"{what} must be constant", "missing" if name is None else shown(name))
+            raise node.refuse(
+                f"{what} must be constant", "missing" if name is None else shown(name)
+            )
         return found
 
     def value(self, node: Node, i: int = 0) -> Value:
@@ -151,12 +153,14 @@ class Walk(ABC, Generic[Value]):
         if value is None or np.any(np.asarray(value) != 0):
             raise node.refuse("padding must be of zeros", "of another value")
 
-    def selected(self, codes: Codes, view: View, zero: int, label: str) -> Codes:
+    def selected(
+        self, codes: Codes, view: View, zero: int, label: str, copied: bool = False
+    ) -> Codes:
         """A tensor of the program whose map is the view: moved by a convolution where it must be.
 
-        zero: the code that stands where the view has padding.
+        zero: the code that stands where the view has padding. copied: make a layer in any case.
         """
-        if view.is_map:
+        if view.is_whole and not copied:
             return codes
         framed = view.framed()
         if framed is not None:
@@ -178,7 +182,6 @@ class Walk(ABC, Generic[Value]):
         known = ", ".join(sorted({*self.handlers, *LAYOUT, *FOLDED, "Shape"}))
         reason = f" ({REFUSED[node.op]})" if node.op in REFUSED else ""
         return node.refuse(f"operator must be one of {known}", f"{shown(node.op)[1:-1]}{reason}")
-
 
 
 def same(codes: Codes, bias: Int64Array) -> Requant:

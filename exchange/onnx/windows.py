@@ -34,7 +34,9 @@ def window_of(node: Node, kernel: tuple[int, ...], source: Map) -> Window:
     sizes = source[1:] if rank == 2 else source[2:]
     pads = _pads(node, spread, stride, sizes)
     if rank == 1:
-        return Window(kernel=(1, spread[0]), stride=(1, stride[0]), padding=(0, pads[0], 0, pads[1]))
+        return Window(
+            kernel=(1, spread[0]), stride=(1, stride[0]), padding=(0, pads[0], 0, pads[1])
+        )
     return Window(
         kernel=(spread[0], spread[1]), stride=(stride[0], stride[1]),
         padding=(pads[0], pads[1], pads[2], pads[3]),
@@ -51,7 +53,10 @@ def _pads(
         case "VALID":
             pads = (0,) * (2 * rank)
         case "SAME_UPPER" | "SAME_LOWER":
-            need = [max(-(-n // s) * s - s + k - n, 0) for n, s, k in zip(sizes, stride, kernel, strict=True)]
+            need = [
+                max(-(-n // s) * s - s + k - n, 0)
+                for n, s, k in zip(sizes, stride, kernel, strict=True)
+            ]
             less, more = [n // 2 for n in need], [n - n // 2 for n in need]
             pads = (*less, *more) if mode == "SAME_UPPER" else (*more, *less)
         case _:
