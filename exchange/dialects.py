@@ -67,6 +67,10 @@ def import_model(
 
     input_format: of the input's codes ("u8", "s8", ...), where the file itself has none. Raises
     `InputError` for what cannot be represented, with the node, and what would be accepted.
+
+    >>> imported = import_model("tests/vectors/imported/tiny_deeploy.onnx", "deeploy")
+    >>> [(layer.name, layer.kind.value) for layer in imported.program.layers]
+    [('output', 'conv')]
     """
     file = Path(path)
     if dialect not in DIALECTS:

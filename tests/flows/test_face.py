@@ -79,7 +79,7 @@ def test_simulate_takes_a_program_a_path_and_a_runner(program, images, tmp_path)
         (lambda p, x: adqhw.estimate(p, technology="vapour"), "vapour"),
         (lambda p, x: adqhw.sweep({"p": p}, images=x), "both images and labels or neither"),
         (lambda p, x: adqhw.sweep({"p": p}, images=x, labels=[1]), r"Labels must be \(3,\)"),
-        (lambda p, x: adqhw.import_model("absent.onnx", "qonnx"), "absent.onnx"),
+        (lambda p, x: adqhw.import_model("absent.onnx", "deeploy"), "absent.onnx"),
         (lambda p, x: adqhw.import_model("absent.onnx", "klingon"), "klingon"),
     ],
 )
