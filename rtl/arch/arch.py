@@ -30,10 +30,11 @@ class Need(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequantWidths:
-    """Widths of the requant unit, all in bits; the defaults are the contract's limits."""
+    """Widths of the requant unit, all in bits; the defaults are the limits of the contract's first
+    version, whose multipliers have 24 bits."""
 
     multiplier_width: int = 24
-    """Signed."""
+    """Signed, up to 32."""
     bias_width: int = 56
     """Signed."""
     shift_max: int = 47

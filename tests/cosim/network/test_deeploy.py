@@ -3,6 +3,7 @@
 Signed activations, an addition of two branches, maps that are not square, classifiers of a map.
 """
 
+import re
 from pathlib import Path
 
 import needs
