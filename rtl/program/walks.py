@@ -57,6 +57,7 @@ class Walks:
         ):
             limit(f"Layer {layer.name!r} {what}", value, width)
         _, height, width = self.program.tensor_shape(layer.name)
+        residual = None if layer.skip is None else self.placement.tensors[layer.skip.tensor]
         self._feed(
             word,
             layer.input,
@@ -66,6 +67,7 @@ class Walks:
                 padding=(top, left),
                 positions=(height, width),
             ),
+            other=1 if residual is None else bank(residual, other=0),
         )
 
     def words(self, word: Word, tensor: str) -> None:
@@ -111,11 +113,12 @@ class Walks:
             "channels": channels,
         }
 
-    def _feed(self, word: Word, tensor: str, window: Window) -> None:
+    def _feed(self, word: Word, tensor: str, window: Window, *, other: int = 1) -> None:
+        """other: the bank to leave to codes that are read at the same time."""
         region, blocks = self.placement.tensors[tensor], self.blocks(tensor)
         _, height, width = self.program.tensor_shape(tensor)
         line, (down, right), (top, left) = width * blocks, window.stride, window.padding
-        word["feed_bank"] = bank(region)
+        word["feed_bank"] = bank(region, other)
         word["feed"] = {
             "start": region.base - top * line - left * blocks,
             "row_step": line,

@@ -219,6 +219,22 @@ def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
     assert_identical(expected, result, program, images, "rtl")
 
 
+def test_a_map_in_both_banks_is_fed_from_the_one_that_its_residual_leaves(builds):
+    """The second sum reads a map that is in both banks and a residual that is in the first."""
+    b = Builder(np.random.default_rng(5), (3, 4, 4))
+    b.mac(3, stage="requant", padding=1)
+    first = b.mac(3, stage="requant", padding=1)
+    second = b.mac(3, stage="requant", padding=1)
+    b.mac(3, stage="requant", padding=1, skip=Skip(tensor=first))
+    b.mac(3, stage="requant", padding=1, source=second, skip=Skip(tensor=second))
+    program = b.build()
+    arch = narrowest(program, rows=2, cols=2)
+    placed = check_storage(arch, program).placement.tensors
+    assert (placed[first].banks, placed[second].banks) == (1, 3)
+    images = random_images(program, 1)
+    assert not differences([(program, images)], arch, usable("icarus"), builds)
+
+
 def test_codes_of_any_format_are_stored_and_read_back(builds):
     """A residual stream of s20: as golden has it, to the last bit."""
     b = Builder(np.random.default_rng(3), (3, 4, 4))
