@@ -52,14 +52,18 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         signals = {INPUT: Signal(images, format=PIXEL if self.exact else None)}
         for number, node in enumerate(self.nodes):
-            skip = None
-            if node.skip is not None:
-                skip = residual(signals[node.skip.tensor], node.skip, node.channels)
-            signals[node.name] = self.get_submodule(node.name)(signals[node.source], skip)
+            signals[node.name] = self.get_submodule(node.name)(*self.inputs(node, signals))
             for name in set(node.reads):
                 if self.last_reads[name] == number:
                     del signals[name]  # without gradients nothing else refers to it
         return self.real_logits(signals["fc"])
+
+    @staticmethod
+    def inputs(node: Node, signals: Mapping[str, Signal]) -> tuple[Signal, Signal | None]:
+        """What the unit of ``node`` takes, of the ``signals`` made so far (by tensor)."""
+        if node.skip is None:
+            return signals[node.source], None
+        return signals[node.source], residual(signals[node.skip.tensor], node.skip, node.channels)
 
     def _place(self, path: str, unit: Unit) -> None:
         """Register a unit under a dotted name, with containers on the way."""

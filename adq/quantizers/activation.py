@@ -31,13 +31,14 @@ def thresholds(lengths: Tensor, start: Tensor) -> Tensor:
 
 
 def _count_reached(x: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
-    """Codes (type of x) and number of ``bounds`` reached (uint8) of the rows ``x`` (N, M)."""
+    """Codes (type of x) and number of ``bounds`` reached of the rows ``x`` (N, M)."""
     if has_kernels(x):
         codes, reached = kernels.count_reached(x.detach().numpy(), bounds.numpy())
         return torch.from_numpy(codes), torch.from_numpy(reached)
     corners = torch.bucketize(x, bounds, right=True, out_int32=True)
     # between T_k and T_(k+1) are 2k or 2k+1 corners
-    return (corners >> 1).to(x.dtype), corners.to(torch.uint8)
+    few = len(bounds) <= torch.iinfo(torch.uint8).max
+    return (corners >> 1).to(x.dtype), corners.to(torch.uint8 if few else torch.int16)
 
 
 def _ramp_gradients(

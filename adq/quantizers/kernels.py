@@ -186,8 +186,12 @@ def _quantize_grad_kernel(first, last, grad, x, step, low, high, grad_x, sums):
 
 
 def count_reached(x: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (float32) and bounds reached (uint8), both (R, M), of ``x`` (R, M) float32."""
-    codes, reached = np.empty_like(x), np.empty(x.shape, np.uint8)
+    """Codes (float32) and bounds reached, both (R, M), of ``x`` (R, M) float32.
+
+    Bounds reached are uint8, or int16 where more than 255 of them do not fit (8-bit codes).
+    """
+    kind = np.uint8 if len(bounds) <= np.iinfo(np.uint8).max else np.int16
+    codes, reached = np.empty_like(x), np.empty(x.shape, kind)
     faults = np.zeros(len(x), np.int64)
     if len(bounds) <= FEW_BOUNDS:
         split_rows(_compare_kernel, len(x), x, bounds, codes, reached, faults)
@@ -209,7 +213,7 @@ def _count_in_cells(x, bounds, codes, reached, faults) -> None:
     low, high = bounds[0], bounds[-1]
     inverse = np.float32(CELLS) / (high - low) if high > low else np.float32(0)
     grid = np.array([low, inverse], np.float32)
-    below = np.empty(CELLS, np.uint8)
+    below = np.empty(CELLS, reached.dtype)
     _cells_below(bounds, grid, below)
     fenced = np.append(bounds, np.float32(np.nan))
     split_rows(_count_kernel, len(x), x, fenced, below, grid, codes, reached, faults)

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from ...spec.activation import MAX_ACT_WIDTH
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ..tensors import Mode, Signal
@@ -30,8 +31,10 @@ class LowBitActivation(nn.Module, ABC):
 
     def __init__(self, act_width: int) -> None:
         super().__init__()
-        if not 1 <= act_width <= 6:
-            raise InputError(f"Threshold activation width must be in 1..6, not {act_width}")
+        if not 1 <= act_width <= MAX_ACT_WIDTH:
+            raise InputError(
+                f"Threshold activation width must be in 1..{MAX_ACT_WIDTH}, not {act_width}"
+            )
         self.act_width, self.mode = act_width, Mode.FLOAT
         self.count = 2**act_width - 1
 

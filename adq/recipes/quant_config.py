@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ...spec.activation import MAX_ACT_WIDTH
 from ...spec.host.text import shown
 from .fields import check_types, require, require_count
 
@@ -73,7 +74,8 @@ class QuantConfig:
     def __post_init__(self) -> None:
         check_types(self, "quant.")
         require(2 <= self.weight_width <= 8, "quant.weight_width", "in 2..8", self.weight_width)
-        require(1 <= self.act_width <= 6, "quant.act_width", "in 1..6", self.act_width)
+        narrow = 1 <= self.act_width <= MAX_ACT_WIDTH
+        require(narrow, "quant.act_width", f"in 1..{MAX_ACT_WIDTH}", self.act_width)
         for layer, width in self.widths.items():
             require(2 <= width <= 8, f"quant.widths of layer {shown(layer)}", "in 2..8", width)
         budget = self.average_weight_bits

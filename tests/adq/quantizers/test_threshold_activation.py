@@ -156,5 +156,18 @@ def test_nan_is_reported():
 
 
 def test_bad_width_is_refused():
-    with pytest.raises(InputError, match=r"must be in 1\.\.6, not 7"):
-        ThresholdActivation(7)
+    with pytest.raises(InputError, match=r"must be in 1\.\.8, not 9"):
+        ThresholdActivation(9)
+
+
+@pytest.mark.parametrize("width", [7, 8])
+def test_wide_codes_on_the_steps_of_a_stream_are_its_codes(width):
+    # 8 bits have 511 corners: more than a byte counts
+    activation = ThresholdActivation(width)
+    activation.mode = Mode.FAKEQUANT
+    activation.initialise(0.37 * activation.count)
+    codes = torch.arange(activation.count + 20.0)[None]
+    signal = activation((codes * 0.37).requires_grad_())
+    assert torch.equal(signal.data, codes.clamp(max=activation.count))
+    signal.data.sum().backward()
+    assert activation.lengths.grad.isfinite().all()
