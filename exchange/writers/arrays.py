@@ -14,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ...spec.activation import Threshold
-from ...spec.layers import ConcatLayer, Layer, MacLayer, PoolLayer, Skip, ThresholdLayer, UpsampleLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import Program
 from ...spec.requant import Requant
 

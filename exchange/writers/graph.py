@@ -5,6 +5,7 @@ layer's name may hold (contract section 6).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class Graph:
         self, kind: str, inputs: Sequence[str], output: str, *, type: int | None = None,
         domain: str = "", **fields: Any,
     ) -> str:  # fmt: skip
-        """A node, and the name of its output; `type`: element type, else that of its first input."""
+        """A node; the name of its output. type: element type, else that of its first input."""
         name = output if "/" in output else f"{output}/{kind}"
         node = helper.make_node(kind, list(inputs), [output], name=name, domain=domain, **fields)
         self.nodes.append(node)
@@ -69,7 +70,9 @@ class Graph:
         if output is None:
             if self.types[source] == to:
                 return source
-            output = f"{source}/{'' if '/' in source else 'as_'}{TensorProto.DataType.Name(to).lower()}"
+            output = (
+                f"{source}/{'' if '/' in source else 'as_'}{TensorProto.DataType.Name(to).lower()}"
+            )
             if output in self.types:
                 return output
         return self.add("Cast", [source], output, type=to, to=to)
@@ -80,10 +83,10 @@ class Graph:
 
     def model(
         self, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], *,
-        domains: Iterable[str] = (), functions: Sequence[Any] = (), facts: Mapping[str, str],
-        notes: Sequence[Any] = (),
+        domains: Iterable[str] = (), functions: Sequence[Any] = (),
+        facts: Mapping[str, str] = MappingProxyType({}),
     ) -> Any:  # fmt: skip
-        """The ModelProto. facts: its metadata; notes: quantization annotations."""
+        """The ModelProto. facts: its metadata."""
         graph = helper.make_graph(
             self.nodes, "program",
             [self.declare(name, shape) for name, shape in inputs.items()],
@@ -91,7 +94,6 @@ class Graph:
             self.constants,
             value_info=[value for value in self.values if value.name not in outputs],
         )  # fmt: skip
-        graph.quantization_annotation.extend(notes)
         opsets = [helper.make_opsetid("", OPSET)]
         opsets += [helper.make_opsetid(domain, 1) for domain in domains]
         model = helper.make_model(

@@ -13,7 +13,7 @@ from qonnx.custom_op.base import CustomOp
 __all__ = ["Codebook"]
 
 
-class Codebook(CustomOp):  # type: ignore[misc]
+class Codebook(CustomOp):
     """Weights looked up in the table of their layer."""
 
     def get_nodeattr_types(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Sums as several convolutions that float32 computes exactly.
 
-float32 holds every integer below 2^24, and the next. Where the products of a sum stay within it in any order,
+float32 holds every integer up to 2^24. Where the products of a sum stay below that in any order,
 one convolution is exact on any engine that multiplies and adds (with or without fused steps). Wider
 sums are those of digits: `level = lo + 2^a * hi`, `code = lo + 2^b * hi`, and, where even that does
 not fit, of some taps of the window at a time. Each part's sum is exact in float32, and the parts

@@ -133,9 +133,7 @@ def codebook_function() -> Any:
 def qonnx_model(program: Program, batch: int | str = 1) -> Any:
     """The program as a QONNX ModelProto; batch: images per run (qonnx needs all shapes)."""
     dialect = Qonnx(program, batch)
-    model = walk.model(
-        dialect, domains=(QONNX_DOMAIN, DOMAIN), functions=(codebook_function(),)
-    )
+    model = walk.model(dialect, domains=(QONNX_DOMAIN, DOMAIN), functions=(codebook_function(),))
     model.graph.quantization_annotation.extend(dialect.notes())
     return model
 

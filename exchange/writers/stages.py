@@ -131,9 +131,7 @@ def _chain(dialect: Dialect, name: str, value: str, tau: np.ndarray) -> None:
     code = graph.constant("constant/code0", 0, np.uint8)
     for position in range(tau.shape[1]):
         row = dialect.channelwise(f"{name}/tau{position}", tau[:, position], graph.types[value])
-        reached = graph.add(
-            "GreaterOrEqual", [value, row], f"{name}/reached{position}", type=BOOL
-        )
+        reached = graph.add("GreaterOrEqual", [value, row], f"{name}/reached{position}", type=BOOL)
         more = graph.constant(f"constant/code{position + 1}", position + 1, np.uint8)
         last = position == tau.shape[1] - 1
         output = name if last else f"{name}/code{position}"

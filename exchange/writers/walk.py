@@ -18,10 +18,7 @@ WORKING = 32
 """Bytes per weight while a layer is written: its digits in int64, and what finds them."""
 
 
-def model(
-    dialect: Dialect, *, domains: Sequence[str] = (), functions: Sequence[Any] = (),
-    notes: Sequence[Any] = (),
-) -> Any:  # fmt: skip
+def model(dialect: Dialect, *, domains: Sequence[str] = (), functions: Sequence[Any] = ()) -> Any:
     """The model of the dialect's program, from `input` to its result as (N, classes)."""
     program, graph = dialect.program, dialect.graph
     most = max((layer.weights.size for layer in program.mac_layers), default=0)
@@ -37,7 +34,7 @@ def model(
     result = dialect.result(last, "logits" if "logits" not in program.tensors else "logits/flat")
     return graph.model(
         {INPUT: shapes[INPUT]}, {result: [dialect.batch, size]}, domains=domains,
-        functions=functions, notes=notes,
+        functions=functions,
         facts={"adqhw_digest": program.digest, "adqhw_input_format": program.input_format.name},
     )  # fmt: skip
 
@@ -82,11 +79,14 @@ def _stage(
 def _max_pool(dialect: Dialect, layer: PoolLayer) -> None:
     """ONNX Runtime has no MaxPool of int32: those codes are compared in float64."""
     graph, name = dialect.graph, layer.name
-    fields = {"kernel_shape": list(layer.kernel), "strides": list(layer.stride)}
+    fields: dict[str, Any] = {
+        "kernel_shape": list(layer.kernel), "strides": list(layer.stride),
+        "pads": list(layer.padding),
+    }  # fmt: skip
     kind = graph.types[layer.input]
     if kind != I32:
-        graph.add("MaxPool", [layer.input], name, pads=list(layer.padding), **fields)
+        graph.add("MaxPool", [layer.input], name, **fields)
         return
     codes = graph.cast(layer.input, DOUBLE)
-    largest = graph.add("MaxPool", [codes], f"{name}/max", pads=list(layer.padding), **fields)
+    largest = graph.add("MaxPool", [codes], f"{name}/max", **fields)
     graph.cast(largest, kind, name)

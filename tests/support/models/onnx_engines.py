@@ -1,6 +1,5 @@
 """Exported models as engines: every tensor of the program out of ONNX Runtime and of qonnx."""
 
-
 import numpy as np
 
 from adqhw.exchange.writers.graph import serialized
@@ -86,5 +85,3 @@ _NUMPY = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
 }
-
-
