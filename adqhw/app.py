@@ -11,6 +11,7 @@ from .commands import (
     evaluate,
     export,
     export_onnx,
+    import_,
     inspect,
     simulate,
     sweep,
@@ -68,6 +69,7 @@ for module in (
     evaluate,
     export,
     export_onnx,
+    import_,
     inspect,
     simulate,
     verilog,
@@ -77,7 +79,8 @@ for module in (
     sweep,
     characterize,
 ):
-    app.command(module.__name__.rsplit(".", 1)[-1].replace("_", "-"))(guarded(module.command))
+    name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
+    app.command(name)(guarded(module.command))
 
 
 benchmarks = typer.Typer(
