@@ -25,6 +25,9 @@ _ROUNDS = 40
 _JOIN = 24
 """Worst pairs that join at a time, of each side."""
 
+_FAR = 1 << 60
+"""Where a total has no bound: its code is the last one."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Conditions:
@@ -99,12 +102,11 @@ def _plane(
     out: IntFormat,
 ) -> Requant | None:
     """The requant with this shift: conditions are few pairs at first, then those it breaks too."""
-    far = 1 << 60
     everything = _Conditions(
         a=first,
         b=second,
-        low=np.where(table > out.min, table << shift, -far),
-        high=np.where(table < out.max, ((table + 1) << shift) - 1, far),
+        low=np.where(table > out.min, table << shift, -_FAR),
+        high=np.where(table < out.max, ((table + 1) << shift) - 1, _FAR),
     )
     windows = [
         (int((slope - _MARGIN / span) * 2**shift), int((slope + _MARGIN / span) * 2**shift))
@@ -118,7 +120,8 @@ def _plane(
         lowest, highest = few.bias_range(m, n)
         if lowest > highest:
             return None
-        bias = (lowest + highest) >> 1
+        one_sided = lowest < -_FAR // 2 or highest > _FAR // 2  # every code at one end
+        bias = (highest if lowest < -_FAR // 2 else lowest) if one_sided else lowest + highest >> 1
         total = m * first + n * second + bias
         over, under = total - everything.high, everything.low - total
         worst = np.concatenate([np.argsort(-over)[:_JOIN], np.argsort(-under)[:_JOIN]])
