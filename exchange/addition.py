@@ -18,6 +18,22 @@ from .stages import MULTIPLIER_WIDTHS
 Pairs = Callable[[Int64Array, Int64Array], Int64Array]
 """Codes of the first and of the second operand, same shape, to codes of the sum."""
 
+Operand = Callable[[Int64Array], Int64Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summed:
+    """A function of two codes as `total(first(a) + second(b))`: how an engine computes it."""
+
+    first: Operand
+    second: Operand
+    total: Operand
+
+    def __call__(self, a: Int64Array, b: Int64Array) -> Int64Array:
+        """Codes of the sum, of operands of one shape."""
+        return self.total(self.first(a) + self.second(b))
+
+
 _MARGIN = 2
 """Steps by which the slope read off the table may be wrong over its longest row."""
 _ROUNDS = 40
@@ -75,6 +91,30 @@ def exact_addition(function: Pairs, a: IntFormat, b: IntFormat, out: IntFormat) 
         found = _plane(first, second, table, slopes, shift, out)
         if found is not None:
             return found
+    return None
+
+
+def exact_line(function: Operand, codes: IntFormat, offset: int = 0) -> Requant | None:
+    """A requant to a wide signed format equal to `function(code + offset)` at every code of the
+    format `codes`, or None.
+
+    For an operand that an engine rescales with many bits before it adds.
+    """
+    x = _codes(codes)
+    y = np.asarray(function(x + offset), np.int64)
+    out = IntFormat.holding(min(int(y.min()), -1), max(int(y.max()), 0))
+    slope = float(y[-1] - y[0]) / max(len(y) - 1, 1)
+    limit = (1 << (MULTIPLIER_WIDTHS[-1] - 1)) - 1
+    for shift in range(MAX_SHIFT, -1, -1):
+        if abs(slope) * 2**shift > limit or int(np.abs(y).max()) << shift >= _FAR // 2:
+            continue
+        edges = ((slope - _MARGIN) * 2**shift, (slope + _MARGIN) * 2**shift)
+        window = max(int(edges[0]), -limit), min(int(edges[1]), limit)
+        line = _Conditions(a=x, b=np.zeros_like(x), low=y << shift, high=(y + 1 << shift) - 1)
+        m = _best(line, 0, window)
+        lowest, highest = line.bias_range(m, 0)
+        if lowest <= highest:
+            return _requant(m, 0, (lowest + highest >> 1) - ((1 << shift) >> 1), shift, out)
     return None
 
 

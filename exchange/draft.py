@@ -28,7 +28,7 @@ from adqhw.spec.layers import (
 from adqhw.spec.program import INPUT, Program, Shape
 from adqhw.spec.requant import Requant
 
-from .addition import exact_addition
+from .addition import Pairs, Summed, exact_addition, exact_line
 from .imported import Imported, Origin, Quantization, Rounding, provenance
 from .stages import stage
 from .tables import table_layers
@@ -283,10 +283,15 @@ class Draft:
         name: str,
         first: Codes,
         second: Codes,
-        function: Callable[[Int64Array, Int64Array], Int64Array],
+        function: Pairs,
         out: Quantization,
     ) -> Codes:
-        """The addition of two maps of one shape: function of two codes of the file to its code."""
+        """The addition of two maps of one shape: function of two codes of the file to its code.
+
+        One layer where a plane with saturation, halves going up, is the function. Else, for a
+        `Summed` function, what the engine computes itself: both operands rescaled to wide codes,
+        their sum, and thresholds.
+        """
         where = self._where(name)
         if first.shape != second.shape:
             raise InputError(
@@ -299,12 +304,14 @@ class Draft:
             second.format,
             made.format,
         )
-        if found is None:
-            raise InputError(
-                f"{where}: addition must be a plane with saturation, halves going up, "
-                "not a table without one"
-            )
-        return self._added(name, first.name, second.name, first.shape, found, out)
+        if found is not None:
+            return self._added(name, first.name, second.name, first.shape, found, out)
+        if isinstance(function, Summed):
+            return self._wide_addition(name, first, second, function, out)
+        raise InputError(
+            f"{where}: addition must be a plane with saturation, halves going up, "
+            "not a table without one"
+        )
 
     def concat(self, name: str, sources: list[Codes]) -> Codes:
         """Channels one after the other; all tensors of one size, format and quantization."""
@@ -376,7 +383,14 @@ class Draft:
         )
 
     def _added(
-        self, name: str, first: str, second: str, shape: Shape, output: Requant, out: Quantization
+        self,
+        name: str,
+        first: str,
+        second: str,
+        shape: Shape,
+        output: Requant,
+        out: Quantization,
+        offset: int | None = None,
     ) -> Codes:
         layer = PoolLayer(
             name=self._name(name),
@@ -387,7 +401,34 @@ class Draft:
             output=output,
             skip=Skip(tensor=second),
         )
-        return self._add(layer, shape, out)
+        return self._add(layer, shape, out, offset)
+
+    def _wide_addition(
+        self, name: str, first: Codes, second: Codes, function: Summed, out: Quantization
+    ) -> Codes:
+        """Both operands as wide codes, their sum, and its stage."""
+        where, wide = self._where(name), []
+        for codes, operand, part in (
+            (first, function.first, "first"),
+            (second, function.second, "second"),
+        ):
+            line = exact_line(operand, codes.format, codes.offset)
+            if line is None:
+                raise InputError(f"{where}: operands must be rescaled by a line, not a curve")
+            layer = self._unit_pool(f"{name}.{part}", codes, line)
+            self.layers.append(layer)
+            wide.append((layer.name, line.out))
+        low, high = (sum(edges) for edges in zip(*((f.min, f.max) for _, f in wide), strict=True))
+        fmt = IntFormat.holding(low, high)
+        joined = Requant(
+            multiplier=np.array([1]), skip_multiplier=1, bias=np.array([0]), shift=0, out=fmt
+        )
+        plain = Quantization(format=fmt, scale=1.0, zero_point=0)
+        total = self._added(
+            f"{name}.sum", wide[0][0], wide[1][0], first.shape, joined, plain, offset=0
+        )
+        ones = np.ones((first.shape[0], 1, 1, 1), np.int64)
+        return self.mac(name, total, ones, function.total, out, groups=first.shape[0])
 
     def _copied(self, codes: Codes) -> Codes:
         """A layer more that changes nothing: the result must be the last layer's."""

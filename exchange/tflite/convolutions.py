@@ -169,13 +169,13 @@ def _multiplier(
 ) -> Multiplier | RealMultiplier:
     """What a kernel multiplies sums by: one per channel, or one.
 
-    LiteRT's int8 FULLY_CONNECTED multiplies by a double; all others are fixed-point. TFLite-Micro's
-    FULLY_CONNECTED and LiteRT's uint8 kernels, per tensor, multiply the scales in float32
+    LiteRT's FULLY_CONNECTED multiplies by a double; all others are fixed-point. TFLite-Micro's
+    FULLY_CONNECTED and LiteRT's uint8 convolutions, per tensor, multiply the scales in float32
     (GetQuantizedConvolutionMultipler), the others in double.
     """
     dense = operator.name == "FULLY_CONNECTED"
     reals = [source * float(scale) / out.scale for scale in scales]
-    if dense and out.format.signed and not importer.micro:
+    if dense and not importer.micro:
         return RealMultiplier(values=np.array(reals))
     if len(scales) == 1 and (dense or not out.format.signed):
         return Multiplier.of(float(np.float32(source) * scales[0]) / out.scale)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from adqhw.exchange.addition import Summed
 from adqhw.exchange.draft import Codes, FileFunction
 from adqhw.exchange.imported import Quantization
 from adqhw.spec.formats import Int64Array
@@ -24,12 +25,15 @@ def add(importer: Importer, operator: FileOperator) -> None:
     scale_a, scale_b = Multiplier.of(a.scale / twice), Multiplier.of(b.scale / twice)
     rescale = Multiplier.of(twice / ((1 << _ADD_SHIFT) * out.scale))
 
-    def function(x: Int64Array, y: Int64Array) -> Int64Array:
-        wide_x = scale_a.times((x - a.zero_point)[None] << _ADD_SHIFT)
-        wide_y = scale_b.times((y - b.zero_point)[None] << _ADD_SHIFT)
-        total = rescale.times(wide_x + wide_y)[0] + out.zero_point
-        return np.clip(total, out.format.min, out.format.max)
+    def total(sums: Int64Array) -> Int64Array:
+        flat = rescale.times(sums.reshape(1, -1)).reshape(sums.shape) + out.zero_point
+        return np.clip(flat, out.format.min, out.format.max)
 
+    function = Summed(
+        first=lambda x: scale_a.times((x - a.zero_point)[None] << _ADD_SHIFT)[0],
+        second=lambda y: scale_b.times((y - b.zero_point)[None] << _ADD_SHIFT)[0],
+        total=total,
+    )
     name = importer.result(operator).name
     made = importer.draft.add(name, first, second, function, out)
     importer.made(operator, clamp(importer, operator, made))
