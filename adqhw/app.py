@@ -10,6 +10,7 @@ from .commands import (
     estimate,
     evaluate,
     export,
+    import_,
     inspect,
     simulate,
     sweep,
@@ -66,6 +67,7 @@ for module in (
     train,
     evaluate,
     export,
+    import_,
     inspect,
     simulate,
     verilog,
@@ -75,7 +77,7 @@ for module in (
     sweep,
     characterize,
 ):
-    app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
+    app.command(module.__name__.rsplit(".", 1)[-1].rstrip("_"))(guarded(module.command))
 
 
 benchmarks = typer.Typer(

@@ -88,7 +88,7 @@ class Net:
 
     def conv(self, source, channels, kernel, stride=(1, 1), padding=0, activation=0,
              per_channel=True, dilation=(1, 1), bias=True, zero=None) -> int:  # fmt: skip
-        _, height, width, depth = self.shape(source)
+        depth = self.shape(source)[3]
         filters, scale = self.weights((channels, *kernel, depth), channels, 0, per_channel)
         return self._window(
             "CONV_2D", "Conv2DOptions", source, filters, scale, channels, depth, kernel, stride,
@@ -106,9 +106,10 @@ class Net:
 
     def _window(self, name, options, source, filters, scale, channels, depth, kernel, stride,
                 padding, activation, dilation, bias, zero, **more) -> int:  # fmt: skip
+        size = self.shape(source)[1:3]
         sizes = [
             extent(length, (k - 1) * d + 1, s, padding)
-            for length, k, s, d in zip(self.shape(source)[1:3], kernel, stride, dilation, strict=True)
+            for length, k, s, d in zip(size, kernel, stride, dilation, strict=True)
         ]
         terms = depth * kernel[0] * kernel[1]
         out = self.codes([1, *sizes, channels], self._out_scale(source, scale, terms), zero)
