@@ -55,6 +55,19 @@ def _onnx(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
     return read
 
 
+def _tflite(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
+    def read(path: Path, form: IntFormat | None) -> "Imported":
+        from .tflite.importer import import_tflite
+
+        if form is not None:
+            raise InputError(
+                f"Input format must be left to {shown(str(path))}, which has one, not {form.name}"
+            )
+        return import_tflite(path, name)
+
+    return read
+
+
 DIALECTS: Mapping[str, Dialect] = {
     x.name: x
     for x in (
@@ -64,6 +77,18 @@ DIALECTS: Mapping[str, Dialect] = {
             name="onnxruntime",
             what="QDQ and QOperator ONNX, as ONNX Runtime's CPU provider executes it fused",
             read=_onnx("onnxruntime"),
+        ),
+        Dialect(
+            name="tflite-reference",
+            what="TFLite int8 or uint8, as LiteRT's reference kernels",
+            read=_tflite("tflite-reference"),
+            tflite=True,
+        ),
+        Dialect(
+            name="tflite-micro",
+            what="TFLite int8, as TFLite-Micro's reference kernels",
+            read=_tflite("tflite-micro"),
+            tflite=True,
         ),
     )
 }
@@ -77,6 +102,10 @@ def import_model(
 
     input_format: of the input's codes ("u8", "s8", ...), where the file itself has none. Raises
     `InputError` for what cannot be represented, with the node, and what would be accepted.
+
+    >>> imported = import_model("tests/vectors/imported/tiny_deeploy.onnx", "deeploy")
+    >>> [(layer.name, layer.kind.value) for layer in imported.program.layers]
+    [('output', 'conv')]
     """
     file = Path(path)
     if dialect not in DIALECTS:
