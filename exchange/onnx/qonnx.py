@@ -103,7 +103,8 @@ class Qonnx(Quantizing, Walk[Placed]):
                     "Output must be a map or features in order, not another arrangement"
                 )
             view = View.whole(codes.shape, view.index.shape)
-            line = Line.of(*(x[:1] * codes.channels for x in (line.scale, line.offset))) if value.line.uniform else line  # fmt: skip
+            if line.uniform:
+                line = Line.of(*(x[:1] * codes.channels for x in (line.scale, line.offset)))
         last = [x for x in self.origins.found if x.tensor == codes.name]
         if last and not value.line.limited and _said(line, last[-1]):
             self.origins.found.remove(last[-1])
@@ -211,7 +212,7 @@ class Qonnx(Quantizing, Walk[Placed]):
         source = self._map(node)
         assert source.codes is not None
         area = window_of(node, node.integers("kernel_shape", ()), source.codes.shape)
-        if any(area.padding) or source.view.framed() != (source.view, (0, 0, 0, 0)) and not source.view.is_map:  # fmt: skip
+        if any(area.padding):
             raise node.refuse("average pool must be without padding", f"{area.padding}")
         return self._averaged(node, source, area.kernel, area.stride)
 
@@ -244,7 +245,8 @@ class Qonnx(Quantizing, Walk[Placed]):
         label = node.outputs[0]
         names = range(len(node.inputs))
         parts = [settled(self.real(node, i), self.emitter, f"{label}.{i}") for i in names]
-        if any(not (x.view.is_map or x.view.is_whole and x.view.shape[1:] == (1, 1)) for x in parts):  # fmt: skip
+        features = [x.view.is_whole and x.view.shape[1:] == (1, 1) for x in parts]
+        if not all(x.view.is_map or flat for x, flat in zip(parts, features, strict=True)):
             raise node.refuse("operands must be maps or features", "another arrangement")
         if node.integer("axis", 1) % parts[0].view.index.ndim != 1:
             raise node.refuse("axis must be that of the channels", f"{node.integer('axis', 1)}")

@@ -19,7 +19,7 @@ from .emit import Codes, Stage
 from .graph import Array, Node
 from .layout import Map, View
 from .qonnx_input import Floats, Raw, quant_encoder, threshold_encoder
-from .qonnx_values import Deferred, Reals, integer_zero, joined, rows_of, settled, unpooled
+from .qonnx_values import Deferred, Reals, integer_zero, is_identity, joined, settled, unpooled
 from .qonnx_weights import Quantized, as_quantized, quantizer_of
 from .rationals import Line, Numbers, exact, steps
 from .result import Origins
@@ -64,13 +64,17 @@ class Quantizing(Walk[Placed]):
         self._check_scale(node, scale)
         source = self.value(node)
         one = np.ones(1, np.float32)
-        encoder = quant_encoder(source, bipolar(), "ROUND", one, zero) if isinstance(source, Raw) else None  # fmt: skip
+        encoder = None
+        if isinstance(source, Raw):
+            encoder = quant_encoder(source, bipolar(), "ROUND", one, zero)
         return self._quantized(node, bipolar(), source, scale, zero, encoder)
 
     def trunc(self, node: Node) -> Reals:
         """Trunc: an integer rounded half to even, then divided by a power of two and rounded."""
         new = len([x for x in node.inputs if x]) == 6
-        names = ("scale", "zero point", "input bits", *(("scale of the output",) if new else ()), "output bits")  # fmt: skip
+        names = ["scale", "zero point", "input bits", "output bits"]
+        if new:
+            names.insert(3, "scale of the output")
         given = [self.needed(node, i + 1, name) for i, name in enumerate(names)]
         if any(x.size != 1 for x in given):
             raise node.refuse("parameters must be one number each", "several")
@@ -94,9 +98,8 @@ class Quantizing(Walk[Placed]):
         quantizer = trunc(mode, lowest, highest, step)
         inner = exact(given[0]) * source.channels, exact(given[1]) * source.channels
         zero = inner[1][0] / (step if new else 1)
-        return self._staged(
-            node, quantizer, source, inner, (Fraction(out),) * source.channels, (zero,) * source.channels
-        )  # fmt: skip
+        outs = (Fraction(out),) * source.channels, (zero,) * source.channels
+        return self._staged(node, quantizer, source, inner, *outs)
 
     def multi_threshold(self, node: Node) -> Reals:
         """MultiThreshold: counts thresholds that a value reaches."""
@@ -143,12 +146,14 @@ class Quantizing(Walk[Placed]):
         form = IntFormat.holding(0, quantizer.highest - quantizer.lowest)
         codes = Codes(name="input", shape=source.view.shape, format=form)
         if self.start is not None:
-            if self.encoder is None or self.encoder.text != encoder.text or "constants" in encoder.text:  # fmt: skip
+            same = self.encoder is not None and self.encoder.text == encoder.text
+            if not same or "constants" in encoder.text:
                 raise node.refuse("input must be quantized in one way", "in several")
         self.start, self.encoder = codes, encoder
         origin = View(shape=codes.shape, index=source.origin)
         form = _file_format(quantizer)
-        known = Quantization(format=form, scale=float(line[0]), zero_point=_whole(-line[1] / line[0]))  # fmt: skip
+        zero = round(-line[1] / line[0])
+        known = Quantization(format=form, scale=float(line[0]), zero_point=zero)
         if not self.origins.found:
             self.origins.say(codes, node.outputs[0], origin, known, quantizer.lowest)
         scale = (line[0],) * codes.channels
@@ -171,7 +176,7 @@ class Quantizing(Walk[Placed]):
             source = joined(source, self.emitter, f"{label}.sum")
             total = source.summed(node.where)
             found = steps(source.line, quantizer, *inner, total.low, total.high)
-            if source.codes is not None and found.out == source.codes.format and rows_of(found.tau, found.out) and (found.sign > 0).all():  # fmt: skip
+            if source.codes is not None and is_identity(found, source.codes.format):
                 codes = source.codes
             else:
                 requant = requant_of(found)
@@ -350,7 +355,9 @@ class _Plane:
     edges: list[int]
 
     @classmethod
-    def of(cls, line: Line, b: Fraction, quantizer: Quantizer, scale: Fraction, zero: Fraction) -> "_Plane":  # fmt: skip
+    def of(
+        cls, line: Line, b: Fraction, quantizer: Quantizer, scale: Fraction, zero: Fraction
+    ) -> "_Plane":
         bounds = [quantizer.boundary(k) for k in range(quantizer.lowest + 1, quantizer.highest + 1)]
         at = [(edge.at - zero) * scale for edge in bounds]
         a, offset, low, high = line.scale[0], line.offset[0], line.low[0], line.high[0]
@@ -397,7 +404,8 @@ def _range(source: Reals) -> list[Fraction]:
         low, high = source.total.low.tolist(), source.total.high.tolist()
     else:
         assert source.codes is not None
-        low, high = [source.codes.format.min] * source.channels, [source.codes.format.max] * source.channels  # fmt: skip
+        form = source.codes.format
+        low, high = [form.min] * source.channels, [form.max] * source.channels
     line = source.line
     found = []
     for c in range(source.channels):
@@ -411,8 +419,3 @@ def _range(source: Reals) -> list[Fraction]:
 
 def _file_format(quantizer: Quantizer) -> IntFormat:
     return IntFormat.holding(quantizer.lowest, max(quantizer.highest, 1))
-
-
-def _whole(x: Fraction) -> int:
-    """A zero point for people: the nearest integer."""
-    return round(x)

@@ -6,9 +6,10 @@ from math import gcd, lcm
 
 import numpy as np
 
-from ...spec.formats import Int64Array, IntFormat
+from ...spec.formats import IntFormat
 from ...spec.layers import Skip
 from ...spec.requant import SKIP_MULTIPLIER_FORMAT, Requant
+from ..steps import Steps
 from .emit import Codes, Emitter, Sum, plain, window
 from .layout import Map, View
 from .rationals import Line, Numbers
@@ -87,7 +88,8 @@ def unpooled(value: Reals, emitter: Emitter, label: str) -> Reals:
     before = value.pool.before
     if before.line.falls:
         raise ValueError("values that are pooled must rise with their sums, not fall")
-    source = settled(replace(before, line=Line.of(before.line.scale, before.line.offset)), emitter, label)  # fmt: skip
+    line = Line.of(before.line.scale, before.line.offset)
+    source = settled(replace(before, line=line), emitter, label)
     assert source.codes is not None
     area = value.pool.window
     codes = emitter.max_pool(source.codes, area.kernel, area.stride, area.padding, label)
@@ -179,7 +181,8 @@ def shared(line: Line, groups: int) -> tuple[Numbers, Numbers] | None:
     return tuple(a for a, _ in parts), tuple(b for _, b in parts)
 
 
-def rows_of(steps_tau: Int64Array, form: IntFormat) -> bool:
-    """Whether steps are those of the codes themselves: quantizing again changes nothing."""
+def is_identity(steps: Steps, form: IntFormat) -> bool:
+    """Whether steps on codes are those of the codes themselves: quantizing changes nothing."""
     wanted = np.arange(form.min + 1, form.max + 1)
-    return steps_tau.shape[1] == len(wanted) and bool((steps_tau == wanted).all())
+    same = steps.out == form and (steps.sign > 0).all() and (steps.tau == wanted).all()
+    return bool(same)

@@ -6,7 +6,7 @@ stay such under one another. So a quantizer's step is one integer of the sum, fo
 rounding anything.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
@@ -84,14 +84,15 @@ class Line:
     def limits(self, low: Fraction | None, high: Fraction | None) -> "Line":
         """`min(max(value, low), high)`."""
 
-        def lift(x: Fraction | None, bound: Fraction | None, pick: Callable[..., Fraction]) -> Fraction | None:  # fmt: skip
-            return bound if x is None else x if bound is None else pick(x, bound)
+        def joined(x: Fraction | None, y: Fraction | None, top: bool) -> Fraction | None:
+            known = [z for z in (x, y) if z is not None]
+            return (max(known) if top else min(known)) if known else None
 
-        lows = tuple(lift(x, low, max) for x in self.low)
-        highs = tuple(
-            lift(x if x is None or low is None else max(x, low), high, min) for x in self.high
-        )
-        lows = tuple(x if x is None or high is None else min(x, high) for x in lows)
+        def kept(x: Fraction | None, y: Fraction | None, top: bool) -> Fraction | None:
+            return None if x is None else joined(x, y, top)
+
+        lows = tuple(kept(joined(x, low, True), high, False) for x in self.low)
+        highs = tuple(joined(kept(x, low, True), high, False) for x in self.high)
         return replace(self, low=lows, high=highs)
 
 

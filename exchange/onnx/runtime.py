@@ -44,7 +44,7 @@ class Runtime(Fusing):
         "QLinearLeakyRelu": "qlinear_leaky_relu",
     }  # fmt: skip
     domains: ClassVar[tuple[str, ...]] = ("com.microsoft",)
-    tail: ClassVar[tuple[str, ...]] = ("QuantizeLinear", "DequantizeLinear", "Identity")
+    final: ClassVar[tuple[str, ...]] = (*Fusing.final, "QLinearSoftmax", "QLinearSigmoid")
 
     def begin(self) -> None:
         """The graph's input: floating point, or codes."""
@@ -84,10 +84,10 @@ class Runtime(Fusing):
             raise node.refuse(
                 "scale must be one number or one per index of the axis", f"{scale.shape}"
             )
-        shape = [1] * values.ndim
+        shape, one = [1] * values.ndim, [1] * values.ndim
         if scale.size > 1:
             shape[axis] = -1
-        wide_scale, wide_zero = scale.reshape(shape), zero.reshape(shape if zero.size > 1 else [1] * values.ndim)  # fmt: skip
+        wide_scale, wide_zero = scale.reshape(shape), zero.reshape(shape if zero.size > 1 else one)
         if node.op == "QuantizeLinear":
             form = np.iinfo(zero.dtype if node.optional(2) else np.uint8)
             codes = np.clip(np.rint(values / wide_scale) + wide_zero, form.min, form.max)
@@ -230,9 +230,10 @@ class Runtime(Fusing):
         for key, wanted in (("alpha", 1.0), ("transA", 0)):
             if node.number(key, wanted) != wanted:
                 raise node.refuse(f"{key} must be {wanted:g}", shown(node.attributes[key]))
-        source, weights = self._checked(node, 0, 1, 2), self._given(node, 3, 4, 5, 1)
-        if node.integer("transB", 0):
-            weights = self._given(node, 3, 4, 5, 0)
+        turned = bool(node.integer("transB", 0))
+        source = self._checked(node, 0, 1, 2)
+        weights = self._given(node, 3, 4, 5, 0 if turned else 1)
+        if turned:
             weights = replace(weights, levels=weights.levels.T, axis=1)
         bias = self.needed(node, 6, "bias").astype(np.int64) if node.optional(6) else None
         made = self._product(node, source, weights, bias)

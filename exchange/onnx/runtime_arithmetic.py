@@ -51,13 +51,13 @@ def mean_factor(source: Affine, count: int, out: Affine) -> Floats:
     return np.asarray([source.scale / (out.scale * Float(count))], Float)
 
 
-def fused(x: Floats, y: Float, z: Floats) -> Floats:
+def fused(x: Floats, y: np.float32, z: Floats | np.float32) -> Floats:
     """`x * y + z` rounded once: the product of two float32 is exact in float64.
 
     The sum in float64 may round before the last rounding; both operands here have so few bits
     (codes of 8 bits times a scale) that its error decides nothing: the tests compare all pairs.
     """
-    return (x.astype(np.float64) * np.float64(y) + z.astype(np.float64)).astype(Float)
+    return np.asarray(x.astype(np.float64) * np.float64(y) + np.asarray(z, np.float64), Float)
 
 
 def added(
@@ -66,34 +66,32 @@ def added(
 ) -> Int64Array:  # fmt: skip
     """QLinearAdd of codes; single: "a" or "b", the operand that is one number for a whole row."""
     ratio_a, ratio_b = a.scale / out.scale, b.scale / out.scale
-    fixed: Floats = np.full(
-        first.shape,
-        Float(out.zero) - (ratio_a * Float(a.zero) + ratio_b * Float(b.zero)),
-        Float,
-    )
+    zeros = fused(np.full(first.shape, a.zero, Float), ratio_a, ratio_b * Float(b.zero))
+    fixed = Float(out.zero) - zeros
     x, y = first.astype(Float), second.astype(Float)
-    match single:
-        case "a":
-            total = fused(y, ratio_b, fixed + x * ratio_a)
-        case "b":
-            total = fused(x, ratio_a, fixed + y * ratio_b)
-        case _:
-            total = fused(x, ratio_a, fused(y, ratio_b, fixed))
+    if single == "a":
+        total = fused(y, ratio_b, fused(x, ratio_a, fixed))
+    else:
+        total = fused(x, ratio_a, fused(y, ratio_b, fixed))
     codes = np.rint(total).astype(np.int64)
     return np.clip(codes, out.format.min, out.format.max)
 
 
 def averaged(sums: Int64Array, count: int, source: Affine, out: Affine) -> Int64Array | None:
-    """QLinearAveragePool of plain sums of codes, None where the order of its float sum matters.
+    """QLinearAveragePool of plain sums of codes, None where the order of its float sum decides.
 
-    It adds float32 reals one by one, so its result is the exact one but for `count` roundings; where
-    no exact result is so near a boundary, the order decides nothing.
+    It adds `count` float32 reals one by one: what it gets lies within `count` roundings of the
+    largest partial sum around the exact one. Where both ends of that give one code, that is it.
     """
-    exact = float(source.scale) * (sums - source.zero * count) / count / float(out.scale)
-    exact = exact + out.zero
-    room = np.abs(exact - np.floor(exact) - 0.5)
-    inside = (exact > out.format.min - 1) & (exact < out.format.max + 1)
-    reach = float(source.scale) * 256 / float(out.scale) + abs(out.zero)
-    if (room[inside] < (count + 4) * 2.0**-23 * reach).any():
-        return None
-    return np.clip(np.rint(exact), out.format.min, out.format.max).astype(np.int64)
+    centred = (sums - source.zero * count).astype(np.float64)
+    exact = float(source.scale) * centred
+    most = max(source.format.max - source.zero, source.zero - source.format.min)
+    one_sign = source.zero in (source.format.min, source.format.max)
+    partial = np.abs(centred) if one_sign else np.full(centred.shape, float(most * count))
+    error = count * 2.0**-24 * float(source.scale) * partial
+    ends = []
+    for total in (exact - error, exact + error):
+        mean = total.astype(Float) / Float(count)
+        codes = np.rint(mean / out.scale + Float(out.zero)).astype(np.int64)
+        ends.append(np.clip(codes, out.format.min, out.format.max))
+    return ends[0] if np.array_equal(*ends) else None

@@ -260,7 +260,8 @@ class Fusing(Walk[Placed]):
             source.total.high, CODE, node.where,
         )  # fmt: skip
         codes = self.emitter.finish(source.total, chosen, label)
-        return self._said(Coded(view=source.view, codes=codes, affine=out), label)
+        made = Coded(view=source.view, codes=codes, affine=out)
+        return self._said(made, label) if label == node.outputs[0] else made
 
     def joined(self, node: Node, source: Pairing, out: Affine) -> Coded:
         """An addition that ends in codes of `out`."""

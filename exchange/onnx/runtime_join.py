@@ -1,21 +1,30 @@
-"""Additions of ONNX Runtime as layers: one addition, or an exact sum with thresholds after it."""
+"""Additions of ONNX Runtime as layers.
 
+QLinearAdd rounds in float32, so some pairs of codes near a boundary fall to the other side. Mostly
+a plane with halves going up still has the whole table of 256 x 256 codes; else each of the 255
+steps is placed by itself, on a weighted sum of the two codes.
+"""
+
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
 
+from ...spec.activation import Threshold
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array, IntFormat
 from ...spec.layers import Skip
 from ...spec.requant import Requant
 from ..addition import exact_addition
-from ..stages import stage
 from .emit import Codes, Emitter, window
 from .runtime_arithmetic import Affine, added
 from .runtime_values import Coded
 
 _MOST = 16
 """Largest integers whose ratio is looked for in two scales."""
+_LONGEST = (1 << 31) // 256 - 2
+"""Largest sum of two weights: weighted sums of two codes fit 32 bits."""
+_TRIES = 400
 
 
 def addition(
@@ -32,37 +41,46 @@ def addition(
     skip = Skip(tensor=second.codes.name)
     if found is not None:
         return emitter.finish(window(first.codes, (1, 1), (1, 1), where), found, label, skip)
-    near = Fraction(float(first.affine.scale / second.affine.scale)).limit_denominator(_MOST)
-    p, q = near.numerator, near.denominator
     every = np.arange(256)
-    sums = p * every[:, None] + q * every[None, :]
-    codes = table(*np.broadcast_arrays(every[:, None], every[None, :]))
-    by_sum = _by_sum(sums, codes)
-    if by_sum is None:
+    a, b = (x.reshape(-1) for x in np.meshgrid(every, every, indexing="ij"))
+    codes = table(a, b)
+    for p, q in _weights(first.affine, second.affine):
+        tau = _steps(p * a + q * b, codes)
+        if tau is not None:
+            break
+    else:
         raise InputError(
-            f"{where}: addition must be a plane with saturation, or a function of the sum of the "
-            f"codes, not scales {first.affine.scale} and {second.affine.scale}"
+            f"{where}: addition must be thresholds of a weighted sum of the codes, which it is not "
+            f"with the scales {first.affine.scale}, {second.affine.scale} and {out.scale}"
         )
-    low, high = int(sums.min()), int(sums.max())
-    wide = IntFormat.holding(low, high)
+    wide = IntFormat.holding(-1, 255 * (p + q))
     exact = Requant(
         multiplier=np.array([p]), bias=np.array([0]), shift=0, out=wide, skip_multiplier=q
     )
     total = emitter.finish(window(first.codes, (1, 1), (1, 1), where), exact, f"{label}.sum", skip)
-    ones = np.full(1, low), np.full(1, high)
-    chosen = stage(lambda s: by_sum[s - low], *ones, form, where)
+    chosen = Threshold(tau=tau[None], sign=np.ones(1, np.int64))
     return emitter.finish(window(total, (1, 1), (1, 1), where), chosen, label)
 
 
-def _by_sum(sums: Int64Array, codes: Int64Array) -> Int64Array | None:
-    """The code of each sum, None where pairs of one sum have several; gaps take the next code."""
-    low, high = int(sums.min()), int(sums.max())
-    least = np.full(high - low + 1, np.iinfo(np.int64).max)
-    most = np.full(high - low + 1, np.iinfo(np.int64).min)
-    np.minimum.at(least, sums - low, codes)
-    np.maximum.at(most, sums - low, codes)
-    used = least <= most
-    if (least[used] != most[used]).any():
+def _weights(first: Affine, second: Affine) -> Iterator[tuple[int, int]]:
+    """Weights of two codes in the ratio of their scales: a small ratio, then long ones."""
+    near = Fraction(float(first.scale / second.scale)).limit_denominator(_MOST)
+    if near:
+        yield near.numerator, near.denominator
+    whole = float(first.scale) + float(second.scale)
+    p, q = (float(x.scale) / whole * _LONGEST for x in (first, second))
+    for i in range(_TRIES):  # other roundings of the same ratio
+        factor = 1 - i / (4 * _TRIES)
+        yield max(round(p * factor), 1), max(round(q * factor), 1)
+
+
+def _steps(sums: Int64Array, codes: Int64Array) -> Int64Array | None:
+    """(255,) least sum of each code, None where a larger sum has a smaller code."""
+    order = np.argsort(sums, kind="stable")
+    sums, codes = sums[order], codes[order]
+    first = np.searchsorted(codes, np.arange(1, 256))
+    rising = (np.diff(codes) >= 0).all()
+    equal = (np.diff(codes) == 0) | (np.diff(sums) > 0)
+    if not rising or not equal.all():
         return None
-    after = np.flatnonzero(used)[np.searchsorted(np.flatnonzero(used), np.arange(high - low + 1))]
-    return least[after]
+    return np.append(sums, sums[-1] + 1)[first]
