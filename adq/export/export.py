@@ -6,7 +6,6 @@ program computes what the fakequant graph computes, which `compare.py` measures.
 """
 
 import json
-from dataclasses import asdict
 from typing import Any, assert_never
 
 import numpy as np
@@ -60,7 +59,7 @@ def export(
     config = model.config
     exporter = _Exporter(model, multiplier_width)
     layers = [exporter.layer(node) for node in model.nodes]
-    facts = {"network": asdict(config), "logit_step": float(exporter.logit_step)}
+    facts = {"network": config.facts(), "logit_step": float(exporter.logit_step)}
     return Program(
         input_shape=(len(config.mean), config.image_size, config.image_size),
         input_format=PIXEL,
