@@ -178,8 +178,8 @@ def _exact_layer(
                 skip = shortcut(graph, f"{name}.skip", layer.skip.tensor, layer.skip.stride, around)
         case PoolLayer() if layer.output is None:
             graph.add(
-                "MaxPool", [source], name, kernel_shape=[layer.kernel] * 2,
-                strides=[layer.stride] * 2, pads=[layer.padding] * 4,
+                "MaxPool", [source], name, kernel_shape=list(layer.kernel),
+                strides=list(layer.stride), pads=list(layer.padding),
             )  # fmt: skip
             return
         case ThresholdLayer():
@@ -198,7 +198,7 @@ def _exact_layer(
 
 def _exact_conv(graph: Graph, layer: MacLayer) -> str:
     weight = graph.constant(f"{layer.name}.weight", layer.levels)
-    fields = {"strides": [layer.stride] * 2, "pads": [layer.padding] * 4, "group": layer.groups}
+    fields = {"strides": list(layer.stride), "pads": list(layer.padding), "group": layer.groups}
     return graph.add("Conv", [layer.input, weight], f"{layer.name}.acc", **fields)
 
 

@@ -35,6 +35,8 @@ CASES = {
     "every_kind_0": lambda: programs.every_kind(0),
     "every_kind_1": lambda: programs.every_kind(1),
     "every_kind_2": lambda: programs.every_kind(2),
+    "second_version_0": lambda: programs.second_version(0),
+    "second_version_1": lambda: programs.second_version(1),
     "grouped": grouped,
     "wide": wide,
 }
