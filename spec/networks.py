@@ -65,6 +65,9 @@ class Node:
     """Tensors whose channels a concatenation puts behind those of the source."""
     norm: str | None = None
     """Name of the batch norm behind the sums; None: there is none."""
+    eps: float = 1e-5
+    momentum: float = 0.1
+    """Of the batch norm: added to variances, and the weight of a batch in running statistics."""
     bias: bool = False
     flat: bool = False
     """Whether the weights are a matrix (channels, inputs), as those of a linear layer."""
@@ -136,9 +139,9 @@ class Sketch:
     ) -> str:  # fmt: skip
         """A convolution with padding `kernel // 2`; the first one reads pixels."""
         source = source or self.last
-        height, width = self._extents[source][1]
+        size = _strided(self._extents[source][1], stride)
         return self._add(
-            name, LayerKind.CONV, source, channels, (_strided(height, stride), _strided(width, stride)),
+            name, LayerKind.CONV, source, channels, size,
             kernel=(kernel,) * 2, stride=(stride,) * 2, padding=(kernel // 2,) * 4, groups=groups,
             coded=source != INPUT, stream=stream, skip=skip, norm=f"{name}.bn",
         )  # fmt: skip
@@ -150,9 +153,9 @@ class Sketch:
 
     def max_pool(self, name: str) -> str:
         """3 x 3, stride 2, padding 1."""
-        channels, (height, width) = self._extents[self.last]
+        channels, size = self._extents[self.last]
         return self._add(
-            name, LayerKind.MAX_POOL, self.last, channels, (_strided(height, 2), _strided(width, 2)),
+            name, LayerKind.MAX_POOL, self.last, channels, _strided(size, 2),
             kernel=(3, 3), stride=(2, 2), padding=(1,) * 4, stream=U8,
         )  # fmt: skip
 
@@ -175,8 +178,9 @@ class Sketch:
         return name
 
 
-def _strided(extent: int, stride: int) -> int:
-    return (extent - 1) // stride + 1
+def _strided(size: Pair, stride: int) -> Pair:
+    """Of a map that is padded by half of the kernel."""
+    return (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
 
 
 @lru_cache(maxsize=64)

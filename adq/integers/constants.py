@@ -74,7 +74,7 @@ def through_norm(
             slope = weight / np.sqrt(var + bn.eps)
     with np.errstate(over="ignore", invalid="ignore"):
         steep, intercept = slope * scale, slope * (offset - mean) + bias
-        affine = Affine(slope=np.broadcast_to(steep, intercept.shape), intercept=intercept)
+        affine = Affine(slope=np.broadcast_to(steep, intercept.shape).copy(), intercept=intercept)
     for values, what in ((affine.slope, "scale"), (affine.intercept, "offset")):
         refuse_channel(~np.isfinite(values), values, name, f"{what} of the sums", "finite")
     return affine

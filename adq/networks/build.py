@@ -45,6 +45,9 @@ def make_unit(network: nn.Module, config: NetworkConfig, node: Node, made: Made)
         norm = BatchNorm(node.channels)
         register(network, node.norm, norm)
         unit.borrow("bn", norm)
+    if node.norm is not None and isinstance(unit, QuantConv2d | AveragePool):
+        assert unit.bn is not None
+        unit.bn.eps, unit.bn.momentum = node.eps, node.momentum
     if node.step is not None:
         owner = made[node.step]
         assert isinstance(owner, QuantConv2d | AveragePool)

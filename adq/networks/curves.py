@@ -21,6 +21,7 @@ from ..integers.constants import Codes, stream_format
 from ..integers.folding import FoldError
 from ..quantizers.stream import StreamQuantizer
 from ..tensors import Signal
+from .geometry import Geometry
 from .layers import Unit
 from .pooling import AveragePool
 
@@ -116,7 +117,7 @@ class CurveStair(Unit):
             real = self.main.values(values.to(output.step.device)).float().cpu()
         # as the quantizer's forward pass does it
         low, high = output.low, output.high
-        codes = torch.floor(real / np.float32(output.real_step) + 0.5).clamp_(low, high)
+        codes = torch.floor(real / torch.tensor(output.real_step) + 0.5).clamp_(low, high)
         jumps = np.diff(codes.long().numpy())
         rises, drops = (np.cumsum(np.maximum(side, 0)) for side in (jumps, -jumps))
         if max(rises[-1], drops[-1]) >= 1 << MAX_ACT_WIDTH:
@@ -135,6 +136,7 @@ class CurveStair(Unit):
         """Thresholds on the codes of the source that count this part."""
         counts, fmt = self.counted(source), source[1]
         width = max(1, int(counts[-1]).bit_length())
+        self.whole.first = self.table(source).first
         reached = np.arange(1, 1 << width)
         tau = np.searchsorted(counts, reached, side="left") + fmt.min
         return Threshold(tau=tau[None], sign=np.ones(1, np.int64))
@@ -153,7 +155,7 @@ class CurveSum(AveragePool):
     """The rising part less the falling one: the codes of the function's result."""
 
     def __init__(self, output: StreamQuantizer | None) -> None:
-        super().__init__(output)
+        super().__init__(output, geometry=Geometry())
         self.first = 0
         """Code at the lowest code of the source, as the rising part last found it."""
 

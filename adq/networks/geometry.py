@@ -57,7 +57,7 @@ class Geometry:
         return F.unfold(data, self.kernel, self.dilation, padding, self.stride)
 
     def largest(self, data: Tensor) -> Tensor:
-        """Largest value of each window; on GPUs by shifted maps, whose gradient is deterministic."""
+        """Largest value of each window; on GPUs by shifted maps: a deterministic gradient."""
         if data.is_cuda:
             return self.largest_of_shifts(data)
         even = self.even

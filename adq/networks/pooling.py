@@ -83,6 +83,8 @@ class AveragePool(Unit):
 
     output: StreamQuantizer | None
     bn: BatchNorm | None
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self, output: StreamQuantizer | None, *, geometry: Geometry | None = None,
