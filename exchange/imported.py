@@ -1,6 +1,6 @@
 """A program made from another system's file, and how its codes are the file's codes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -52,7 +52,10 @@ class Origin:
 
     def file_codes(self, codes: IntArray) -> Int64Array:
         """The file's codes (N, *shape) of the program's codes (N, C, H, W)."""
-        values = np.asarray(codes, np.int64) + self.offset
+        return self.arranged(np.asarray(codes, np.int64) + self.offset)
+
+    def arranged(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Elements (N, C, H, W) of the program's tensor in the file's layout (N, *shape)."""
         values = values.transpose(0, 2, 3, 1) if self.channels_last else values
         return values.reshape(len(values), *self.shape)
 
@@ -66,11 +69,57 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Encoder:
+    """How real values become the file's input codes where one scale does not say it all.
+
+    codes: (N, *shape of the file's input) float32 to the file's codes, same shape. text: the same
+    in words.
+    """
+
+    codes: Callable[[npt.NDArray[Any]], IntArray]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scaling:
+    """`real = min(max(scale * code + offset, low), high)` of the result, per channel, (C,) float64.
+
+    low, high: of a last activation that limits; infinite without one.
+    """
+
+    scale: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    def real(self, codes: IntArray) -> npt.NDArray[np.float32]:
+        """Real values of program codes (N, C, H, W), same shape."""
+        columns = (x[:, None, None] for x in (self.scale, self.offset, self.low, self.high))
+        scale, offset, low, high = columns
+        return np.clip(scale * codes + offset, low, high).astype(np.float32)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON data: one number where all channels have it, null where there is no limit."""
+        limits = {"low": self.low, "high": self.high}
+        return {
+            "scale": _fewest(self.scale),
+            "offset": _fewest(self.offset),
+            **{k: _fewest(x) if np.isfinite(x).any() else None for k, x in limits.items()},
+        }
+
+
+def _fewest(values: npt.NDArray[np.float64]) -> Any:
+    numbers = [float(x) if np.isfinite(x) else None for x in values]
+    return numbers[0] if len(set(numbers)) == 1 else numbers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Imported:
     """A program that computes, bit for bit, what the engine `dialect` computes on a file.
 
     origins: for each tensor of the file that the program has, where it is; the first is the input,
     the last the result. dropped: operators of the file that are not in the program, in words.
+    encoder, scaling: where the input's or the result's reals are not those of its quantization.
     """
 
     program: Program
@@ -78,6 +127,8 @@ class Imported:
     origins: tuple[Origin, ...]
     rounding: Rounding
     dropped: tuple[str, ...] = ()
+    encoder: Encoder | None = None
+    scaling: Scaling | None = None
 
     @property
     def tensors(self) -> dict[str, Origin]:
@@ -95,8 +146,10 @@ class Imported:
             raise InputError(
                 f"Input must be (N, {', '.join(map(str, origin.shape))}), not {array.shape}"
             )
-        if np.issubdtype(array.dtype, np.floating):
-            codes: IntArray = origin.quantization.quantize(array, self.rounding)
+        if np.issubdtype(array.dtype, np.floating) and self.encoder is not None:
+            codes: IntArray = self.encoder.codes(array.astype(np.float32))
+        elif np.issubdtype(array.dtype, np.floating):
+            codes = origin.quantization.quantize(array, self.rounding)
         else:
             codes = origin.quantization.format.check(array, "Input code")
         shape, fmt = self.program.input_shape, self.program.input_format
@@ -122,6 +175,10 @@ class Imported:
 
     def real(self, logits: IntArray) -> npt.NDArray[np.float32]:
         """The real values of the result, float32."""
+        if self.scaling is not None:
+            shape = self.program.tensor_shape(self.origins[-1].tensor)
+            values = self.scaling.real(np.asarray(logits, np.int64).reshape(len(logits), *shape))
+            return self.origins[-1].arranged(values)
         quantization = self.origins[-1].quantization
         centred = (self.result(logits) - quantization.zero_point).astype(np.float32)
         return centred * np.float32(quantization.scale)
