@@ -1,12 +1,15 @@
 """`quantize`: a user's PyTorch module becomes a trainable quantized network."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
 from ...spec.host.text import printable
+from ...spec.program import Program
+from ..export.export import export
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..tensors import Mode
@@ -19,9 +22,26 @@ from .trace import read
 BATCH = 64
 
 
+class QuantizedModule(Network):
+    """A `Network` that exports itself; it computes as any other."""
+
+    def export(
+        self, images: Tensor | None = None, *, provenance: dict[str, Any] | None = None
+    ) -> Program:
+        """The integer program; from then on codebooks are frozen.
+
+        images: as the forward pass takes them; with them the running statistics of batch norms are
+        measured anew, after the codebooks were rounded. provenance: JSON data for the program.
+        """
+        self.freeze_codebooks()
+        if images is not None:
+            recalibrate_batch_norm(self, _batches(images.to(self.device)))
+        return export(self, provenance=provenance)
+
+
 def quantize(
     model: nn.Module, example_images: Tensor, config: QuantizeConfig | None = None
-) -> Network:
+) -> QuantizedModule:
     """A quantized network with the parameters of ``model``, calibrated and ready to be trained.
 
     model: float weights, traced in evaluation; it is left as it is. example_images: (N, C, H, W) or
@@ -38,7 +58,7 @@ def quantize(
     entry.fit(reader.shape)
     fuse(reader.graph)
     layout = lower(reader.graph, config.act_width)
-    network = Network(
+    network = QuantizedModule(
         TracedConfig(
             layout=layout, model=type(model).__name__, shape=_as_map(reader.shape),
             maps=not reader.flat_result, saturates=entry.saturates, mean=entry.mean, std=entry.std,

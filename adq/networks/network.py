@@ -26,9 +26,6 @@ from .config import NetworkConfig
 from .layers import HiddenConv2d, QuantConv2d, Unit
 from .pooling import AveragePool, together
 
-BATCH = 64
-"""Images at a time."""
-
 
 class Network(nn.Module):
     """uint8 images (N, C, H, W) to logits (N, classes), in every mode.
@@ -153,22 +150,6 @@ class Network(nn.Module):
         """Batch norm and bias: full learning rate, no decay."""
         special = {id(p) for p in (*self.quantizer_parameters(), *self.weight_parameters())}
         yield from (p for p in self.parameters() if id(p) not in special)
-
-    def export(
-        self, images: Tensor | None = None, *, provenance: dict[str, Any] | None = None
-    ) -> Program:
-        """The integer program; from then on codebooks are frozen.
-
-        images: as `forward` takes them; with them the running statistics of batch norms are
-        measured anew, after the codebooks were rounded. provenance: JSON data for the program.
-        """
-        from ..export.export import export  # it imports this module
-        from ..training.calibrate import recalibrate_batch_norm
-
-        self.freeze_codebooks()
-        if images is not None:
-            recalibrate_batch_norm(self, images.to(self.device).split(BATCH))
-        return export(self, provenance=provenance)
 
     # -- modes and codebooks ---------------------------------------------------------------------
 
