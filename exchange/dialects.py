@@ -41,12 +41,29 @@ class Dialect:
 
 def _onnx(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
     def read(path: Path, form: IntFormat | None) -> "Imported":
-        from .onnx import deeploy, graph
+        from .onnx import deeploy, graph, qonnx, runtime
 
-        readers = {"deeploy": deeploy.read_deeploy}
+        readers = {
+            "deeploy": deeploy.read_deeploy,
+            "qonnx": qonnx.read_qonnx,
+            "onnxruntime": runtime.read_onnxruntime,
+        }
         found = graph.read(path)
         _check_marks(path, found, name)
         return readers[name](found, form)
+
+    return read
+
+
+def _tflite(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
+    def read(path: Path, form: IntFormat | None) -> "Imported":
+        from .tflite.importer import import_tflite
+
+        if form is not None:
+            raise InputError(
+                f"Input format must be left to {shown(str(path))}, which has one, not {form.name}"
+            )
+        return import_tflite(path, name)
 
     return read
 
@@ -55,6 +72,24 @@ DIALECTS: Mapping[str, Dialect] = {
     x.name: x
     for x in (
         Dialect(name="deeploy", what="integer ONNX with RequantShift", read=_onnx("deeploy")),
+        Dialect(name="qonnx", what="QONNX, as qonnx executes it", read=_onnx("qonnx")),
+        Dialect(
+            name="onnxruntime",
+            what="QDQ and QOperator ONNX, as ONNX Runtime's CPU provider executes it fused",
+            read=_onnx("onnxruntime"),
+        ),
+        Dialect(
+            name="tflite-reference",
+            what="TFLite int8 or uint8, as LiteRT's reference kernels",
+            read=_tflite("tflite-reference"),
+            tflite=True,
+        ),
+        Dialect(
+            name="tflite-micro",
+            what="TFLite int8, as TFLite-Micro's reference kernels",
+            read=_tflite("tflite-micro"),
+            tflite=True,
+        ),
     )
 }
 """Every dialect by its name."""
