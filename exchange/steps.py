@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array, IntFormat
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntFormat
 
 Function = Callable[[Int64Array], Int64Array]
 """Sums (C, K) int64, one row per channel, to codes (C, K)."""

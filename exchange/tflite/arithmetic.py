@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.formats import Int64Array, IntFormat
+from ...spec.formats import Int64Array, IntFormat
 
 NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
 """Fused activations (schema: ActivationFunctionType)."""

@@ -3,12 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.exchange.draft import Codes
-from adqhw.exchange.imported import Quantization
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array
-from adqhw.spec.host.limits import demand
-
+from ...spec.errors import InputError
+from ...spec.formats import Int64Array
+from ...spec.host.limits import demand
+from ..builder import Codes
+from ..imported import Quantization
 from .arithmetic import Multiplier, RealMultiplier, activation_range, wrap
 from .file import FileOperator, FileTensor
 from .walk import Walk, quantization

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from adqhw.exchange.addition import Summed
-from adqhw.exchange.draft import Codes, FileFunction
-from adqhw.exchange.imported import Quantization
-from adqhw.spec.formats import Int64Array
-
+from ...spec.formats import Int64Array
+from ..addition import Summed
+from ..builder import Codes
+from ..draft import FileFunction
+from ..imported import Quantization
 from .arithmetic import RELU, RELU6, RELU_N1_TO_1, Multiplier, activation_range, round_away
 from .file import FileOperator
 from .walk import Walk, quantization

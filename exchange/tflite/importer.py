@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from adqhw.exchange.imported import Imported
-from adqhw.spec.errors import InputError
-from adqhw.spec.host.text import shown
-
+from ...spec.errors import InputError
+from ...spec.host.text import shown
+from ..imported import Imported
 from .convolutions import conv_2d, depthwise_conv_2d, fully_connected
 from .elementwise import add, at_the_end, leaky_relu, logistic, quantize, relu
 from .file import FileGraph, read_graph
