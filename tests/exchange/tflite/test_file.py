@@ -12,7 +12,7 @@ from adqhw.spec.errors import InputError
 
 @pytest.fixture(scope="module")
 def data():
-    needs.package("ai_edge_litert", "pip install -r requirements-oracles.txt")
+    needs.package("ai_edge_litert", "make setup")
     net = Net(seed=1)
     first = net.codes([1, 3, 3, 1])
     t = net.pool("MAX_POOL_2D", net.conv(first, 1, (2, 2)), (2, 2), (1, 1))
@@ -42,7 +42,7 @@ def test_every_truncation_is_refused(data):
 def test_changed_bytes_never_crash(data):
     rng = np.random.default_rng(0)
     outcomes = set()
-    for _ in range(250):
+    for _ in range(100):
         changed = bytearray(data)
         for at in rng.integers(8, len(data), rng.integers(1, 4)):
             changed[at] = rng.integers(256)
@@ -52,7 +52,7 @@ def test_changed_bytes_never_crash(data):
 
 def test_wild_offsets_never_crash(data):
     rng, words = np.random.default_rng(1), [0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF]
-    for _ in range(250):
+    for _ in range(100):
         changed = bytearray(data)
         at = int(rng.integers(2, len(data) // 4)) * 4
         changed[at : at + 4] = int(rng.choice(words)).to_bytes(4, "little")

@@ -19,7 +19,7 @@ S8, U8 = IntFormat(width=8, signed=True), IntFormat(width=8)
 
 def model(name):
     """A file of the folder of models."""
-    needs.package("ai_edge_litert", "pip install -r requirements-oracles.txt")
+    needs.package("ai_edge_litert", "make setup")
     needs.package("tflite_micro", "pip install -r requirements-oracles.txt")
     return Path(needs.cifar10()) / "models" / name
 
