@@ -13,8 +13,10 @@ from functools import lru_cache, partial
 from math import prod
 from typing import Any, Literal
 
+import numpy as np
+
 from .errors import InputError
-from .formats import IntFormat
+from .formats import IntArray, IntFormat
 from .layers import LayerKind, Skip
 from .program import INPUT
 from .windows import Pair, Sides
@@ -110,6 +112,20 @@ class Node:
 
 
 Nodes = tuple[Node, ...]
+
+
+def dilated(weights: IntArray, node: Node) -> IntArray:
+    """Levels or codes (Cout, Cin, kh, kw) of a node with zeros between the taps, if it is dilated.
+
+    Code 0 of every codebook is level 0.
+    """
+    if node.dilation == (1, 1):
+        return weights
+    (high, wide), (down, across) = node.kernel, node.dilation
+    size = (high - 1) * down + 1, (wide - 1) * across + 1
+    spread = np.zeros((*weights.shape[:2], *size), weights.dtype)
+    spread[:, :, ::down, ::across] = weights
+    return spread
 
 
 @dataclass(kw_only=True)

@@ -140,7 +140,7 @@ class Network(nn.Module):
             if isinstance(unit, QuantConv2d | QuantLinear):
                 yield unit.weight
 
-    def norms(self) -> Iterator[tuple[Unit, BatchNorm]]:
+    def norms(self) -> Iterator[tuple[QuantConv2d | AveragePool, BatchNorm]]:
         """Batch norms, each with the unit whose sums it reads."""
         for unit in self.units().values():
             if isinstance(unit, QuantConv2d | AveragePool) and unit.bn is not None:
