@@ -11,16 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import InputError
-from .formats import IntArray, IntFormat
+from .formats import IntFormat
 from .layers import LayerKind, Skip
 from .program import INPUT
 from .windows import Pair, Sides
 
+Integer = TypeVar("Integer", bound=np.integer[Any])
 U8, S8, S32 = IntFormat(width=8), IntFormat(width=8, signed=True), IntFormat(width=32, signed=True)
 
 
@@ -114,7 +116,7 @@ class Node:
 Nodes = tuple[Node, ...]
 
 
-def dilated(weights: IntArray, node: Node) -> IntArray:
+def dilated(weights: npt.NDArray[Integer], node: Node) -> npt.NDArray[Integer]:
     """Levels or codes (Cout, Cin, kh, kw) of a node with zeros between the taps, if it is dilated.
 
     Code 0 of every codebook is level 0.
