@@ -42,12 +42,13 @@ def evaluate_checkpoint(
     """Top-1 (percent, test split) of the graph as it was trained: float or fakequant, in torch."""
     start = time.perf_counter()
     from ..adq.data import datasets
+    from ..adq.models.build import restored
     from ..adq.runs import checkpoint
-    from ..adq.training import evaluate, preparation
+    from ..adq.training import evaluate
 
     state = checkpoint.load(path)
     mode = state.recipe.quant.mode
-    model = preparation.restored(state, f"Checkpoint {str(path)!r}")
+    model = restored(state, f"Checkpoint {str(path)!r}")
     test = datasets.for_recipe(state.recipe, "test", data)
     chosen = test.take(None if limit is None else min(limit, len(test)))
     run = evaluate.model_runner(model)

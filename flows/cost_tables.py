@@ -26,6 +26,7 @@ from ..spec.program import Program
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..adq.models.init import Init
     from ..adq.networks.network import Network
     from ..adq.recipes.config import Recipe
     from ..cost.estimate.estimate import Estimate
@@ -228,7 +229,7 @@ def _widest(parts: Sequence[Any]) -> Any:
 
 
 def with_budget(
-    recipe: "Recipe", text: str, *, data: Path | None, init: Path | None, folder: Path
+    recipe: "Recipe", text: str, *, data: Path | None, init: "Init | Path | None", folder: Path
 ) -> "Recipe":
     """The recipe with the budget ``KIND=NUMBER``; a cost table is written into the run's folder.
 
@@ -254,7 +255,11 @@ def with_budget(
 
 
 def recipe_costs(
-    recipe: "Recipe", *, data: Path | None, init: Path | None, machine: Machine | None = None
+    recipe: "Recipe",
+    *,
+    data: Path | None,
+    init: "Init | Path | None",
+    machine: Machine | None = None,
 ) -> Costs:
     """Cost tables of a recipe's network, quantized from float weights without training."""
     from ..adq.data import datasets

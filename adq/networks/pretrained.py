@@ -20,17 +20,19 @@ from ...spec.networks import IMAGENET, MOBILENET_STAGES
 from .config import IMAGENET_MEAN, IMAGENET_STD, CifarConfig, ImagenetConfig, NetworkConfig
 from .network import Network
 from .state_check import check_numbers
+from .state_dicts import OPTION, WRAPPERS
 from .weights_file import read_tensors
 
+NEW_HEAD = "--new-head"
 APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^n_averaged$|\.weight_quant\.|\.act_alpha$")
-_WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|model|net|network|ema|student)\.)+")
-"""Prefixes of a network's names by DataParallel, torch.compile, averages and trainers."""
 _HEAD = re.compile(
     r"^(?:fc|linear|head)(?:\.(?:\d+|fc|linear|head|module|_orig_mod))*\.(weight|bias)$"
 )
 """The classifier, alone or as the last part of a Sequential."""
+_START = re.compile(r"^(?:(?:module|_orig_mod|model|net|network|ema|student|backbone)\.)*[^.]+\.")
+_KNOWN = re.compile(r"(conv1|bn1|layer\d+|fc|linear|head|features|classifier)\.")
 _RENAMES = (
     (re.compile(r"(^|\.)(?:module|_orig_mod)\."), r"\1"),
     (re.compile(r"(^|\.)bn([123])\."), r"\1conv\2.bn."),
@@ -44,7 +46,7 @@ def our_name(key: str) -> str | None:
     """Name in the state dict of a foreign ``key``; None for one that is not used."""
     if _IGNORED.search(key):
         return None
-    key = _WRAPPERS.sub("", key)
+    key = WRAPPERS.sub("", key)
     if _IGNORED.search(key):
         return None
     if key.startswith(("features.", "classifier.")):
@@ -82,18 +84,24 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return our_state(read_tensors(path)[0])
 
 
-def our_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``tensors`` under our names as single precision; finite, variances not negative."""
+def our_state(
+    tensors: Mapping[str, Tensor], left_out: frozenset[str] = frozenset()
+) -> dict[str, Tensor]:
+    """``tensors`` under our names as single precision; finite, variances not negative.
+
+    left_out: names of ours that are not read.
+    """
     origin: dict[str, str] = {}
     state: dict[str, Tensor] = {}
+    common = common_start(tensors)
     for key, tensor in tensors.items():
-        name = our_name(key)
-        if name is None:
+        name = our_name(key.removeprefix(common))
+        if name is None or name in left_out:
             continue
         if name in origin:
             raise InputError(
                 f"Weights must have one tensor {shown(name)}, not both {shown(origin[name])} and "
-                f"{shown(key)}"
+                f"{shown(key)}: choose the beginning of its names with {OPTION}"
             )
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
@@ -101,6 +109,19 @@ def our_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         origin[name], state[name] = key, tensor.float()
     check_numbers({origin[name]: state[name] for name in state}, "Weights:")
     return state
+
+
+def common_start(tensors: Mapping[str, Tensor]) -> str:
+    """What all names begin with, behind wrappers: the attribute that a trainer keeps a network in.
+
+    "" where there is none, or where it is a part of a network that we know.
+    """
+    used = [key for key in tensors if not _IGNORED.search(key)]
+    starts = {match[0] for key in used if (match := _START.match(key))}
+    if len(starts) != 1 or not all(_START.match(key) for key in used):
+        return ""
+    start = starts.pop()
+    return "" if _KNOWN.match(WRAPPERS.sub("", start)) else start
 
 
 def infer_imagenet(state: dict[str, Tensor]) -> dict[str, Any] | None:
@@ -151,20 +172,28 @@ def check_size(state: Mapping[str, Tensor], config: NetworkConfig) -> None:
 
 
 @torch.no_grad()
-def load_state(model: Network, state: dict[str, Tensor]) -> None:
-    """Copy a state read by `read_state` into ``model``, and start its codebooks from it."""
+def load_state(
+    model: Network, state: dict[str, Tensor], anew: frozenset[str] = frozenset()
+) -> None:
+    """Copy a state read by `read_state` into ``model``, and start its codebooks from it.
+
+    anew: names of the classifier, which stay as they are.
+    """
     own = model.state_dict()
     needed = {
         name for name in own if not re.search(r"\.(output|quantizer)\.|num_batches_tracked$", name)
-    }
+    } - anew
     odd = sorted(needed ^ set(state))
     if odd:
         verb = "have" if odd[0] in needed else "not have"
         raise InputError(f"Weights must {verb} a tensor {shown(odd[0])} for {model.config.title}")
     for name in sorted(needed):
         if own[name].shape != state[name].shape:
+            last = model.nodes[-1].name
+            hint = f"; {NEW_HEAD} starts the classifier anew" if name.startswith(f"{last}.") else ""
             raise InputError(
-                f"Weights {name!r} must be {tuple(own[name].shape)}, not {tuple(state[name].shape)}"
+                f"Weights {name!r} must be {tuple(own[name].shape)}, "
+                f"not {tuple(state[name].shape)}{hint}"
             )
     for name in sorted(needed):
         own[name].copy_(state[name])

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ..models.build import restored
 from ..networks import pretrained
 from ..networks.weights_file import read_tensors
 from ..recipes.config import DistillConfig, Recipe
 from ..runs import checkpoint
 from ..tensors import NotANumberError
-from . import preparation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,7 +63,7 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
     tensors, metadata = read_tensors(path)
     what = f"--teacher {str(path)!r}"
     if checkpoint.FORMAT in metadata:
-        model = preparation.restored(checkpoint.load(path), what)
+        model = restored(checkpoint.load(path), what)
     else:
         try:
             model = pretrained.load_pretrained(path)

@@ -23,6 +23,7 @@ from ..data.dataset import Dataset, Split
 from ..data.decided import decided
 from ..data.torch_items import Items
 from ..integers.folding import FoldError
+from ..models.init import Init
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
 from ..recipes.demands import check_last_batch, demand_steps
@@ -62,7 +63,7 @@ def train(
     *,
     data_folder: str | Path | None = None,
     data: Mapping[str, Items] | None = None,
-    init: str | Path | None = None,
+    init: Init | str | Path | None = None,
     teacher: str | Path | Teacher | None = None,
     answers: str | Path | None = None,
     existing: Existing = "refuse",
@@ -71,9 +72,9 @@ def train(
     """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
 
     `data_folder`: what --data names, or `data`: `torch.utils.data.Dataset`s of (image, label) as
-    {"train": .., "test": ..} (`data.torch_items`); `init`: weights to start from; `teacher`:
-    network to distil from (`DistillConfig`); `answers`: folder of the teacher's logits, for other
-    runs with the same batches.
+    {"train": .., "test": ..} (`data.torch_items`); `init`: weights to start from (`Init`: a part of
+    a file, a new head); `teacher`: network to distil from (`DistillConfig`); `answers`: folder of
+    the teacher's logits, for other runs with the same batches.
     """
     recipe = preparation.on_device(recipe)
     path = Path(folder)
@@ -122,7 +123,8 @@ def _train(
         run = resume(recipe, files, master, ranks)
         check_place(run, schedule, files)
     else:
-        run = start(recipe, files, training, sources["init"], master, observer.stage, ranks)
+        tell = observer.stage, ranks, observer.note
+        run = start(recipe, files, training, sources["init"], master, *tell)
     if master is not None:
         run.answers = Answers(master, recipe, sources["answers"], training, observer.note)
     if recipe.train.tensorboard and ranks.first:

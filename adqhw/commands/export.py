@@ -56,14 +56,14 @@ def command(
 
 def trained_model(state: "Checkpoint", path: Path) -> "Network":
     """Return the network of a checkpoint whose training is over."""
-    from ..adq.training import preparation
+    from ..adq.models.build import restored
 
     if not state.recipe.quant.quantized:
         raise InputError(
             f"Checkpoint {str(path)!r} must be of an ADQ run, not of the float recipe "
             f"{state.recipe.name}: fine-tune it first with `adqhw train ... --init {path}`"
         )
-    model = preparation.restored(state, f"Checkpoint {str(path)!r}")
+    model = restored(state, f"Checkpoint {str(path)!r}")
     if not model.codebooks_frozen:
         raise InputError(
             f"Checkpoint {str(path)!r} must have frozen codebooks, not those of step {state.step} "

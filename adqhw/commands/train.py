@@ -18,6 +18,7 @@ from ..spec.host.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from ..adq.models.init import Init
     from ..adq.recipes.config import Recipe
 
 
@@ -34,8 +35,23 @@ def command(
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option(help="Weights to start from: a checkpoint of `adqhw train` or safetensors."),
+        typer.Option(
+            help="Weights to start from: a checkpoint of `adqhw train`, safetensors or a torch "
+            "file (.pth, .ckpt)."
+        ),
     ] = None,
+    init_part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which weights of --init, where it has several: keys with dots between "
+            "(model_ema), or the beginning of names (backbone).",
+        ),
+    ] = None,
+    new_head: Annotated[
+        bool,
+        typer.Option("--new-head", help="Load --init without its classifier, which starts anew."),
+    ] = False,
     teacher: Annotated[
         Path | None,
         typer.Option(
@@ -97,14 +113,15 @@ def command(
     if recipe is None:
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
     folder = out or Path("runs") / recipe
-    sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
+    start = _init(init, init_part, new_head)
+    sources = {"data_folder": data, "init": start, "teacher": teacher, "answers": answers}
     chosen = override(recipes.get(recipe), changes or [])
     if download:
         _fetch(chosen, data)
     chosen = _decided(chosen, data)
     if budget is not None:
         with people.status("cost of every width of every layer"):
-            chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
+            chosen = with_budget(chosen, budget, data=data, init=start, folder=folder)
     result = _train(chosen, sources, folder, resume)
     if not result:  # under torchrun the first process reports
         return
@@ -117,6 +134,17 @@ def command(
         f"{result['seconds']:.1f} s"
     )
     say(f"wrote {result['checkpoint']}")
+
+
+def _init(path: Path | None, part: str | None, new_head: bool) -> "Init | None":
+    if path is None:
+        if part is not None or new_head:
+            raise InputError("--init-part and --new-head must go with --init FILE")
+        return None
+    _trainer()
+    from ..adq.models.init import Init
+
+    return Init(path=path, part=part, new_head=new_head)
 
 
 def _decided(recipe: "Recipe", data: Path | None) -> "Recipe":
