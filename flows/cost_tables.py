@@ -175,8 +175,8 @@ def quantized_programs(
 def program_at(model: "Network", batches: "Sequence[Tensor]", widths: dict[str, int]) -> Program:
     """The program of ``model`` (float weights) quantized to some widths without training."""
     from ..adq.export.export import export
+    from ..adq.networks import calibrate
     from ..adq.tensors import Mode
-    from ..adq.training import calibrate
 
     model.set_mode(Mode.FLOAT)
     quantized = model.with_weight_widths(widths)

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ..frontend.config import TracedConfig
 from ..networks import pretrained
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
@@ -45,12 +46,19 @@ def load_init(model: Network, source: Init | str | Path) -> str:
     """
     init = _as_init(source)
     tensors, metadata = read_tensors(init.path, init.part)
-    anew = head_names(model) if init.new_head else frozenset()
+    anew = pretrained.head_names(model) if init.new_head else frozenset()
     try:
         if checkpoint.FORMAT in metadata and init.part is None:
             state = checkpoint.load(init.path).model
             check_numbers(state, "Checkpoint's")
-            state = {n: t for n, t in state.items() if _is_float_part(n) and n not in anew}
+            needed = pretrained.float_names(model)
+            state = {
+                name: tensor
+                for name, tensor in state.items()
+                if (name in needed or _is_float_part(name)) and name not in anew
+            }
+        elif isinstance(model.config, TracedConfig):
+            state = pretrained.fitted(tensors, pretrained.float_names(model), anew)
         else:
             state = pretrained.our_state(tensors, anew)
         pretrained.load_state(model, state, anew)
@@ -59,19 +67,13 @@ def load_init(model: Network, source: Init | str | Path) -> str:
     return checkpoint.tensors_digest(tensors)
 
 
-def head_names(model: Network) -> frozenset[str]:
-    """Names of the classifier's parameters in the state of ``model``."""
-    last = model.nodes[-1].name
-    return frozenset(name for name, _ in model.named_parameters() if name.startswith(f"{last}."))
-
-
 def told(model: Network, source: Init | str | Path) -> str | None:
     """One line for people about what is not loaded; None where all is."""
     init = _as_init(source)
     if not init.new_head:
         return None
     shapes = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
-    names = ", ".join(f"{name} {shapes[name]}" for name in sorted(head_names(model)))
+    names = ", ".join(f"{name} {shapes[name]}" for name in sorted(pretrained.head_names(model)))
     return f"new head: {names} start anew, all other weights come from {str(init.path)!r}"
 
 

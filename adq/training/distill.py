@@ -70,20 +70,19 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
         except InputError as error:
             raise InputError(f"{what} must be a network's weights: {error}") from error
     config = model.config
-    check_fits((len(config.mean), config.image_size, config.classes), recipe, path)
+    check_fits((*config.input_shape, config.classes), recipe, path)
     return Teacher(
         model=model.to(recipe.train.device).eval().requires_grad_(False),
         digest=checkpoint.tensors_digest(tensors),
     )
 
 
-def check_fits(actual: tuple[int, int, int], recipe: Recipe, path: str | Path) -> None:
-    """Refuse a teacher of other (channels, image size, classes) than the recipe's network."""
-    channels, size, _ = recipe.model.image
-    wanted = channels, size, recipe.model.classes
+def check_fits(actual: tuple[int, ...], recipe: Recipe, path: str | Path) -> None:
+    """Refuse a teacher of other (channels, height, width, classes) than the recipe's network."""
+    wanted = *recipe.model.image, recipe.model.classes
     if actual != wanted:
         raise InputError(
-            f"--teacher {str(path)!r} must have (channels, image size, classes) {wanted}, "
+            f"--teacher {str(path)!r} must have (channels, height, width, classes) {wanted}, "
             f"not {actual}"
         )
 

@@ -14,14 +14,14 @@ from ...spec.host.limits import demand
 from ..allocation.report import Report, choose, has_budget
 from ..data.batches import HostBatches
 from ..data.dataset import Dataset
-from ..models.build import build
+from ..models.build import build, nodes_of
 from ..models.init import Init, learned_quantizers, load_init, origin, told
+from ..networks import calibrate
 from ..networks.network import Network
 from ..recipes.config import Recipe
 from ..recipes.config_text import to_dict
 from ..recipes.demands import smallest_map
 from ..tensors import NotANumberError
-from . import calibrate
 from .carry import carry_quantizers
 
 CALIBRATION_BATCH = 128
@@ -57,7 +57,7 @@ def prepare(
     note: Callable[[str], None] = lambda text: None,
 ) -> Prepared:
     """Build, load `init`, choose widths if there is a budget, set quantizers from images."""
-    model = build(recipe).to(recipe.train.device)
+    model = build(recipe, trusted=True).to(recipe.train.device)
     digest = None
     if init is not None:
         digest = load_init(model, init)
@@ -95,7 +95,7 @@ def calibration_batches(recipe: Recipe, training: Dataset) -> list[Tensor]:
     """
     count = math.ceil(min(recipe.quant.calibration_images, len(training)) / CALIBRATION_BATCH)
     alone = len(training) - (count - 1) * CALIBRATION_BATCH == 1
-    if count > 1 and alone and smallest_map(recipe)[1] == 1:
+    if count > 1 and alone and smallest_map(nodes_of(recipe, trusted=True))[1] == 1:
         count -= 1  # a single image has no variance in maps of one position
     demand(count * CALIBRATION_BATCH * math.prod(recipe.model.image), "Calibration images")
     fetch = HostBatches(training, recipe, CALIBRATION_BATCH)

@@ -131,7 +131,7 @@ def resume(
             f"--resume must continue the run in {str(files.path)!r} in {processes} processes "
             f"(torchrun --nproc-per-node {processes}), not {ranks.count}"
         )
-    model = restored(state, what).to(state.recipe.train.device)
+    model = restored(state, what, recipe.model.factory or None).to(state.recipe.train.device)
     resumed.check_buffers(state, model, what)
     optimizer = make_optimizer(model, state.recipe.optim)
     restore(optimizer, model, state.momentum, state.extra)

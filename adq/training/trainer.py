@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +24,9 @@ from ..data.dataset import Dataset, Split
 from ..data.decided import decided
 from ..data.torch_items import Items
 from ..integers.folding import FoldError
+from ..models.build import nodes_of
 from ..models.init import Init
+from ..models.own import settled
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
 from ..recipes.demands import check_last_batch, demand_steps
@@ -112,12 +115,13 @@ def _train(
     """Train in a locked folder; only the first rank has final metrics."""
     make_deterministic(recipe)
     reuse_heap()
-    recipe = decided(recipe, sources["data"])
+    recipe = settled(decided(recipe, sources["data"]))
     data = datasets.splits(recipe, sources["data"])
     training = data["train"] = data["train"].take(recipe.data.limit)
     schedule = Schedule.of(recipe, len(training), ranks.count)
-    demand_steps(recipe, len(training), ranks.count)
-    check_last_batch(recipe, len(training), ranks.count)
+    nodes = nodes_of(recipe, trusted=True)
+    demand_steps(recipe, nodes, len(training), ranks.count)
+    check_last_batch(recipe, nodes, len(training), ranks.count)
     master = load_teacher(recipe, sources["teacher"])
     if begun:
         run = resume(recipe, files, master, ranks)
@@ -168,6 +172,9 @@ def train_step(
     recipe = run.recipe
     if recipe.quant.quantized and run.step == schedule.freeze:
         run.model.freeze_codebooks()
+    if any(node.dropout for node in run.model.nodes):
+        # a step's masks are its own, as its batch is: a resumed run draws the same
+        torch.manual_seed(step_seed(recipe.train.seed, run.step, run.ranks.rank))
     lr = learning_rate(recipe.optim, run.step, schedule.total)
     loss = descend(run, parts_of(run, fetch(*divmod(run.step, schedule.epoch)), schedule), lr)
     if not math.isfinite(loss):
@@ -184,6 +191,11 @@ def train_step(
         files.write_log({"step": run.step, "loss": loss, "lr": lr})
         if run.board is not None:
             run.board.step(run.step, loss, lr)
+
+
+def step_seed(*words: int) -> int:
+    """A seed of torch's generators for one step of one process."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
 
 
 def end_epoch(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, PlainColumn, emit, people, say
+from ..flows.checkpoints import MODEL_HELP
 from ..flows.cost_tables import BUDGET_HELP, with_budget
 from ..flows.program_teacher import teacher_of
 from ..spec.errors import InputError
@@ -66,6 +67,11 @@ def command(
             "read them instead of asking again."
         ),
     ] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=MODEL_HELP)] = None,
+    model_args: Annotated[
+        list[str] | None,
+        typer.Option("--model-arg", metavar="KEY=VALUE", help="An argument of --model: classes=12"),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
@@ -98,6 +104,8 @@ def command(
 
     Example: adqhw train cifar10_resnet20_adq --data DIR --init resnet20_optA_fp32.safetensors
 
+    Example: adqhw train own_float --model nets.py:Vgg --model-arg classes=12 --data mine.npz
+
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --budget energy=1200
 
@@ -115,10 +123,10 @@ def command(
     folder = out or Path("runs") / recipe
     start = _init(init, init_part, new_head)
     sources = {"data_folder": data, "init": start, "teacher": teacher, "answers": answers}
-    chosen = override(recipes.get(recipe), changes or [])
+    chosen = override(_of_model(recipes.get(recipe), model, model_args or []), changes or [])
     if download:
         _fetch(chosen, data)
-    chosen = _decided(chosen, data)
+    chosen = _settled(chosen, data)
     if budget is not None:
         with people.status("cost of every width of every layer"):
             chosen = with_budget(chosen, budget, data=data, init=start, folder=folder)
@@ -147,11 +155,32 @@ def _init(path: Path | None, part: str | None, new_head: bool) -> "Init | None":
     return Init(path=path, part=part, new_head=new_head)
 
 
-def _decided(recipe: "Recipe", data: Path | None) -> "Recipe":
-    """The recipe with what its data says."""
+def _of_model(recipe: "Recipe", factory: str | None, arguments: list[str]) -> "Recipe":
+    """The recipe with a network of the user's own."""
+    from dataclasses import replace
+
+    from ..adq.recipes.config import OWN
+
+    if factory is None:
+        if arguments:
+            raise InputError("--model-arg must go with --model")
+        return recipe
+    own = {"arch": OWN, "factory": factory, "arguments": tuple(arguments)}
+    return replace(recipe, model=replace(recipe.model, **own))
+
+
+def _settled(recipe: "Recipe", data: Path | None) -> "Recipe":
+    """The recipe with what its data and the user's own network say."""
     from ..adq.data.decided import decided
 
-    return decided(recipe, data)
+    recipe = decided(recipe, data)
+    if not recipe.model.factory:
+        return recipe
+    _trainer()
+    from ..adq.models.own import settled
+
+    with people.status("tracing the model"):
+        return settled(recipe)
 
 
 def _held_out(record: dict[str, Any]) -> str:

@@ -245,7 +245,7 @@ def test_a_torch_file_teaches(tmp_path):
 
     recipe = tiny("digits_resnet8_adq", "distill.mode=kl")
     torch.save(foreign_state(False), tmp_path / "t.pth")
-    with pytest.raises(InputError, match=r"--teacher .*t\.pth' must have \(channels, image size"):
+    with pytest.raises(InputError, match=r"--teacher .*t\.pth' must have \(channels, height"):
         load_teacher(recipe, tmp_path / "t.pth")
     torch.save({"state_dict": {"w": torch.zeros(1)}}, tmp_path / "t.pth")
     with pytest.raises(InputError, match=r"--teacher .*t\.pth' must be a network's weights"):
