@@ -7,12 +7,13 @@ Two functions with the same steps are the same function, whatever their formulas
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array, IntFormat
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntFormat
 
 Function = Callable[[Int64Array], Int64Array]
 """Sums (C, K) int64, one row per channel, to codes (C, K)."""
@@ -39,27 +40,27 @@ class Steps:
     sign: Int64Array
     out: IntFormat
 
-    @property
+    @cached_property
     def least(self) -> Int64Array:
         """(C,) smallest `sign * s`."""
         return np.where(self.sign > 0, self.low, -self.high)
 
-    @property
+    @cached_property
     def most(self) -> Int64Array:
         """(C,) largest `sign * s`."""
         return np.where(self.sign > 0, self.high, -self.low)
 
-    @property
+    @cached_property
     def taken(self) -> BoolArray:
         """(C, L) steps that some sum has taken."""
         return self.tau <= self.most[:, None]
 
-    @property
+    @cached_property
     def missed(self) -> BoolArray:
         """(C, L) steps that some sum has not taken."""
         return self.tau > self.least[:, None]
 
-    @property
+    @cached_property
     def inner(self) -> BoolArray:
         """(C, L) steps between two sums."""
         return self.taken & self.missed

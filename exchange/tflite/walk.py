@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.exchange.draft import Codes, Draft
-from adqhw.exchange.imported import Imported, Quantization
-from adqhw.spec.errors import InputError
-from adqhw.spec.host.text import shown
-from adqhw.spec.program import Shape
-
+from ...spec.errors import InputError
+from ...spec.host.text import shown
+from ...spec.program import Shape
+from ..builder import Codes
+from ..draft import Draft
+from ..imported import Imported, Quantization
 from .file import FORMATS, FileGraph, FileOperator, FileTensor
 
 REFERENCE, MICRO = "tflite-reference", "tflite-micro"
