@@ -3,6 +3,7 @@
 import typer
 
 from .commands import (
+    calibrate,
     characterize,
     cosim,
     demo,
@@ -64,6 +65,7 @@ app = typer.Typer(
 for module in (
     demo,
     train,
+    calibrate,
     evaluate,
     export,
     inspect,

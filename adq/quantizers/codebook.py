@@ -183,6 +183,18 @@ class Codebook(WeightQuantizer):
         self.levels.copy_(torch.round(self.levels))
         self.values.copy_(self.levels * self.step)
 
+    @torch.no_grad()
+    def adopt(self, values: Tensor, scale: Tensor) -> None:
+        """Take a finished table, frozen: values (K,) ascending, of which the largest magnitude is
+        1, times the scale of each channel (Cout, 1), equal in all channels where it is the layer's.
+        """
+        if self.scaled:
+            self.scale.copy_(scale.view_as(self.scale))
+            self._set(values.to(self.values.dtype))
+        else:
+            self._set((values * scale[0, 0]).to(self.values.dtype))
+        self.freeze()
+
     def _set(self, values: Tensor) -> None:
         self.values.copy_(values)
         largest = values.abs().max()

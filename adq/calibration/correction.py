@@ -1,0 +1,61 @@
+"""Slopes and offsets of a layer's channels, fitted to the float network's maps."""
+
+import torch
+from torch import Tensor
+
+from ..networks.classifier import QuantLinear
+from ..networks.layers import QuantConv2d
+from ..tensors import Signal
+from .walk import Inputs
+
+SLOPES = 0.5, 2.0
+"""Limits of a channel's slope: few images do not say more."""
+NOISE = 1e-12
+"""Variance, as a share of the mean square, that is rounding and no signal."""
+
+
+def correct(
+    conv: QuantConv2d, inputs: list[Inputs], maps: list[Tensor], targets: list[Tensor]
+) -> list[Tensor]:
+    """Least squares of ``maps`` (N, C, H, W) on the targets, channel by channel, residual apart.
+
+    The batch norm takes the result; returns the maps as it makes them from now on.
+    """
+    sums = torch.zeros(5, len(conv.weight), dtype=torch.float64)
+    for (_, skip), part, target in zip(inputs, maps, targets, strict=True):
+        residual = 0.0 if skip is None else skip.real
+        x, y = part - residual, target - residual
+        sums += torch.stack([by_channel(v) for v in (torch.ones_like(x), x, y, x * x, x * y)])
+    slope, offset = regression(sums)
+    conv.bn.weight.mul_(slope.float())
+    conv.bn.bias.mul_(slope.float()).add_(offset.float())
+    a, b = (v.float().view(1, -1, 1, 1) for v in (slope, offset))
+    fixed = []
+    for (_, skip), part in zip(inputs, maps, strict=True):
+        residual = 0.0 if skip is None else skip.real
+        fixed.append((part - residual) * a + b + residual)
+    return fixed
+
+
+def regression(sums: Tensor) -> tuple[Tensor, Tensor]:
+    """Slope and offset (C,) of y on x from the sums (5, C) of 1, x, y, x^2, x y, float64."""
+    count, x, y, xx, xy = sums
+    mean_x, mean_y = x / count, y / count
+    variance, covariance = xx / count - mean_x**2, xy / count - mean_x * mean_y
+    slope = (covariance / variance.clamp(min=1e-30)).clamp(*SLOPES)
+    slope = torch.where(variance > NOISE * (xx / count), slope, torch.ones_like(slope))
+    return slope, mean_y - slope * mean_x
+
+
+def correct_classifier(
+    unit: QuantLinear, exact: list[Signal], made: list[Signal], inputs: list[Inputs]
+) -> list[Signal]:
+    """Add the mean difference of the logits to the bias; returns the logits with it."""
+    ours, theirs = (torch.cat([x.real for x in part]).flatten(1) for part in (made, exact))
+    unit.bias.add_((theirs - ours).mean(0))
+    return [unit(*x) for x in inputs]
+
+
+def by_channel(x: Tensor) -> Tensor:
+    """Sums (C,) of a map (N, C, H, W), float64."""
+    return x.sum((0, 2, 3), dtype=torch.float64)
