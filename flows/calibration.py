@@ -88,13 +88,15 @@ def _recipe_of(init: Path) -> Recipe:
     }
     quant = QuantConfig(mode="fakequant", method=MethodConfig(per_channel=True))
     if isinstance(config, CifarConfig):
+        shortcut: Any = config.shortcut  # "A" or "B", which both configurations check
         model = ModelConfig(
             arch=CIFAR_RESNET, depth=config.depth, width=config.widths[0],
-            shortcut=config.shortcut, **shared,
+            shortcut=shortcut, **shared,
         )  # fmt: skip
         return Recipe(name="calibrated", data=DataConfig(name="cifar10"), model=model, quant=quant)
     assert isinstance(config, ImagenetConfig)
-    model = ModelConfig(arch=config.arch, width=config.width, **shared)
+    arch: Any = config.arch  # a name of `spec.networks.IMAGENET`, which both configurations check
+    model = ModelConfig(arch=arch, width=config.width, **shared)
     return Recipe(name="calibrated", data=DataConfig(name="imagefolder"), model=model, quant=quant)
 
 

@@ -14,7 +14,7 @@ from ..networks.layers import QuantConv2d, Unit
 from ..networks.network import Network
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
-from ..tensors import Mode, Signal
+from ..tensors import Mode, NotANumberError, Signal
 from .config import CalibrationConfig
 from .correction import correct, correct_classifier
 from .ranges import sampled, set_range
@@ -84,6 +84,7 @@ def _calibrated(walk: Walk, node: Node, unit: Unit, config: CalibrationConfig) -
         return _without_range(walk, node, unit, config)
     width = error = None
     targets = [before_quantizer(unit, x, Mode.FLOAT) for x in walk.float_inputs(node)]
+    check_finite(node.name, targets)
     inputs = walk.quantized_inputs(node)
     if isinstance(unit, QuantConv2d):
         width = unit.quantizer.width
@@ -125,11 +126,17 @@ def _without_range(walk: Walk, node: Node, unit: Unit, config: CalibrationConfig
     )  # fmt: skip
 
 
+def check_finite(name: str, maps: list[Tensor]) -> None:
+    """Refuse a layer of the float network that makes NaN or infinities."""
+    if not all(bool(part.isfinite().all()) for part in maps):
+        raise NotANumberError(f"Layer {name!r}: maps of the float network must be finite")
+
+
 def _unchanged(walk: Walk, node: Node, output: LowBitActivation | StreamQuantizer) -> float | None:
     """The end at which an activation reads a stream code for code; None if its codes are fewer."""
     source = walk.model.units().get(node.source)
     stream = None if source is None else source.stream
-    if not isinstance(output, LowBitActivation) or stream is None or stream.signed:
+    if not isinstance(output, LowBitActivation) or stream is None:
         return None
     return output.count * stream.real_step if output.count >= stream.high else None
 
