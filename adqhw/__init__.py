@@ -1,5 +1,9 @@
 """adqhw: learned-codebook CNNs from training to synthesizable, bit-exact RTL.
 
+Ten functions, each importing what it needs at its first use: `quantize` a PyTorch module or
+`calibrate` one without training, `import_model` from ONNX, QONNX or TFLite, `load_program`,
+`simulate`, `export_onnx`, `emit_verilog`, `cosimulate`, `estimate`, `sweep`.
+
 `adqhw.load_program(path)(images) -> logits` is all that running a program takes.
 
 >>> import numpy as np
@@ -10,23 +14,47 @@
 True
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .exchange.dialects import import_model
+    from .flows.face import cosimulate, emit_verilog, estimate, simulate, sweep
     from .sim.runner import load_program
     from .spec.host.version import VERSION as __version__
 
-__all__ = ["__version__", "load_program"]
+_HOMES = {
+    "cosimulate": "flows.face",
+    "emit_verilog": "flows.face",
+    "estimate": "flows.face",
+    "import_model": "exchange.dialects",
+    "load_program": "sim.runner",
+    "simulate": "flows.face",
+    "sweep": "flows.face",
+}
+"""Module of each public function: imported at its first use, so that `import adqhw` stays fast."""
+
+__all__ = [
+    "__version__",
+    "cosimulate",
+    "emit_verilog",
+    "estimate",
+    "import_model",
+    "load_program",
+    "simulate",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the simulator at its first use, so that `import adqhw` stays fast."""
-    if name == "load_program":
-        from .sim.runner import load_program
-
-        return load_program
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     if name == "__version__":
         from .spec.host.version import VERSION
 
         return VERSION
     raise AttributeError(f"module 'adqhw' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

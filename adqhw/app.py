@@ -11,6 +11,8 @@ from .commands import (
     estimate,
     evaluate,
     export,
+    export_onnx,
+    import_,
     inspect,
     simulate,
     sweep,
@@ -68,6 +70,8 @@ for module in (
     calibrate,
     evaluate,
     export,
+    export_onnx,
+    import_,
     inspect,
     simulate,
     verilog,
@@ -77,7 +81,8 @@ for module in (
     sweep,
     characterize,
 ):
-    app.command(module.__name__.rsplit(".", 1)[-1])(guarded(module.command))
+    name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
+    app.command(name)(guarded(module.command))
 
 
 benchmarks = typer.Typer(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..spec.activation import Threshold
 from ..spec.engines import check_images
-from ..spec.layers import Layer, MacLayer
+from ..spec.layers import ConcatLayer, Layer, MacLayer
 from ..spec.program import Program
 from ..spec.requant import Requant
 from .runner import Runner, as_numpy
@@ -96,9 +96,14 @@ class Counter:
             threshold_compares=outputs * stage.tau.shape[1] if isinstance(stage, Threshold) else 0,
             requants=outputs if isinstance(stage, Requant) else 0,
             outputs=outputs,
-            inputs=images * prod(self.program.tensor_shape(layer.input)),
+            inputs=images * sum(prod(self.program.tensor_shape(name)) for name in _sources(layer)),
             **counts,
         )
+
+
+def _sources(layer: Layer) -> tuple[str, ...]:
+    """Tensors that the layer computes from; a residual is not among them."""
+    return layer.inputs if isinstance(layer, ConcatLayer) else (layer.input,)
 
 
 _counters: WeakKeyDictionary[Program, dict[tuple[Any, ...], Counter]] = WeakKeyDictionary()

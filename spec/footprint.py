@@ -9,7 +9,7 @@ from math import prod
 from typing import assert_never
 
 from .host.limits import demand
-from .layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from .layers import ConcatLayer, Layer, MacLayer, PoolLayer, ThresholdLayer, UpsampleLayer
 from .program import INPUT, Program
 
 CODE = 8
@@ -55,12 +55,12 @@ def _working(program: Program, layer: Layer) -> int:
     out = program.tensor_shape(layer.name)
     maps = 4 * prod(out)
     match layer:
-        case ThresholdLayer():
+        case ThresholdLayer() | ConcatLayer() | UpsampleLayer():
             return maps
-        case PoolLayer():
-            return maps + channels * (height + 2 * layer.padding) * (width + 2 * layer.padding)
-        case MacLayer():
-            padded = channels * (height + 2 * layer.padding) * (width + 2 * layer.padding)
-            return maps + padded + out[1] * out[2] * layer.depth
+        case PoolLayer() | MacLayer():
+            top, left, bottom, right = layer.padding
+            padded = channels * (top + height + bottom) * (left + width + right)
+            windows = out[1] * out[2] * layer.depth if isinstance(layer, MacLayer) else 0
+            return maps + padded + windows
         case _:
             assert_never(layer)

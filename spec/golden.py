@@ -9,9 +9,10 @@ from .activation import Threshold
 from .engines import Keep, Result, as_logits, check_images, wanted
 from .footprint import demand_images, demand_results
 from .formats import Int64Array, IntArray
-from .layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from .layers import ConcatLayer, Layer, MacLayer, PoolLayer, ThresholdLayer, UpsampleLayer
 from .program import INPUT, Program
 from .requant import Requant
+from .windows import Pair
 
 
 def run(program: Program, images: IntArray, keep: Keep = ()) -> Result:
@@ -39,7 +40,11 @@ def run(program: Program, images: IntArray, keep: Keep = ()) -> Result:
 
 def layer_output(layer: Layer, codes: Mapping[str, IntArray]) -> Int64Array:
     """Codes (N, C, H, W) that `layer` makes from the tensors it reads."""
+    if isinstance(layer, ConcatLayer):
+        return np.concatenate([np.asarray(codes[n], np.int64) for n in layer.inputs], axis=1)
     source = np.asarray(codes[layer.input], dtype=np.int64)
+    if isinstance(layer, UpsampleLayer):
+        return upsample(layer, source)
     if isinstance(layer, PoolLayer) and layer.output is None:
         return max_pool(layer, source)
     acc = accumulate(layer, source)
@@ -56,7 +61,7 @@ def layer_output(layer: Layer, codes: Mapping[str, IntArray]) -> Int64Array:
             assert_never(layer.output)
 
 
-def accumulate(layer: Layer, source: Int64Array) -> Int64Array:
+def accumulate(layer: MacLayer | ThresholdLayer | PoolLayer, source: Int64Array) -> Int64Array:
     """Exact sums (N, C, H, W) of `layer` over input codes `source` (N, C, H, W)."""
     match layer:
         case MacLayer():
@@ -64,7 +69,7 @@ def accumulate(layer: Layer, source: Int64Array) -> Int64Array:
         case ThresholdLayer():
             return source
         case PoolLayer():
-            windows = _windows(source, layer.kernel, layer.kernel, layer.stride)
+            windows = _windows(source, layer.kernel, layer.stride)
             return np.asarray(windows.sum(axis=(4, 5)))
         case _:
             assert_never(layer)
@@ -73,11 +78,11 @@ def accumulate(layer: Layer, source: Int64Array) -> Int64Array:
 def convolve(layer: MacLayer, source: Int64Array) -> Int64Array:
     """`acc[n,o,y,x] = sum over (c,i,j) of level[o,c,i,j] * padded[n,c,y*stride+i,x*stride+j]`."""
     n, channels, height, width = source.shape
-    p = layer.padding
-    padded = np.empty((n, channels, height + 2 * p, width + 2 * p), dtype=np.int64)
+    top, left, bottom, right = layer.padding
+    padded = np.empty((n, channels, top + height + bottom, left + width + right), dtype=np.int64)
     padded[:] = layer.pad_codes.reshape(1, -1, 1, 1)
-    padded[:, :, p : p + height, p : p + width] = source
-    windows = _windows(padded, *layer.kernel, layer.stride)  # (N, C, H', W', kh, kw)
+    padded[:, :, top : top + height, left : left + width] = source
+    windows = _windows(padded, layer.kernel, layer.stride)  # (N, C, H', W', kh, kw)
     out_h, out_w = windows.shape[2:4]
     per_group = layer.out_channels // layer.groups
     acc = np.empty((n, layer.out_channels, out_h, out_w), dtype=np.int64)
@@ -92,15 +97,22 @@ def convolve(layer: MacLayer, source: Int64Array) -> Int64Array:
 
 def max_pool(layer: PoolLayer, source: Int64Array) -> Int64Array:
     """Largest code in each window; positions outside the map do not take part."""
-    p = layer.padding
+    top, left, bottom, right = layer.padding
     lowest = np.iinfo(np.int64).min
-    padded = np.pad(source, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=lowest)
-    return np.asarray(_windows(padded, layer.kernel, layer.kernel, layer.stride).max(axis=(4, 5)))
+    around = ((0, 0), (0, 0), (top, bottom), (left, right))
+    padded = np.pad(source, around, constant_values=lowest)
+    return np.asarray(_windows(padded, layer.kernel, layer.stride).max(axis=(4, 5)))
 
 
-def _windows(maps: Int64Array, kernel_h: int, kernel_w: int, stride: int) -> Int64Array:
-    views = np.lib.stride_tricks.sliding_window_view(maps, (kernel_h, kernel_w), axis=(2, 3))
-    return np.asarray(views[:, :, ::stride, ::stride])
+def upsample(layer: UpsampleLayer, source: Int64Array) -> Int64Array:
+    """Each code repeated over `factor` positions."""
+    down, right = layer.factor
+    return source.repeat(down, axis=2).repeat(right, axis=3)
+
+
+def _windows(maps: Int64Array, kernel: Pair, stride: Pair) -> Int64Array:
+    views = np.lib.stride_tricks.sliding_window_view(maps, kernel, axis=(2, 3))
+    return np.asarray(views[:, :, :: stride[0], :: stride[1]])
 
 
 def _stack(program: Program, name: str, maps: list[IntArray]) -> IntArray:

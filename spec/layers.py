@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,13 +15,10 @@ from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat, freeze
 from .host.text import shown
 from .requant import Requant
+from .windows import MAX_EXTENT, MAX_SIZE, Pair, Sides, spread
 
 MAX_NAME = 200
 MAX_LAYERS = 1 << 12
-MAX_EXTENT = (1 << 16) - 1
-"""Largest kernel, stride and padding."""
-MAX_SIZE = 1 << 24
-"""Most channels, and largest height and width of a map."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*")
 
@@ -35,14 +32,13 @@ def check_name(name: object) -> None:
         )
 
 
-def _check_integers(where: str, least: Mapping[str, int], values: object) -> None:
-    """Refuse fields of `values` that are not plain integers in least..MAX_EXTENT."""
-    for key, lowest in least.items():
-        value = getattr(values, key)
-        if type(value) is not int or not lowest <= value <= MAX_EXTENT:
-            raise ContractError(
-                f"{where}: {key} must be an integer in {lowest}..{MAX_EXTENT}, not {shown(value)}"
-            )
+def _set_window(layer: Any, where: str, least: Mapping[str, tuple[int, int]]) -> None:
+    """Check fields of a frozen layer, and write those given as one integer as tuples.
+
+    least: by field, how many integers it has and the smallest one allowed.
+    """
+    for key, (count, lowest) in least.items():
+        object.__setattr__(layer, key, spread(getattr(layer, key), count, where, key, lowest))
 
 
 class LayerKind(StrEnum):
@@ -53,6 +49,8 @@ class LayerKind(StrEnum):
     THRESHOLD = "threshold"
     AVG_POOL = "avg_pool"
     MAX_POOL = "max_pool"
+    CONCAT = "concat"
+    UPSAMPLE = "upsample"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +65,7 @@ class Skip:
     channel_offset: int = 0
 
     def __post_init__(self) -> None:
-        _check_integers("Skip", {"stride": 1}, self)
+        spread((self.stride,), 1, "Skip", "stride", 1)
         if type(self.channel_offset) is not int or not 0 <= self.channel_offset < MAX_SIZE:
             raise ContractError(
                 f"Skip: channel_offset must be an integer in 0..{MAX_SIZE - 1}, "
@@ -98,8 +96,10 @@ class MacLayer:
     output: Threshold | Requant
     codebook: Codebook | None = None
     kind: LayerKind = LayerKind.CONV
-    stride: int = 1
-    padding: int = 0
+    stride: Pair = (1, 1)
+    """(vertical, horizontal); one integer n is taken as (n, n)."""
+    padding: Sides = (0, 0, 0, 0)
+    """(top, left, bottom, right); one integer n is taken as n on every side."""
     groups: int = 1
     pad_codes: Int64Array = None  # type: ignore[assignment]  # None: zeros, after construction
     skip: Skip | None = None
@@ -141,7 +141,7 @@ class MacLayer:
             raise ContractError(
                 f"{where}: kernel must be at most {MAX_EXTENT} and channels {MAX_SIZE}, not {shape}"
             )
-        _check_integers(where, {"stride": 1, "padding": 0}, self)
+        _set_window(self, where, {"stride": (2, 1), "padding": (4, 0)})
         groups = self.groups
         if type(groups) is not int or not 1 <= groups <= MAX_SIZE or shape[0] % groups:
             raise ContractError(
@@ -241,19 +241,21 @@ class ThresholdLayer:
 class PoolLayer:
     """Average pooling (exact sum, then requant with the divisor folded in) or max pooling on codes.
 
-    Max pooling ignores positions outside the map; average pooling has no padding.
+    Max pooling ignores positions outside the map; average pooling has no padding. With a window of
+    1 x 1 average pooling requantizes codes, and with a skip it adds two tensors. kernel, stride:
+    (vertical, horizontal), padding: (top, left, bottom, right); one integer stands for all.
     """
 
     name: str
     input: str
     kind: LayerKind
-    kernel: int
-    stride: int
+    kernel: Pair
+    stride: Pair
     output: Requant | None = None
-    padding: int = 0
+    padding: Sides = (0, 0, 0, 0)
+    skip: Skip | None = None
 
     codebook: ClassVar[None] = None
-    skip: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -262,26 +264,31 @@ class PoolLayer:
             raise ContractError(
                 f"{where}: kind must be avg_pool or max_pool, not {shown(self.kind)}"
             )
+        _set_window(self, where, {"kernel": (2, 1), "stride": (2, 1), "padding": (4, 0)})
         average = self.kind is LayerKind.AVG_POOL
-        if average != (self.output is not None) or (average and self.padding):
+        if average != (self.output is not None) or (average and any(self.padding)):
             raise ContractError(
                 f"{where}: avg_pool must have a requant and no padding, max_pool no requant"
             )
-        _check_integers(where, {"kernel": 1, "stride": 1, "padding": 0}, self)
-        if self.padding >= self.kernel:
-            raise ContractError(
-                f"{where}: padding must be below the kernel's {self.kernel}, not {self.padding}"
-            )
-        if self.output is not None and self.output.skip_multiplier:
-            raise ContractError(f"{where}: skip_multiplier must be 0 in a pool")
+        for side, pad in enumerate(self.padding):
+            if pad >= self.kernel[side % 2]:
+                raise ContractError(
+                    f"{where}: padding must be below the kernel's {self.kernel[side % 2]}, "
+                    f"not {pad}"
+                )
+        if self.skip is not None and not average:
+            raise ContractError(f"{where}: a skip must be added by avg_pool, not {self.kind}")
+        if self.output is not None and self.output.skip_multiplier and self.skip is None:
+            raise ContractError(f"{where}: skip_multiplier must be 0 without a skip")
 
     @property
     def taps(self) -> int:
-        return self.kernel**2
+        return prod(self.kernel)
 
     @property
     def reads(self) -> tuple[str, ...]:
-        return (self.input,)
+        """Names of the tensors that the layer reads: its input, and the residual's."""
+        return (self.input,) if self.skip is None else (self.input, self.skip.tensor)
 
     @property
     def sums(self) -> bool:
@@ -293,4 +300,63 @@ class PoolLayer:
         return self.output is not None
 
 
-Layer = MacLayer | ThresholdLayer | PoolLayer
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConcatLayer:
+    """Channels of several tensors one after the other; their codes stay as they are."""
+
+    name: str
+    inputs: tuple[str, ...]
+    kind: LayerKind = field(default=LayerKind.CONCAT, init=False)
+
+    output: ClassVar[None] = None
+    codebook: ClassVar[None] = None
+    skip: ClassVar[None] = None
+    taps: ClassVar[int] = 1
+    sums: ClassVar[bool] = False
+    requantizes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        count = len(self.inputs)
+        if not isinstance(self.inputs, tuple) or not 1 <= count <= MAX_LAYERS:
+            raise ContractError(
+                f"Layer {self.name!r}: inputs must be 1..{MAX_LAYERS} tensors, not {count}"
+            )
+
+    @property
+    def input(self) -> str:
+        """The tensor whose channels come first."""
+        return self.inputs[0]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self.inputs
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UpsampleLayer:
+    """Nearest neighbour: code (y, x) of the map is that of its input at (y // v, x // h)."""
+
+    name: str
+    input: str
+    factor: Pair
+    """(vertical, horizontal); one integer n is taken as (n, n)."""
+    kind: LayerKind = field(default=LayerKind.UPSAMPLE, init=False)
+
+    output: ClassVar[None] = None
+    codebook: ClassVar[None] = None
+    skip: ClassVar[None] = None
+    taps: ClassVar[int] = 1
+    sums: ClassVar[bool] = False
+    requantizes: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        _set_window(self, f"Layer {self.name!r}", {"factor": (2, 1)})
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+Layer = MacLayer | ThresholdLayer | PoolLayer | ConcatLayer | UpsampleLayer

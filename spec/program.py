@@ -15,17 +15,22 @@ from .formats import IntFormat, check_tensor_format
 from .host.text import shown
 from .layers import (
     MAX_LAYERS,
-    MAX_SIZE,
+    ConcatLayer,
     Layer,
     LayerKind,
     MacLayer,
     PoolLayer,
     Skip,
     ThresholdLayer,
+    UpsampleLayer,
 )
 from .requant import TOTAL_FORMAT, Requant
+from .windows import MAX_SIZE, plain, positions
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
+"""The newest version: every version up to it is read and computed."""
+FIRST_MULTIPLIER = IntFormat(width=24, signed=True)
+"""Multipliers of version 1."""
 MAX_ACC_WIDTH = 32
 INPUT = "input"
 
@@ -130,8 +135,17 @@ class Program(SizedNetwork):
                     self.tensors[layer.name] = self._threshold(layer, source)
                 case PoolLayer():
                     self.tensors[layer.name] = self._pool(layer, source)
+                case ConcatLayer():
+                    self.tensors[layer.name] = self._concat(layer)
+                case UpsampleLayer():
+                    self.tensors[layer.name] = self._upsample(layer, source)
                 case _:
                     assert_never(layer)
+
+    @cached_property
+    def version(self) -> int:
+        """The lowest contract version that has all that the program uses: that of its file."""
+        return 2 if any(_is_second(layer) for layer in self.layers) else 1
 
     @cached_property
     def digest(self) -> str:
@@ -140,7 +154,7 @@ class Program(SizedNetwork):
 
     def contents(self) -> Contents:
         """Header and tensors of what the program computes: the bytes that are hashed and filed."""
-        return Contents.of(CONTRACT_VERSION, self.input_shape, self.input_format, self.layers)
+        return Contents.of(self.version, self.input_shape, self.input_format, self.layers)
 
     # -- proofs ----------------------------------------------------------------------------------
 
@@ -160,12 +174,10 @@ class Program(SizedNetwork):
         if layer.kind is LayerKind.LINEAR and source.shape[1:] != (1, 1):
             raise ContractError(f"{where}: input must be (C, 1, 1), not {source.shape}")
         source.format.check(layer.pad_codes, f"{where}: pad_codes")
-        kernel_h, kernel_w = layer.kernel
-        out = (
-            layer.out_channels,
-            _extent(where, source.shape[1], kernel_h, layer.stride, layer.padding),
-            _extent(where, source.shape[2], kernel_w, layer.stride, layer.padding),
+        height, width = positions(
+            where, source.shape[1:], layer.kernel, layer.stride, layer.padding
         )
+        out = layer.out_channels, height, width
         self.bounds[layer.name] = _sum_bounds(layer, source.format)
         self._accumulator_fits(where, layer.name)
         return self._output(where, layer.name, layer.output, out, layer.skip)
@@ -176,19 +188,43 @@ class Program(SizedNetwork):
 
     def _pool(self, layer: PoolLayer, source: Tensor) -> Tensor:
         where = f"Layer {layer.name!r}"
-        channels, height, width = source.shape
-        out = (
-            channels,
-            _extent(where, height, layer.kernel, layer.stride, layer.padding),
-            _extent(where, width, layer.kernel, layer.stride, layer.padding),
+        height, width = positions(
+            where, source.shape[1:], layer.kernel, layer.stride, layer.padding
         )
+        out = source.shape[0], height, width
         if layer.output is None:
             self.bounds[layer.name] = (source.format.min, source.format.max)
             return Tensor(shape=out, format=source.format)
         count = layer.taps
         self.bounds[layer.name] = (source.format.min * count, source.format.max * count)
         self._accumulator_fits(where, layer.name)
-        return self._output(where, layer.name, layer.output, out, None)
+        return self._output(where, layer.name, layer.output, out, layer.skip)
+
+    def _concat(self, layer: ConcatLayer) -> Tensor:
+        where = f"Layer {layer.name!r}"
+        parts = [self._source(layer, name) for name in layer.inputs]
+        first = parts[0]
+        for name, part in zip(layer.inputs, parts, strict=True):
+            if (part.format, part.shape[1:]) != (first.format, first.shape[1:]):
+                raise ContractError(
+                    f"{where}: tensor {name!r} must be {first.format.name} on {first.shape[1:]} "
+                    f"like {layer.input!r}, not {part.format.name} on {part.shape[1:]}"
+                )
+        channels = sum(part.shape[0] for part in parts)
+        if channels > MAX_SIZE:
+            raise ContractError(f"{where}: channels must be at most {MAX_SIZE}, not {channels}")
+        self.bounds[layer.name] = (first.format.min, first.format.max)
+        return Tensor(shape=(channels, *first.shape[1:]), format=first.format)
+
+    def _upsample(self, layer: UpsampleLayer, source: Tensor) -> Tensor:
+        channels, height, width = source.shape
+        shape = channels, height * layer.factor[0], width * layer.factor[1]
+        if max(shape[1:]) > MAX_SIZE:
+            raise ContractError(
+                f"Layer {layer.name!r}: map must be at most {MAX_SIZE} wide, not {max(shape[1:])}"
+            )
+        self.bounds[layer.name] = (source.format.min, source.format.max)
+        return Tensor(shape=shape, format=source.format)
 
     def _accumulator_fits(self, where: str, name: str) -> None:
         if self.acc_width(name) > MAX_ACC_WIDTH:
@@ -260,13 +296,27 @@ def _sum_bounds(layer: MacLayer, fmt: IntFormat) -> tuple[int, int]:
     return low, high
 
 
-def _extent(where: str, size: int, kernel: int, stride: int, padding: int) -> int:
-    """Output positions along one axis."""
-    if size + 2 * padding < kernel:
-        raise ContractError(
-            f"{where}: kernel must fit the padded map of {size + 2 * padding}, not {kernel}"
-        )
-    extent = (size + 2 * padding - kernel) // stride + 1
-    if extent > MAX_SIZE:
-        raise ContractError(f"{where}: map must be at most {MAX_SIZE} wide, not {extent}")
-    return extent
+def _is_second(layer: Layer) -> bool:
+    """Whether the layer needs version 2 of the contract."""
+    match layer:
+        case ConcatLayer() | UpsampleLayer():
+            return True
+        case MacLayer() | PoolLayer():
+            window = [layer.stride, layer.padding]
+            if isinstance(layer, PoolLayer):
+                window.append(layer.kernel)
+                if layer.skip is not None:
+                    return True
+            return None in map(plain, window) or _is_wide(layer.output)
+        case ThresholdLayer():
+            return False
+        case _:
+            assert_never(layer)
+
+
+def _is_wide(output: Threshold | Requant | None) -> bool:
+    """Whether a multiplier is wider than those of version 1."""
+    if not isinstance(output, Requant):
+        return False
+    low, high = int(output.multiplier.min()), int(output.multiplier.max())
+    return not FIRST_MULTIPLIER.contains(low, high)

@@ -81,9 +81,9 @@ def _unsealed(header: dict[str, Any], tensors: Tensors, path: str) -> dict[str, 
     """Fields of a header whose version, checksum and digest are right, without the first two."""
     fields = dict(header)
     version = fields.get("contract_version")
-    if type(version) is not int or version != CONTRACT_VERSION:
+    if type(version) is not int or not 1 <= version <= CONTRACT_VERSION:
         raise ContractError(
-            f"Program contract_version must be {CONTRACT_VERSION}, not {shown(version)}: "
+            f"Program contract_version must be in 1..{CONTRACT_VERSION}, not {shown(version)}: "
             f"{path} was written by another version of adqhw; export it again"
         )
     digest = take(fields, "digest", str, "Program file")
@@ -116,6 +116,11 @@ def _decode(header: dict[str, Any], tensors: Tensors, path: str) -> Program:
         provenance=provenance,
     )
     _refuse_leftovers(unread, "Program file: tensor")
+    if program.version != header["contract_version"]:
+        raise ContractError(
+            f"Program contract_version must be {program.version}, the lowest that its layers need, "
+            f"not {shown(header['contract_version'])}"
+        )
     object.__setattr__(program, "digest", digest)  # verified above: not computed again
     return program
 

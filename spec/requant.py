@@ -8,7 +8,7 @@ from .errors import ContractError
 from .formats import Int64Array, IntArray, IntFormat, check_tensor_format, freeze
 from .host.text import shown
 
-MULTIPLIER_FORMAT = IntFormat(width=24, signed=True)
+MULTIPLIER_FORMAT = IntFormat(width=32, signed=True)
 SKIP_MULTIPLIER_FORMAT = IntFormat(width=32, signed=True)
 BIAS_FORMAT = IntFormat(width=56, signed=True)
 TOTAL_FORMAT = IntFormat(width=62, signed=True)

@@ -5,6 +5,7 @@ long as every partial sum is below 2**24 (float32) or 2**53 (float64): the progr
 bounds, and the type is chosen by them.
 """
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
@@ -17,9 +18,19 @@ from ...spec.engines import Keep, Result, as_logits, check_images, wanted
 from ...spec.footprint import demand_images, demand_results, image_bytes
 from ...spec.formats import IntArray
 from ...spec.host.limits import memory_budget
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
+from ...spec.windows import Pair
 
 BATCH = 128
 COPIES = 2
@@ -83,7 +94,10 @@ class RequantStage:
 
 
 class Prepared:
-    """One layer of a program as a function of torch tensors: codes (int64) to codes (int64)."""
+    """One layer of a program as a function of torch tensors: codes (int64) to codes (int64).
+
+    A concatenation takes one tensor, the channels of its inputs one after the other (`sources`).
+    """
 
     def __init__(self, program: Program, layer: Layer, device: torch.device) -> None:
         self.layer = layer
@@ -101,9 +115,7 @@ class Prepared:
                 assert_never(layer.output)
         if isinstance(layer, MacLayer):
             self.weight = torch.from_numpy(layer.levels.copy()).to(device, self.dtype)
-            self.pads = None
-            if layer.padding and layer.pad_codes.any():
-                self.pads = column(layer.pad_codes, self.dtype, device)
+            self.pads = column(layer.pad_codes, self.dtype, device)
 
     def __call__(self, codes: Tensor, skip: Tensor | None = None) -> Tensor:
         layer = self.layer
@@ -117,18 +129,25 @@ class Prepared:
                 return _max_pool(layer, values)
             case PoolLayer():
                 acc = F.avg_pool2d(values, layer.kernel, layer.stride, divisor_override=1)
+            case ConcatLayer():
+                return codes
+            case UpsampleLayer():
+                down, across = layer.factor
+                return codes.repeat_interleave(down, 2).repeat_interleave(across, 3)
             case _:
                 assert_never(layer)
         assert self.stage is not None
         return self.stage(acc, skip)
 
     def _convolve(self, layer: MacLayer, values: Tensor) -> Tensor:
-        padding = layer.padding
-        if self.pads is not None:
+        top, left, bottom, right = layer.padding
+        padding = (top, left)
+        if (top, left) != (bottom, right) or (any(layer.padding) and layer.pad_codes.any()):
             n, c, h, w = values.shape
-            padded = self.pads.expand(n, c, h + 2 * padding, w + 2 * padding).contiguous()
-            padded[:, :, padding : padding + h, padding : padding + w] = values
-            values, padding = padded, 0
+            shape = n, c, top + h + bottom, left + w + right
+            padded = self.pads.expand(shape).contiguous()
+            padded[:, :, top : top + h, left : left + w] = values
+            values, padding = padded, (0, 0)
         if values.device.type == "cpu":
             with torch.backends.nnpack.flags(enabled=False):  # its transforms are not exact
                 return F.conv2d(
@@ -137,20 +156,20 @@ class Prepared:
         return _gemm_convolve(values, self.weight, layer.stride, padding, layer.groups)
 
 
-def _gemm_convolve(x: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+def _gemm_convolve(x: Tensor, weight: Tensor, stride: Pair, padding: Pair, groups: int) -> Tensor:
     """Convolution as a matrix product: only products and sums, on any device."""
     n, _, h, _ = x.shape
     out, _, kernel_h, kernel_w = weight.shape
     columns = F.unfold(x, (kernel_h, kernel_w), padding=padding, stride=stride)
     columns = columns.view(n, groups, -1, columns.shape[-1])
     acc = weight.view(1, groups, out // groups, -1) @ columns
-    out_h = (h + 2 * padding - kernel_h) // stride + 1
+    out_h = (h + 2 * padding[0] - kernel_h) // stride[0] + 1
     return acc.view(n, out, out_h, -1)
 
 
 def _max_pool(layer: PoolLayer, values: Tensor) -> Tensor:
-    p = layer.padding
-    padded = F.pad(values, (p, p, p, p), value=float("-inf"))
+    top, left, bottom, right = layer.padding
+    padded = F.pad(values, (left, right, top, bottom), value=float("-inf"))
     return F.max_pool2d(padded, layer.kernel, layer.stride).long()
 
 
@@ -164,6 +183,13 @@ def read_skip(skip: Skip, codes: Tensor, channels: int) -> Tensor:
     taken = codes[:, :, :: skip.stride, :: skip.stride]
     above = channels - taken.shape[1] - skip.channel_offset
     return F.pad(taken, (0, 0, 0, 0, skip.channel_offset, above))
+
+
+def sources(layer: Layer, codes: Mapping[str, Tensor]) -> Tensor:
+    """The codes that a layer computes from, those of several tensors as one."""
+    if isinstance(layer, ConcatLayer):
+        return torch.cat([codes[name] for name in layer.inputs], dim=1)
+    return codes[layer.input]
 
 
 def images_together(program: Program) -> int:
@@ -193,7 +219,7 @@ def run(
             skip, residual = layer.layer.skip, None
             if skip is not None:
                 residual = read_skip(skip, codes[skip.tensor], program.tensor_shape(name)[0])
-            codes[name] = layer(codes[layer.layer.input], residual)
+            codes[name] = layer(sources(layer.layer, codes), residual)
         for name, parts in kept.items():
             parts.append(codes[name].cpu().numpy().astype(program.tensor_format(name).dtype))
     return Result(

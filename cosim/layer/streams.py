@@ -15,6 +15,7 @@ from ...spec.activation import Threshold
 from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import Program
 from ...spec.requant import Requant
+from ...spec.windows import Pair
 
 Codes = npt.NDArray[Any]
 
@@ -99,7 +100,7 @@ def _direct(arch: Arch, layer: ThresholdLayer, source: Codes) -> LayerStream:
 def _pool(arch: Arch, layer: PoolLayer, source: Codes) -> LayerStream:
     """A group per channel and position: the window in the rows, level 1 in column 0."""
     assert layer.output is not None
-    windows = _windows(source, (layer.kernel, layer.kernel), layer.stride)  # (C, H', W', k, k)
+    windows = _windows(source, layer.kernel, layer.stride)  # (C, H', W', kh, kw)
     channels, count = len(source), layer.taps
     depth = -(-count // arch.rows)
     terms = windows.reshape(-1, count)
@@ -170,11 +171,11 @@ def _fields(arch: Arch, layer: MacLayer) -> Codes:
 def _mac_inputs(layer: MacLayer, source: Codes, rows: int) -> Codes:
     """(parts, pixels, depth, rows) activation codes; rows beyond the channels are 0."""
     assert layer.pad_codes is not None
-    p = layer.padding
+    top, left, bottom, right = layer.padding
     channels, height, width = source.shape
-    padded = np.empty((channels, height + 2 * p, width + 2 * p), np.int64)
+    padded = np.empty((channels, top + height + bottom, left + width + right), np.int64)
     padded[:] = layer.pad_codes.reshape(-1, 1, 1)
-    padded[:, p : p + height, p : p + width] = source
+    padded[:, top : top + height, left : left + width] = source
     windows = _windows(padded, layer.kernel, layer.stride)  # (Cin, H', W', kh, kw)
     per_part = channels // layer.groups
     split = windows.reshape(layer.groups, per_part, -1, *layer.kernel)
@@ -201,6 +202,6 @@ def _pad_last(array: Codes, multiple: int) -> Codes:
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, lack)])
 
 
-def _windows(maps: Codes, kernel: tuple[int, int], stride: int) -> Codes:
+def _windows(maps: Codes, kernel: Pair, stride: Pair) -> Codes:
     views = np.lib.stride_tricks.sliding_window_view(maps, kernel, axis=(1, 2))
-    return views[:, ::stride, ::stride]
+    return views[:, :: stride[0], :: stride[1]]

@@ -154,7 +154,7 @@ def _layer(size: LayerSize, position: int, parts: _Parts, *, last: bool) -> Assu
         weights=np.broadcast_to(np.uint8(0), shape),
         weight_width=parts.weight_bits,
         codebook=parts.codebook,
-        stride=size.stride,
+        stride=(size.stride, size.stride),
         groups=size.repeat,
         output=parts.requant if last else parts.threshold,
         facts=WeightFacts(

@@ -164,22 +164,23 @@ class _Planner:
         blocks = -(-channels // self.arch.rows)
         for extent in kernel:
             _limit(f"Layer {layer.name!r} kernel", extent, KERNEL_WIDTH)
-        _limit(f"Layer {layer.name!r} padding", layer.padding, KERNEL_WIDTH)
-        _limit(f"Layer {layer.name!r} stride", layer.stride, EXTENT_WIDTH)
+        padding, stride = layer.padding[0], layer.stride[0]
+        _limit(f"Layer {layer.name!r} padding", padding, KERNEL_WIDTH)
+        _limit(f"Layer {layer.name!r} stride", stride, EXTENT_WIDTH)
         line = width * blocks
         word["feed_bank"] = _bank(region)
         word["feed"] = {
-            "start": region.base - layer.padding * (line + blocks),
+            "start": region.base - padding * (line + blocks),
             "row_step": line,
             "cell_step": blocks,
-            "down_step": line * layer.stride,
-            "right_step": blocks * layer.stride,
+            "down_step": line * stride,
+            "right_step": blocks * stride,
             "height": height,
             "width": width,
             "out_height": out_height,
             "out_width": out_width,
-            "stride": layer.stride,
-            "padding": layer.padding,
+            "stride": stride,
+            "padding": padding,
             "kernel_height": kernel[0],
             "kernel_width": kernel[1],
             "channel_blocks": 1,
@@ -189,7 +190,7 @@ class _Planner:
     def _max_pool(self, number: int, layer: PoolLayer) -> Pass:
         word = self._word(number, PassKind.MAX_POOL)
         word["config"] = config_word(OUTPUT)
-        self._feed(word, layer, (layer.kernel, layer.kernel))
+        self._feed(word, layer, layer.kernel)
         word["feed"]["block_step"] = 1
         word["codes_signed"] = int(self.program.tensor_format(layer.input).signed)
         self._write(word, layer.name)
@@ -227,8 +228,7 @@ class _Planner:
         word["config"] |= schedule_word(arch, work)
         if not word["config"]["shared"]:
             word["parameter_base"] += tile.first
-        kernel = layer.kernel if isinstance(layer, MacLayer) else (layer.kernel, layer.kernel)
-        self._feed(word, layer, kernel)
+        self._feed(word, layer, layer.kernel)
         feed = word["feed"]
         feed |= {"blocks": tile.blocks, "channel_blocks": tile.input_blocks}
         feed |= {"weight_width": width, "weight_hold": int(pool)}

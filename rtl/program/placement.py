@@ -87,7 +87,7 @@ def _pads(program: SizedNetwork, rows: int) -> dict[str, Region]:
     regions: dict[str, Region] = {}
     base = 0
     for layer in program.layers:
-        if not isinstance(layer, MacLayer) or not layer.padding or not np.any(layer.pad_codes):
+        if not isinstance(layer, MacLayer) or not any(layer.padding) or not np.any(layer.pad_codes):
             continue
         words = -(-layer.in_channels // rows)
         regions[layer.name] = Region(banks=BOTH, base=base, words=words)

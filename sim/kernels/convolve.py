@@ -96,7 +96,7 @@ def _dot(tag, op, panel, tile, places, work):
         if op.direct == 0:
             segments, segment = op.rows, op.piece
         dot_depthwise(
-            codes + panel * 32, pixel, segments, segment, op.kernel, op.col_stride,
+            codes + panel * 32, pixel, segments, segment, op.kernel_w, op.col_stride,
             weights, first, work.sums,
         )  # fmt: skip
         return

@@ -41,6 +41,8 @@ def _compiled(sources: int):
                 maps.interleave(op, images, part, parts)
             elif kind == Kind.COPY:
                 maps.copy(op, images, part, parts)
+            elif kind == Kind.MOVE:
+                maps.move(op, images, part, parts)
             elif kind == Kind.NONZERO:
                 if part == 0:
                     nonzero(op, images, scratch)

@@ -64,11 +64,11 @@ def largest(op, images, part, parts, work):
         for x in range(op.width):
             target = op.target + image * op.target_image
             target += y * op.target_row + x * op.target_pixel
-            top, left = y * op.stride - op.padding, x * op.stride - op.padding
+            top, left = y * op.stride_h - op.pad_top, x * op.stride_w - op.pad_left
             for c in range(0, op.channels, CHUNK):
                 vectors.clear_words(work.codes)
-                for i in range(max(top, 0), min(top + op.kernel, op.source_height)):
-                    for j in range(max(left, 0), min(left + op.kernel, op.source_width)):
+                for i in range(max(top, 0), min(top + op.kernel_h, op.source_height)):
+                    for j in range(max(left, 0), min(left + op.kernel_w, op.source_width)):
                         source = op.source + image * op.source_image
                         source += i * op.source_row + j * op.source_pixel + c
                         vectors.largest(work.codes, source)
@@ -87,11 +87,11 @@ def average(op, images, part, parts, work):
             for c in range(0, op.channels, RUN):
                 for k in range(RUN):
                     vectors.store_word(work.sums + k * 4, op.skip_offset)
-                for i in range(op.kernel):
-                    for j in range(op.kernel):
+                for i in range(op.kernel_h):
+                    for j in range(op.kernel_w):
                         source = op.source + image * op.source_image
-                        source += (y * op.stride + i) * op.source_row
-                        source += (x * op.stride + j) * op.source_pixel
+                        source += (y * op.stride_h + i) * op.source_row
+                        source += (x * op.stride_w + j) * op.source_pixel
                         vectors.accumulate(work.sums, source + c)
                 requantize(op, 1, c, work)
                 size = min(RUN, op.channels - c) * op.target_element
@@ -112,7 +112,7 @@ def plain(op, images, part, parts, pooling):
                 if pooling == 0:
                     value = _position(op, c, value)
                 elif pooling == 2:
-                    value = _requant_one(op, c, value)
+                    value = _requant_one(op, c, value, _residual_one(op, image, y, x, c))
                 place = target + c * op.target_element
                 if op.target_element == 1:
                     vectors.store_byte(place, value)
@@ -123,10 +123,10 @@ def plain(op, images, part, parts, pooling):
 @njit(nogil=True)
 def _window(op, image, y, x, c, pooling):
     """The code itself, the largest of its window, or the window's sum."""
-    top, left = y * op.stride - op.padding, x * op.stride - op.padding
+    top, left = y * op.stride_h - op.pad_top, x * op.stride_w - op.pad_left
     total, best = 0, -(1 << 62)
-    for i in range(max(top, 0), min(top + op.kernel, op.source_height)):
-        for j in range(max(left, 0), min(left + op.kernel, op.source_width)):
+    for i in range(max(top, 0), min(top + op.kernel_h, op.source_height)):
+        for j in range(max(left, 0), min(left + op.kernel_w, op.source_width)):
             source = op.source + image * op.source_image + c * op.source_element
             source += i * op.source_row + j * op.source_pixel
             code = vectors.load_code(source, op.source_element) + op.skip_offset
@@ -151,9 +151,21 @@ def _position(op, c, value):
 
 
 @njit(nogil=True)
-def _requant_one(op, c, value):
+def _residual_one(op, image, y, x, c):
+    """Code of the residual; 0 outside its channels and where there is none."""
+    channel = c - op.skip_first
+    if not op.has_skip or channel < 0 or channel >= op.skip_channels:
+        return 0
+    source = op.skip + image * op.skip_image + channel * op.skip_element
+    source += y * op.skip_row + x * op.skip_pixel
+    return vectors.load_code(source, op.skip_element) + op.skip_low
+
+
+@njit(nogil=True)
+def _requant_one(op, c, value, residual):
     multiplier = vectors.load_code(op.multiplier + c * 4, 4)
     total = multiplier * value + vectors.load_long(op.bias + c * 8)
+    total += op.skip_multiplier * residual
     return min(max(total >> op.shift, op.low), op.high)
 
 
@@ -185,6 +197,20 @@ def copy(op, images, part, parts):
         source = _row(op.source, op.source_image, op.source_row, row, op.height)
         target = _row(op.target, op.target_image, op.target_row, row, op.height)
         vectors.copy_bytes(target, source, op.width * op.source_pixel)
+
+
+@njit(nogil=True)
+def move(op, images, part, parts):
+    """Each pixel of a map into `stride_h` x `stride_w` pixels of another, some of its channels."""
+    low, high = _share(images * op.height, part, parts)
+    size = op.channels * op.source_element
+    for row in range(low, high):
+        image, y = row // op.height, row % op.height
+        source = op.source + image * op.source_image + y // op.stride_h * op.source_row
+        target = op.target + image * op.target_image + y * op.target_row
+        for x in range(op.width):
+            pixel = source + x // op.stride_w * op.source_pixel
+            vectors.copy_bytes(target + x * op.target_pixel, pixel, size)
 
 
 @njit(nogil=True)

@@ -18,12 +18,12 @@ def nonzero(op, images, work):
     line = op.cols * padded * 4  # bytes of the counts of one row of a map
     for image in range(images):
         base = op.source + image * op.source_image
-        for row in range((op.height - 1) * op.stride + op.rows):
-            if op.stride > op.rows and row % op.stride >= op.rows:
+        for row in range((op.height - 1) * op.stride_h + op.rows):
+            if op.stride_h > op.rows and row % op.stride_h >= op.rows:
                 continue  # between the windows
             _row(op, base + row * op.source_row, padded, work.packed)
-            for i in range(row % op.stride, op.rows, op.stride):
-                if 0 <= row - i < op.height * op.stride:
+            for i in range(row % op.stride_h, op.rows, op.stride_h):
+                if 0 <= row - i < op.height * op.stride_h:
                     for k in range(0, line, RUN * 4):
                         vectors.add_words(op.counter + i * line + k, work.packed + k)
 
@@ -31,14 +31,14 @@ def nonzero(op, images, work):
 @njit(nogil=True)
 def _row(op, base, padded, counts):
     """Counts (kernel_w, channels) of one row of windows."""
-    step = op.stride * op.source_pixel
+    step = op.stride_w * op.source_pixel
     for j in range(op.cols):
         source = base + j * op.source_pixel
         into = counts + j * padded * 4
-        before = into - op.stride * padded * 4
+        before = into - op.stride_w * padded * 4
         for c in range(0, padded, RUN):
             place, target = source + c * op.source_element, into + c * 4
-            if j < op.stride:
+            if j < op.stride_w:
                 vectors.clear_words(target)
                 _tally(op, target, place, op.width, step, 1)
             else:

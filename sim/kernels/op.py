@@ -33,6 +33,8 @@ class Kind(IntEnum):
     """Count codes that are not 0, by kernel position and channel (activity)."""
     INPUT = 11
     """Images (planes of bytes, at an address outside the arena) into the input map."""
+    MOVE = 12
+    """Codes as they are into some channels of a map, each over `stride` positions."""
 
 
 class Stage(IntEnum):
@@ -63,10 +65,12 @@ FIELDS = (
     "stage", "levels", "tau", "flip", "multiplier", "bias", "shift", "low", "high",
     "offset",        # stored byte = code - offset
     "skip", "skip_image", "skip_row", "skip_pixel", "skip_element",
-    "skip_first", "skip_channels", "skip_offset", "skip_multiplier", "has_skip",
+    "skip_first", "skip_channels", "skip_offset", "skip_low", "skip_multiplier", "has_skip",
     "table", "table_stride",
     "pattern", "halo",
-    "source_height", "source_width", "kernel", "stride", "padding",
+    "source_height", "source_width",
+    # of a window that moves over a map: down and across
+    "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_top", "pad_left",
     "counter",       # address of the first activity counter
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...spec.formats import Int64Array
 from ...spec.host.limits import demand
+from ...spec.windows import Pair
 
 ALIGN = 64
 SLACK = 128
@@ -29,6 +30,7 @@ class Place:
     low: int = 0
     """Stored byte = code - low; 0 for wide maps."""
     halo: int = 0
+    """Lines and columns on every side: the most that a consumer pads on any."""
     offset: int = -1
     born: int = -1
     dies: int = 0
@@ -50,9 +52,10 @@ class Place:
         size = (self.shape[1] + 2 * self.halo) * self.row
         return (size + ALIGN - 1) // ALIGN * ALIGN
 
-    def window(self, padding: int) -> int:
-        """Address of the first window of a consumer that pads by `padding` (0: first code)."""
-        return self.offset + (self.halo - padding) * (self.row + self.pixel)
+    def window(self, padding: Pair) -> int:
+        """Address of the first window of a consumer that pads so much at top and left."""
+        top, left = padding
+        return self.offset + (self.halo - top) * self.row + (self.halo - left) * self.pixel
 
     def view(self, arena: np.ndarray, images: int) -> np.ndarray:
         """The stored codes (N, H, W, C) as a view of `arena` (bytes)."""
@@ -61,7 +64,7 @@ class Place:
             (images, height, width, channels),
             dtype=np.uint8 if self.element == 1 else np.int32,
             buffer=arena.data,
-            offset=self.window(0),
+            offset=self.window((0, 0)),
             strides=(self.image, self.row, self.pixel, self.element),
         )
         return codes

@@ -7,8 +7,9 @@ import numpy as np
 from ...spec.activation import Threshold
 from ...spec.formats import Int64Array
 from ...spec.host.limits import demand
-from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import ConcatLayer, MacLayer, PoolLayer, ThresholdLayer, UpsampleLayer
 from ...spec.program import INPUT, Program
+from ...spec.windows import Pair, Sides
 from ..kernels.op import Kind, op
 from ..kernels.simd import Tag
 from . import operands
@@ -26,8 +27,9 @@ class Step:
     target: Place
     source: Place | None = None
     skip: Place | None = None
-    source_padding: int = 0
-    target_padding: int = 0
+    source_padding: Pair = (0, 0)
+    target_padding: Pair = (0, 0)
+    """(top, left)."""
     source_shift: int = 0
     target_shift: int = 0
     """Bytes from the pixel to its first channel concerned (groups)."""
@@ -40,7 +42,7 @@ class Step:
             self.record["source"] = self.source.window(self.source_padding) + self.source_shift
             self.record["source_image"] = self.source.image
         if self.skip is not None:
-            self.record["skip"] = self.skip.window(0)
+            self.record["skip"] = self.skip.window((0, 0))
             self.record["skip_image"] = self.skip.image
 
 
@@ -80,10 +82,10 @@ class Lowering:
         place = Place(
             shape=tensor.shape, element=1 if byte else 4, low=tensor.format.min if byte else 0
         )
-        padding = [user for user in users if user.padding]
+        padding = [user for user in users if any(user.padding)]
         if padding:
             place.pads = padding[0].pad_codes
-            place.halo = max(u.padding for u in padding if serves(place, u))
+            place.halo = max(max(u.padding) for u in padding if serves(place, u))
         demand(place.image + 8 * place.row, f"Map {name!r} of the numba engine")
         return place
 
@@ -95,7 +97,7 @@ class Lowering:
                 height=place.shape[1], halo=place.halo,
                 pattern=self.constants.add(place.pattern()),
             )  # fmt: skip
-            self.emit(Step(record=record, target=place, target_padding=place.halo))
+            self.emit(Step(record=record, target=place, target_padding=(place.halo, place.halo)))
 
     def emit(self, step: Step) -> None:
         """Append a step and note the lifetimes of its maps."""
@@ -123,7 +125,7 @@ class Lowering:
     def convert(self, source: Place, target: Place) -> None:
         """Emit a copy of all codes: row by row, or code by code when the element changes."""
         same = source.element == target.element and source.low == target.low
-        fields = self.window_fields(source, target, kernel=1, stride=1, padding=0)
+        fields = self.window_fields(source, target)
         record = op(Kind.COPY if same else Kind.PLAIN_LARGEST, offset=target.low, **fields)
         self.emit(Step(record=record, source=source, target=target))
 
@@ -141,9 +143,15 @@ class Lowering:
     # -- layers without weights --------------------------------------------------------------------
 
     def window_fields(
-        self, source: Place, target: Place, *, kernel: int, stride: int, padding: int
+        self,
+        source: Place,
+        target: Place,
+        *,
+        kernel: Pair = (1, 1),
+        stride: Pair = (1, 1),
+        padding: Sides = (0, 0, 0, 0),
     ) -> dict[str, int]:
-        """Fields of a step that looks at square windows of `source`."""
+        """Fields of a step that looks at windows of `source`, single codes by default."""
         channels, height, width = target.shape
         return {
             "source_row": source.row,
@@ -158,9 +166,12 @@ class Lowering:
             "channels": channels,
             "height": height,
             "width": width,
-            "kernel": kernel,
-            "stride": stride,
-            "padding": padding,
+            "kernel_h": kernel[0],
+            "kernel_w": kernel[1],
+            "stride_h": stride[0],
+            "stride_w": stride[1],
+            "pad_top": padding[0],
+            "pad_left": padding[1],
         }
 
     def threshold(self, layer: ThresholdLayer) -> None:
@@ -170,7 +181,7 @@ class Lowering:
         if not source.element == target.element == 1:
             self.compare(layer.output, source, target)
             return
-        fields = self.window_fields(source, target, kernel=1, stride=1, padding=0)
+        fields = self.window_fields(source, target)
         kind, more = self._read(layer, source)
         self.emit(Step(record=op(kind, **fields | more), source=source, target=target))
 
@@ -182,7 +193,7 @@ class Lowering:
         record = op(
             Kind.PLAIN_THRESHOLD, levels=tau.shape[1], tau=self.constants.add(tau),
             flip=self.constants.add((sign < 0).astype(np.uint8)),
-            **self.window_fields(source, target, kernel=1, stride=1, padding=0),
+            **self.window_fields(source, target),
         )  # fmt: skip
         self.emit(Step(record=record, source=source, target=target))
 
@@ -215,12 +226,39 @@ class Lowering:
             kind = Kind.LARGEST if same else Kind.PLAIN_LARGEST
             fields["offset"] = target.low
         else:
-            kind = Kind.AVERAGE if source.element == 1 else Kind.PLAIN_AVERAGE
+            plain = source.element == 4 or layer.skip is not None
+            kind = Kind.PLAIN_AVERAGE if plain else Kind.AVERAGE
             whole = slice(0, target.shape[0])
             fields |= operands.requant_fields(self.constants, layer.output, whole, 2, target)
             if kind is Kind.AVERAGE:  # sums start at the constant that stored bytes lack
-                fields["skip_offset"] = source.low * layer.kernel**2
-        self.emit(Step(record=op(kind, **fields), source=source, target=target))
+                fields["skip_offset"] = source.low * layer.taps
+        skip = None if layer.skip is None else self.places[layer.skip.tensor]
+        if skip is not None and layer.skip is not None:
+            more = operands.skip_fields(layer.skip, skip)
+            fields |= more | {"skip_offset": source.low, "skip_low": skip.low}
+        record = op(kind, **fields)
+        self.emit(Step(record=record, source=source, target=target, skip=skip))
+
+    def concat(self, layer: ConcatLayer) -> None:
+        """Emit one step for each source: its codes into its channels."""
+        first, target = 0, self.places[layer.name]
+        self.border(target)
+        for name in layer.inputs:
+            source = self.places[name]
+            self._move(source, target, (1, 1), first * target.element)
+            first += source.shape[0]
+
+    def upsample(self, layer: UpsampleLayer) -> None:
+        """Emit the step that repeats codes."""
+        source, target = self.places[layer.input], self.places[layer.name]
+        self.border(target)
+        self._move(source, target, layer.factor, 0)
+
+    def _move(self, source: Place, target: Place, factor: Pair, shift: int) -> None:
+        fields = self.window_fields(source, target, stride=factor)
+        fields["channels"] = source.shape[0]
+        record = op(Kind.MOVE, **fields)
+        self.emit(Step(record=record, source=source, target=target, target_shift=shift))
 
 
 def serves(place: Place, user: MacLayer) -> bool:

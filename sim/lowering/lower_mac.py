@@ -26,10 +26,9 @@ SUMS = Requant(
 def lower_mac(low: Lowering, layer: MacLayer) -> None:
     """Emit the steps of one MAC layer."""
     source, target = low.places[layer.input], low.places[layer.name]
-    if layer.padding and not (serves(source, layer) and source.halo >= layer.padding):
-        source = low.copied(
-            source, element=source.element, halo=layer.padding, pads=layer.pad_codes
-        )
+    halo = max(layer.padding)
+    if halo and not (serves(source, layer) and source.halo >= halo):
+        source = low.copied(source, element=source.element, halo=halo, pads=layer.pad_codes)
     if low.counting:
         _count_nonzero(low, layer, source)
     into = _tile_target(low, layer, target)
@@ -94,14 +93,15 @@ def _convolve(
     fields["first"] = low.constants.add((lanes & 0xFFFFFFFF).astype(np.uint32))
     skip = low.places[layer.skip.tensor] if layer.skip else None
     if skip is not None and layer.skip is not None:
-        fields |= _skip(layer.skip.stride, layer.skip.channel_offset - channels.start, skip)
+        fields |= operands.skip_fields(layer.skip, skip, channels.start)
     if not fields["direct"]:
         packed = fields["rows"] * fields["cols"] * fields["piece"]
         low.packed_bytes = max(low.packed_bytes, packed)
     low.emit(
         Step(
             record=op(Kind.CONVOLVE, **fields), source=source, target=target, skip=skip,
-            source_padding=layer.padding, source_shift=part * ins * source.element * (parts > 1),
+            source_padding=layer.padding[:2],
+            source_shift=part * ins * source.element * (parts > 1),
             target_shift=channels.start * target.element,
         )
     )  # fmt: skip
@@ -120,15 +120,15 @@ def _window(
         cols, piece = kernel_w, (size + 3) // 4 * 4
     _, height, width = target.shape
     return {
-        "source_row": layer.stride * source.row,
-        "source_pixel": layer.stride * pixel,
+        "source_row": layer.stride[0] * source.row,
+        "source_pixel": layer.stride[1] * pixel,
         "source_element": source.element,
         "rows": kernel_h,
         "cols": cols,
         "row_stride": source.row,
         "col_stride": pixel,
         "piece": piece,
-        "kernel": kernel_w,
+        "kernel_w": kernel_w,
         "direct": int(parts == 1 and width % tile == 0),
         "target_row": target.row,
         "target_pixel": target.pixel,
@@ -158,18 +158,6 @@ def _stage(
             assert_never(layer.output)
 
 
-def _skip(stride: int, first: int, skip: Place) -> dict[str, int]:
-    return {
-        "has_skip": 1,
-        "skip_row": stride * skip.row,
-        "skip_pixel": stride * skip.pixel,
-        "skip_element": skip.element,
-        "skip_first": first,
-        "skip_channels": skip.shape[0],
-        "skip_offset": skip.low,
-    }
-
-
 def _count_nonzero(low: Lowering, layer: MacLayer, source: Place) -> None:
     """A step that counts the codes != 0 at each kernel position of this layer's windows."""
     padded = -(-layer.in_channels // RUN) * RUN
@@ -178,10 +166,10 @@ def _count_nonzero(low: Lowering, layer: MacLayer, source: Place) -> None:
     record = op(
         Kind.NONZERO, source_row=source.row, source_pixel=source.pixel,
         source_element=source.element, rows=kernel_h, cols=kernel_w, height=height, width=width,
-        stride=layer.stride, channels=layer.in_channels, offset=-source.low,
-        counter=4 * low.counter_words,
+        stride_h=layer.stride[0], stride_w=layer.stride[1], channels=layer.in_channels,
+        offset=-source.low, counter=4 * low.counter_words,
     )  # fmt: skip
     low.counters[layer.name] = (low.counter_words, (kernel_h, kernel_w, padded))
     low.counter_words += kernel_h * kernel_w * padded
     low.packed_bytes = max(low.packed_bytes, kernel_w * padded * 4)
-    low.emit(Step(record=record, source=source, target=source, source_padding=layer.padding))
+    low.emit(Step(record=record, source=source, target=source, source_padding=layer.padding[:2]))

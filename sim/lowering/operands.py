@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ...spec.activation import Threshold
 from ...spec.host.limits import demand
+from ...spec.layers import Skip
 from ...spec.requant import Requant
 from ..kernels import dot
 from ..kernels.convolve import DEPTHWISE
@@ -145,6 +146,19 @@ def requant_fields(
         "low": stage.out.min - target.low,
         "high": stage.out.max - target.low,
         "skip_multiplier": stage.skip_multiplier,
+    }
+
+
+def skip_fields(skip: Skip, place: Place, first: int = 0) -> dict[str, int]:
+    """Fields of a step that adds a residual stored at `place`; first: its first output channel."""
+    return {
+        "has_skip": 1,
+        "skip_row": skip.stride * place.row,
+        "skip_pixel": skip.stride * place.pixel,
+        "skip_element": place.element,
+        "skip_first": skip.channel_offset - first,
+        "skip_channels": place.shape[0],
+        "skip_offset": place.low,
     }
 
 

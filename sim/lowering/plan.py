@@ -6,7 +6,7 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import ConcatLayer, MacLayer, PoolLayer, ThresholdLayer, UpsampleLayer
 from ...spec.program import INPUT, Program
 from ..kernels.convolve import BLOCK, RUNS
 from ..kernels.execute import WORK
@@ -46,6 +46,10 @@ def lower(program: Program, tag: Tag, *, keep: frozenset[str], counting: bool = 
                 low.threshold(layer)
             case PoolLayer():
                 low.pool(layer)
+            case ConcatLayer():
+                low.concat(layer)
+            case UpsampleLayer():
+                low.upsample(layer)
             case _:
                 assert_never(layer)
     low.places[INPUT].born = -1

@@ -10,8 +10,19 @@ from ..codebook import Codebook
 from ..errors import ContractError
 from ..formats import Int64Array, IntFormat
 from ..host.text import shown
-from ..layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer, check_name
+from ..layers import (
+    ConcatLayer,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+    UpsampleLayer,
+    check_name,
+)
 from ..requant import Requant
+from ..windows import plain
 from .packing import pack, unpack
 
 Json = dict[str, Any]
@@ -49,12 +60,34 @@ def encode_layer(layer: Layer, tensors: Tensors) -> Json:
             return {**common, "output": _encode_output(name, layer.output, tensors)}
         case PoolLayer():
             output = layer.output and _encode_output(name, layer.output, tensors)
-            window = {"kernel": layer.kernel, "stride": layer.stride, "padding": layer.padding}
-            return {**common, **window, "output": output}
+            pool = {**common, "kernel": _extents(layer.kernel), **_window(layer), "output": output}
+            return pool if layer.skip is None else {**pool, "skip": _encode_skip(layer.skip)}
         case MacLayer():
             return {**common, **_encode_mac(layer, tensors)}
+        case ConcatLayer():
+            return {"name": name, "kind": str(layer.kind), "inputs": list(layer.inputs)}
+        case UpsampleLayer():
+            return {**common, "factor": _extents(layer.factor)}
         case _:
             assert_never(layer)
+
+
+def _extents(values: tuple[int, ...]) -> int | list[int]:
+    """One integer where all are equal (the only form of version 1), else all of them."""
+    single = plain(values)
+    return list(values) if single is None else single
+
+
+def _window(layer: MacLayer | PoolLayer) -> Json:
+    return {"stride": _extents(layer.stride), "padding": _extents(layer.padding)}
+
+
+def _encode_skip(skip: Skip) -> Json:
+    return {
+        "tensor": skip.tensor,
+        "stride": skip.stride,
+        "channel_offset": skip.channel_offset,
+    }
 
 
 def _encode_mac(layer: MacLayer, tensors: Tensors) -> Json:
@@ -65,15 +98,9 @@ def _encode_mac(layer: MacLayer, tensors: Tensors) -> Json:
         "weights_shape": list(layer.weights.shape),
         "weight_width": layer.weight_width,
         "codebook": None if layer.codebook is None else list(layer.codebook.levels),
-        "stride": layer.stride,
-        "padding": layer.padding,
+        **_window(layer),
         "groups": layer.groups,
-        "skip": layer.skip
-        and {
-            "tensor": layer.skip.tensor,
-            "stride": layer.skip.stride,
-            "channel_offset": layer.skip.channel_offset,
-        },
+        "skip": layer.skip and _encode_skip(layer.skip),
         "output": _encode_output(name, layer.output, tensors),
     }
 
@@ -121,7 +148,7 @@ def decode_layer(value: Any, tensors: Tensors) -> Layer:
             f"{where}: kind must be one of {', '.join(sorted(LayerKind))}, not {shown(kind_name)}"
         )
     kind = LayerKind(kind_name)
-    source = take(fields, "input", str, where)
+    source = "" if kind is LayerKind.CONCAT else take(fields, "input", str, where)
     layer: Layer
     match kind:
         case LayerKind.THRESHOLD:
@@ -133,6 +160,12 @@ def decode_layer(value: Any, tensors: Tensors) -> Layer:
             layer = _decode_pool(fields, name, kind, source, tensors)
         case LayerKind.CONV | LayerKind.LINEAR:
             layer = _decode_mac(fields, name, kind, source, tensors)
+        case LayerKind.CONCAT:
+            layer = ConcatLayer(name=name, inputs=_names(fields, where))
+        case LayerKind.UPSAMPLE:
+            layer = UpsampleLayer(
+                name=name, input=source, factor=_take_extents(fields, "factor", 2, where)
+            )
         case _:
             assert_never(kind)
     if fields:
@@ -151,8 +184,36 @@ def _decode_pool(
         stage = _decode_output(take(fields, "output", dict, where), name, tensors)
     if isinstance(stage, Threshold):
         raise ContractError(f"{where}: output must be a requant stage")
-    window = {key: take(fields, key, int, where) for key in ("kernel", "stride", "padding")}
-    return PoolLayer(name=name, input=source, kind=kind, output=stage, **window)
+    skip = _decode_skip(fields.pop("skip"), where) if "skip" in fields else None
+    return PoolLayer(
+        name=name, input=source, kind=kind, output=stage, skip=skip,
+        kernel=_take_extents(fields, "kernel", 2, where), **_take_window(fields, where),
+    )  # fmt: skip
+
+
+def _take_window(fields: Json, where: str) -> Json:
+    sizes = {"stride": 2, "padding": 4}
+    return {key: _take_extents(fields, key, count, where) for key, count in sizes.items()}
+
+
+def _take_extents(fields: Json, key: str, count: int, where: str) -> Any:
+    """Remove and return `fields[key]`: an integer, or a list of `count` that are not all equal."""
+    value = _take_optional(fields, key, where)
+    if type(value) is int:
+        return (value,) * count
+    values = _int_list(value, f"{where}: field {key!r}")
+    if len(values) != count or plain(values) is not None:
+        raise ContractError(
+            f"{where}: field {key!r} must be one integer or {count} that differ, not {shown(value)}"
+        )
+    return values
+
+
+def _names(fields: Json, where: str) -> tuple[str, ...]:
+    names = take(fields, "inputs", list, where)
+    if not all(isinstance(name, str) for name in names):
+        raise ContractError(f"{where}: inputs must be names of tensors, not {shown(names)}")
+    return tuple(names)
 
 
 def _decode_mac(
@@ -169,7 +230,7 @@ def _decode_mac(
         codebook = Codebook(levels=_int_list(levels, f"{where}: codebook"), width=width)
     weights = _weights(tensors, name, shape, width, signed=codebook is None)
     skip = _take_optional(fields, "skip", where)
-    integers = {key: take(fields, key, int, where) for key in ("stride", "padding", "groups")}
+    window = _take_window(fields, where)
     return MacLayer(
         name=name,
         kind=kind,
@@ -180,7 +241,8 @@ def _decode_mac(
         pad_codes=_tensor(tensors, f"{name}.pad_codes", 1),
         skip=None if skip is None else _decode_skip(skip, where),
         output=_decode_output(take(fields, "output", dict, where), name, tensors),
-        **integers,
+        groups=take(fields, "groups", int, where),
+        **window,
     )
 
 

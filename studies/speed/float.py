@@ -11,7 +11,15 @@ from typing import Any, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from ...spec.layers import LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.errors import InputError
+from ...spec.layers import (
+    ConcatLayer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
 
@@ -61,12 +69,17 @@ def float_twin(program: Program) -> tuple[FloatNode, ...]:
                 nodes.append(
                     FloatNode(
                         kind=FloatKind.MEAN if average else FloatKind.MAX_POOL,
-                        name=layer.name, inputs=(source,), kernel=layer.kernel,
-                        stride=layer.stride, padding=layer.padding,
+                        name=layer.name, inputs=(source,), kernel=layer.kernel[0],
+                        stride=layer.stride[0], padding=layer.padding[0],
                     )
                 )  # fmt: skip
             case MacLayer():
                 nodes.extend(_mac(program, layer, source, alias))
+            case ConcatLayer() | UpsampleLayer():
+                raise InputError(
+                    f"Layer {layer.name!r} must be of a published network to be compared, "
+                    f"not {layer.kind}"
+                )
             case _:
                 assert_never(layer)
     return tuple(nodes)
@@ -80,7 +93,7 @@ def _mac(program: Program, layer: MacLayer, source: str, alias: dict[str, str]) 
         "kind": FloatKind.LINEAR if linear else FloatKind.CONV, "inputs": (source,),
         "weight": (layer.levels * scale).astype(np.float32),
         "bias": np.full(layer.out_channels, 0.1, np.float32),
-        "stride": layer.stride, "padding": layer.padding, "groups": layer.groups,
+        "stride": layer.stride[0], "padding": layer.padding[0], "groups": layer.groups,
         "kernel": layer.kernel[0],
     }  # fmt: skip
     if layer.skip is None:

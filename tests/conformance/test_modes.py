@@ -13,7 +13,11 @@ from adqhw.spec import MacLayer, Threshold, golden
 from adqhw.spec.errors import ContractError
 
 SEEDS = st.integers(0, 2**32 - 1)
-GENERATORS = {"chain": programs.random_program, "wide": wide_programs.wide_program}
+GENERATORS = {
+    "chain": programs.random_program,
+    "windows": programs.random_windows,
+    "wide": wide_programs.wide_program,
+}
 BRISK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 

@@ -12,20 +12,22 @@ from adqhw.spec import MacLayer, Threshold, golden
 
 def brute_force(layer, source):
     """Counts over every product of one MAC layer; source (N, C, H, W) codes."""
-    p = layer.padding
+    top, left, bottom, right = layer.padding
+    around = ((0, 0), (top, bottom), (left, right))
     padded = np.stack([
-        np.pad(source[:, c], ((0, 0), (p, p), (p, p)), constant_values=int(layer.pad_codes[c]))
+        np.pad(source[:, c], around, constant_values=int(layer.pad_codes[c]))
         for c in range(source.shape[1])
     ], axis=1)  # fmt: skip
     kernel_h, kernel_w = layer.kernel
-    rows = (padded.shape[2] - kernel_h) // layer.stride + 1
-    cols = (padded.shape[3] - kernel_w) // layer.stride + 1
+    down, across = layer.stride
+    rows = (padded.shape[2] - kernel_h) // down + 1
+    cols = (padded.shape[3] - kernel_w) // across + 1
     counts, by_code = Counter(), Counter()
     per_group = layer.out_channels // layer.groups
     for n, y, x in np.ndindex(len(padded), rows, cols):
         for o, c, i, j in np.ndindex(*layer.weights.shape):
             channel = o // per_group * layer.weights.shape[1] + c
-            act = padded[n, channel, y * layer.stride + i, x * layer.stride + j]
+            act = padded[n, channel, y * down + i, x * across + j]
             level = layer.levels[o, c, i, j]
             counts["macs"] += 1
             counts["zero_weight_macs"] += int(level == 0)
@@ -43,7 +45,7 @@ def grouped():
     return builder.build()
 
 
-@pytest.mark.parametrize("make", [programs.every_kind, grouped])
+@pytest.mark.parametrize("make", [programs.every_kind, programs.second_version, grouped])
 def test_counts_equal_brute_force(make):
     program = make()
     images = programs.random_images(program, 2)

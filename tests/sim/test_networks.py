@@ -84,9 +84,9 @@ def test_layers_are_the_networks_nodes(name):
         assert layer.kind is node.kind
         assert layer.taps == node.kernel**2
         if isinstance(layer, MacLayer):
-            assert (layer.stride, layer.padding, layer.groups) == (
-                node.stride, node.padding, node.groups,
-            )  # fmt: skip
+            assert layer.stride == (node.stride, node.stride)
+            assert layer.padding == (node.padding,) * 4
+            assert layer.groups == node.groups
             assert layer.weights.size == node.weights
             assert (layer.codebook is not None) == node.coded
         assert node.stream in (None, program.tensor_format(layer.name))

@@ -20,6 +20,13 @@ def oracle_output(program, layer, maps):
         if layer.kind is LayerKind.MAX_POOL:
             out[o, y, x] = max(window(layer, source[o], y, x))
             continue
+        if layer.kind is LayerKind.CONCAT:
+            planes = [plane for name in layer.inputs for plane in maps[name]]
+            out[o, y, x] = planes[o][y][x]
+            continue
+        if layer.kind is LayerKind.UPSAMPLE:
+            out[o, y, x] = source[o][y // layer.factor[0]][x // layer.factor[1]]
+            continue
         acc = oracle_sum(layer, source, o, y, x)
         stage = layer.output
         if isinstance(stage, Threshold):
@@ -41,9 +48,10 @@ def oracle_output(program, layer, maps):
 
 
 def window(layer, plane, y, x):
-    for i in range(layer.kernel):
-        for j in range(layer.kernel):
-            row, col = y * layer.stride + i - layer.padding, x * layer.stride + j - layer.padding
+    for i in range(layer.kernel[0]):
+        for j in range(layer.kernel[1]):
+            row = y * layer.stride[0] + i - layer.padding[0]
+            col = x * layer.stride[1] + j - layer.padding[1]
             if 0 <= row < len(plane) and 0 <= col < len(plane[0]):
                 yield int(plane[row][col])
 
@@ -58,7 +66,8 @@ def oracle_sum(layer, source, o, y, x):
     acc = 0
     for c, i, j in np.ndindex(*layer.weights.shape[1:]):
         channel = group * per_group_in + c
-        row, col = y * layer.stride + i - layer.padding, x * layer.stride + j - layer.padding
+        row = y * layer.stride[0] + i - layer.padding[0]
+        col = x * layer.stride[1] + j - layer.padding[1]
         inside = 0 <= row < source.shape[1] and 0 <= col < source.shape[2]
         code = int(source[channel][row][col]) if inside else int(layer.pad_codes[channel])
         stored = int(layer.weights[o, c, i, j])
@@ -79,9 +88,17 @@ def assert_matches_oracle(program, images):
 
 
 def test_every_layer_kind():
-    program = programs.every_kind(1)
-    assert {layer.kind for layer in program.layers} == set(LayerKind)
-    assert_matches_oracle(program, programs.random_images(program, 2, seed=1))
+    first, second = programs.every_kind(1), programs.second_version(1)
+    assert {layer.kind for p in (first, second) for layer in p.layers} == set(LayerKind)
+    assert (first.version, second.version) == (1, 2)
+    for program in (first, second):
+        assert_matches_oracle(program, programs.random_images(program, 2, seed=1))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_windows(seed):
+    program = programs.random_windows(seed)
+    assert_matches_oracle(program, programs.random_images(program, 3, seed))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -47,10 +47,11 @@ def test_round_trip_gives_the_same_program_and_the_same_bytes(program, data, tmp
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_programs_round_trip(seed, tmp_path):
-    built = programs.random_program(seed)
-    save(built, tmp_path / "p.safetensors")
-    loaded = load(tmp_path / "p.safetensors")
-    assert loaded.digest == encode(loaded).digest == built.digest  # kept, and hashed anew
+    for built in (programs.random_program(seed), programs.random_windows(seed)):
+        save(built, tmp_path / "p.safetensors")
+        loaded = load(tmp_path / "p.safetensors")
+        assert loaded.digest == encode(loaded).digest == built.digest  # kept, and hashed anew
+        assert loaded.version == built.version == encode(built).header["contract_version"]
 
 
 def test_every_truncation_is_refused(data, tmp_path):
@@ -75,14 +76,21 @@ def test_every_sampled_flipped_bit_is_refused(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_header("contract_version", 2), "contract_version must be 1, not 2"),
-        (set_header("contract_version", "1"), "contract_version must be 1"),
+        (set_header("contract_version", 2), "contract_version must be 1, the lowest that its"),
+        (set_header("contract_version", 3), r"contract_version must be in 1\.\.2, not 3"),
+        (set_header("contract_version", 0), r"contract_version must be in 1\.\.2, not 0"),
+        (set_header("contract_version", "1"), r"contract_version must be in 1\.\.2, not '1'"),
         (set_header("surprise", 1), "field must be a known one, not 'surprise'"),
         (lambda h, t: h.pop("layers"), "field 'layers' must be present"),
         (set_header("input_shape", [3, 9.5, 9]), "input_shape must hold integers"),
         (set_layer(0, "surprise", 1), "Layer 'mac0': field must be a known one"),
         (set_layer(0, "kind", "conv3d"), "kind must be one of"),
-        (set_layer(0, "stride", True), "'stride' must be int, not bool"),
+        (set_layer(0, "stride", True), "'stride' must be a list of integers, not True"),
+        (set_layer(0, "stride", [1, 1]), "'stride' must be one integer or 2 that differ"),
+        (set_layer(0, "stride", [1, 2, 3]), "'stride' must be one integer or 2 that differ"),
+        (set_layer(0, "padding", [1, 2]), "'padding' must be one integer or 4 that differ"),
+        (set_layer(0, "padding", [1, 0, 0, -1]), "padding must be an integer in 0..65535, not -1"),
+        (lambda h, t: h["layers"][0].pop("stride"), "field 'stride' must be present"),
         (set_layer(0, "weights_shape", [4, 3, 3]), "weights must be"),
         (lambda h, t: t.pop("mac0.bias"), "Tensor 'mac0.bias' must be present"),
         (lambda h, t: t.__setitem__("x", np.zeros(1, np.int32)), "tensor must be a known one"),

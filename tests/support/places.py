@@ -9,7 +9,8 @@ GATES = ROOT / "gates" / "tech"
 ZOO = ROOT / "zoo"
 
 ROOMS = (
-    "spec", "adq", "sim", "rtl", "cosim", "cost", "exchange", "gates", "flows", "studies", "verify", "adqhw",
+    "spec", "adq", "sim", "rtl", "cosim", "cost", "exchange", "gates", "flows", "studies",
+    "verify", "adqhw",
 )  # fmt: skip
 """Folders of source."""
 PAGES = [

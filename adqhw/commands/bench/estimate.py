@@ -107,9 +107,11 @@ def topology_text(program: Program) -> str:
     lines = [", ".join(("Layer name", *COLUMNS)) + ","]
     for layer in program.layers:
         if isinstance(layer, MacLayer):
-            extents = zip(program.tensor_shape(layer.name)[1:], layer.kernel, strict=True)
-            reached = [(out - 1) * layer.stride + kernel for out, kernel in extents]
-            sizes = (*reached, *layer.kernel, layer.in_channels, layer.out_channels, layer.stride)
+            maps = program.tensor_shape(layer.name)[1:]
+            extents = zip(maps, layer.kernel, layer.stride, strict=True)
+            reached = [(out - 1) * step + kernel for out, kernel, step in extents]
+            stride = layer.stride[0]  # the format has one
+            sizes = (*reached, *layer.kernel, layer.in_channels, layer.out_channels, stride)
             lines.append(f"{layer.name.replace('DP', 'dp')}, {', '.join(map(str, sizes))},")
     return "\n".join(lines) + "\n"
 

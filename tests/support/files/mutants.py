@@ -262,7 +262,7 @@ def work(program: Program) -> int:
     """Codes and products of one image, to leave out what takes plain Python too long."""
     codes = sum(c * h * w for c, h, w in (t.shape for t in program.tensors.values()))
     windows = sum(
-        prod(program.tensor_shape(x.name)) * x.kernel**2
+        prod(program.tensor_shape(x.name)) * x.taps
         for x in program.layers
         if x.kind in (LayerKind.AVG_POOL, LayerKind.MAX_POOL)
     )

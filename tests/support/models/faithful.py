@@ -148,21 +148,22 @@ def _beat_order(weights: Ints, rows: int) -> Ints:
 
 def _windows(layer: MacLayer, source: Ints, ins: slice, rows: int) -> tuple[Ints, tuple[int, int]]:
     """(N * H * W, depth) codes in beat order, and (H, W)."""
-    p = layer.padding
+    top, left, bottom, right = layer.padding
     n, _, height, width = source.shape
     chosen = source[:, ins]
     channels = -(-chosen.shape[1] // rows) * rows
     kernel_h, kernel_w = layer.kernel
-    high, wide = height + 2 * p, width + 2 * p
-    pixels = ((high - kernel_h) // layer.stride + 1) * ((wide - kernel_w) // layer.stride + 1)
+    high, wide = top + height + bottom, left + width + right
+    down, across = layer.stride
+    pixels = ((high - kernel_h) // down + 1) * ((wide - kernel_w) // across + 1)
     size = 8 * n * channels * (high * wide + 2 * pixels * kernel_h * kernel_w)
     demand(size, f"Layer {layer.name!r} in beats of {rows} rows")
-    padded = np.empty((n, chosen.shape[1], height + 2 * p, width + 2 * p), np.int64)
+    padded = np.empty((n, chosen.shape[1], high, wide), np.int64)
     padded[:] = layer.pad_codes[ins].reshape(1, -1, 1, 1)
-    padded[:, :, p : p + height, p : p + width] = chosen
+    padded[:, :, top : top + height, left : left + width] = chosen
     padded = np.pad(padded, ((0, 0), (0, -chosen.shape[1] % rows), (0, 0), (0, 0)))
     views = np.lib.stride_tricks.sliding_window_view(padded, layer.kernel, axis=(2, 3))
-    views = views[:, :, :: layer.stride, :: layer.stride].transpose(0, 2, 3, 4, 5, 1)
+    views = views[:, :, ::down, ::across].transpose(0, 2, 3, 4, 5, 1)
     shape = (views.shape[1], views.shape[2])
     return np.ascontiguousarray(views.reshape(n * shape[0] * shape[1], -1)), shape
 

@@ -31,17 +31,31 @@ def _flat(tensor: Map) -> list[int]:
 
 
 def _format(layer: dict, tensors: dict, formats: dict) -> str:
-    stage = layer["output"]
+    stage = layer.get("output")
     if stage is None:
-        return formats[layer["input"]]
+        return formats[layer["inputs"][0] if "inputs" in layer else layer["input"]]
     if stage["stage"] == "requant":
         return stage["format"]
     return f"u{(len(tensors[layer['name'] + '.tau'][0]) + 1).bit_length() - 1}"
 
 
+def _extents(layer: dict, key: str, count: int) -> list[int]:
+    """A field that is one integer where all of `count` are equal (contract section 9)."""
+    value = layer[key]
+    return value if isinstance(value, list) else [value] * count
+
+
 def _layer(layer: dict, tensors: dict, maps: dict[str, Map]) -> Map:
-    source = maps[layer["input"]]
     kind = layer["kind"]
+    if kind == "concat":
+        return [plane for name in layer["inputs"] for plane in maps[name]]
+    source = maps[layer["input"]]
+    if kind == "upsample":
+        down, across = _extents(layer, "factor", 2)
+        return [
+            [[code for code in row for _ in range(across)] for row in plane for _ in range(down)]
+            for plane in source
+        ]
     if kind == "max_pool":
         return _windows(layer, source, max)
     if kind == "avg_pool":
@@ -64,24 +78,30 @@ def _layer(layer: dict, tensors: dict, maps: dict[str, Map]) -> Map:
 
 def _windows(layer: dict, source: Map, reduce) -> Map:
     """`reduce` over the codes of each window that lie inside the map."""
-    kernel, stride, padding = layer["kernel"], layer["stride"], layer["padding"]
-    height, width = len(source[0]), len(source[0][0])
+    kernel, sizes = _extents(layer, "kernel", 2), (len(source[0]), len(source[0][0]))
 
-    def inside(size, start):
-        return range(max(start, 0), min(start + kernel, size))
+    def inside(axis, start):
+        return range(max(start, 0), min(start + kernel[axis], sizes[axis]))
 
-    def tops(size):
-        return range(-padding, size + padding - kernel + 1, stride)
-
+    tops, lefts = _starts(layer, kernel, sizes)
     return [
         [
             [
-                reduce([plane[y][x] for y in inside(height, top) for x in inside(width, left)])
-                for left in tops(width)
+                reduce([plane[y][x] for y in inside(0, top) for x in inside(1, left)])
+                for left in lefts
             ]
-            for top in tops(height)
+            for top in tops
         ]
         for plane in source
+    ]
+
+
+def _starts(layer: dict, kernel, sizes) -> list[range]:
+    """First line and first column of the windows."""
+    stride, padding = _extents(layer, "stride", 2), _extents(layer, "padding", 4)
+    return [
+        range(-padding[axis], sizes[axis] + padding[axis + 2] - kernel[axis] + 1, stride[axis])
+        for axis in (0, 1)
     ]
 
 
@@ -99,7 +119,7 @@ def levels_of(layer: dict, tensors: dict) -> list[int]:
 
 def _convolve(layer: dict, tensors: dict, source: Map) -> Map:
     outs, ins, kernel_h, kernel_w = layer["weights_shape"]
-    stride, padding, groups = layer["stride"], layer["padding"], layer["groups"]
+    groups = layer["groups"]
     levels = levels_of(layer, tensors)
     pads = [int(code) for code in tensors[layer["name"] + ".pad_codes"]]
     height, width = len(source[0]), len(source[0][0])
@@ -119,8 +139,7 @@ def _convolve(layer: dict, tensors: dict, source: Map) -> Map:
                     place += 1
         return total
 
-    rows = range(-padding, height + padding - kernel_h + 1, stride)
-    cols = range(-padding, width + padding - kernel_w + 1, stride)
+    rows, cols = _starts(layer, (kernel_h, kernel_w), (height, width))
     return [[[acc(o, y, x) for x in cols] for y in rows] for o in range(outs)]
 
 

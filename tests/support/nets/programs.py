@@ -16,7 +16,7 @@ from adqhw.spec import (
     Threshold,
     ThresholdLayer,
 )
-from adqhw.spec.layers import Layer
+from adqhw.spec.layers import ConcatLayer, Layer, UpsampleLayer
 from adqhw.spec.program import INPUT
 
 Rng = np.random.Generator
@@ -56,7 +56,7 @@ class Builder:
     def mac(
         self,
         outs: int,
-        kernel: int = 3,
+        kernel: int | tuple[int, int] = 3,
         stage: str = "threshold",
         weight_width: int = 4,
         level_width: int = 8,
@@ -66,13 +66,14 @@ class Builder:
         skip: Skip | None = None,
         linear: bool = False,
         out: str = "u8",
-        **options: int,
+        **options: int | tuple[int, ...],
     ) -> str:
         """Append a conv or linear layer; returns its name."""
         source = source or self.last
         channels = self.shape(source)[0]
         name = f"mac{len(self.layers)}"
-        shape = (outs, channels // options.get("groups", 1), kernel, kernel)
+        kernel_h, kernel_w = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        shape = (outs, channels // options.get("groups", 1), kernel_h, kernel_w)
         codebook = None
         if uniform:
             limit = 1 << (weight_width - 1)
@@ -81,7 +82,7 @@ class Builder:
             make = random_shift_codebook if self.shifts else random_codebook
             codebook = make(self.rng, weight_width, level_width)
             weights = self.rng.integers(0, len(codebook.levels), shape)
-        pads = self.rng.integers(0, self.format(source).max + 1, channels)
+        pads = self.rng.integers(self.format(source).min, self.format(source).max + 1, channels)
         common = {
             "name": name,
             "kind": LayerKind.LINEAR if linear else LayerKind.CONV,
@@ -112,13 +113,24 @@ class Builder:
         self.layers.append(ThresholdLayer(name=name, input=source, output=stage))
         return name
 
-    def pool(self, kind: LayerKind, kernel: int, stride: int, padding: int = 0) -> str:
+    def pool(
+        self,
+        kind: LayerKind,
+        kernel: int | tuple[int, int],
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, ...] = 0,
+        *,
+        skip: Skip | None = None,
+        out: str = "u8",
+    ) -> str:
         """Append a pool of the last tensor."""
         name, source = f"pool{len(self.layers)}", self.last
         output = None
         if kind is LayerKind.AVG_POOL:
-            fmt, count = self.format(source), kernel * kernel
-            output = random_requant(self.rng, 1, fmt.min * count, fmt.max * count, "u8")
+            fmt = self.format(source)
+            count = kernel * kernel if isinstance(kernel, int) else kernel[0] * kernel[1]
+            low, high = fmt.min * count, fmt.max * count
+            output = random_requant(self.rng, 1, low, high, out, has_skip=skip is not None)
         self.layers.append(
             PoolLayer(
                 name=name,
@@ -128,8 +140,25 @@ class Builder:
                 stride=stride,
                 padding=padding,
                 output=output,
+                skip=skip,
             )
         )
+        return name
+
+    def add(self, other: str, *, out: str = "u8") -> str:
+        """Append the sum of the last tensor and `other`."""
+        return self.pool(LayerKind.AVG_POOL, 1, 1, skip=Skip(tensor=other), out=out)
+
+    def concat(self, *inputs: str) -> str:
+        """Append the channels of several tensors."""
+        name = f"concat{len(self.layers)}"
+        self.layers.append(ConcatLayer(name=name, inputs=inputs))
+        return name
+
+    def upsample(self, factor: int | tuple[int, int]) -> str:
+        """Append a larger map of the last tensor."""
+        name = f"up{len(self.layers)}"
+        self.layers.append(UpsampleLayer(name=name, input=self.last, factor=factor))
         return name
 
 
@@ -211,6 +240,79 @@ def every_kind(seed: int = 0, *, shifts: bool = False) -> Program:
     b.pool(LayerKind.AVG_POOL, 5, 5)
     b.mac(10, kernel=1, stage="requant", weight_width=8, uniform=True, linear=True, out="s32")
     return b.build(made_by="tests/support/nets/programs.py", seed=seed)
+
+
+def second_version(seed: int = 0, *, shifts: bool = False) -> Program:
+    """What version 1 of the contract lacks, on a map that is not square."""
+    b = Builder(np.random.default_rng(seed), (2, 11, 6), shifts=shifts)
+    b.mac(5, (4, 3), "requant", 8, uniform=True, stride=(2, 1), padding=(2, 1, 1, 2), out="s8")
+    stem = b.pool(LayerKind.MAX_POOL, (1, 2), (1, 2), (0, 1, 0, 0))
+    left = b.mac(3, (1, 3), "requant", padding=(0, 2, 0, 0), out="s8")  # reads signed codes
+    right = b.mac(4, (3, 1), "requant", source=stem, padding=(0, 0, 2, 0), out="s8")
+    b.concat(left, stem, right)
+    down = b.mac(6, 2, padding=(0, 0, 1, 1), stride=(2, 2), act_width=3)
+    b.mac(6, 1, "requant", source=down, out="s8", groups=3)
+    b.upsample((2, 1))
+    stretched = b.mac(6, 1, "requant", source=down, out="s5")
+    b.upsample((2, 1))
+    b.add(b.layers[-3].name, out="s8")
+    b.mac(6, (3, 3), padding=1, groups=6, stride=(1, 2))
+    assert stretched
+    b.pool(LayerKind.AVG_POOL, (2, 1), (3, 1), out="s6")
+    _, height, width = b.shape(b.last)
+    b.mac(7, (height, width), "requant", out="s32")
+    return b.build(made_by="tests/support/nets/programs.py", seed=seed)
+
+
+def random_windows(seed: int, *, shifts: bool = False) -> Program:
+    """A random chain with rectangular windows, unequal padding, signed codes, sums, concats."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 6)), int(rng.integers(2, 9)), int(rng.integers(2, 9)))
+    b = Builder(rng, shape, shifts=shifts)
+    b.input_width = int(rng.integers(1, 9))
+    for _ in range(int(rng.integers(2, 6))):
+        _random_window(b)
+    return b.build(seed=seed)
+
+
+def _random_window(b: Builder) -> None:
+    rng = b.rng
+    channels, height, width = b.shape(b.last)
+    pads = tuple(int(n) for n in rng.integers(0, 3, 4))
+    kernel = (
+        int(rng.integers(1, min(4, height + pads[0] + pads[2]) + 1)),
+        int(rng.integers(1, min(4, width + pads[1] + pads[3]) + 1)),
+    )
+    stride = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    signed = str(rng.choice(["u8", "s8", "s5"]))
+    twins = [
+        layer.name
+        for layer in b.layers
+        if b.shape(layer.name)[1:] == (height, width) and b.format(layer.name) == b.format(b.last)
+    ]
+    choice = int(rng.integers(0, 8))
+    if choice == 0:
+        pads = tuple(min(pad, kernel[side % 2] - 1) for side, pad in enumerate(pads))
+        fits = (min(kernel[0], height), min(kernel[1], width))
+        pads = tuple(min(pad, fits[side % 2] - 1) for side, pad in enumerate(pads))
+        b.pool(LayerKind.MAX_POOL, fits, stride, pads)
+    elif choice == 1:
+        b.pool(LayerKind.AVG_POOL, (min(2, height), min(3, width)), stride, out=signed)
+    elif choice == 2 and twins and channels <= 8:
+        b.concat(b.last, str(rng.choice(twins)))
+    elif choice == 3 and height * width <= 40:
+        b.upsample((int(rng.integers(1, 3)), int(rng.integers(1, 3))))
+    elif choice == 4 and twins:
+        twin = [name for name in twins if b.shape(name)[0] == channels]
+        b.add(str(rng.choice(twin)), out=signed) if twin else b.read(3)
+    else:
+        groups = channels if rng.random() < 0.2 else 1
+        outs = channels if groups > 1 else int(rng.integers(1, 7))
+        b.mac(
+            outs, kernel, str(rng.choice(["threshold", "requant"])), groups=groups, stride=stride,
+            padding=pads, uniform=bool(rng.integers(2)), out=signed,
+            weight_width=int(rng.integers(2, 9)), act_width=int(rng.integers(1, 6)),
+        )  # fmt: skip
 
 
 def _read_of(b: Builder, source: str, act_width: int) -> ThresholdLayer:

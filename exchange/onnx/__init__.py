@@ -1,0 +1,1 @@
+"""ONNX files: a reader per dialect (`deeploy`, `qonnx`, `onnxruntime`) on one graph."""
