@@ -17,7 +17,7 @@ from ..quantizers.stream import StreamQuantizer
 from ..tensors import Mode, NotANumberError, Signal
 from .config import CalibrationConfig
 from .correction import correct, correct_classifier
-from .ranges import sampled, set_range
+from .ranges import end_of, sampled, set_range, set_shared_ranges
 from .report import LayerReport, Report
 from .walk import Walk, before_quantizer, check_memory, output_of, set_unit_mode
 from .weights import quantize_weights
@@ -52,7 +52,9 @@ def calibrate(
     check_activations(network)
     network.eval()
     check_memory(network, chunks[0][:1], images)
-    walk, layers = Walk(network, chunks), []
+    network.initialise_codebooks()
+    shared = set_shared_ranges(network, chunks, config)
+    walk, layers = Walk(network, chunks, shared), []
     for node, unit in walk:
         layers.append(_calibrated(walk, node, unit, config))
         advance(node.name)
@@ -92,12 +94,18 @@ def _calibrated(walk: Walk, node: Node, unit: Unit, config: CalibrationConfig) -
     maps = [before_quantizer(unit, x, Mode.FAKEQUANT) for x in inputs]
     if isinstance(unit, QuantConv2d) and config.correct:
         maps = correct(unit, inputs, maps, targets)
-    same = _unchanged(walk, node, output)
-    end = set_range(output, sampled(maps), sampled(targets), config, preferred=same)
     set_unit_mode(unit, Mode.FLOAT)
     exact = [output(target) for target in targets]
+    if output in walk.shared:
+        end = end_of(output)
+    else:
+        wanted, same = sampled([x.real for x in exact]), _unchanged(walk, node, output)
+        end = set_range(output, sampled(maps), wanted, config, preferred=same)
     set_unit_mode(unit, Mode.FAKEQUANT)
-    made = [output(part) for part in maps]
+    if isinstance(unit, QuantConv2d):
+        made = [output(part) for part in maps]
+    else:
+        made = [unit(*x) for x in inputs]
     walk.put(node, exact, made)
     bits = output.act_width if isinstance(output, LowBitActivation) else output.width
     return LayerReport(

@@ -19,16 +19,25 @@ def correct(
 ) -> list[Tensor]:
     """Least squares of ``maps`` (N, C, H, W) on the targets, channel by channel, residual apart.
 
-    The batch norm takes the result; returns the maps as it makes them from now on.
+    The batch norm takes the result; without one a bias takes the offset alone. Returns the maps as
+    the convolution makes them from now on.
     """
+    if conv.bn is None and conv.bias is None:
+        return maps
     sums = torch.zeros(5, len(conv.weight), dtype=torch.float64)
     for (_, skip), part, target in zip(inputs, maps, targets, strict=True):
         residual = 0.0 if skip is None else skip.real
         x, y = part - residual, target - residual
         sums += torch.stack([by_channel(v) for v in (torch.ones_like(x), x, y, x * x, x * y)])
-    slope, offset = regression(sums)
-    conv.bn.weight.mul_(slope.float())
-    conv.bn.bias.mul_(slope.float()).add_(offset.float())
+    if conv.bn is not None:
+        slope, offset = regression(sums)
+        conv.bn.weight.mul_(slope.float())
+        conv.bn.bias.mul_(slope.float()).add_(offset.float())
+    else:
+        assert conv.bias is not None
+        offset = (sums[2] - sums[1]) / sums[0]
+        slope = torch.ones_like(offset)
+        conv.bias.add_(offset.float())
     a, b = (v.float().view(1, -1, 1, 1) for v in (slope, offset))
     fixed = []
     for (_, skip), part in zip(inputs, maps, strict=True):
@@ -51,8 +60,10 @@ def correct_classifier(
     unit: QuantLinear, exact: list[Signal], made: list[Signal], inputs: list[Inputs]
 ) -> list[Signal]:
     """Add the mean difference of the logits to the bias; returns the logits with it."""
-    ours, theirs = (torch.cat([x.real for x in part]).flatten(1) for part in (made, exact))
-    unit.bias.add_((theirs - ours).mean(0))
+    if unit.bias is None:
+        return made
+    ours, theirs = (torch.cat([x.real for x in part]) for part in (made, exact))
+    unit.bias.add_((theirs - ours).mean((0, 2, 3)).float())
     return [unit(*x) for x in inputs]
 
 

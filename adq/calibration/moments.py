@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..networks.layers import QuantConv2d
@@ -32,14 +31,19 @@ class Moments:
 
 def windows(conv: QuantConv2d, data: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """What the filters read at the output positions (rows, columns) of each image: (G, S, n)."""
-    kernel, stride = conv.weight.shape[2:], conv.stride
-    padded = F.pad(data, (conv.padding,) * 4)
-    view = padded.unfold(2, kernel[0], stride).unfold(3, kernel[1], stride)
+    shape = conv.geometry
+    view = shape.padded(data)
+    for axis in (0, 1):
+        reach = (shape.kernel[axis] - 1) * shape.dilation[axis] + 1
+        view = view.unfold(2 + axis, reach, shape.stride[axis])
+    view = view[..., :: shape.dilation[0], :: shape.dilation[1]]
     picked = view[:, :, rows, columns]  # (N, C, P, kh, kw)
     images, channels, places = picked.shape[:3]
-    grouped = picked.view(images, conv.groups, channels // conv.groups, places, *kernel)
+    grouped = picked.reshape(
+        images, shape.groups, channels // shape.groups, places, *picked.shape[3:]
+    )
     ordered = grouped.permute(1, 0, 3, 2, 4, 5)
-    return ordered.reshape(conv.groups, images * places, -1)
+    return ordered.reshape(shape.groups, images * places, -1)
 
 
 def measure(
@@ -51,25 +55,25 @@ def measure(
     quantizer, (N, Cout, H, W).
     """
     generator = torch.Generator().manual_seed(seed)
-    weight = conv.weight.detach().flatten(1)
-    kernels = weight.view(conv.groups, -1, weight.shape[1])
+    groups, weight = conv.geometry.groups, conv.kernel_weight.detach().flatten(1)
+    kernels = weight.view(groups, -1, weight.shape[1])
     slope, offset = (v.float().view(-1, 1) for v in output_affine(conv))
     inverse = _inverse(slope)
     size, filters = kernels.shape[2], kernels.shape[1]
-    moments = torch.zeros(conv.groups, size, size, dtype=torch.float64)
-    errors = torch.zeros(conv.groups, size, filters, dtype=torch.float64)
+    moments = torch.zeros(groups, size, size, dtype=torch.float64)
+    errors = torch.zeros(groups, size, filters, dtype=torch.float64)
     count = 0
     for (x, skip), target in zip(inputs, targets, strict=True):
         height, width = target.shape[2:]
         drawn = torch.randperm(height * width, generator=generator)[:places]
         rows, columns = drawn // width, drawn % width
         seen = windows(conv, x.real, rows, columns)
-        sums = (seen @ kernels.transpose(1, 2)).view(conv.groups, len(target), -1, filters)
+        sums = (seen @ kernels.transpose(1, 2)).view(groups, len(target), -1, filters)
         reached = sums.permute(1, 0, 3, 2).flatten(1, 2) * slope + offset
         lack = target[:, :, rows, columns] - reached
         if skip is not None:
             lack -= skip.real[:, :, rows, columns]
-        lacking = (lack * inverse).permute(0, 2, 1).reshape(-1, conv.groups, filters)
+        lacking = (lack * inverse).permute(0, 2, 1).reshape(-1, groups, filters)
         moments += seen.transpose(1, 2) @ seen
         errors += seen.transpose(1, 2) @ lacking.transpose(0, 1)
         count += seen.shape[1]
@@ -84,6 +88,9 @@ def _inverse(slope: Tensor) -> Tensor:
 
 def output_affine(conv: QuantConv2d) -> tuple[Tensor, Tensor]:
     """Real output per real sum, and of the sum 0, before the residual: (Cout,) each, float64."""
+    bias = torch.zeros(len(conv.weight)) if conv.bias is None else conv.bias.detach()
     bn = conv.bn
+    if bn is None:
+        return torch.ones_like(bias).double(), bias.double()
     slope = bn.weight.double() / (bn.running_var.double() + bn.eps).sqrt()
-    return slope, bn.bias.double() - slope * bn.running_mean.double()
+    return slope, bn.bias.double() + slope * (bias.double() - bn.running_mean.double())

@@ -1,11 +1,17 @@
 """Ends of activation ranges and stream steps, from pairs of quantized-path and float values."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from ..networks.network import Network
 from ..quantizers.low_bit import LowBitActivation, upper_quantile
 from ..quantizers.stream import StreamQuantizer
+from ..tensors import Mode
 from .config import CalibrationConfig
+from .walk import output_of
 
 Quantizer = LowBitActivation | StreamQuantizer
 CANDIDATES = 48
@@ -28,13 +34,52 @@ def codes_of(quantizer: Quantizer) -> tuple[int, int]:
     return 0, quantizer.count
 
 
+def end_of(quantizer: Quantizer) -> float:
+    """Real value of the largest code."""
+    if isinstance(quantizer, StreamQuantizer):
+        return quantizer.real_step * quantizer.high
+    return quantizer.scale * quantizer.count
+
+
+def set_shared_ranges(
+    network: Network, chunks: Sequence[Tensor], config: CalibrationConfig
+) -> list[Quantizer]:
+    """Set the quantizers that several units end in, by what all of them make in the float network.
+
+    (Tensors that are concatenated have one step.)
+    """
+    users = Counter(output for unit in network.units().values() if (output := output_of(unit)))
+    seen: dict[Quantizer, list[Tensor]] = {q: [] for q, count in users.items() if count > 1}
+    if not seen:
+        return []
+
+    def keep(module: Quantizer, inputs: tuple[Tensor, ...]) -> None:
+        step = max(1, inputs[0].numel() * len(chunks) // SAMPLES)
+        seen[module].append(inputs[0].reshape(-1)[::step].clone())
+
+    hooks = [quantizer.register_forward_pre_hook(keep) for quantizer in seen]
+    try:
+        with network.evaluating(Mode.FLOAT):
+            for chunk in chunks:
+                network(chunk)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    with network.evaluating(Mode.FLOAT):
+        pairs = {quantizer: torch.cat(parts) for quantizer, parts in seen.items()}
+        targets = {quantizer: quantizer(values).real for quantizer, values in pairs.items()}
+    for quantizer, values in pairs.items():
+        set_range(quantizer, values, targets[quantizer], config)
+    return list(seen)
+
+
 def set_range(
     quantizer: Quantizer, values: Tensor, targets: Tensor, config: CalibrationConfig, *,
     preferred: float | None = None,
 ) -> float:  # fmt: skip
     """Choose the value of the largest code; returns it.
 
-    values: what the quantizer will read; targets: the float network's values in the same places.
+    values: what the quantizer will read; targets: the float network's output in the same places.
     preferred: an end that is taken unless another one is better.
     """
     low, high = codes_of(quantizer)
@@ -44,8 +89,10 @@ def set_range(
         share = config.act_quantile if read else config.stream_quantile
         end = upper_quantile(values.abs() if signed else values.relu(), share)
     else:
-        end = least_error(values, targets if signed else targets.relu(), low, high, preferred)
+        end = least_error(values, targets, low, high, preferred)
     end = end if end > 0 else 1.0
+    if quantizer.clip is not None:
+        end = min(end, quantizer.clip)
     quantizer.initialise(end)
     return end
 

@@ -1,9 +1,9 @@
 """A network computed node by node on all calibration images, float and quantized side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...spec.host.limits import demand
 from ...spec.networks import Node
@@ -24,11 +24,15 @@ SPARE = 2
 class Walk:
     """The signals that later units still read, of every chunk of images, in both networks."""
 
-    def __init__(self, model: Network, chunks: Sequence[Tensor]) -> None:
-        self.model = model
-        images = [Signal(chunk) for chunk in chunks]
-        self.float = [{INPUT: image} for image in images]
-        self.quantized = [{INPUT: image} for image in images]
+    def __init__(
+        self, model: Network, chunks: Sequence[Tensor], shared: Collection[nn.Module] = ()
+    ) -> None:
+        """shared: quantizers of several units, whose ranges are set already."""
+        self.model, self.shared = model, shared
+        model.set_mode(Mode.FLOAT)
+        self.float = [{INPUT: Signal(model.entered(chunk))} for chunk in chunks]
+        model.set_mode(Mode.FAKEQUANT)
+        self.quantized = [{INPUT: Signal(model.entered(chunk))} for chunk in chunks]
 
     def __iter__(self) -> Iterator[tuple[Node, Unit]]:
         """Each node with its unit, in order of execution; what nothing reads any more is freed."""
@@ -58,7 +62,7 @@ class Walk:
 
 def set_unit_mode(unit: Unit, mode: Mode) -> None:
     """Switch one unit and its quantizers."""
-    for module in unit.modules():
+    for module in (*unit.modules(), output_of(unit)):  # the output may be another unit's module
         if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
             module.mode = mode
 

@@ -23,7 +23,7 @@ def quantize_weights(
     inputs: what it reads, quantized; targets: the float network's maps before its quantizer.
     Uniform weights (first layer) are rounded as they are.
     """
-    weight = conv.weight.detach().double().flatten(1)
+    weight = conv.kernel_weight.detach().double().flatten(1)
     if not isinstance(conv, HiddenConv2d):
         levels, step = conv.quantizer(conv.quantized_weight())
         gaps = levels.double() * step - conv.quantized_weight().double()
@@ -37,7 +37,7 @@ def quantize_weights(
         places = math.ceil(wanted / images)
         moments = measure(conv, inputs, targets, places=places, seed=config.seed)
     if config.aware and moments is not None:
-        importance = moments.diagonal.repeat_interleave(len(weight) // conv.groups, 0)
+        importance = moments.diagonal.repeat_interleave(len(weight) // conv.geometry.groups, 0)
     importance = importance * slope.square()[:, None]
     moved, solver = weight, None
     if moments is not None and config.rounding == "sequential":
@@ -47,12 +47,12 @@ def quantize_weights(
     found = set_quantizer(conv, moved, importance)
     if found is None:
         conv.quantizer.freeze()
-        gaps = conv.quantizer.quantized(conv.weight).double().flatten(1) - weight
+        gaps = conv.quantizer.quantized(conv.kernel_weight).double().flatten(1) - weight
         return relative((importance * gaps.square()).sum(), (importance * weight.square()).sum())
     if solver is not None:
         moved = _rounded(conv, moved, found, solver)
         conv.weight.copy_(moved.view(conv.weight.shape))
-    gaps = conv.quantizer.quantized(conv.weight).double().flatten(1) - weight
+    gaps = conv.quantizer.quantized(conv.kernel_weight).double().flatten(1) - weight
     return relative((importance * gaps.square()).sum(), (importance * weight.square()).sum())
 
 
@@ -63,7 +63,7 @@ def relative(part: Tensor, whole: Tensor) -> float:
 
 def by_group(conv: QuantConv2d, rows: Tensor) -> Tensor:
     """Rows of all filters (Cout, n) as (G, Cout / G, n)."""
-    return rows.view(conv.groups, -1, rows.shape[1])
+    return rows.view(conv.geometry.groups, -1, rows.shape[1])
 
 
 def set_quantizer(conv: HiddenConv2d, weight: Tensor, importance: Tensor) -> Table | None:

@@ -68,8 +68,8 @@ def flat(recipe: Recipe, folder: Path, labels: LabelRule) -> tuple[Samples, Samp
     paths = class_files(folder)
     if len(paths) < 2:
         raise InputError(f"Folder {str(folder)!r} must hold at least 2 images, not {len(paths)}")
-    channels, size, _ = recipe.model.image
-    config = FolderConfig(size=size, channels=channels, workers=recipe.data.workers)
+    channels, height, width = recipe.model.image
+    config = FolderConfig(size=(height, width), channels=channels, workers=recipe.data.workers)
     known = None if labels == "none" else named_labels(paths, recipe.model.classes)
     first, second = (
         Samples(

@@ -79,6 +79,7 @@ def command(
         raise InputError(f"{wrong} must be at least {int(images < 1)}")
     with people.status("loading torch"):
         from ..adq.calibration.config import CalibrationConfig
+        from ..adq.data.decided import decided
         from ..adq.data.samples import LABEL_RULES, halves
         from ..adq.recipes.fields import one_of
         from ..flows import calibration as flow
@@ -88,6 +89,7 @@ def command(
     chosen = flow.recipe_for(
         recipe, init, changes or [], weight_width=weight_width, act_width=act_width
     )
+    chosen = decided(chosen, data)
     network = flow.float_network(chosen, init)
     calibrating, measuring = halves(chosen, data, rule)
     with atomic_path(out) as temporary:  # first: refuses an unwritable output

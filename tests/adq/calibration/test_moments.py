@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from networks import tiny_images, tiny_network
 
 from adqhw.adq.calibration.moments import measure, output_affine, windows
-from adqhw.adq.calibration.walk import Walk, before_quantizer
+from adqhw.adq.calibration.walk import Walk, before_quantizer, set_unit_mode
 from adqhw.adq.networks.config import ImagenetConfig
 from adqhw.adq.networks.network import Network
 from adqhw.adq.tensors import Mode
@@ -67,5 +67,6 @@ def test_float_inputs_lack_nothing_and_all_windows_are_counted():
             lacking = measure(unit, inputs, shifted, places=10_000, seed=0).errors
             assert float(lacking.abs().max()) > 0.1
             return
+        set_unit_mode(unit, Mode.FLOAT)
         signals = [unit(*x) for x in inputs]
         walk.put(node, signals, signals)
