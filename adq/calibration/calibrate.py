@@ -45,14 +45,14 @@ def calibrate(
     """
     config = config or CalibrationConfig()
     start = time.perf_counter()
-    chunks = [part for batch in batches for part in batch.to(network.device).split(CHUNK)]
-    images = sum(len(chunk) for chunk in chunks)
-    if not images:
+    given = [batch for batch in batches if len(batch)]
+    if not given:
         raise InputError("Calibration must have at least one image, not none")
+    chunks = torch.cat(given).to(network.device).split(CHUNK)
+    images = sum(len(chunk) for chunk in chunks)
     check_activations(network)
     network.eval()
     check_memory(network, chunks[0][:1], images)
-    network.initialise_codebooks()
     shared = set_shared_ranges(network, chunks, config)
     walk, layers = Walk(network, chunks, shared), []
     for node, unit in walk:

@@ -39,11 +39,10 @@ def correct(
         slope = torch.ones_like(offset)
         conv.bias.add_(offset.float())
     a, b = (v.float().view(1, -1, 1, 1) for v in (slope, offset))
-    fixed = []
-    for (_, skip), part in zip(inputs, maps, strict=True):
+    for k, (_, skip) in enumerate(inputs):
         residual = 0.0 if skip is None else skip.real
-        fixed.append((part - residual) * a + b + residual)
-    return fixed
+        maps[k] = (maps[k] - residual) * a + b + residual  # one after the other: half the memory
+    return maps
 
 
 def regression(sums: Tensor) -> tuple[Tensor, Tensor]:

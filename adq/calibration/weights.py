@@ -14,6 +14,9 @@ from .moments import measure, output_affine
 from .rounding import Solver
 from .walk import Inputs
 
+LARGEST = 8192
+"""Weights of a filter up to which inputs are looked at: their moments are a matrix of that size."""
+
 
 def quantize_weights(
     conv: QuantConv2d, inputs: list[Inputs], targets: list[Tensor], config: CalibrationConfig
@@ -31,10 +34,10 @@ def quantize_weights(
     slope, _ = output_affine(conv)
     moments = None
     importance = torch.ones_like(weight)
-    if config.aware or config.rounding == "sequential":
-        images = sum(len(target) for target in targets)
+    looked = config.aware or config.rounding == "sequential"
+    if looked and weight.shape[1] <= LARGEST:
         wanted = max(config.samples, config.oversampling * weight.shape[1])
-        places = math.ceil(wanted / images)
+        places = math.ceil(wanted / sum(len(target) for target in targets))
         moments = measure(conv, inputs, targets, places=places, seed=config.seed)
     if config.aware and moments is not None:
         importance = moments.diagonal.repeat_interleave(len(weight) // conv.geometry.groups, 0)
@@ -45,11 +48,7 @@ def quantize_weights(
         if config.compensate:
             moved = solver.fitted(by_group(conv, weight)).reshape(weight.shape)
     found = set_quantizer(conv, moved, importance)
-    if found is None:
-        conv.quantizer.freeze()
-        gaps = conv.quantizer.quantized(conv.kernel_weight).double().flatten(1) - weight
-        return relative((importance * gaps.square()).sum(), (importance * weight.square()).sum())
-    if solver is not None:
+    if found is not None and solver is not None:
         moved = _rounded(conv, moved, found, solver)
         conv.weight.copy_(moved.view(conv.weight.shape))
     gaps = conv.quantizer.quantized(conv.kernel_weight).double().flatten(1) - weight
@@ -75,7 +74,7 @@ def set_quantizer(conv: HiddenConv2d, weight: Tensor, importance: Tensor) -> Tab
     if isinstance(quantizer, Codebook):
         top = 2 ** (quantizer.config.level_width - 1) - 1
         found = table(weight, importance, quantizer.width, top, per_channel=quantizer.scaled)
-        quantizer.adopt(found.values, found.scale)
+        quantizer.adopt(found.values, found.scale, conv.kernel_weight.detach())
         return found
     conv.initialise_codebook()
     quantizer.freeze()

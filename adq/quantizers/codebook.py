@@ -184,15 +184,18 @@ class Codebook(WeightQuantizer):
         self.values.copy_(self.levels * self.step)
 
     @torch.no_grad()
-    def adopt(self, values: Tensor, scale: Tensor) -> None:
-        """Take a finished table, frozen: values (K,) ascending, of which the largest magnitude is
-        1, times the scale of each channel (Cout, 1), equal in all channels where it is the layer's.
+    def adopt(self, values: Tensor, scale: Tensor, weight: Tensor) -> None:
+        """Take a finished table for ``weight``, frozen.
+
+        values (K,) ascend, and their largest magnitude is 1; scale (Cout, 1) is what it stands for
+        in each channel, equal in all of them where the scale is the layer's.
         """
         if self.scaled:
             self.scale.copy_(scale.view_as(self.scale))
             self._set(values.to(self.values.dtype))
         else:
             self._set((values * scale[0, 0]).to(self.values.dtype))
+        self._count_afresh(self.relative(weight))
         self.freeze()
 
     def _set(self, values: Tensor) -> None:
