@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .exchange.dialects import import_model
-    from .flows.face import cosimulate, emit_verilog, estimate, simulate, sweep
+    from .flows.face import cosimulate, emit_verilog, estimate, export_onnx, simulate, sweep
     from .sim.runner import load_program
     from .spec.host.version import VERSION as __version__
 
@@ -27,6 +27,7 @@ _HOMES = {
     "cosimulate": "flows.face",
     "emit_verilog": "flows.face",
     "estimate": "flows.face",
+    "export_onnx": "flows.face",
     "import_model": "exchange.dialects",
     "load_program": "sim.runner",
     "simulate": "flows.face",
@@ -39,6 +40,7 @@ __all__ = [
     "cosimulate",
     "emit_verilog",
     "estimate",
+    "export_onnx",
     "import_model",
     "load_program",
     "simulate",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..cosim.compare.cosimulate import CosimReport
     from ..cost.estimate.estimate import Estimate
     from ..cost.explore.explore import Design, Workload
+    from ..exchange.writers.export import Exported
     from ..rtl.arch.arch import Arch
     from ..sim.runner import Runner
 
@@ -64,6 +65,30 @@ def simulate(
     """
     loaded = program_of(program)
     return run_in_steps(engine, loaded, check_images(loaded, np.asarray(images)), keep, simd=simd)
+
+
+def export_onnx(
+    program: "Program | Runner | str | Path",
+    out: str | Path,
+    *,
+    format: Literal["onnx", "qonnx", "npz"] | None = None,
+) -> "Exported":
+    """Write a program for other engines, which compute the same integers in every tensor.
+
+    out: the file, whole or not there. format: `onnx` (standard operators), `qonnx` or `npz` (plain
+    NumPy arrays; docs/export.md has all three); by default that of the file's suffix, .onnx or
+    .npz. Returns format, size in bytes and facts of the file. Errors: `InputError` for a format or
+    a path that cannot be used, and for a program too large for the format.
+
+    >>> import adqhw, tempfile
+    >>> file = tempfile.mkdtemp() + "/program.onnx"
+    >>> written = adqhw.export_onnx("tests/vectors/every_kind/program.safetensors", file)
+    >>> written.format.value, written.facts["opset"]
+    ('onnx', 17)
+    """
+    from ..exchange.writers.export import export_program
+
+    return export_program(program_of(program), out, format=format)
 
 
 def emit_verilog(

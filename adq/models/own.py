@@ -74,7 +74,7 @@ def _traced(recipe: Recipe, trusted: bool) -> Traced:
     check_numbers(module.state_dict(), f"{what}:")
     reader = _read(module, model.image)
     fuse(reader.graph)
-    layout = lower(reader.graph, recipe.quant.act_width)
+    layout = lower(reader.graph, recipe.quant.act_width, _map(model.image))
     if not reader.flat_result:
         raise InputError(f"{what} must give logits (N, classes) to be trained here, not maps")
     return Traced(module=module, layout=layout, digest=layout_digest(layout))

@@ -22,6 +22,7 @@ from ..recipes.config import Recipe
 from ..recipes.config_text import to_dict
 from ..recipes.demands import smallest_map
 from ..tensors import NotANumberError
+from .calibrate import start_calibrated
 from .carry import carry_quantizers
 
 CALIBRATION_BATCH = 128
@@ -80,7 +81,10 @@ def prepare(
         stage("calibrating quantizers")
         learned = learned_quantizers(init)
         try:
-            calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
+            begin = calibrate.start_fakequant
+            if recipe.quant.start == "error":
+                begin = start_calibrated
+            begin(model, batches, lambda: carry_quantizers(model, learned))
         except NotANumberError as error:
             raise InputError(f"{origin(init)} {error}") from error
     return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)
