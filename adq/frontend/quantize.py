@@ -1,5 +1,6 @@
 """`quantize`: a user's PyTorch module becomes a trainable quantized network."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from ...spec.errors import InputError
 from ...spec.host.text import printable
 from ...spec.program import Program
 from ..export.export import export
+from ..networks.config import NetworkConfig
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..tensors import Mode
@@ -20,10 +22,22 @@ from .lower import lower
 from .trace import read
 
 BATCH = 64
+SAMPLES = 4
+"""Example images on which the traced network is compared with the module."""
+TOLERANCE = 1e-3
+"""Largest difference of the two, of the largest result: both round their sums."""
 
 
 class QuantizedModule(Network):
-    """A `Network` that exports itself; it computes as any other."""
+    """A `Network` that exports itself; it computes as any other.
+
+    A state dict without quantizers (the user's own float weights, ``strict=False``) starts the
+    codebooks anew.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.register_load_state_dict_post_hook(_restart)
 
     def export(
         self, images: Tensor | None = None, *, provenance: dict[str, Any] | None = None
@@ -39,6 +53,13 @@ class QuantizedModule(Network):
         return export(self, provenance=provenance)
 
 
+def _restart(network: nn.Module, keys: Any) -> None:
+    """Start the codebooks that a loaded state did not have from its weights."""
+    assert isinstance(network, QuantizedModule)
+    if any(".quantizer." in key for key in keys.missing_keys):
+        network.initialise_codebooks()
+
+
 def quantize(
     model: nn.Module, example_images: Tensor, config: QuantizeConfig | None = None
 ) -> QuantizedModule:
@@ -51,13 +72,24 @@ def quantize(
     `InputError` with module, file and line for what has no integer form (docs/frontend.md).
     """
     config = config or QuantizeConfig()
-    _check_model(model)
     images = _checked(example_images)
+    network = traced(model, images, config)
+    network.to(next(iter(model.parameters())).device)
+    _calibrate(network, images, config)
+    return network.train(model.training)
+
+
+def traced(model: nn.Module, images: Tensor, config: QuantizeConfig) -> QuantizedModule:
+    """The network of a module in float mode, with its weights; nothing is calibrated.
+
+    images: as of `quantize`; one is enough, but where the range of features is measured on them.
+    """
+    _check_model(model)
     entry = _Entry(images, config)
     reader = read(model, entry.real(images))
     entry.fit(reader.shape)
     fuse(reader.graph)
-    layout = lower(reader.graph, config.act_width)
+    layout = lower(reader.graph, config.act_width, _as_map(reader.shape))
     network = QuantizedModule(
         TracedConfig(
             layout=layout, model=type(model).__name__, shape=_as_map(reader.shape),
@@ -68,9 +100,10 @@ def quantize(
         )
     )  # fmt: skip
     _load(network, model)
-    network.to(next(iter(model.parameters())).device)
-    _calibrate(network, images, config)
-    return network.train(model.training)
+    network.initialise_codebooks()
+    if not reader.random:
+        _check_same(network, model, entry.real(images[:SAMPLES]))
+    return network
 
 
 class _Entry:
@@ -153,13 +186,28 @@ def _load(network: Network, model: nn.Module) -> None:
             tensor.copy_(given[name].view_as(tensor))
 
 
+@torch.no_grad()
+def _check_same(network: Network, model: nn.Module, images: Tensor) -> None:
+    """Refuse a network that computes something else in float mode than the module."""
+    twin = copy.deepcopy(model).cpu().eval()
+    expected = twin(images.cpu())
+    with network.evaluating(Mode.FLOAT):
+        found = network(images.cpu())
+    gap, largest = float((found - expected).abs().max()), float(expected.abs().max())
+    if not gap <= TOLERANCE * largest + 1e-6:
+        raise InputError(
+            f"Model {_kind(model)} must compute what its trace computes (does it change a tensor "
+            f"in place that it reads in another shape too?), not differ by {gap:.3g} in results up "
+            f"to {largest:.3g}"
+        )
+
+
 def _batches(images: Tensor) -> Iterator[Tensor]:
     yield from images.split(BATCH)
 
 
 def _calibrate(network: Network, images: Tensor, config: QuantizeConfig) -> None:
     """Codebooks, ranges and, with enough images, batch norm statistics."""
-    network.initialise_codebooks()
     images = images.to(network.device)
     calibrate(
         network, _batches(images), act_quantile=config.act_quantile,

@@ -139,13 +139,41 @@ def quantize(walk: Walk, operator: FileOperator) -> None:
 
 def at_the_end(walk: Walk, operator: FileOperator) -> None:
     """SOFTMAX and DEQUANTIZE: the program's result is what they read."""
-    source, result = walk.source(operator), walk.result(operator)
-    last = len(walk.graph.operators) - 1
-    rest = walk.graph.operators[operator.index + 1 :]
-    if any(later.name not in ("SOFTMAX", "DEQUANTIZE") for later in rest):
-        raise walk.refuse(operator, f"stand at the end (operator {last})", operator.index)
-    walk.codes[result.index] = source
-    walk.dropped.append(f"{operator} at the end: the program's result is its input")
+    conversions = ("SOFTMAX", "DEQUANTIZE", "QUANTIZE")
+    rest = [later.name for later in walk.graph.operators[operator.index + 1 :]]
+    if any(name not in conversions for name in rest):
+        raise walk.refuse(operator, f"stand at the end, before {' or '.join(conversions)}", rest)
+    walk.ended = True
+    walk.drop(operator)
+
+
+def shape_arithmetic(walk: Walk, operator: FileOperator) -> None:
+    """SHAPE, STRIDED_SLICE and PACK make the shape of a RESHAPE, which its result has anyway."""
+    result = walk.result(operator)
+    readers = {reader.name for reader in walk.readers(result.index)}
+    if result.type != "INT32" or not readers <= {"STRIDED_SLICE", "PACK", "RESHAPE"}:
+        raise walk.refuse(operator, "make the shape of a RESHAPE", sorted(readers))
+
+
+def prelu(walk: Walk, operator: FileOperator) -> None:
+    """A slope per channel below zero."""
+    source, out = walk.source(operator), quantization(walk.result(operator))
+    slopes = walk.operand(operator, 1)
+    alpha = quantization(slopes)
+    steps = walk.constant(operator, 1, slopes.type).astype(np.int64)
+    if steps.size not in (1, source.shape[0]) or steps.size != steps.shape[-1]:
+        raise walk.refuse(operator, f"have 1 or {source.shape[0]} slopes", steps.shape)
+    scale, zero = source.quantization.scale, source.quantization.zero_point
+    above = Multiplier.of(_ratio(walk, scale, 1.0, out.scale))
+    below = Multiplier.of(_ratio(walk, scale, alpha.scale, out.scale))
+    slope = steps.reshape(-1, 1) - alpha.zero_point
+
+    def function(codes: Int64Array) -> Int64Array:
+        x = codes - zero
+        scaled = np.where(x >= 0, above.times(x), below.times(x * slope)) + out.zero_point
+        return np.clip(scaled, out.format.min, out.format.max)
+
+    _elementwise(walk, operator, source, function, out)
 
 
 def clamp(walk: Walk, operator: FileOperator, codes: Codes) -> Codes:

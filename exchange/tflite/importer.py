@@ -6,7 +6,17 @@ from ...spec.errors import InputError
 from ...spec.host.text import shown
 from ..imported import Imported
 from .convolutions import conv_2d, depthwise_conv_2d, fully_connected
-from .elementwise import add, at_the_end, hard_swish, leaky_relu, logistic, quantize, relu
+from .elementwise import (
+    add,
+    at_the_end,
+    hard_swish,
+    leaky_relu,
+    logistic,
+    prelu,
+    quantize,
+    relu,
+    shape_arithmetic,
+)
 from .file import FileGraph, read_graph
 from .pools import (
     average_pool_2d,
@@ -33,14 +43,18 @@ HANDLERS: dict[str, Handler] = {
     "MAX_POOL_2D": max_pool_2d,
     "MEAN": mean,
     "PAD": pad,
+    "PACK": shape_arithmetic,
+    "PRELU": prelu,
     "QUANTIZE": quantize,
     "RELU": relu,
     "RELU6": relu,
     "RELU_N1_TO_1": relu,
     "RESHAPE": reshape,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest_neighbor,
+    "SHAPE": shape_arithmetic,
     "SOFTMAX": at_the_end,
     "SQUEEZE": reshape,
+    "STRIDED_SLICE": shape_arithmetic,
 }
 """The operators that are read."""
 

@@ -243,6 +243,37 @@ def test_logistic_and_float_input():
             assert (codes == np.asarray(tensor(names[name])).reshape(codes.shape)).all(), name
 
 
+@pytest.mark.parametrize("type_name", ["int8", "uint8"])
+def test_slopes_per_channel(type_name):
+    net = Net(seed=9, type=type_name)
+    first = net.codes([1, 5, 6, 3])
+    equal(net, first, net.dense(net.prelu(first), 3))
+
+
+def test_falling_slopes_per_channel():
+    net = Net(seed=4)
+    first = net.codes([1, 5, 6, 1])
+    equal(net, first, net.dense(net.prelu(first, least=-90), 3))
+
+
+def test_uint8_at_the_ends_and_a_shape_that_is_computed():
+    """uint8 in, int8 inside, SOFTMAX and uint8 out; RESHAPE by SHAPE, STRIDED_SLICE and PACK."""
+    net = Net(seed=7)
+    net.type = "uint8"
+    first = net.codes([1, 6, 6, 2], 0.02, 128)
+    net.type = "int8"
+    t = net.conv(net.converted(first, "int8"), 3, (3, 3), activation=1)
+    t = net.dense(net.flattened_by_shape(t), 4)
+    soft = net.op("SOFTMAX", [t], [net.codes([1, 4], 1 / 256, -128)], "SoftmaxOptions", beta=1.0)
+    data = net.bytes(first, net.converted(soft, "uint8", 1 / 256))
+    some = inputs((6, 6, 2), FORMATS["UINT8"], 7)
+    for dialect in present(DIALECTS):
+        imported, wrong, compared = differences(data, dialect, some)
+        assert not wrong, dialect
+        assert compared
+        assert len(imported.dropped) == 2
+
+
 def test_every_engine_of_ours_agrees():
     net, first, last = random_net(2, "int8")
     for run in (engine.run, integer.run):

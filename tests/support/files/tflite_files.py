@@ -208,6 +208,36 @@ class Net:
         out = self.codes(self.shape(source), scale, zero)
         return self.op(name, [source], [out], options, **fields)
 
+    def prelu(self, source, least=0) -> int:
+        """Slopes per channel, from `least` codes above the zero point 0."""
+        channels = self.shape(source)[3]
+        low, high = RANGES[self.type]
+        slopes = self.rng.integers(max(low, least), high + 1, channels).astype(self.type)
+        alpha = self.tensor([1, 1, channels], None, [self.rng.uniform(0.002, 0.01)], [0], 0, slopes)
+        out = self.codes(self.shape(source), self.scale(source) * self.rng.uniform(0.5, 1.5))
+        return self.op("PRELU", [source, alpha], [out])
+
+    def converted(self, source, type_name, scale=None, zero=0) -> int:
+        """QUANTIZE to another type, the same scale unless given."""
+        scales = [self.scale(source) if scale is None else scale]
+        out = self.tensor(self.shape(source), type_name, scales, [zero])
+        return self.op("QUANTIZE", [source], [out], "QuantizeOptions")
+
+    def flattened_by_shape(self, source) -> int:
+        """RESHAPE by SHAPE, STRIDED_SLICE and PACK, as converters write it."""
+        size = int(np.prod(self.shape(source)))
+        shape = self.op("SHAPE", [source], [self.tensor([4], "int32")], "ShapeOptions", outType=2)
+        ends = [self.tensor([1], "int32", data=np.array([k], np.int32)) for k in (0, 1, 1)]
+        batch = self.op(
+            "STRIDED_SLICE", [shape, *ends], [self.tensor([], "int32")], "StridedSliceOptions",
+            shrinkAxisMask=1, beginMask=0, endMask=0, ellipsisMask=0, newAxisMask=0, offset=False,
+        )  # fmt: skip
+        rest = self.tensor([], "int32", data=np.array(size, np.int32))
+        target = self.tensor([2], "int32")
+        self.op("PACK", [batch, rest], [target], "PackOptions", valuesCount=2, axis=0)
+        out = self.codes([1, size], self.scale(source), self.zero(source))
+        return self.op("RESHAPE", [source, target], [out])
+
     # -- the file --------------------------------------------------------------------------------
 
     def bytes(self, source, result) -> bytes:
