@@ -1,6 +1,6 @@
 """Data-driven start of quantization: activation ranges, stream steps, batch norm statistics."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -101,7 +101,7 @@ def start_fakequant(
 
 
 def start_calibrated(
-    model: Network, batches: Sequence[Tensor], correct: Callable[[], object] | None = None
+    model: Network, batches: Iterable[Tensor], correct: Callable[[], object] | None = None
 ) -> None:
     """As `start_fakequant`, with tables, ranges and offsets of least error (`adq.calibration`).
 
