@@ -10,6 +10,7 @@ from .commands import (
     estimate,
     evaluate,
     export,
+    export_onnx,
     import_,
     inspect,
     simulate,
@@ -67,6 +68,7 @@ for module in (
     train,
     evaluate,
     export,
+    export_onnx,
     import_,
     inspect,
     simulate,
@@ -77,7 +79,8 @@ for module in (
     sweep,
     characterize,
 ):
-    app.command(module.__name__.rsplit(".", 1)[-1].rstrip("_"))(guarded(module.command))
+    name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
+    app.command(name)(guarded(module.command))
 
 
 benchmarks = typer.Typer(

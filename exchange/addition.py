@@ -18,12 +18,31 @@ from .stages import MULTIPLIER_WIDTHS
 Pairs = Callable[[Int64Array, Int64Array], Int64Array]
 """Codes of the first and of the second operand, same shape, to codes of the sum."""
 
+Operand = Callable[[Int64Array], Int64Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summed:
+    """A function of two codes as `total(first(a) + second(b))`: how an engine computes it."""
+
+    first: Operand
+    second: Operand
+    total: Operand
+
+    def __call__(self, a: Int64Array, b: Int64Array) -> Int64Array:
+        """Codes of the sum, of operands of one shape."""
+        return self.total(self.first(a) + self.second(b))
+
+
 _MARGIN = 2
 """Steps by which the slope read off the table may be wrong over its longest row."""
 _ROUNDS = 40
 """Times that violated pairs join the conditions."""
 _JOIN = 24
 """Worst pairs that join at a time, of each side."""
+
+_FAR = 1 << 60
+"""Where a total has no bound: its code is the last one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +94,30 @@ def exact_addition(function: Pairs, a: IntFormat, b: IntFormat, out: IntFormat) 
     return None
 
 
+def exact_line(function: Operand, codes: IntFormat, offset: int = 0) -> Requant | None:
+    """A requant to a wide signed format equal to `function(code + offset)` at every code of the
+    format `codes`, or None.
+
+    For an operand that an engine rescales with many bits before it adds.
+    """
+    x = _codes(codes)
+    y = np.asarray(function(x + offset), np.int64)
+    out = IntFormat.holding(min(int(y.min()), -1), max(int(y.max()), 0))
+    slope = float(y[-1] - y[0]) / max(len(y) - 1, 1)
+    limit = (1 << (MULTIPLIER_WIDTHS[-1] - 1)) - 1
+    for shift in range(MAX_SHIFT, -1, -1):
+        if abs(slope) * 2**shift > limit or int(np.abs(y).max()) << shift >= _FAR // 2:
+            continue
+        edges = ((slope - _MARGIN) * 2**shift, (slope + _MARGIN) * 2**shift)
+        window = max(int(edges[0]), -limit), min(int(edges[1]), limit)
+        line = _Conditions(a=x, b=np.zeros_like(x), low=y << shift, high=(y + 1 << shift) - 1)
+        m = _best(line, 0, window)
+        lowest, highest = line.bias_range(m, 0)
+        if lowest <= highest:
+            return _requant(m, 0, (lowest + highest >> 1) - ((1 << shift) >> 1), shift, out)
+    return None
+
+
 def _codes(fmt: IntFormat) -> Int64Array:
     return np.arange(fmt.min, fmt.max + 1, dtype=np.int64)
 
@@ -99,12 +142,11 @@ def _plane(
     out: IntFormat,
 ) -> Requant | None:
     """The requant with this shift: conditions are few pairs at first, then those it breaks too."""
-    far = 1 << 60
     everything = _Conditions(
         a=first,
         b=second,
-        low=np.where(table > out.min, table << shift, -far),
-        high=np.where(table < out.max, ((table + 1) << shift) - 1, far),
+        low=np.where(table > out.min, table << shift, -_FAR),
+        high=np.where(table < out.max, ((table + 1) << shift) - 1, _FAR),
     )
     windows = [
         (int((slope - _MARGIN / span) * 2**shift), int((slope + _MARGIN / span) * 2**shift))
@@ -118,7 +160,8 @@ def _plane(
         lowest, highest = few.bias_range(m, n)
         if lowest > highest:
             return None
-        bias = (lowest + highest) >> 1
+        one_sided = lowest < -_FAR // 2 or highest > _FAR // 2  # every code at one end
+        bias = (highest if lowest < -_FAR // 2 else lowest) if one_sided else lowest + highest >> 1
         total = m * first + n * second + bias
         over, under = total - everything.high, everything.low - total
         worst = np.concatenate([np.argsort(-over)[:_JOIN], np.argsort(-under)[:_JOIN]])

@@ -51,10 +51,35 @@ def _onnx(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
     return read
 
 
+def _tflite(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
+    def read(path: Path, form: IntFormat | None) -> "Imported":
+        from .tflite.importer import import_tflite
+
+        if form is not None:
+            raise InputError(
+                f"Input format must be left to {shown(str(path))}, which has one, not {form.name}"
+            )
+        return import_tflite(path, name)
+
+    return read
+
+
 DIALECTS: Mapping[str, Dialect] = {
     x.name: x
     for x in (
         Dialect(name="deeploy", what="integer ONNX with RequantShift", read=_onnx("deeploy")),
+        Dialect(
+            name="tflite-reference",
+            what="TFLite int8 or uint8, as LiteRT's reference kernels",
+            read=_tflite("tflite-reference"),
+            tflite=True,
+        ),
+        Dialect(
+            name="tflite-micro",
+            what="TFLite int8, as TFLite-Micro's reference kernels",
+            read=_tflite("tflite-micro"),
+            tflite=True,
+        ),
     )
 }
 """Every dialect by its name."""

@@ -8,7 +8,6 @@ says only what its engine computes: functions of the file's sums to the file's c
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +15,20 @@ from adqhw.spec.activation import Threshold
 from adqhw.spec.errors import InputError
 from adqhw.spec.formats import Int64Array, IntArray, IntFormat
 from adqhw.spec.host.text import shown
-from adqhw.spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from adqhw.spec.layers import (
+    ConcatLayer,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from adqhw.spec.program import INPUT, Program, Shape
 from adqhw.spec.requant import Requant
 
-from .addition import exact_addition
+from .addition import Pairs, Summed, exact_addition, exact_line
 from .imported import Imported, Origin, Quantization, Rounding, provenance
 from .stages import stage
 from .tables import table_layers
@@ -209,8 +217,8 @@ class Draft:
             name=self._name(name),
             input=source.name,
             kind=LayerKind.AVG_POOL,
-            kernel=_plain(kernel),
-            stride=_plain(stride),
+            kernel=kernel,
+            stride=stride,
             output=chosen,
         )
         return self._add(layer, _pooled(source.shape, kernel, stride), out)
@@ -228,9 +236,9 @@ class Draft:
             name=self._name(name),
             input=source.name,
             kind=LayerKind.MAX_POOL,
-            kernel=_plain(kernel),
-            stride=_plain(stride),
-            padding=_plain(padding),
+            kernel=kernel,
+            stride=stride,
+            padding=padding,
         )
         return self._add(layer, _pooled(source.shape, kernel, stride, padding), source.quantization)
 
@@ -275,10 +283,15 @@ class Draft:
         name: str,
         first: Codes,
         second: Codes,
-        function: Callable[[Int64Array, Int64Array], Int64Array],
+        function: Pairs,
         out: Quantization,
     ) -> Codes:
-        """The addition of two maps of one shape: function of two codes of the file to its code."""
+        """The addition of two maps of one shape: function of two codes of the file to its code.
+
+        One layer where a plane with saturation, halves going up, is the function. Else, for a
+        `Summed` function, what the engine computes itself: both operands rescaled to wide codes,
+        their sum, and thresholds.
+        """
         where = self._where(name)
         if first.shape != second.shape:
             raise InputError(
@@ -291,12 +304,42 @@ class Draft:
             second.format,
             made.format,
         )
-        if found is None:
-            raise InputError(
-                f"{where}: addition must be a plane with saturation, halves going up, "
-                "not a table without one"
-            )
-        return self._added(name, first.name, second.name, first.shape, found, out)
+        if found is not None:
+            return self._added(name, first.name, second.name, first.shape, found, out)
+        if isinstance(function, Summed):
+            return self._wide_addition(name, first, second, function, out)
+        raise InputError(
+            f"{where}: addition must be a plane with saturation, halves going up, "
+            "not a table without one"
+        )
+
+    def concat(self, name: str, sources: list[Codes]) -> Codes:
+        """Channels one after the other; all tensors of one size, format and quantization."""
+        first = sources[0]
+        for other in sources[1:]:
+            same = other.format == first.format and other.offset == first.offset
+            if not same or other.shape[1:] != first.shape[1:]:
+                raise InputError(
+                    f"{self._where(name)}: inputs must have one format and map size, "
+                    f"not {first.format.name} {first.shape} and {other.format.name} {other.shape}"
+                )
+        layer = ConcatLayer(name=self._name(name), inputs=tuple(source.name for source in sources))
+        channels = sum(source.shape[0] for source in sources)
+        return self._add(layer, (channels, *first.shape[1:]), first.quantization)
+
+    def upsample(self, name: str, source: Codes, factor: tuple[int, int]) -> Codes:
+        """Nearest neighbour, each code repeated."""
+        layer = UpsampleLayer(name=self._name(name), input=source.name, factor=factor)
+        channels, height, width = source.shape
+        shape = (channels, height * factor[0], width * factor[1])
+        return self._add(layer, shape, source.quantization)
+
+    def pad(self, name: str, source: Codes, padding: tuple[int, int, int, int]) -> Codes:
+        """A border of real zero (top, left, bottom, right), as a layer of its own."""
+        ones = np.ones((source.shape[0], 1, 1, 1), np.int64)
+        same = Requant(multiplier=np.array([1]), bias=np.array([0]), shift=0, out=source.format)
+        out, groups = source.quantization, source.shape[0]
+        return self._mac(name, source, ones, same, out, (1, 1), padding, groups)
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -321,8 +364,8 @@ class Draft:
             weight_width=level_width(levels),
             output=output,
             kind=LayerKind.LINEAR if linear else LayerKind.CONV,
-            stride=_plain(stride),
-            padding=_plain(padding),
+            stride=stride,
+            padding=padding,
             groups=groups,
             pad_codes=np.full(source.shape[0], source.zero if any(padding) else 0, np.int64),
         )
@@ -334,24 +377,58 @@ class Draft:
             name=self._name(name),
             input=source.name,
             kind=LayerKind.AVG_POOL,
-            kernel=1,
-            stride=1,
+            kernel=(1, 1),
+            stride=(1, 1),
             output=output,
         )
 
     def _added(
-        self, name: str, first: str, second: str, shape: Shape, output: Requant, out: Quantization
+        self,
+        name: str,
+        first: str,
+        second: str,
+        shape: Shape,
+        output: Requant,
+        out: Quantization,
+        offset: int | None = None,
     ) -> Codes:
         layer = PoolLayer(
             name=self._name(name),
             input=first,
             kind=LayerKind.AVG_POOL,
-            kernel=1,
-            stride=1,
+            kernel=(1, 1),
+            stride=(1, 1),
             output=output,
             skip=Skip(tensor=second),
         )
-        return self._add(layer, shape, out)
+        return self._add(layer, shape, out, offset)
+
+    def _wide_addition(
+        self, name: str, first: Codes, second: Codes, function: Summed, out: Quantization
+    ) -> Codes:
+        """Both operands as wide codes, their sum, and its stage."""
+        where, wide = self._where(name), []
+        for codes, operand, part in (
+            (first, function.first, "first"),
+            (second, function.second, "second"),
+        ):
+            line = exact_line(operand, codes.format, codes.offset)
+            if line is None:
+                raise InputError(f"{where}: operands must be rescaled by a line, not a curve")
+            layer = self._unit_pool(f"{name}.{part}", codes, line)
+            self.layers.append(layer)
+            wide.append((layer.name, line.out))
+        low, high = (sum(edges) for edges in zip(*((f.min, f.max) for _, f in wide), strict=True))
+        fmt = IntFormat.holding(low, high)
+        joined = Requant(
+            multiplier=np.array([1]), skip_multiplier=1, bias=np.array([0]), shift=0, out=fmt
+        )
+        plain = Quantization(format=fmt, scale=1.0, zero_point=0)
+        total = self._added(
+            f"{name}.sum", wide[0][0], wide[1][0], first.shape, joined, plain, offset=0
+        )
+        ones = np.ones((first.shape[0], 1, 1, 1), np.int64)
+        return self.mac(name, total, ones, function.total, out, groups=first.shape[0])
 
     def _copied(self, codes: Codes) -> Codes:
         """A layer more that changes nothing: the result must be the last layer's."""
@@ -428,11 +505,6 @@ def level_width(levels: IntArray) -> int:
     """Bits of the smallest signed format of the levels."""
     low, high = min(int(levels.min()), -1), max(int(levels.max()), 0)
     return IntFormat.holding(low, high).width
-
-
-def _plain(sizes: tuple[int, ...]) -> Any:
-    """One integer where all are equal: squares are the same in every version of the contract."""
-    return sizes[0] if len(set(sizes)) == 1 else sizes
 
 
 def _pooled(

@@ -13,7 +13,10 @@ from ..spec.host.npy import read_npy
 from ..spec.program import Program
 
 INPUT_HELP = "Images as integer codes: a .npy file of shape (N, C, H, W)."
-DATA_HELP = "Folder of the data set (CIFAR-10: it holds cifar-10-batches-py). Digits need none."
+DATA_HELP = (
+    "Folder of the data set (CIFAR-10: it holds cifar-10-batches-py), or FILE.npz of your own "
+    "arrays. Digits need none."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +51,12 @@ def read_images(
             raise InputError("Images must come from --input or --data, not from both")
         images = check_images(program, read_npy(input_file))[:limit]
         return Batch(images=images, labels=None, source=str(input_file))
-    from ..adq.data.datasets import load
+    from ..adq.data.datasets import config_of, load
 
     name = program.provenance.get("dataset")
     if not isinstance(name, str):
         raise InputError("Images must be given with --input: the program names no data set")
-    dataset = load(name, split, data, program.input_shape)
+    dataset = load(name, split, data, program.input_shape, config=config_of(program.provenance))
     count = min(limit, len(dataset)) if limit else None
     chosen = dataset.take(count)
     return Batch(

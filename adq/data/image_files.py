@@ -53,16 +53,21 @@ Box = tuple[float, float, float, float]
 class FolderConfig:
     """How files become pixels."""
 
-    size: int
-    """Height and width of the network's input."""
+    size: int | tuple[int, int]
+    """Height and width of the network's input; one number for both."""
     channels: int = 3
     """3: RGB; 1: grey."""
     workers: int = 4
     """Threads that decode; the pixels do not depend on them."""
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
 
 class ImageFiles:
-    """Images as an array that is read on demand: (N, C, size, size) uint8, centre crops.
+    """Images as an array that is read on demand: (N, C, height, width) uint8, centre crops.
 
     Indexing by a slice or by an array of indices gives a NumPy array; `crops` gives augmented ones.
     """
@@ -75,8 +80,8 @@ class ImageFiles:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(N, C, size, size)."""
-        return len(self.paths), self.config.channels, self.config.size, self.config.size
+        """(N, C, height, width)."""
+        return len(self.paths), self.config.channels, *self.config.sides
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -106,12 +111,17 @@ class ImageFiles:
         self, jobs: list[tuple[Path, NDArray[np.float64] | None, bool]]
     ) -> NDArray[np.uint8]:
         size = math.prod(self.shape[1:])
-        demand(len(jobs) * size, f"{len(jobs)} images of {self.config.size} pixels at once")
+        demand(len(jobs) * size, f"{len(jobs)} images of {self._wanted} pixels at once")
         out = np.empty((len(jobs), *self.shape[1:]), np.uint8)
         if not jobs:
             return out
         list(self._pool.map(lambda k: self._one(out[k], *jobs[k]), range(len(jobs))))
         return out
+
+    @property
+    def _wanted(self) -> str:
+        height, width = self.config.sides
+        return f"{width}x{height}"
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -124,14 +134,18 @@ class ImageFiles:
     def _one(
         self, out: NDArray[np.uint8], path: Path, draws: NDArray[np.float64] | None, flip: bool
     ) -> None:
-        """Decode one file into ``out`` (C, size, size)."""
+        """Decode one file into ``out`` (C, height, width)."""
         from PIL import Image
 
         try:
             with Image.open(path, formats=FORMATS) as image:
                 width, height = image.size
                 self._check_size(path, width, height)
-                box = centre(width, height) if draws is None else random_box(width, height, draws)
+                aspect = self._aspect()
+                if draws is None:
+                    box = centre(width, height, aspect)
+                else:
+                    box = random_box(width, height, draws, aspect[0] / aspect[1])
                 pixels = self._pixels(image, box)
         except InputError:
             raise
@@ -145,6 +159,12 @@ class ImageFiles:
             ) from error
         out[:] = pixels[:, :, ::-1] if flip else pixels
 
+    def _aspect(self) -> tuple[int, int]:
+        """Width and height of the network's input in lowest terms."""
+        height, width = self.config.sides
+        common = math.gcd(height, width)
+        return width // common, height // common
+
     def _check_size(self, path: Path, width: int, height: int) -> None:
         """Refuse images too large for the decoders of all threads, and images of no size."""
         if not 0 < width * height <= MAX_PIXELS:
@@ -157,17 +177,17 @@ class ImageFiles:
     def _pixels(self, image: "Image", box: Box) -> NDArray[np.uint8]:
         from PIL.Image import Resampling
 
-        size = self.config.size
+        tall, wide = self.config.sides
         mode = "L" if self.config.channels == 1 else "RGB"
         width, height = image.size
-        # the whole image at the scale at which the box is size x size; only JPEG uses it
-        wanted = size / (box[2] - box[0]) * width, size / (box[3] - box[1]) * height
+        # the whole image at the scale at which the box is as wanted; only JPEG uses it
+        wanted = wide / (box[2] - box[0]) * width, tall / (box[3] - box[1]) * height
         image.draft(mode, (max(1, int(wanted[0])), max(1, int(wanted[1]))))
         x, y = image.size[0] / width, image.size[1] / height
         right, bottom = min(box[2] * x, image.size[0]), min(box[3] * y, image.size[1])
         scaled = box[0] * x, box[1] * y, right, bottom
         plain = image if image.mode == mode else _eight_bits(image).convert(mode)
-        small = plain.resize((size, size), Resampling.BILINEAR, box=scaled)
+        small = plain.resize((wide, tall), Resampling.BILINEAR, box=scaled)
         pixels = np.asarray(small, np.uint8)
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
@@ -183,25 +203,31 @@ def _eight_bits(image: "Image") -> "Image":
     return image
 
 
-def centre(width: int, height: int) -> Box:
-    """The centre crop of an image whose short side is `RESIZE` crops long, in its own pixels."""
-    side = min(width, height) / RESIZE
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
+def centre(width: int, height: int, aspect: tuple[int, int] = (1, 1)) -> Box:
+    """The centre crop of an image whose tighter side is `RESIZE` crops long, in its own pixels.
+
+    aspect: width and height of the crop in lowest terms.
+    """
+    unit = min(width / aspect[0], height / aspect[1]) / RESIZE
+    wide, tall = unit * aspect[0], unit * aspect[1]
+    left, top = (width - wide) / 2, (height - tall) / 2
+    return left, top, left + wide, top + tall
 
 
-def random_box(width: int, height: int, draws: NDArray[np.float64]) -> Box:
+def random_box(width: int, height: int, draws: NDArray[np.float64], aspect: float = 1.0) -> Box:
     """The first of ten random boxes (draws: (10, 4) in [0, 1)) that lies in the image.
 
-    Else the largest centred box with an allowed ratio, as torchvision does.
+    Else the largest centred box with an allowed ratio, as torchvision does. aspect: width over
+    height of what the box is scaled to; it multiplies the ratios.
     """
     areas = width * height * (AREA[0] + draws[:, 0] * (AREA[1] - AREA[0]))
     ratios = np.exp(np.log(RATIO[0]) + draws[:, 1] * (np.log(RATIO[1]) - np.log(RATIO[0])))
+    ratios *= aspect
     widths, heights = np.rint(np.sqrt(areas * ratios)), np.rint(np.sqrt(areas / ratios))
     fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
     if not fits.any():
-        w = min(width, height * RATIO[1])
-        h = min(height, width / RATIO[0])
+        w = min(width, height * RATIO[1] * aspect)
+        h = min(height, width / (RATIO[0] * aspect))
         return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
     k = int(np.argmax(fits))
     w, h = widths[k], heights[k]

@@ -6,7 +6,7 @@ changes fields with `--set quant.weight_width=3` and nothing else: there is no f
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ...spec.host.text import printable
 from .fields import check_types, require, require_count
@@ -14,7 +14,7 @@ from .quant_config import MAX_STEPS, AllocationConfig, QuantConfig
 
 CIFAR_RESNET: Literal["cifar"] = "cifar"
 Architecture = Literal["cifar", "resnet18", "resnet34", "resnet50", "mobilenet-v2"]
-DataName = Literal["digits", "cifar10", "imagefolder"]
+DataName = Literal["digits", "cifar10", "imagefolder", "npz", "torch", "auto"]
 DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
 MAX_DEPTH, MAX_WIDTH, MAX_CLASSES, MAX_SIDE = 1202, 4096, 100_000, 4096
 """Of a network: the deepest CIFAR ResNet published, channels of its first convolution, classes,
@@ -23,7 +23,11 @@ MAX_RATE = 1e30
 """Of learning rates and other factors that are single-precision numbers in torch."""
 STD_RANGE = (1e-3, 1e3)
 """A pixel is a multiple of 1/255: no channel with any content has a smaller deviation."""
+SCALE_RANGE = (1 / 255 / STD_RANGE[1], 1 / 255 / STD_RANGE[0])
+"""Of features: what makes a deviation of `STD_RANGE`."""
 MAX_THREADS = 512
+MAX_SEED = (1 << 63) - 1
+"""Seeds of torch's generators."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +35,16 @@ class DataConfig:
     """Which images, and how a training batch is augmented."""
 
     name: DataName = "digits"
-    """A data set that `adqhw.adq.data.datasets` reads."""
+    """A data set that `adqhw.adq.data.datasets` reads; `torch`: one that Python code hands over;
+    `auto`: whatever --data is."""
+    layout: Literal["auto", "nchw", "nhwc"] = "auto"
+    """Order of the axes of arrays in an .npz; `auto`: the order that only one reading allows."""
+    split_seed: int = 0
+    """Of the shuffle that cuts test or validation images off where the data has no such part."""
+    scale: float | None = None
+    """Float features: the value between two codes. A feature is (code - zero_point) * scale."""
+    zero_point: int | None = None
+    """Code of the feature 0.0, in 0..255 (None: 0)."""
     crop_padding: int = 0
     """Black pixels added on each side before the random crop back to the original size."""
     flip: bool = False
@@ -52,6 +65,16 @@ class DataConfig:
         require(0 <= self.crop_padding <= 16, "data.crop_padding", "in 0..16", self.crop_padding)
         if self.limit is not None:
             require_count("data.limit", self.limit, MAX_STEPS)
+        require_count("data.split_seed", self.split_seed, MAX_SEED, least=0)
+        low, high = SCALE_RANGE
+        good = self.scale is None or low <= self.scale <= high
+        require(good, "data.scale", f"in {low:.3g}..{high:.3g}", self.scale)
+        good = self.zero_point is None or 0 <= self.zero_point <= 255
+        require(good, "data.zero_point", "a code in 0..255", self.zero_point)
+
+
+OF_DATA: dict[str, Any] = {"classes": 0, "image": (), "mean": (), "std": ()}
+"""Fields of a model that its data can decide, with the value that leaves it to them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,11 +91,13 @@ class ModelConfig:
     shortcut: Literal["A", "B"] = "A"
     """`A`: strided slice, zero-padded channels (no weights). `B`: 1x1 convolution."""
     classes: int = 10
+    """0: as many as the data has."""
     image: tuple[int, ...] = (1, 8, 8)
-    """Channels, height, width of the input."""
+    """Channels, height, width of the input; empty: those of the data."""
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    """Per-channel normalization of pixel / 255: x = (pixel / 255 - mean) / std."""
+    """Per-channel normalization of pixel / 255: x = (pixel / 255 - mean) / std. Empty: measured on
+    the training images; of features with a scale, that which gives their values back."""
 
     def __post_init__(self) -> None:
         check_types(self, "model.")
@@ -80,19 +105,26 @@ class ModelConfig:
         require(deep, "model.depth", f"6 n + 2 (8, 20, 32, .. {MAX_DEPTH})", self.depth)
         wide = self.width % 4 == 0 and 0 < self.width <= MAX_WIDTH
         require(wide, "model.width", f"a multiple of 4 in 4..{MAX_WIDTH}", self.width)
-        require_count("model.classes", self.classes, MAX_CLASSES, least=2)
+        if self.classes:
+            require_count("model.classes", self.classes, MAX_CLASSES, least=2)
         self._check_image()
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Fields that the data decides."""
+        return tuple(name for name in OF_DATA if not getattr(self, name))
 
     def _check_image(self) -> None:
         """Refuse shapes and normalizations that no image has."""
-        sides = len(self.image) == 3 and all(0 < n <= MAX_SIDE for n in self.image)
+        sides = len(self.image) in (0, 3) and all(0 < n <= MAX_SIDE for n in self.image)
         wanted = f"(channels, height, width), each in 1..{MAX_SIDE}"
         require(sides, "model.image", wanted, self.image)
-        channels = self.image[0]
-        good_mean = len(self.mean) == channels and all(0 <= m <= 1 for m in self.mean)
+        channels = self.image[0] if self.image else max(len(self.mean), len(self.std))
+        sizes = (0, channels)
+        good_mean = len(self.mean) in sizes and all(0 <= m <= 1 for m in self.mean)
         require(good_mean, "model.mean", f"{channels} numbers in 0..1", self.mean)
         low, high = STD_RANGE
-        good_std = len(self.std) == channels and all(low <= v <= high for v in self.std)
+        good_std = len(self.std) in sizes and all(low <= v <= high for v in self.std)
         require(good_std, "model.std", f"{channels} positive numbers in {low}..{high:g}", self.std)
 
 
@@ -156,8 +188,6 @@ _MOST = {
     "log_steps": MAX_STEPS,
 }
 """Largest value of each count."""
-MAX_SEED = (1 << 63) - 1
-"""Seeds of torch's generators."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

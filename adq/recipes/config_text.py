@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, get_origin
 from ...spec.errors import InputError
 from ...spec.host.reading import exact_fields, near_key
 from ...spec.host.text import shown
-from .config import Recipe
+from .config import OF_DATA, Recipe
 from .fields import convert, hints_of, is_group
 
 T = TypeVar("T")
@@ -38,7 +38,8 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
     """Return the recipe changed by `["optim.lr=0.02", ...]`: dotted field, `=`, value.
 
     All changes count together. Values read as JSON where the field is not a string: `true`, `3`,
-    `0.02`, `null`, `[1, 2]`, `{"layer1.0.conv1": 3}`.
+    `0.02`, `null`, `[1, 2]`, `{"layer1.0.conv1": 3}`. Another `data.name` leaves what the recipe
+    says of its own images (`OF_DATA`) to the new data, unless it is set, too.
     """
     changes: dict[str, Any] = {}
     for assignment in assignments:
@@ -46,6 +47,8 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
         if not equals or len(text) > MAX_VALUE:
             raise InputError(f"--set must be KEY=VALUE, not {shown(assignment)}")
         _collect(type(recipe), key.strip(), text.strip(), changes)
+    if changes.get("data", {}).get("name", recipe.data.name) != recipe.data.name:
+        changes["model"] = OF_DATA | changes.get("model", {})
     return _changed(recipe, changes)
 
 

@@ -129,6 +129,36 @@ def imagenet_mobilenetv2_adq4() -> Recipe:
     return _imagenet("imagenet_mobilenetv2_adq4", "mobilenet-v2", quant=_imagenet_quant(None))
 
 
+def own_float() -> Recipe:
+    """Your data (--data FILE.npz or a folder), in floating point; classes and sizes are its own."""
+    # with a batch norm after each convolution 0.05 with momentum trains networks of any size here
+    return Recipe(
+        name="own_float",
+        data=DataConfig(name="auto"),
+        model=_own_model(),
+        optim=OptimConfig(lr=0.05, warmup_steps=50, weight_decay=5e-4),
+        train=TrainConfig(epochs=20, batch_size=64, device="auto"),
+    )
+
+
+def own_adq() -> Recipe:
+    """ADQ on your data: 4-bit weights and activations; start from the float run with --init."""
+    return Recipe(
+        name="own_adq",
+        data=DataConfig(name="auto"),
+        model=_own_model(),
+        quant=QuantConfig(
+            mode="fakequant", weight_width=4, act_width=4, lloyd_steps=20, freeze_fraction=0.25
+        ),
+        optim=OptimConfig(lr=0.01, warmup_steps=20),
+        train=TrainConfig(epochs=10, batch_size=64, device="auto"),
+    )
+
+
+def _own_model() -> ModelConfig:
+    return ModelConfig(depth=8, width=16, classes=0, image=(), mean=(), std=())
+
+
 def _imagenet_quant(average: float | None) -> QuantConfig:
     return QuantConfig(
         mode="fakequant",
@@ -228,5 +258,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
         imagenet_resnet34_adq281,
         imagenet_resnet50_adq281,
         imagenet_mobilenetv2_adq4,
+        own_float,
+        own_adq,
     )
 }

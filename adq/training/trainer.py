@@ -6,7 +6,7 @@ its sums alike as long as the number of threads is the same, which is why it is 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ from torch import Tensor
 
 from ...spec.errors import DiskFullError, InputError
 from ...spec.host.locks import sole_owner
-from ..data import datasets
+from ..data import datasets, torch_items
+from ..data.arrays import Codes
 from ..data.batches import batches
-from ..data.dataset import SPLITS, Dataset, Split
+from ..data.dataset import Dataset, Split
+from ..data.decided import decided
+from ..data.torch_items import Items
 from ..integers.folding import FoldError
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
@@ -58,6 +61,7 @@ def train(
     folder: str | Path,
     *,
     data_folder: str | Path | None = None,
+    data: Mapping[str, Items] | None = None,
     init: str | Path | None = None,
     teacher: str | Path | Teacher | None = None,
     answers: str | Path | None = None,
@@ -66,15 +70,18 @@ def train(
 ) -> dict[str, Any]:
     """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
 
-    `init`: weights to start from; `teacher`: network to distil from (`DistillConfig`); `answers`:
-    folder of the teacher's logits, for other runs with the same batches.
+    `data_folder`: what --data names, or `data`: `torch.utils.data.Dataset`s of (image, label) as
+    {"train": .., "test": ..} (`data.torch_items`); `init`: weights to start from; `teacher`:
+    network to distil from (`DistillConfig`); `answers`: folder of the teacher's logits, for other
+    runs with the same batches.
     """
     recipe = preparation.on_device(recipe)
     path = Path(folder)
+    source = data_folder if data is None else read_python(recipe, data)
     try:
         with joined(recipe.train.device) as ranks, ExitStack() as owned:
             files = RunFolder(path=path, writes=ranks.first)
-            sources = {"data": data_folder, "init": init, "teacher": teacher, "answers": answers}
+            sources = {"data": source, "init": init, "teacher": teacher, "answers": answers}
             shown = observer if observer is not None and ranks.first else Observer()
 
             def prepare() -> bool:
@@ -85,6 +92,12 @@ def train(
             return _train(recipe, files, ranks, sources, ranks.decide(prepare), shown)
     except (DiskFullError, RankLostError) as error:
         raise InputError(f"{error}; {RunFolder(path=path).intact}") from error
+
+
+def read_python(recipe: Recipe, data: Mapping[str, Items]) -> Codes:
+    """The items of a user's data sets."""
+    model = recipe.model
+    return torch_items.load(data, recipe.data, shape=model.image, classes=model.classes)
 
 
 def _train(
@@ -98,8 +111,8 @@ def _train(
     """Train in a locked folder; only the first rank has final metrics."""
     make_deterministic(recipe)
     reuse_heap()
-    load = datasets.for_recipe
-    data = {split: load(recipe, split, sources["data"]) for split in SPLITS}
+    recipe = decided(recipe, sources["data"])
+    data = datasets.splits(recipe, sources["data"])
     training = data["train"] = data["train"].take(recipe.data.limit)
     schedule = Schedule.of(recipe, len(training), ranks.count)
     demand_steps(recipe, len(training), ranks.count)

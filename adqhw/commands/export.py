@@ -78,18 +78,18 @@ def exported(
     """Return the program with its provenance, and how it compares on test images."""
     from dataclasses import replace
 
-    from ..adq.data.datasets import BUNDLED, for_recipe
+    from ..adq.data.datasets import BUNDLED, data_facts, for_recipe
     from ..adq.export.compare import compare_codes
     from ..adq.export.export import export
 
     name = state.recipe.data.name
-    origin = {
+    origin: dict[str, Any] = {
         "dataset": name,
         "recipe": state.recipe.name,
         "steps": state.step,
         "checkpoint": state.digest,
     }
-    program = export(model, provenance=origin)
+    program = export(model, provenance=origin | data_facts(state.recipe.data))
     if data is None and name != BUNDLED:
         return program, None
     test = for_recipe(state.recipe, "test", data).take(images)

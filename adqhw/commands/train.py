@@ -29,7 +29,7 @@ def command(
         Path | None,
         typer.Option(
             help="Folder of CIFAR-10 (python version), or of train/CLASS/IMAGE and "
-            "val/CLASS/IMAGE. Digits need none."
+            "val/CLASS/IMAGE; or FILE.npz of your own arrays (data.name=npz). Digits need none."
         ),
     ] = None,
     init: Annotated[
@@ -101,6 +101,7 @@ def command(
     chosen = override(recipes.get(recipe), changes or [])
     if download:
         _fetch(chosen, data)
+    chosen = _decided(chosen, data)
     if budget is not None:
         with people.status("cost of every width of every layer"):
             chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
@@ -116,6 +117,13 @@ def command(
         f"{result['seconds']:.1f} s"
     )
     say(f"wrote {result['checkpoint']}")
+
+
+def _decided(recipe: "Recipe", data: Path | None) -> "Recipe":
+    """The recipe with what its data says."""
+    from ..adq.data.decided import decided
+
+    return decided(recipe, data)
 
 
 def _held_out(record: dict[str, Any]) -> str:

@@ -2,65 +2,32 @@
 
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
-from ...spec.activation import Threshold
-from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
+from ...exchange.writers.graph import FLOAT, Graph
+from ...exchange.writers.qonnx import execute, qonnx_model
 from ...spec.program import INPUT, Program
-from ...spec.requant import Requant
 from .float import FloatKind, FloatNode, float_twin
 
 Images = npt.NDArray[Any]
 Run = Callable[[Images], npt.NDArray[Any]]
-OPSET, IR_VERSION = 17, 9
-
-
-class Graph:
-    """Nodes and initializers of an ONNX model being written."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: npt.ArrayLike, kind: Any = np.float32) -> str:
-        self.constants.append(numpy_helper.from_array(np.asarray(value, kind), name))
-        return name
-
-    def add(self, kind: str, inputs: list[str], output: str, **fields: Any) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **fields))
-        return output
-
-    def model(
-        self, program: Program, last: str, *, batch: int | str = "N", domains: tuple[str, ...] = ()
-    ) -> Any:
-        """A model from input images (`batch`, C, H, W) float32 to `last`."""
-        shape = [batch, *program.input_shape]
-        classes = int(np.prod(program.tensor_shape(program.layers[-1].name)))
-        graph = helper.make_graph(
-            self.nodes, "program",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(last, TensorProto.FLOAT, [batch, classes])],
-            self.constants,
-        )  # fmt: skip
-        opsets = [helper.make_opsetid("", OPSET)]
-        opsets += [helper.make_opsetid(domain, 1) for domain in domains]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 
 
 def float_model(program: Program) -> Any:
     """The floating-point twin as an ONNX model."""
     graph = Graph()
+    graph.types[INPUT] = FLOAT
     nodes = float_twin(program)
     for node in nodes:
         _float_node(graph, node)
-    return graph.model(program, nodes[-1].name)
+    last = nodes[-1].name
+    size = int(np.prod(program.tensor_shape(program.layers[-1].name)))
+    return graph.model({INPUT: ["N", *program.input_shape]}, {last: ["N", size]})
 
 
 def _float_node(graph: Graph, node: FloatNode) -> None:
@@ -92,8 +59,10 @@ def _float_node(graph: Graph, node: FloatNode) -> None:
         case FloatKind.SHORTCUT:
             shortcut(graph, node.name, inputs[0], node.stride, node.channels)
         case FloatKind.MAX_POOL:
-            window = {"kernel_shape": [node.kernel] * 2, "strides": [node.stride] * 2}
-            graph.add("MaxPool", inputs, node.name, pads=[node.padding] * 4, **window)
+            graph.add(
+                "MaxPool", inputs, node.name, kernel_shape=[node.kernel] * 2,
+                strides=[node.stride] * 2, pads=[node.padding] * 4,
+            )  # fmt: skip
         case FloatKind.MEAN:
             graph.add("GlobalAveragePool", inputs, node.name)
         case _:
@@ -144,85 +113,10 @@ def int8_model(program: Program, images: Images) -> Any:
 
 
 def qonnx_run(program: Program) -> Run:
-    """The program itself in QONNX: integer convolutions in float, MultiThreshold, exact requant."""
-    from qonnx.core import onnx_exec
+    """The program itself in QONNX, exactly, one image at a time."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.transformation.infer_shapes import InferShapes
-    from qonnx.util.basic import qonnx_make_model
 
-    # QONNX writes one-node models in the newest IR version of onnx, which ONNX Runtime refuses
-    onnx_exec.qonnx_make_model = partial(qonnx_make_model, ir_version=IR_VERSION)
-
-    graph = Graph()
-    for layer in program.layers:
-        _exact_layer(graph, program, layer)
-    last = program.layers[-1].name
-    final = graph.add("Flatten", [last], "logits")
-    onnx_model = graph.model(program, final, batch=1, domains=("qonnx.custom_op.general",))
-    model = ModelWrapper(onnx_model).transform(InferShapes())
-    return lambda images: onnx_exec.execute_onnx(model, {INPUT: images})[final]
-
-
-def _exact_layer(
-    graph: Graph, program: Program, layer: MacLayer | ThresholdLayer | PoolLayer
-) -> None:
-    name, source = layer.name, layer.input
-    skip = None
-    match layer:
-        case MacLayer():
-            source = _exact_conv(graph, layer)
-            if layer.skip is not None:
-                have = program.tensor_shape(layer.skip.tensor)[0]
-                before = layer.skip.channel_offset
-                around = (before, layer.out_channels - have - before)
-                skip = shortcut(graph, f"{name}.skip", layer.skip.tensor, layer.skip.stride, around)
-        case PoolLayer() if layer.output is None:
-            graph.add(
-                "MaxPool", [source], name, kernel_shape=list(layer.kernel),
-                strides=list(layer.stride), pads=list(layer.padding),
-            )  # fmt: skip
-            return
-        case ThresholdLayer():
-            pass
-        case PoolLayer():
-            axes = graph.constant(f"{name}.axes", [2, 3], np.int64)
-            source = graph.add("ReduceSum", [source, axes], f"{name}.sum", keepdims=1)
-        case _:
-            assert_never(layer)
-    if isinstance(layer.output, Threshold):
-        tau = graph.constant(f"{name}.tau", layer.output.tau)
-        graph.add("MultiThreshold", [source, tau], name, domain="qonnx.custom_op.general")
-    elif layer.output is not None:
-        _exact_requant(graph, name, source, layer.output, skip)
-
-
-def _exact_conv(graph: Graph, layer: MacLayer) -> str:
-    weight = graph.constant(f"{layer.name}.weight", layer.levels)
-    fields = {"strides": list(layer.stride), "pads": list(layer.padding), "group": layer.groups}
-    return graph.add("Conv", [layer.input, weight], f"{layer.name}.acc", **fields)
-
-
-def _exact_requant(graph: Graph, name: str, source: str, stage: Requant, skip: str | None) -> None:
-    """Contract section 5 in float64: exact while totals stay below 2^53, which is then checked."""
-
-    def number(label: str, value: npt.ArrayLike) -> str:
-        return graph.constant(f"{name}.{label}", value, np.float64)
-
-    shape = (1, -1, 1, 1)
-    total = graph.add("Cast", [source], f"{name}.double", to=TensorProto.DOUBLE)
-    multiplier = number("multiplier", stage.multiplier.reshape(shape))
-    total = graph.add("Mul", [total, multiplier], f"{name}.scaled")
-    half = (1 << stage.shift) >> 1
-    total = graph.add(
-        "Add", [total, number("bias", (stage.bias + half).reshape(shape))], f"{name}.biased"
-    )
-    if skip is not None:
-        wide = graph.add("Cast", [skip], f"{name}.skip.double", to=TensorProto.DOUBLE)
-        factor = number("skip_multiplier", float(stage.skip_multiplier))
-        wide = graph.add("Mul", [wide, factor], f"{name}.skip.scaled")
-        total = graph.add("Add", [total, wide], f"{name}.total")
-    total = graph.add("Mul", [total, number("shift", 2.0**-stage.shift)], f"{name}.shifted")
-    total = graph.add("Floor", [total], f"{name}.floor")
-    bounds = [number("low", float(stage.out.min)), number("high", float(stage.out.max))]
-    total = graph.add("Clip", [total, *bounds], f"{name}.clipped")
-    graph.add("Cast", [total], name, to=TensorProto.FLOAT)
+    model = ModelWrapper(qonnx_model(program)).transform(InferShapes())
+    last = model.graph.output[0].name
+    return lambda images: execute(model, images)[last]

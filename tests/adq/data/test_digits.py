@@ -7,12 +7,13 @@ import pytest
 
 from adqhw.adq.data import datasets, digits
 from adqhw.adq.data.dataset import Dataset
+from adqhw.adq.data.splits import stratified
 from adqhw.spec.errors import InputError
 
 
 def test_splits_are_disjoint_and_complete():
     labels = digits._read()[1]
-    parts = digits.split_indices(labels, seed=0)
+    parts = stratified(labels, 0, digits.CLASSES)
     together = np.concatenate(list(parts.values()))
     np.testing.assert_array_equal(np.sort(together), np.arange(1797))
 
@@ -30,7 +31,7 @@ def test_pixels_are_the_bundled_counts_times_fifteen():
     assert test.images.dtype == np.uint8
     assert test.images.shape[1:] == (1, 8, 8)
     assert set(np.unique(test.images)) == {15 * count for count in range(17)}
-    chosen = digits.split_indices(labels, digits.SPLIT_SEED)["test"]
+    chosen = stratified(labels, digits.SPLIT_SEED, digits.CLASSES)["test"]
     np.testing.assert_array_equal(test.images[:, 0] // 15, pixels[chosen].reshape(-1, 8, 8))
     np.testing.assert_array_equal(test.labels, labels[chosen])
 

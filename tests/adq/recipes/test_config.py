@@ -80,7 +80,7 @@ def _original(group: str, field: str) -> object:
         ("train.epochs=2.5", "train.epochs must be a whole number, not 2.5"),
         ("train.epochs=0", "train.epochs must be positive, not 0"),
         ("data.flip=1", "data.flip must be true or false, not 1"),
-        ("data.name=mnist", "data.name must be digits, cifar10 or imagefolder, not 'mnist'"),
+        ("data.name=mnist", "data.name must be one of digits, cifar10, imagefolder"),
         ("model.depth=9", "model.depth must be 6 n \\+ 2"),
         ("model.std=[0]", "model.std must be 1 positive numbers"),
         ("quant.weight_width=9", "quant.weight_width must be in 2..8, not 9"),

@@ -1,0 +1,1 @@
+"""TFLite files (int8 and uint8) as programs, with the bits of LiteRT or of TFLite-Micro."""

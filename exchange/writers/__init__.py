@@ -1,0 +1,1 @@
+"""Programs as files for other engines: ONNX, QONNX, NumPy. Each computes the program's integers."""
