@@ -41,9 +41,13 @@ class Dialect:
 
 def _onnx(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
     def read(path: Path, form: IntFormat | None) -> "Imported":
-        from .onnx import deeploy, graph
+        from .onnx import deeploy, graph, qonnx, runtime
 
-        readers = {"deeploy": deeploy.read_deeploy}
+        readers = {
+            "deeploy": deeploy.read_deeploy,
+            "qonnx": qonnx.read_qonnx,
+            "onnxruntime": runtime.read_onnxruntime,
+        }
         found = graph.read(path)
         _check_marks(path, found, name)
         return readers[name](found, form)
@@ -68,6 +72,12 @@ DIALECTS: Mapping[str, Dialect] = {
     x.name: x
     for x in (
         Dialect(name="deeploy", what="integer ONNX with RequantShift", read=_onnx("deeploy")),
+        Dialect(name="qonnx", what="QONNX, as qonnx executes it", read=_onnx("qonnx")),
+        Dialect(
+            name="onnxruntime",
+            what="QDQ and QOperator ONNX, as ONNX Runtime's CPU provider executes it fused",
+            read=_onnx("onnxruntime"),
+        ),
         Dialect(
             name="tflite-reference",
             what="TFLite int8 or uint8, as LiteRT's reference kernels",

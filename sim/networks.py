@@ -14,7 +14,16 @@ import numpy as np
 from ..spec.activation import Threshold
 from ..spec.codebook import Codebook
 from ..spec.formats import Int64Array, IntFormat
-from ..spec.layers import Layer, LayerKind, MacLayer, PoolLayer, Skip, ThresholdLayer
+from ..spec.layers import (
+    ConcatLayer,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    Skip,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ..spec.networks import S32, U8, Node, published
 from ..spec.program import INPUT, Program, Tensor
 from ..spec.requant import Requant
@@ -69,8 +78,11 @@ class _Maker:
     def add(self, node: Node) -> None:
         """The layer of one node."""
         match node.kind:
-            case LayerKind.CONV:
-                self._conv(node)
+            case LayerKind.CONV | LayerKind.LINEAR:
+                if node.ends:
+                    self._classifier(node)
+                else:
+                    self._conv(node)
             case LayerKind.THRESHOLD:
                 codes = self.codes[node.source]
                 threshold = self._threshold(codes.reshape(1, 1, -1))  # shared by all channels
@@ -79,9 +91,13 @@ class _Maker:
             case LayerKind.MAX_POOL:
                 self._max_pool(node)
             case LayerKind.AVG_POOL:
-                self._global_pool(node)
-            case LayerKind.LINEAR:
-                self._classifier(node)
+                self._average(node)
+            case LayerKind.CONCAT:
+                codes = np.concatenate([self.codes[name] for name in node.sources], axis=1)
+                joined = ConcatLayer(name=node.name, inputs=node.sources)
+                self._append(joined, codes, self.tensors[node.source].format)
+            case LayerKind.UPSAMPLE:
+                self._upsample(node)
             case _:
                 assert_never(node.kind)
 
@@ -91,9 +107,9 @@ class _Maker:
 
         def layer(source: str, output: Threshold | Requant, skip: Skip | None) -> MacLayer:
             return MacLayer(
-                name=node.name, input=source, stride=node.stride, padding=node.padding,
-                groups=node.groups, weights=weights, weight_width=width, codebook=codebook,
-                output=output, skip=skip,
+                name=node.name, input=source, kind=node.kind, stride=node.stride,
+                padding=node.padding, groups=node.groups, weights=weights, weight_width=width,
+                codebook=codebook, output=output, skip=skip,
             )  # fmt: skip
 
         acc = self._run(layer(INPUT, _PROBE, None), node.source)
@@ -118,23 +134,42 @@ class _Maker:
         codes = self._run(layer(INPUT), node.source)
         self._append(layer(node.source), codes, self.tensors[node.source].format)
 
-    def _global_pool(self, node: Node) -> None:
-        acc = self.codes[node.source].sum(axis=(2, 3), keepdims=True)
-        stage = _requant(acc.reshape(1, 1, -1), U8, with_skip=False)
-        layer = PoolLayer(
-            name=node.name, input=node.source, kind=LayerKind.AVG_POOL, kernel=node.kernel,
-            stride=1, output=stage,
-        )  # fmt: skip
-        self._append(layer, stage.apply(acc), stage.format)
+    def _upsample(self, node: Node) -> None:
+        codes = self.codes[node.source]
+        for axis, factor in enumerate(node.kernel, 2):
+            codes = codes.repeat(factor, axis=axis)
+        layer = UpsampleLayer(name=node.name, input=node.source, factor=node.kernel)
+        self._append(layer, codes, self.tensors[node.source].format)
+
+    def _average(self, node: Node) -> None:
+        """An average, or a sum of two tensors; its stage is shared by all channels."""
+        stride = (1, 1) if node.size == (1, 1) else node.stride
+
+        def layer(source: str, output: Requant, skip: Skip | None) -> PoolLayer:
+            return PoolLayer(
+                name=node.name, input=source, kind=LayerKind.AVG_POOL, kernel=node.kernel,
+                stride=stride, output=output, skip=skip,
+            )  # fmt: skip
+
+        acc = self._run(layer(INPUT, _PROBE, None), node.source)
+        skip, stage = node.skip, _PROBE
+        if not node.ends:
+            out = node.stream or IntFormat(width=self.act_width)
+            stage = _requant(acc.reshape(1, 1, -1), out, with_skip=skip is not None)
+        residual = None if skip is None else skip.read(self.codes[skip.tensor], acc.shape[1])
+        codes = stage.apply(acc, residual)
+        self._append(layer(node.source, stage, skip), codes, stage.format)
 
     def _classifier(self, node: Node) -> None:
-        weights = self.random.integers(-127, 128, (node.channels, node.ins, 1, 1))
+        shape = (node.channels, node.ins // node.groups, *node.kernel)
+        weights = self.random.integers(-127, 128, shape)
         bias = self.random.integers(-1000, 1000, node.channels)
         ones = np.ones(node.channels, np.int64)
         self.layers.append(
             MacLayer(
-                name=node.name, kind=LayerKind.LINEAR, input=node.source, weights=weights,
+                name=node.name, kind=node.kind, input=node.source, weights=weights,
                 weight_width=8, output=Requant(multiplier=ones, bias=bias, shift=0, out=S32),
+                stride=node.stride, padding=node.padding, groups=node.groups,
             )
         )  # fmt: skip
 
@@ -145,7 +180,7 @@ class _Maker:
 
         The first convolution has 8-bit levels instead.
         """
-        shape = (node.channels, node.ins // node.groups, node.kernel, node.kernel)
+        shape = (node.channels, node.ins // node.groups, *node.kernel)
         if not node.coded:
             return self.random.integers(-127, 128, shape), 8, None
         half = 1 << (self.weight_width - 1)

@@ -10,14 +10,30 @@ original need training here.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any, assert_never
+from math import prod
+from typing import Any, Literal
 
 from .errors import InputError
 from .formats import IntFormat
 from .layers import LayerKind, Skip
 from .program import INPUT
+from .windows import Pair, Sides
 
 U8, S8, S32 = IntFormat(width=8), IntFormat(width=8, signed=True), IntFormat(width=32, signed=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """A function of the codes of a tensor as a table: a rising part less a falling one.
+
+    Both parts are threshold layers, which count; the sum is an avg_pool of 1 x 1 with a skip.
+    """
+
+    function: str
+    """A name that the trainer knows (`adq.networks.curves`)."""
+    part: Literal["rise", "fall", "sum"]
+    numbers: tuple[float, ...] = ()
+    """Constants of the function."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,33 +46,67 @@ class Node:
     ins: int
     """Channels of the source."""
     channels: int
-    size: int
+    size: Pair
     """Height and width."""
-    kernel: int = 1
-    stride: int = 1
-    padding: int = 0
+    kernel: Pair = (1, 1)
+    """Of an upsampling: its factors."""
+    stride: Pair = (1, 1)
+    padding: Sides = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    """Distance of the kernel's taps: layers of programs have zeros between them."""
     groups: int = 1
     coded: bool = False
-    """Whether weights have a codebook: those of all convolutions but the first, of pixels."""
+    """Whether weights have a codebook: those of all layers but the first and the last."""
     stream: IntFormat | None = None
-    """Format of the codes; None: thresholds make them, of the width that the network is given."""
+    """Format of the codes; None: thresholds make them, of the width that the network is given.
+    S32 is the result: plain sums."""
     skip: Skip | None = None
+    others: tuple[str, ...] = ()
+    """Tensors whose channels a concatenation puts behind those of the source."""
+    norm: str | None = None
+    """Name of the batch norm behind the sums; None: there is none."""
+    eps: float = 1e-5
+    momentum: float = 0.1
+    """Of the batch norm: added to variances, and the weight of a batch in running statistics."""
+    bias: bool = False
+    flat: bool = False
+    """Whether the weights are a matrix (channels, inputs), as those of a linear layer."""
+    clip: float | None = None
+    """Largest value (of both signs, where codes are signed) of the activation; None: no limit."""
+    curve: Curve | None = None
+    step: str | None = None
+    """Node that has the same stream's quantizer, where codes of several nodes are concatenated."""
+    dropout: float = 0.0
+    """Share of the source's values that training drops."""
+    path: str | None = None
+    """Where the trainer keeps its parameters; None: under the name."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the tensors that it computes from, the residual apart."""
+        return (self.source, *self.others)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Names of the tensors that it reads."""
-        return (self.source,) if self.skip is None else (self.source, self.skip.tensor)
+        return self.sources if self.skip is None else (*self.sources, self.skip.tensor)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it has weights."""
+        return self.kind in (LayerKind.CONV, LayerKind.LINEAR)
+
+    @property
+    def ends(self) -> bool:
+        """Whether it makes the result as plain sums."""
+        return self.stream == S32
 
     @property
     def weights(self) -> int:
         """Number of its weights."""
-        match self.kind:
-            case LayerKind.CONV | LayerKind.LINEAR:
-                return self.channels * (self.ins // self.groups) * self.kernel**2
-            case LayerKind.THRESHOLD | LayerKind.AVG_POOL | LayerKind.MAX_POOL:
-                return 0
-            case _:
-                assert_never(self.kind)
+        if not self.weighted:
+            return 0
+        return self.channels * (self.ins // self.groups) * prod(self.kernel)
 
 
 Nodes = tuple[Node, ...]
@@ -72,7 +122,9 @@ class Sketch:
     nodes: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._extents = {INPUT: (self.ins, self.image_size)}
+        self._extents: dict[str, tuple[int, Pair]] = {
+            INPUT: (self.ins, (self.image_size, self.image_size))
+        }
 
     @property
     def last(self) -> str:
@@ -87,10 +139,11 @@ class Sketch:
     ) -> str:  # fmt: skip
         """A convolution with padding `kernel // 2`; the first one reads pixels."""
         source = source or self.last
-        size = (self._extents[source][1] - 1) // stride + 1
+        size = _strided(self._extents[source][1], stride)
         return self._add(
-            name, LayerKind.CONV, source, channels, size, kernel=kernel, stride=stride,
-            padding=kernel // 2, groups=groups, coded=source != INPUT, stream=stream, skip=skip,
+            name, LayerKind.CONV, source, channels, size,
+            kernel=(kernel,) * 2, stride=(stride,) * 2, padding=(kernel // 2,) * 4, groups=groups,
+            coded=source != INPUT, stream=stream, skip=skip, norm=f"{name}.bn",
         )  # fmt: skip
 
     def read(self, name: str, source: str | None = None) -> str:
@@ -102,18 +155,20 @@ class Sketch:
         """3 x 3, stride 2, padding 1."""
         channels, size = self._extents[self.last]
         return self._add(
-            name, LayerKind.MAX_POOL, self.last, channels, (size - 1) // 2 + 1,
-            kernel=3, stride=2, padding=1, stream=U8,
+            name, LayerKind.MAX_POOL, self.last, channels, _strided(size, 2),
+            kernel=(3, 3), stride=(2, 2), padding=(1,) * 4, stream=U8,
         )  # fmt: skip
 
     def classify(self, classes: int) -> None:
         """Global average pool and classifier."""
         channels, size = self._extents[self.last]
-        self._add("pool", LayerKind.AVG_POOL, self.last, channels, 1, kernel=size, stream=U8)
-        self._add("fc", LayerKind.LINEAR, "pool", classes, 1, stream=S32)
+        window = {"kernel": size, "stride": size}
+        self._add("pool", LayerKind.AVG_POOL, self.last, channels, (1, 1), stream=U8, **window)
+        last = {"stream": S32, "bias": True, "flat": True}
+        self._add("fc", LayerKind.LINEAR, "pool", classes, (1, 1), **last)
 
     def _add(
-        self, name: str, kind: LayerKind, source: str, channels: int, size: int, **more: Any
+        self, name: str, kind: LayerKind, source: str, channels: int, size: Pair, **more: Any
     ) -> str:
         ins = self.channels(source)
         self.nodes.append(
@@ -121,6 +176,11 @@ class Sketch:
         )
         self._extents[name] = channels, size
         return name
+
+
+def _strided(size: Pair, stride: int) -> Pair:
+    """Of a map that is padded by half of the kernel."""
+    return (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
 
 
 @lru_cache(maxsize=64)

@@ -51,6 +51,11 @@ def ties(model: Network) -> list[tuple[str, ...]]:
     return groups
 
 
+def fixed_weights(model: Network) -> int:
+    """Number of weights of the layers that have no codebook: the first and the last."""
+    return sum(node.weights for node in model.nodes if not node.coded)
+
+
 def sizes(model: Network) -> dict[str, int]:
     """Number of weights of each hidden layer."""
     return {name: conv.weight.numel() for name, conv in model.hidden().items()}

@@ -73,7 +73,7 @@ def choose(model: Network, recipe: Recipe, training: Dataset) -> Report:
     budgets, config = _budgets(recipe), recipe.allocation
     if len(budgets) != 1:
         raise InputError(f"Recipe must have one budget, not {', '.join(budgets) or 'none'}")
-    device = model.fc.weight.device
+    device = model.device
     part = training.take(min(SENSITIVITY_IMAGES, len(training)))
     images = torch.from_numpy(part.images[:]).to(device)
     labels = torch.from_numpy(part.labels).to(device)
@@ -85,7 +85,7 @@ def choose(model: Network, recipe: Recipe, training: Dataset) -> Report:
         chosen = allocation.allocate(table, weights, average, groups)
     else:
         if config.model_bytes is not None:
-            fixed = FIXED_BITS * (model.conv1.weight.numel() + model.fc.weight.numel())
+            fixed = FIXED_BITS * allocation.fixed_weights(model)
             budget, unit = 8.0 * config.model_bytes - fixed, "bits of hidden weights"
         else:
             assert config.cost_budget is not None  # the only budget of the three that remains

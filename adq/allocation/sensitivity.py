@@ -55,40 +55,37 @@ class _SquaredGradients:
     """Sums the squared per-image weight gradients of one convolution, a batch at a time.
 
     Autograd would only give their sum: the gradient of one image is the product of its output
-    gradient and of its unfolded input. Hooks of the layer and of its batch norm record both.
+    gradient and of its unfolded input. A hook of the layer and the watch of its sums record both.
     """
 
     def __init__(self, conv: QuantConv2d) -> None:
         self.conv = conv
         self.total = torch.zeros_like(conv.weight, dtype=torch.float64)
         self.input: Tensor | None = None
-        self.hooks = [
-            conv.register_forward_pre_hook(self._keep_input),
-            conv.bn.register_forward_pre_hook(self._watch_output),
-        ]
+        self.hook = conv.register_forward_pre_hook(self._keep_input)
+        conv.watch = self._watch_sums
 
     def _keep_input(self, module: QuantConv2d, arguments: tuple[Signal, ...]) -> None:
         self.input = arguments[0].data.detach()
 
-    def _watch_output(self, module: torch.nn.Module, arguments: tuple[Tensor]) -> None:
-        arguments[0].register_hook(self._add)
+    def _watch_sums(self, acc: Tensor) -> None:
+        acc.register_hook(self._add)
 
     @torch.no_grad()
     def _add(self, grad: Tensor) -> None:
         assert self.input is not None  # set by the forward pass
         conv = self.conv
-        columns = F.unfold(
-            self.input, conv.weight.shape[2:], padding=conv.padding, stride=conv.stride
-        )
+        columns = conv.geometry.columns(self.input)
         # (N, groups, Cout / groups, positions) times (N, groups, positions, Cin / groups * kh * kw)
-        rows = grad.flatten(2).unflatten(1, (conv.groups, -1))
-        per_image = rows @ columns.unflatten(1, (conv.groups, -1)).transpose(2, 3)
+        groups = conv.geometry.groups
+        rows = grad.flatten(2).unflatten(1, (groups, -1))
+        per_image = rows @ columns.unflatten(1, (groups, -1)).transpose(2, 3)
         self.total += per_image.square_().sum(0, dtype=torch.float64).reshape(self.total.shape)
         self.input = None
 
     def remove(self) -> None:
-        for hook in self.hooks:
-            hook.remove()
+        self.hook.remove()
+        self.conv.watch = None
 
 
 @torch.no_grad()
@@ -133,7 +130,9 @@ def sensitivities(
             assert_never(unknown)
     result = {}
     for name, conv in hidden.items():
-        weight, factor = conv.weight.detach(), per_weight[name].to(conv.weight.device)
+        weight = conv.kernel_weight.detach()
+        factor = per_weight[name].to(weight.device)
+        factor = factor.view_as(weight) if factor.dim() else factor
         errors = {w: weight - reconstruct(weight, w, model.config.method) for w in widths}
         result[name] = {w: float((factor * error.square()).sum()) for w, error in errors.items()}
         if not all(math.isfinite(loss) for loss in result[name].values()):

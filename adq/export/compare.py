@@ -87,7 +87,9 @@ def compare_codes(
             part = np.ascontiguousarray(images[first : first + BATCH])
             graph = model(torch.from_numpy(part).to(model.device))
             result = run(program, part, keep="all")
-            tops.append(np.stack([graph.argmax(1).cpu().numpy(), result.logits.argmax(1)]))
+            tops.append(
+                np.stack([graph.flatten(1).argmax(1).cpu().numpy(), result.logits.argmax(1)])
+            )
             for name in names:
                 gap = np.abs(record[name].cpu().numpy() - result.tensors[name].astype(np.int64))
                 wrong[name] += int(np.count_nonzero(gap))

@@ -6,7 +6,6 @@ program computes what the fakequant graph computes, which `compare.py` measures.
 """
 
 import json
-from dataclasses import asdict
 from typing import Any, assert_never
 
 import numpy as np
@@ -17,25 +16,34 @@ from ...spec.activation import Threshold
 from ...spec.codebook import Codebook, encode
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array, IntFormat
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    LayerKind,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.networks import S32, Node
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
 from ..integers.constants import (
     PIXEL,
     Codes,
+    average_requant,
     conv_requant,
     fold_batch_norm,
     integer_levels,
-    pool_requant,
     real_step,
     stream_format,
 )
 from ..integers.folding import Float64Array, channel_bounds, fold_thresholds, refuse_channel
 from ..networks.classifier import QuantLinear
-from ..networks.layers import QuantConv2d, ReadActivation
+from ..networks.curves import CurveStair, CurveSum
+from ..networks.layers import QuantConv2d, ReadActivation, Unit
 from ..networks.network import Network
-from ..networks.pooling import GlobalPool
+from ..networks.pooling import AveragePool
 from ..networks.state_check import check_numbers
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
@@ -60,9 +68,10 @@ def export(
     config = model.config
     exporter = _Exporter(model, multiplier_width)
     layers = [exporter.layer(node) for node in model.nodes]
-    facts = {"network": asdict(config), "logit_step": float(exporter.logit_step)}
+    result, _ = exporter.codes[model.nodes[-1].name]
+    facts = {"network": config.facts(), "logit_step": float(result)}
     return Program(
-        input_shape=(len(config.mean), config.image_size, config.image_size),
+        input_shape=config.input_shape,
         input_format=PIXEL,
         layers=tuple(layers),
         provenance=json.loads(json.dumps(facts | (provenance or {}))),
@@ -74,38 +83,43 @@ class _Exporter:
 
     def __init__(self, model: Network, multiplier_width: int) -> None:
         self.model, self.multiplier_width = model, multiplier_width
-        self.logit_step = 1.0
+        self.units = model.units()
         self.codes: dict[str, Codes] = {INPUT: (1.0, PIXEL)}
 
     def layer(self, node: Node) -> Layer:
-        """The layer that makes the node's tensor."""
-        unit = self.model.get_submodule(node.name)
+        """The layer that makes the node's tensor; its codes are noted."""
+        unit = self.units[node.name]
         match node.kind:
-            case LayerKind.CONV:
+            case LayerKind.CONV | LayerKind.LINEAR:
+                if isinstance(unit, QuantLinear):
+                    return self._classifier(node, unit)
                 assert isinstance(unit, QuantConv2d)
-                self.codes[node.name] = output_codes(unit.output)
                 return self._conv(node, unit)
             case LayerKind.THRESHOLD:
-                assert isinstance(unit, ReadActivation)
-                self.codes[node.name] = output_codes(unit.output)
-                return read_layer(node, unit, self.codes[node.source])
+                return self._threshold(node, unit)
+            case LayerKind.AVG_POOL:
+                assert isinstance(unit, AveragePool)
+                return self._average(node, unit)
             case LayerKind.MAX_POOL:
                 self.codes[node.name] = self.codes[node.source]
                 return PoolLayer(
                     name=node.name, input=node.source, kind=node.kind, kernel=node.kernel,
                     stride=node.stride, padding=node.padding,
                 )  # fmt: skip
-            case LayerKind.AVG_POOL:
-                assert isinstance(unit, GlobalPool)
-                self.codes[node.name] = output_codes(unit.output)
-                return self._pool(node, unit)
-            case LayerKind.LINEAR:
-                assert isinstance(unit, QuantLinear)
-                return self._classifier(node, unit)
+            case LayerKind.UPSAMPLE:
+                self.codes[node.name] = self.codes[node.source]
+                return UpsampleLayer(name=node.name, input=node.source, factor=node.kernel)
+            case LayerKind.CONCAT:
+                self.codes[node.name] = self.codes[node.source]
+                return ConcatLayer(name=node.name, inputs=node.sources)
             case _:
                 assert_never(node.kind)
 
+    def _residual(self, node: Node) -> Codes | None:
+        return None if node.skip is None else self.codes[node.skip.tensor]
+
     def _conv(self, node: Node, conv: QuantConv2d) -> MacLayer:
+        self.codes[node.name] = output_codes(conv.output)
         in_scale, source = self.codes[node.source]
         weights, levels, table, step = weight_codes(conv)
         pads = np.zeros(node.ins, np.int64)
@@ -119,40 +133,72 @@ class _Exporter:
         else:
             output = conv_requant(
                 conv.output, levels, affine, source, name=node.name,
-                multiplier_width=self.multiplier_width,
-                residual=None if node.skip is None else self.codes[node.skip.tensor],
+                multiplier_width=self.multiplier_width, residual=self._residual(node),
             )  # fmt: skip
         return MacLayer(
-            name=node.name, input=node.source, weights=weights, weight_width=conv.quantizer.width,
-            codebook=table, output=output, stride=node.stride, padding=node.padding,
-            groups=node.groups, pad_codes=pads, skip=node.skip,
+            name=node.name, input=node.source, kind=node.kind, weights=dilated(weights, node),
+            weight_width=conv.quantizer.width, codebook=table, output=output, stride=node.stride,
+            padding=node.padding, groups=node.groups, pad_codes=pads, skip=node.skip,
         )  # fmt: skip
 
-    def _pool(self, node: Node, pool: GlobalPool) -> PoolLayer:
-        """Average over the map, its divisor in the multiplier."""
-        step, source = self.codes[node.source]
-        requant = pool_requant(
-            pool.output, step=step, source=source, window=node.kernel**2,
-            multiplier_width=self.multiplier_width, name=node.name,
-        )  # fmt: skip
+    def _threshold(self, node: Node, unit: Unit) -> ThresholdLayer:
+        source = self.codes[node.source]
+        if isinstance(unit, CurveStair):
+            stage = unit.threshold(source)
+            self.codes[node.name] = 1.0, stage.format
+            return ThresholdLayer(name=node.name, input=node.source, output=stage)
+        assert isinstance(unit, ReadActivation)
+        self.codes[node.name] = output_codes(unit.output)
+        return read_layer(node, unit, source)
+
+    def _average(self, node: Node, unit: AveragePool) -> PoolLayer:
+        """Average over a window, its divisor in the multiplier; or a sum of two tensors."""
+        codes = self.codes[node.source]
+        if isinstance(unit, CurveSum):
+            requant = unit.requant(both=node.skip is not None)
+            self.codes[node.name] = output_codes(unit.quantizer)
+        elif unit.output is None:
+            ones, zeros = np.ones(1, np.int64), np.zeros(1, np.int64)
+            requant = Requant(multiplier=ones, bias=zeros, shift=0, out=S32)
+            self.codes[node.name] = codes[0] / unit.window, S32
+        else:
+            requant = average_requant(
+                unit, unit.output, codes, residual=self._residual(node),
+                multiplier_width=self.multiplier_width,
+            )  # fmt: skip
+            self.codes[node.name] = output_codes(unit.output)
         return PoolLayer(
             name=node.name, input=node.source, kind=node.kind, kernel=node.kernel,
-            stride=node.kernel, output=requant,
+            stride=node.stride, output=requant, skip=node.skip,
         )  # fmt: skip
 
     def _classifier(self, node: Node, unit: QuantLinear) -> MacLayer:
         in_scale, source = self.codes[node.source]
-        levels, bias, self.logit_step = unit.quantized(in_scale)
-        check_logits(levels, bias.double(), source)
+        levels, learned, step = unit.quantized(in_scale)
+        self.codes[node.name] = step, S32
+        bias = torch.zeros(len(levels)) if learned is None else learned
+        check_logits(levels, bias.double(), source, node.name)
         stage = Requant(
             multiplier=np.ones(len(levels), np.int64), bias=bias.long().cpu().numpy(), shift=0,
             out=S32,
         )  # fmt: skip
+        weights = levels.long().cpu().numpy().reshape(len(levels), -1, *node.kernel)
         return MacLayer(
-            name=node.name, input=node.source, kind=node.kind,
-            weights=levels.long().cpu().numpy()[:, :, None, None],
-            weight_width=unit.quantizer.width, output=stage,
+            name=node.name, input=node.source, kind=node.kind, weights=dilated(weights, node),
+            weight_width=unit.quantizer.width, output=stage, stride=node.stride,
+            padding=node.padding, groups=node.groups,
         )  # fmt: skip
+
+
+def dilated(weights: Any, node: Node) -> Any:
+    """Weights or codes (Cout, Cin, kh, kw) with zeros between the taps of a dilated kernel."""
+    if node.dilation == (1, 1):
+        return weights
+    (high, wide), (down, across) = node.kernel, node.dilation
+    size = (high - 1) * down + 1, (wide - 1) * across + 1
+    spread = np.zeros((*weights.shape[:2], *size), weights.dtype)
+    spread[:, :, ::down, ::across] = weights
+    return spread
 
 
 def output_codes(output: LowBitActivation | StreamQuantizer) -> Codes:
@@ -162,13 +208,13 @@ def output_codes(output: LowBitActivation | StreamQuantizer) -> Codes:
     return output.real_step, stream_format(output)
 
 
-def check_logits(levels: Tensor, bias: Tensor, source: IntFormat) -> None:
+def check_logits(levels: Tensor, bias: Tensor, source: IntFormat, name: str = "fc") -> None:
     """Refuse a bias (K,) with which a logit could leave its format: it would saturate unseen."""
     low, high = channel_bounds(integer_levels(levels), source)
     real = bias.cpu().numpy()
     inside = (real + low >= S32.min) & (real + high <= S32.max)
     what = f"bias (in steps of the sums {low.min()}..{high.max()})"
-    refuse_channel(~inside, real, "fc", what, f"within logits of {S32.name}")
+    refuse_channel(~inside, real, name, what, f"within logits of {S32.name}")
 
 
 def read_layer(node: Node, unit: ReadActivation, stream: Codes) -> ThresholdLayer:
@@ -194,7 +240,7 @@ def weight_codes(
     levels, step = integer_levels(weight), real_step(learned)
     if not isinstance(conv.quantizer, WeightQuantizer):
         return levels, levels, None, step
-    ranks = conv.quantizer.index(conv.weight).cpu().numpy()
+    ranks = conv.quantizer.index(conv.quantized_weight()).cpu().numpy()
     ordered = conv.quantizer.levels.long().tolist()
     codes, table = encode(ranks, ordered, len(ordered) // 2, conv.quantizer.width)
     return codes, levels, table, step

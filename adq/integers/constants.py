@@ -14,10 +14,12 @@ from torch import Tensor
 from ...spec.formats import Int64Array, IntFormat
 from ...spec.requant import Requant
 from ..quantizers.stream import StreamQuantizer
+from ..ranks import BatchNorm
 from .folding import Affine, Float64Array, channel_bounds, fold_requant, refuse_channel
 
 if TYPE_CHECKING:
     from ..networks.layers import QuantConv2d
+    from ..networks.pooling import AveragePool
     from ..quantizers.weight_quantizer import Step
 
 PIXEL = IntFormat(width=8)
@@ -48,21 +50,33 @@ def fold_batch_norm(conv: "QuantConv2d", levels: Int64Array, scale: float | Floa
 
     The program sums raw pixel codes where the graph subtracts the code of zero first: a constant.
     """
-    bn = conv.bn
-    mean, var, weight, bias = (
-        t.detach().double().cpu().numpy()
-        for t in (bn.running_mean, bn.running_var, bn.weight, bn.bias)
-    )
     offset = np.zeros(len(levels))
     if conv.pixels is not None:
         zero, centre = (t.double().cpu().numpy() for t in conv.pixels)
         offset = scale * ((levels * (zero - centre)) - levels * zero).sum((1, 2, 3))
-    refuse_channel(var < 0, var, conv.name, "batch norm's variance", "0 or more")
+    if conv.bias is not None:
+        offset = offset + conv.bias.detach().double().cpu().numpy()
+    return through_norm(conv.bn, scale, offset, conv.name)
+
+
+def through_norm(
+    bn: BatchNorm | None, scale: float | Float64Array, offset: Float64Array, name: str
+) -> Affine:
+    """Batch norm, if there is one, of ``scale * sum + offset`` as a function of the sum."""
+    slope, mean, bias = np.ones(1), np.zeros(1), np.zeros(1)
+    if bn is not None:
+        mean, var, weight, bias = (
+            t.detach().double().cpu().numpy()
+            for t in (bn.running_mean, bn.running_var, bn.weight, bn.bias)
+        )
+        refuse_channel(var < 0, var, name, "batch norm's variance", "0 or more")
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope = weight / np.sqrt(var + bn.eps)
     with np.errstate(over="ignore", invalid="ignore"):
-        slope = weight / np.sqrt(var + bn.eps)
-        affine = Affine(slope=slope * scale, intercept=slope * (offset - mean) + bias)
+        steep, intercept = slope * scale, slope * (offset - mean) + bias
+        affine = Affine(slope=np.broadcast_to(steep, intercept.shape).copy(), intercept=intercept)
     for values, what in ((affine.slope, "scale"), (affine.intercept, "offset")):
-        refuse_channel(~np.isfinite(values), values, conv.name, f"{what} of the sums", "finite")
+        refuse_channel(~np.isfinite(values), values, name, f"{what} of the sums", "finite")
     return affine
 
 
@@ -89,21 +103,27 @@ def conv_requant(
     )
 
 
-def pool_requant(
-    output: StreamQuantizer,
-    *,
-    step: float,
-    source: IntFormat,
-    window: int,
-    multiplier_width: int = 24,
-    name: str = "",
-) -> Requant:
-    """Requantization of sums over ``window`` codes of value ``step``, the divisor folded in."""
+def average_line(pool: "AveragePool", step: float) -> Affine:
+    """Real value of a window's sum of codes of value ``step``, through the unit's batch norm.
+
+    Where the codes are pixels, each channel has a value and an offset of its own.
+    """
+    scale: float | Float64Array = step
+    offset = np.zeros(1)
+    if pool.pixels is not None:
+        mean, std = (t.double().flatten().cpu().numpy() for t in pool.pixels)
+        scale, offset = 1.0 / std, -mean / std
+    return through_norm(pool.bn, scale / pool.window, offset, pool.name)
+
+
+def average_requant(
+    pool: "AveragePool", output: StreamQuantizer, codes: Codes, *,
+    residual: Codes | None = None, multiplier_width: int = 24,
+) -> Requant:  # fmt: skip
+    """Requantization of sums over windows of ``codes``, the divisor folded in."""
+    step, source = codes
     return fold_requant(
-        Affine(slope=np.array([step / window]), intercept=np.zeros(1)),
-        step=output.real_step,
-        out=stream_format(output),
-        bounds=(source.min * window, source.max * window),
-        multiplier_width=multiplier_width,
-        name=name,
-    )
+        average_line(pool, step), step=output.real_step, out=stream_format(output),
+        bounds=(source.min * pool.window, source.max * pool.window), skip=residual,
+        multiplier_width=multiplier_width, name=pool.name,
+    )  # fmt: skip

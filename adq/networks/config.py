@@ -1,8 +1,12 @@
 """Configurations: everything that fixes the shapes of a network and of its state."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from ...spec.errors import InputError
 from ...spec.networks import IMAGENET, Node, Nodes, cifar_resnet, imagenet
@@ -36,6 +40,35 @@ class NetworkConfig(ABC):
         unknown = sorted(set(dict(self.weight_widths)) - set(self.hidden_names()))
         if unknown:
             raise InputError(f"Weight width must name a hidden layer, not {unknown[0]!r}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the program's input."""
+        return len(self.mean), self.image_size, self.image_size
+
+    @property
+    def makes_maps(self) -> bool:
+        """Whether the result is (N, C, H, W), not (N, classes)."""
+        return False
+
+    @property
+    def follows(self) -> bool:
+        """Whether codebooks follow their weights by themselves: in a user's own training loop."""
+        return False
+
+    def pixel_scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the input codes, (1, C, 1, 1)."""
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) * 255 for v in (self.mean, self.std))
+        return mean, std
+
+    def pixels(self, values: Tensor) -> Tensor:
+        """Places between the input codes of normalized values (N, C, H, W), not rounded."""
+        mean, std = (v.to(values.device) for v in self.pixel_scale())
+        return values.reshape(-1, *self.input_shape) * std + mean
+
+    def facts(self) -> dict[str, Any]:
+        """The network in the provenance of a program: plain values."""
+        return asdict(self)
 
     @property
     @abstractmethod

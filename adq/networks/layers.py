@@ -8,6 +8,7 @@ frozen); scales act on the few numbers of the batch norm instead of on maps.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -20,11 +21,10 @@ from ..quantizers.weight_quantizer import Step, WeightQuantizer
 from ..ranks import BatchNorm, shared_batch_norm
 from ..tensors import Mode, NotANumberError, Signal
 from . import frozen
+from .geometry import Geometry
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
-ONEDNN_BLOCK = 16
-"""Channels below which oneDNN 3.12 (torch 2.13) writes beyond its buffers in the gradient of a
-strided 1x1 convolution (oneDNN issue 6035: 8 with AVX2, 16 with AVX512)."""
+THREE = Geometry(kernel=(3, 3), padding=(1, 1, 1, 1))
 
 
 class Unit(nn.Module, ABC):
@@ -37,6 +37,10 @@ class Unit(nn.Module, ABC):
         """The tensor it makes, set by the network; for messages."""
         self.prepared: IntegerLayer | None = None
         """The program's layer on torch integers, set by the network's ``load_program``."""
+
+    def borrow(self, name: str, module: nn.Module) -> None:
+        """Refer to a module of another unit: it stays in that one's state alone."""
+        object.__setattr__(self, name, module)
 
     def forward(self, x: Signal, skip: Signal | None = None) -> Signal:
         """Signal (N, C, H, W) from the input and, where there is one, the residual."""
@@ -115,39 +119,68 @@ def scaled_batch_norm(
     return out
 
 
+def affine(acc: Tensor, scale: Step, offset: Tensor | float) -> Tensor:
+    """``acc * scale + offset``; scale: number or (C, 1, 1, 1), offset: number or (C,)."""
+    if isinstance(scale, Tensor):
+        scale = scale.view(1, -1, 1, 1)
+    if isinstance(offset, Tensor):
+        offset = offset.view(1, -1, 1, 1)
+    return acc * scale + offset
+
+
 class QuantConv2d(Unit):
-    """Convolution with quantized weights, batch norm, optional residual, output quantizer."""
+    """Convolution with quantized weights, batch norm, optional residual, output quantizer.
+
+    A linear layer is one whose kernel covers the map; its weights are a matrix (``flat``). Where a
+    batch norm follows, a bias has no gradient in fakequant mode: the norm takes it out again.
+    """
+
+    bn: BatchNorm | None
+    output: LowBitActivation | StreamQuantizer
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         *,
-        kernel: int,
-        stride: int,
         quantizer: WeightQuantizer | UniformWeight,
-        output: LowBitActivation | StreamQuantizer,
-        groups: int = 1,
+        output: LowBitActivation | StreamQuantizer | None,
+        geometry: Geometry = THREE,
+        normed: bool = True,
+        bias: bool = False,
+        flat: bool = False,
     ) -> None:
+        """``normed``: has a batch norm of its own; ``output`` None: it will `borrow` one."""
         super().__init__()
-        self.stride, self.padding, self.groups = stride, kernel // 2, groups
-        shape = (out_channels, in_channels // groups, kernel, kernel)
-        self.weight = nn.Parameter(torch.empty(shape))
+        self.geometry = geometry
+        self.shape = (out_channels, in_channels // geometry.groups, *geometry.kernel)
+        """Of the kernel, whatever the shape of its parameter."""
+        stored = (out_channels, prod(self.shape[1:])) if flat else self.shape
+        self.weight = nn.Parameter(torch.empty(stored))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.quantizer = quantizer
-        self.bn = BatchNorm(out_channels)
+        self.bn = BatchNorm(out_channels) if normed else None
         self.shared = False
         """Whether batch statistics are those of all ranks (`ranks`)."""
-        self.output = output
+        if output is not None:
+            self.output = output
+        self.watch: Callable[[Tensor], None] | None = None
+        """Called with the sums of every pass in float or fakequant mode."""
         self.initialise_codebook()
 
     @property
     def stream(self) -> StreamQuantizer | None:
         return self.output if isinstance(self.output, StreamQuantizer) else None
 
+    @property
+    def kernel_weight(self) -> Tensor:
+        """The weights (Cout, Cin / groups, kh, kw)."""
+        return self.weight.view(self.shape)
+
     def quantized_weight(self) -> Tensor:
-        """The float weight that the quantizer reads."""
-        return self.weight
+        """The float weight that the quantizer reads, (Cout, Cin / groups, kh, kw)."""
+        return self.kernel_weight
 
     def initialise_codebook(self) -> None:
         """Start the codebook from the present weights; uniform weights need none."""
@@ -155,11 +188,7 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
-        stride = self.stride
-        if weight.shape[2] == 1 and stride > 1 and weight.shape[1] < ONEDNN_BLOCK:
-            # a 1x1 window reads each stride-th pixel: the same sums without oneDNN's stride
-            data, stride = data[:, :, ::stride, ::stride], 1
-        sums = F.conv2d(data, weight, stride=stride, padding=self.padding, groups=self.groups)
+        sums = self.geometry.convolve(data, weight)
         # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
         return sums.float() if sums.dtype == torch.bfloat16 else sums
 
@@ -172,7 +201,8 @@ class QuantConv2d(Unit):
     def frozen(self) -> bool:
         adapts = isinstance(self.quantizer, WeightQuantizer) and not self.quantizer.frozen
         refused = isinstance(self.output, LowBitActivation) and self.output.refusal
-        return not (self.training or self.bn.training or adapts or refused)
+        learns = self.training or (self.bn is not None and self.bn.training)
+        return not (learns or adapts or refused)
 
     def evaluate(self, x: Signal, skip: Signal | None) -> Signal:
         if skip is not None and skip.format is None:
@@ -181,16 +211,31 @@ class QuantConv2d(Unit):
 
     def compute(self, x: Signal, skip: Signal | None) -> Signal:
         if self.mode is Mode.FLOAT:
-            acc = self.convolve(x.data, self.weight)
-            y = self.normalise(acc, 1.0, 0.0) if self.shared else self.bn(acc)
+            acc = self.convolve(x.data, self.kernel_weight)
+            if self.bias is not None:
+                acc = acc + self.bias.view(1, -1, 1, 1)
+            self._show(acc)
+            y = acc
+            if self.bn is not None:
+                y = self.normalise(acc, 1.0, 0.0) if self.shared else self.bn(acc)
         else:
             levels, step = self.quantizer(self.quantized_weight())
             acc = self.convolve(x.data, levels)
-            y = self.normalise(acc, x.scale * step, self.offset(levels, step))
+            self._show(acc)
+            offset = self.offset(levels, step)
+            if self.bias is not None:
+                offset = offset + (self.bias if self.bn is None else self.bias.detach())
+            y = self.normalise(acc, x.scale * step, offset)
         return self.output(y if skip is None else y + skip.real)
 
+    def _show(self, acc: Tensor) -> None:
+        if self.watch is not None:
+            self.watch(acc)
+
     def normalise(self, acc: Tensor, scale: Step, offset: Tensor | float) -> Tensor:
-        """Batch norm of ``acc * scale + offset``."""
+        """Batch norm, if there is one, of ``acc * scale + offset``."""
+        if self.bn is None:
+            return affine(acc, scale, offset)
         # a pass that only renews the statistics (`calibrate`) is per rank
         shared = self.shared and self.training and self.bn.training
         return (shared_batch_norm if shared else scaled_batch_norm)(self.bn, acc, scale, offset)
@@ -218,23 +263,15 @@ class InputConv2d(QuantConv2d):
     zero_code: Tensor
 
     def __init__(
-        self,
-        out_channels: int,
-        *,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        output: StreamQuantizer,
-        kernel: int = 3,
-        stride: int = 1,
-    ) -> None:
+        self, out_channels: int, *, mean: tuple[float, ...], std: tuple[float, ...],
+        output: LowBitActivation | StreamQuantizer | None, geometry: Geometry = THREE,
+        **parts: bool,
+    ) -> None:  # fmt: skip
+        """``parts``: as of `QuantConv2d`."""
         super().__init__(
-            len(mean),
-            out_channels,
-            kernel=kernel,
-            stride=stride,
-            quantizer=UniformWeight(8),
-            output=output,
-        )
+            len(mean), out_channels, quantizer=UniformWeight(8), output=output,
+            geometry=geometry, **parts,
+        )  # fmt: skip
         # constants of the configuration: not state, hence absent from checkpoints
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1) * 255, persistent=False)
@@ -245,7 +282,7 @@ class InputConv2d(QuantConv2d):
         return self.zero_code, self.mean
 
     def quantized_weight(self) -> Tensor:
-        return self.weight / self.std
+        return self.kernel_weight / self.std
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
         pixels = data.to(weight.dtype)

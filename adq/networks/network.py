@@ -3,26 +3,28 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Self, assert_never
+from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
-from ...spec.layers import LayerKind, Skip
+from ...spec.layers import Skip
 from ...spec.networks import Node
 from ...spec.program import INPUT, Program
 from ..integers.constants import PIXEL
 from ..integers.integer import prepare, read_skip
 from ..quantizers.low_bit import LowBitActivation
-from ..quantizers.methods import activation, weight_quantizer
 from ..quantizers.stream import StreamQuantizer
 from ..quantizers.weight_quantizer import WeightQuantizer
+from ..ranks import BatchNorm
 from ..tensors import Mode, NotANumberError, Signal
+from .build import make_unit
 from .classifier import QuantLinear
 from .config import NetworkConfig
-from .layers import HiddenConv2d, InputConv2d, QuantConv2d, ReadActivation, Unit
-from .pooling import GlobalPool, MaxPool
+from .layers import HiddenConv2d, QuantConv2d, Unit
+from .pooling import AveragePool, together
 
 
 class Network(nn.Module):
@@ -33,9 +35,6 @@ class Network(nn.Module):
     (`frozen`). Module names are the names of the nodes, hence of the program's tensors.
     """
 
-    conv1: InputConv2d
-    fc: QuantLinear
-
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config, self.mode = config, Mode.FLOAT
@@ -44,80 +43,62 @@ class Network(nn.Module):
             name: number for number, node in enumerate(self.nodes) for name in node.reads
         }
         """Number of the last node that reads each tensor."""
+        made: dict[str, Unit] = {}
         for node in config.construction():
-            self._place(node.name, self._unit(node))
-        for name, unit in self.units().items():
+            made[node.name] = make_unit(self, config, node, made)
+        for name, unit in made.items():
             unit.name = name
+        self._made = made
+        """Units by the names of their tensors, in the order of construction."""
+        self.follows = config.follows
+        """Whether codebooks follow the weights by themselves, at the next training pass."""
+        self._seen: dict[str, int] = self._versions()
 
     def forward(self, images: Tensor) -> Tensor:
-        signals = {INPUT: Signal(images, format=PIXEL if self.exact else None)}
+        """images: uint8 codes (N, C, H, W), or the real values that they stand for."""
+        if self.follows and self.training and self.mode is Mode.FAKEQUANT:
+            self._follow()
+        given = self.entered(images)
+        signals = {INPUT: Signal(given, format=PIXEL if self.exact else None)}
         for number, node in enumerate(self.nodes):
-            signals[node.name] = self.get_submodule(node.name)(*self.inputs(node, signals))
+            x, skip = self.inputs(node, signals)
+            if node.dropout and self.training and self.mode is not Mode.INTEGER:
+                x = x._replace(data=F.dropout(x.data.float(), node.dropout))
+            signals[node.name] = self._made[node.name](x, skip)
             for name in set(node.reads):
                 if self.last_reads[name] == number:
                     del signals[name]  # without gradients nothing else refers to it
-        return self.real_logits(signals["fc"])
+        return self.real_logits(signals[self.nodes[-1].name])
+
+    def entered(self, images: Tensor) -> Tensor:
+        """What the first layers read: codes, or in float mode the exact place between codes."""
+        shape = self.config.input_shape
+        if images.is_floating_point():
+            images = self.config.pixels(images)
+            if self.mode is not Mode.FLOAT:
+                images = images.round().clamp_(PIXEL.min, PIXEL.max)
+        return images if tuple(images.shape[1:]) == shape else images.reshape(-1, *shape)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """The program's input codes, uint8 (N, C, H, W), of real values (or of codes)."""
+        if images.is_floating_point():
+            images = self.config.pixels(images).round().clamp_(PIXEL.min, PIXEL.max)
+        return images.reshape(-1, *self.config.input_shape).to(torch.uint8)
 
     @staticmethod
     def inputs(node: Node, signals: Mapping[str, Signal]) -> tuple[Signal, Signal | None]:
         """What the unit of ``node`` takes, of the ``signals`` made so far (by tensor)."""
+        source = signals[node.source]
+        if node.others:
+            source = together([signals[name] for name in node.sources])
         if node.skip is None:
-            return signals[node.source], None
-        return signals[node.source], residual(signals[node.skip.tensor], node.skip, node.channels)
+            return source, None
+        return source, residual(signals[node.skip.tensor], node.skip, node.channels)
 
-    def _place(self, path: str, unit: Unit) -> None:
-        """Register a unit under a dotted name, with containers on the way."""
-        parent: nn.Module = self
-        *folders, last = path.split(".")
-        for name in folders:
-            if name not in dict(parent.named_children()):
-                parent.add_module(name, nn.Module())
-            parent = parent.get_submodule(name)
-        for name, child in getattr(parent, last, nn.Module()).named_children():
-            unit.add_module(name, child)  # `last.act` came before `last`
-        parent.add_module(last, unit)
-
-    def _unit(self, node: Node) -> Unit:
-        config = self.config
-        match node.kind:
-            case LayerKind.CONV:
-                return self._conv(node)
-            case LayerKind.THRESHOLD:
-                return ReadActivation(activation(config.method, config.act_width, node.ins))
-            case LayerKind.MAX_POOL:
-                source = self.get_submodule(node.source)
-                assert isinstance(source, QuantConv2d)
-                assert source.stream is not None
-                return MaxPool(source.stream, node.kernel, node.stride, node.padding)
-            case LayerKind.AVG_POOL:
-                return GlobalPool()
-            case LayerKind.LINEAR:
-                return QuantLinear(node.ins, node.channels)
-            case _:
-                assert_never(node.kind)
-
-    def _conv(self, node: Node) -> QuantConv2d:
-        config = self.config
-        if not node.coded:
-            return InputConv2d(
-                node.channels, mean=config.mean, std=config.std, output=StreamQuantizer(),
-                kernel=node.kernel, stride=node.stride,
-            )  # fmt: skip
-        output: LowBitActivation | StreamQuantizer
-        if node.stream is None:
-            output = activation(config.method, config.act_width, node.channels)
-        else:
-            output = StreamQuantizer(node.stream.width, node.stream.signed)
-        return HiddenConv2d(
-            node.ins, node.channels, kernel=node.kernel, stride=node.stride, groups=node.groups,
-            quantizer=weight_quantizer(config.method, config.width_of(node.name), node.channels),
-            output=output,
-        )  # fmt: skip
-
-    @staticmethod
-    def real_logits(logits: Signal) -> Tensor:
-        """Logits (N, classes) of the signal of the classifier."""
-        data = logits.data.flatten(1)
+    def real_logits(self, logits: Signal) -> Tensor:
+        """The result (N, classes), or (N, C, H, W) of a network that makes maps, as real values."""
+        data = logits.data if self.config.makes_maps else logits.data.flatten(1)
         return data if logits.scale == 1.0 else (data * logits.scale).float()
 
     @property
@@ -130,13 +111,13 @@ class Network(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.fc.weight.device
+        return next(self.parameters()).device
 
     # -- parts -----------------------------------------------------------------------------------
 
     def units(self) -> dict[str, Unit]:
         """The modules that make the program's tensors, by name."""
-        return {name: m for name, m in self.named_modules() if isinstance(m, Unit)}
+        return dict(self._made)
 
     def convolutions(self) -> list[QuantConv2d]:
         """All convolutions, hidden or not."""
@@ -158,6 +139,12 @@ class Network(nn.Module):
         for unit in self.units().values():
             if isinstance(unit, QuantConv2d | QuantLinear):
                 yield unit.weight
+
+    def norms(self) -> Iterator[tuple[Unit, BatchNorm]]:
+        """Batch norms, each with the unit whose sums it reads."""
+        for unit in self.units().values():
+            if isinstance(unit, QuantConv2d | AveragePool) and unit.bn is not None:
+                yield unit, unit.bn
 
     def scale_parameters(self) -> Iterator[nn.Parameter]:
         """Batch norm and bias: full learning rate, no decay."""
@@ -205,12 +192,29 @@ class Network(nn.Module):
         with self._named_faults("weights"):
             for conv in self.hidden().values():
                 conv.initialise_codebook()
+        self._seen = self._versions()
 
     def update_codebooks(self) -> None:
         """One EMA step of every codebook; call after each optimizer step in fakequant mode."""
         with self._named_faults("weights"):
             for conv in self.hidden().values():
-                conv.quantizer.update(conv.weight)
+                conv.quantizer.update(conv.quantized_weight())
+
+    def _versions(self) -> dict[str, int]:
+        """How often each hidden weight was written in place."""
+        return {name: conv.weight._version for name, conv in self.hidden().items()}
+
+    def _follow(self) -> None:
+        """Let the codebooks of weights that changed take their step."""
+        now = self._versions()
+        if now != self._seen:
+            self.update_codebooks()
+            self._seen = now
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        # a copy's tensors count their writes anew: what was pending in the original is pending here
+        self._seen = {}
 
     @contextmanager
     def _named_faults(self, what: str) -> Iterator[None]:

@@ -36,6 +36,8 @@ class LowBitActivation(nn.Module, ABC):
                 f"Threshold activation width must be in 1..{MAX_ACT_WIDTH}, not {act_width}"
             )
         self.act_width, self.mode = act_width, Mode.FLOAT
+        self.clip: float | None = None
+        """Largest value in float mode, where the range starts; None: no limit."""
         self.count = 2**act_width - 1
 
     @abstractmethod
@@ -45,7 +47,7 @@ class LowBitActivation(nn.Module, ABC):
     def initialise_from(self, values: Tensor, share: float) -> None:
         """Start from a sample of non-negative inputs: ``share`` of them in range."""
         high = upper_quantile(values, share)
-        self.initialise(high if high > 0 else 1.0)
+        self.initialise(self.clipped(high if high > 0 else 1.0))
 
     @property
     def scale(self) -> float:
@@ -80,7 +82,13 @@ class LowBitActivation(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Signal:
         """Map of real values to a signal of codes."""
-        return Signal(torch.relu(x)) if self.mode is Mode.FLOAT else self.quantize(x)
+        if self.mode is not Mode.FLOAT:
+            return self.quantize(x)
+        return Signal(torch.relu(x) if self.clip is None else x.clamp(0.0, self.clip))
+
+    def clipped(self, high: float) -> float:
+        """The end of a range that starts at ``high``."""
+        return high if self.clip is None else min(high, self.clip)
 
     def grad_factor(self, x: Tensor) -> float:
         """LSQ's gradient scale 1/sqrt(N * Qp), N = features: the loss is a mean over the batch."""
@@ -101,4 +109,4 @@ class LearnedStep(LowBitActivation):
     def initialise_from(self, values: Tensor, share: float) -> None:
         """LSQ's own start: ``2 * mean|x| / sqrt(Qp)``."""
         mean = float(values.mean())
-        self.initialise((2 * mean if mean > 0 else 1.0) * self.count**0.5)
+        self.initialise(self.clipped((2 * mean if mean > 0 else 1.0) * self.count**0.5))

@@ -69,11 +69,12 @@ class StreamQuantizer(nn.Module):
     The signal carries values (code * step) with scale 1; `codes` recovers the integers.
     """
 
-    def __init__(self, width: int = 8, signed: bool = False) -> None:
+    def __init__(self, width: int = 8, signed: bool = False, clip: float | None = None) -> None:
+        """clip: largest value (of both signs, if signed) in float mode, where the range starts."""
         super().__init__()
         if not 2 <= width <= 16:
             raise InputError(f"Stream width must be in 2..16, not {width}")
-        self.width, self.signed, self.mode = width, signed, Mode.FLOAT
+        self.width, self.signed, self.mode, self.clip = width, signed, Mode.FLOAT, clip
         self.low = -(2 ** (width - 1)) if signed else 0
         self.high = self.low + 2**width - 1
         self.step = nn.Parameter(torch.tensor(1.0 / self.high))
@@ -81,6 +82,8 @@ class StreamQuantizer(nn.Module):
     @torch.no_grad()
     def initialise(self, high: float) -> None:
         """Set the step so that the largest code has the value ``high``."""
+        if self.clip is not None:
+            high = min(high, self.clip)
         self.step.fill_(max(high / self.high, MIN_STEP))
 
     @property
@@ -95,6 +98,8 @@ class StreamQuantizer(nn.Module):
     def forward(self, x: Tensor) -> Signal:
         """Map of real values to a signal on the grid."""
         if self.mode is Mode.FLOAT:
+            if self.clip is not None:
+                return Signal(x.clamp(-self.clip if self.signed else 0.0, self.clip))
             return Signal(x if self.signed else torch.relu(x))
         grad_factor = (max(x[0].numel(), 1) * self.high) ** -0.5
         step = self.step.clamp(min=MIN_STEP)

@@ -3,6 +3,8 @@
 Lower bounds: a run that they refuse would not fit. Python integers; torch is not needed.
 """
 
+from math import prod
+
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
 from ...spec.layers import LayerKind
@@ -39,15 +41,18 @@ def demand_steps(recipe: Recipe, images: int, ranks: int = 1) -> None:
     if train.device == "cpu":
         part = -(-min(train.batch_size, images) // (train.accumulate * ranks))
         what = f"Training step (train.batch_size={train.batch_size} in {train.accumulate} parts)"
-        demand(MAP_BYTES * part * sum(node.channels * node.size**2 for node in nodes(recipe)), what)
+        demand(
+            MAP_BYTES * part * sum(node.channels * prod(node.size) for node in nodes(recipe)), what
+        )
 
 
 def smallest_map(recipe: Recipe) -> tuple[str, int]:
     """A convolution with the smallest maps, and their height."""
     smallest = min(
-        (node for node in nodes(recipe) if node.kind is LayerKind.CONV), key=lambda node: node.size
+        (node for node in nodes(recipe) if node.kind is LayerKind.CONV),
+        key=lambda node: prod(node.size),
     )
-    return smallest.name, smallest.size
+    return smallest.name, min(smallest.size)
 
 
 def check_last_batch(recipe: Recipe, images: int, ranks: int = 1) -> None:

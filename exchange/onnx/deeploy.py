@@ -20,7 +20,7 @@ from ..imported import Imported
 from .emit import Codes, Sum, convolution, plain, window
 from .graph import Array, Graph, Node
 from .layout import Edges, View
-from .result import Origins, imported, map_shape, plain_integers
+from .result import Origins, imported, input_view, plain_integers
 from .walk import Placed, Walk
 from .windows import dilated, product_levels, product_view, window_of
 
@@ -61,8 +61,8 @@ class Deeploy(Walk[Integers]):
     def begin(self, form: IntFormat) -> Codes:
         """The graph's input, as codes of a format."""
         fed = self.graph.input
-        codes = Codes(name=INPUT, shape=map_shape(fed.shape), format=form)
-        view = View.whole(codes.shape, fed.shape)
+        view = input_view(self.graph)
+        codes = Codes(name=INPUT, shape=view.shape, format=form)
         self.values[fed.name] = Integers(view=view, codes=codes)
         self.origins.say(codes, fed.name, view, plain_integers(form))
         return codes

@@ -34,7 +34,7 @@ class View:
     def whole(cls, shape: Map, logical: tuple[int, ...] | None = None) -> "View":
         """The map itself, as (1, C, H, W) or as the logical shape of as many elements."""
         index = np.arange(prod(shape), dtype=np.int64)
-        return cls(shape=shape, index=index.reshape(logical or (1, *shape)))
+        return cls(shape=shape, index=index.reshape((1, *shape) if logical is None else logical))
 
     @property
     def channels(self) -> Int64Array:

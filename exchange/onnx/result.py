@@ -17,6 +17,7 @@ from ..imported import (
     provenance,
 )
 from .emit import Codes
+from .graph import Graph
 from .layout import Map, View
 
 
@@ -71,6 +72,29 @@ def map_shape(shape: tuple[int, ...]) -> Map:
     _, channels, *rest = shape
     height, width = (*(1,) * (2 - len(rest)), *rest)
     return channels, height, width
+
+
+def input_view(graph: Graph) -> View:
+    """The graph's input on a map: channels last where a Transpose says that it is so.
+
+    Files of TensorFlow feed (1, H, W, C) and turn it before the first layer.
+    """
+    shape, tensors = graph.input.shape, {graph.input.name}
+    for node in graph.nodes:
+        if len(shape) == 4 and node.inputs and node.inputs[0] in tensors:
+            if node.op == "Transpose" and node.integers("perm", ()) == (0, 3, 1, 2):
+                _, height, width, channels = shape
+                found = View.whole((channels, height, width))
+                return View(shape=found.shape, index=found.index.transpose(0, 2, 3, 1))
+            if node.op in _ELEMENTWISE:
+                tensors.add(node.outputs[0])
+    return View.whole(map_shape(shape), shape)
+
+
+_ELEMENTWISE = (
+    "QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant", "BipolarQuant", "Mul", "Add", "Sub",
+    "Div", "Cast", "Identity",
+)  # fmt: skip
 
 
 def plain_integers(form: IntFormat) -> Quantization:

@@ -19,6 +19,9 @@ from .layout import LAYOUT, View, apply, selection
 _FAILURES = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError)
 _STANDARD = ("", "ai.onnx")
 
+_AFTER = ("QuantizeLinear", "DequantizeLinear", "Identity", "Cast", "Flatten", "Reshape", "Squeeze")
+"""Operators that may stand between a last softmax and the output."""
+
 REFUSED = {
     "LSTM": "recurrent layers have state, which no program has",
     "GRU": "recurrent layers have state, which no program has",
@@ -57,11 +60,13 @@ class Walk(ABC, Generic[Value]):
     domains: ClassVar[tuple[str, ...]]
     """Domains whose operators are meant, beside ONNX's own."""
     final: ClassVar[tuple[str, ...]] = ("Softmax", "LogSoftmax", "Sigmoid", "ArgMax")
-    """Operators that are left out where they make the graph's output."""
+    """Operators that are left out where nothing that computes follows them."""
+    _left_out: list[Node] = field(default_factory=list)
 
     def run(self) -> Value:
         """The graph's output."""
         self.constants.update(self.graph.constants)
+        self._left_out = self._tail()
         for node in self.graph.nodes:
             try:
                 self._step(node)
@@ -111,16 +116,30 @@ class Walk(ABC, Generic[Value]):
         if all(name in self.constants for name in inputs):
             self.constants[node.outputs[0]] = self._folded(node)
             return
+        if node in self._left_out:
+            for name in node.outputs:
+                self.values[name] = self.value(node)
+            return
         if node.op in self.handlers:
             made: Value = getattr(self, self.handlers[node.op])(node)
-        elif node.op in self.final and node.outputs[0] == self.graph.output:
-            self.dropped.append(f"{node.op} {node.name or node.outputs[0]}".strip())
-            made = self.value(node)
         elif node.op in LAYOUT:
             made = self.moved(node)
         else:
             raise self._unknown(node)
         self.values[node.outputs[0]] = made
+
+    def _tail(self) -> list[Node]:
+        """The nodes from a last softmax or the like on: they are left out, and it is said."""
+        makers = {name: node for node in self.graph.nodes for name in node.outputs}
+        found: list[Node] = []
+        node = makers.get(self.graph.output)
+        while node is not None and node.op in (*self.final, *_AFTER):
+            found.append(node)
+            node = makers.get(node.inputs[0]) if node.inputs else None
+        firsts = [i for i, x in enumerate(found) if x.op in self.final]
+        left = found[: firsts[-1] + 1] if firsts else []
+        self.dropped += [f"{x.op} {x.name or x.outputs[0]}" for x in left if x.op in self.final]
+        return left
 
     def _shape(self, node: Node, name: str) -> Array:
         sizes = np.asarray(self.values[name].view.index.shape, np.int64)

@@ -80,12 +80,11 @@ def test_layers_are_the_networks_nodes(name):
     assert program.input_shape == (3, size, size)
     for layer, node in zip(program.layers, nodes, strict=True):
         assert (layer.name, layer.input, layer.skip) == (node.name, node.source, node.skip)
-        assert program.tensor_shape(layer.name) == (node.channels, node.size, node.size)
+        assert program.tensor_shape(layer.name) == (node.channels, *node.size)
         assert layer.kind is node.kind
-        assert layer.taps == node.kernel**2
+        assert layer.taps == node.kernel[0] * node.kernel[1]
         if isinstance(layer, MacLayer):
-            assert layer.stride == (node.stride, node.stride)
-            assert layer.padding == (node.padding,) * 4
+            assert (layer.stride, layer.padding) == (node.stride, node.padding)
             assert layer.groups == node.groups
             assert layer.weights.size == node.weights
             assert (layer.codebook is not None) == node.coded

@@ -5,6 +5,7 @@ import pytest
 from adqhw.spec.errors import InputError
 from adqhw.spec.layers import Skip
 from adqhw.spec.networks import PUBLISHED, Node, cifar_resnet, imagenet, published
+from adqhw.spec.windows import positions
 
 WEIGHTS = {
     # convolutions and classifier, without batch norms and biases
@@ -27,14 +28,15 @@ def test_published_numbers_of_weights(name):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_nodes_read_what_earlier_nodes_make(name):
     size, nodes = published(name)
-    made = {"input": (3, size)}
+    made = {"input": (3, (size, size))}
     for node in nodes:
         channels, extent = made[node.source]
         assert node.ins == channels, node.name
-        assert node.size == (extent + 2 * node.padding - node.kernel) // node.stride + 1, node.name
+        window = node.kernel, node.stride, node.padding
+        assert node.size == positions(node.name, extent, *window), node.name
         if node.skip is not None:
             channels, extent = made[node.skip.tensor]
-            assert -(-extent // node.skip.stride) == node.size
+            assert tuple(-(-side // node.skip.stride) for side in extent) == node.size
             assert channels + 2 * node.skip.channel_offset == node.channels
         made[node.name] = node.channels, node.size
     assert nodes[-1].name == "fc"

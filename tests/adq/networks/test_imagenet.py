@@ -14,9 +14,9 @@ from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
 from adqhw.adq.networks import pretrained
 from adqhw.adq.networks.config import ImagenetConfig
+from adqhw.adq.networks.geometry import Geometry
 from adqhw.adq.networks.layers import QuantConv2d
 from adqhw.adq.networks.network import Network
-from adqhw.adq.networks.pooling import max_of_shifts
 from adqhw.adq.training import calibrate
 from adqhw.sim import engine
 from adqhw.spec import golden
@@ -151,7 +151,8 @@ def test_sensitivity_of_depthwise_layers_equals_autograd():
 
 def test_max_pool_of_shifted_maps_is_max_pool():
     x = torch.randn(2, 3, 9, 12)
-    assert torch.equal(max_of_shifts(x, 3, 2, 1), torch.nn.functional.max_pool2d(x, 3, 2, 1))
+    window = Geometry(kernel=(3, 3), stride=(2, 2), padding=(1, 1, 1, 1))
+    assert torch.equal(window.largest_of_shifts(x), torch.nn.functional.max_pool2d(x, 3, 2, 1))
 
 
 def test_bad_configurations_are_refused():

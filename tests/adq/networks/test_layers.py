@@ -12,7 +12,7 @@ from networks import frozen_network, tiny_images
 
 from adqhw.adq.networks.classifier import QuantLinear
 from adqhw.adq.networks.layers import InputConv2d, scaled_batch_norm
-from adqhw.adq.networks.pooling import GlobalPool
+from adqhw.adq.networks.pooling import AveragePool
 from adqhw.adq.quantizers.stream import StreamQuantizer
 from adqhw.adq.tensors import Mode, Signal
 
@@ -76,7 +76,7 @@ def test_rounding_the_mean_is_compensated_exactly():
 
 def test_classifier_works_on_integers_and_its_gradients_are_real():
     torch.manual_seed(0)
-    pool, fc = GlobalPool(), QuantLinear(6, 3)
+    pool, fc = AveragePool(StreamQuantizer()), QuantLinear(6, 3)
     pool.mode = pool.output.mode = fc.mode = Mode.FAKEQUANT
     maps = torch.rand(2, 6, 4, 4, requires_grad=True)
     signal = fc(pool(Signal(maps)))
@@ -90,6 +90,7 @@ def test_classifier_works_on_integers_and_its_gradients_are_real():
 
 _STRIDED = """
 import torch
+from adqhw.adq.networks.geometry import Geometry
 from adqhw.adq.networks.layers import QuantConv2d
 from adqhw.adq.tensors import Signal
 from adqhw.adq.quantizers.uniform import UniformWeight
@@ -97,7 +98,7 @@ from adqhw.adq.quantizers.stream import StreamQuantizer
 torch.set_num_threads(1)
 torch.manual_seed(0)
 for channels in (4, 12, 16):
-    layer = QuantConv2d(channels, 8, kernel=1, stride=2, quantizer=UniformWeight(8),
+    layer = QuantConv2d(channels, 8, geometry=Geometry(stride=(2, 2)), quantizer=UniformWeight(8),
                         output=StreamQuantizer())
     images = torch.randn(16, channels, 8, 8).contiguous(memory_format=torch.channels_last)
     for _ in range(6):

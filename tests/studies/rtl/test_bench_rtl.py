@@ -37,7 +37,7 @@ def test_the_shapes_are_all_of_resnet18():
     """(kernel, stride, ins, outs) of every convolution of the topology, from a full sketch."""
     _, nodes = published("resnet18")
     convolutions = {
-        (x.kernel, x.stride, x.ins, x.channels): x.name
+        (x.kernel[0], x.stride[0], x.ins, x.channels): x.name
         for x in reversed(nodes)
         if x.kind is LayerKind.CONV
     }
