@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..cosim.compare.cosimulate import CosimReport
     from ..cost.estimate.estimate import Estimate
     from ..cost.explore.explore import Design, Workload
+    from ..exchange.writers.export import Exported
     from ..rtl.arch.arch import Arch
     from ..sim.runner import Runner
 
@@ -64,6 +65,25 @@ def simulate(
     """
     loaded = program_of(program)
     return run_in_steps(engine, loaded, check_images(loaded, np.asarray(images)), keep, simd=simd)
+
+
+def export_onnx(
+    program: "Program | Runner | str | Path", path: str | Path, *, format: str | None = None
+) -> "Exported":
+    """Write a program for other engines, which compute its integers bit for bit.
+
+    format: `onnx` (standard operators, for ONNX Runtime), `qonnx`, `npz`; by default what the
+    suffix of `path` says. The file is written whole or not at all. Errors: `InputError` for a
+    format or path that cannot be used, and for a program too large for the format.
+
+    >>> import adqhw, tempfile
+    >>> path = tempfile.mkdtemp() + "/program.onnx"
+    >>> str(adqhw.export_onnx("tests/vectors/every_kind/program.safetensors", path).format)
+    'onnx'
+    """
+    from ..exchange.writers.export import export_onnx as of_program
+
+    return of_program(program_of(program), path, format=format)
 
 
 def emit_verilog(
