@@ -68,22 +68,27 @@ def simulate(
 
 
 def export_onnx(
-    program: "Program | Runner | str | Path", path: str | Path, *, format: str | None = None
+    program: "Program | Runner | str | Path",
+    out: str | Path,
+    *,
+    format: Literal["onnx", "qonnx", "npz"] | None = None,
 ) -> "Exported":
-    """Write a program for other engines, which compute its integers bit for bit.
+    """Write a program for other engines, which compute the same integers in every tensor.
 
-    format: `onnx` (standard operators, for ONNX Runtime), `qonnx`, `npz`; by default what the
-    suffix of `path` says. The file is written whole or not at all. Errors: `InputError` for a
-    format or path that cannot be used, and for a program too large for the format.
+    out: the file, whole or not there. format: `onnx` (standard operators), `qonnx` or `npz` (plain
+    NumPy arrays; docs/export.md has all three); by default that of the file's suffix, .onnx or
+    .npz. Returns format, size in bytes and facts of the file. Errors: `InputError` for a format or
+    a path that cannot be used, and for a program too large for the format.
 
     >>> import adqhw, tempfile
-    >>> path = tempfile.mkdtemp() + "/program.onnx"
-    >>> str(adqhw.export_onnx("tests/vectors/every_kind/program.safetensors", path).format)
-    'onnx'
+    >>> file = tempfile.mkdtemp() + "/program.onnx"
+    >>> written = adqhw.export_onnx("tests/vectors/every_kind/program.safetensors", file)
+    >>> written.format.value, written.facts["opset"]
+    ('onnx', 17)
     """
-    from ..exchange.writers.export import export_onnx as of_program
+    from ..exchange.writers.export import export_program
 
-    return of_program(program_of(program), path, format=format)
+    return export_program(program_of(program), out, format=format)
 
 
 def emit_verilog(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..console import JSON_OPTION, emit, people, say
-from ..exchange.writers.export import export_format, export_onnx
+from ..exchange.writers.export import export_format, export_program
 from ..spec.program_file import load
 
 
@@ -32,7 +32,7 @@ def command(
     export_format(out, format)  # before a file is read
     loaded = load(program)
     with people.status(f"writing {out}"):
-        done = export_onnx(loaded, out, format=format)
+        done = export_program(loaded, out, format=format)
     if as_json:
         emit({
             "out": str(out), "format": str(done.format), "bytes": done.size,

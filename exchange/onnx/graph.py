@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
 from ...spec.host.text import one_line, shown
+from ..writers import DIGEST_KEY
 
 Array = npt.NDArray[Any]
 
@@ -135,6 +136,7 @@ def parse(data: bytes, what: str) -> Graph:
         raise InputError(f"{what} must be a whole ONNX model: {one_line(error)}") from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise InputError(f"{what} must be an ONNX model with a graph, not without one")
+    _check_origin(model, what)
     _check_versions(model, what, onnx)
     try:
         return _graph(model, what)
@@ -142,6 +144,16 @@ def parse(data: bytes, what: str) -> Graph:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{what} must be a consistent ONNX model: {one_line(error)}") from error
+
+
+def _check_origin(model: Any, what: str) -> None:
+    """Refuse what `adqhw export-onnx` wrote: a program's digest is in it."""
+    for entry in model.metadata_props:
+        if entry.key == DIGEST_KEY:
+            raise InputError(
+                f"{what} must be a network of others, not an export of the adqhw program "
+                f"{shown(entry.value)}: use the program's own file"
+            )
 
 
 def _check_versions(model: Any, what: str, onnx: Any) -> None:

@@ -48,7 +48,7 @@ def export_format(path: str | Path, name: str | None = None) -> ExportFormat:
     return SUFFIXES[suffix]
 
 
-def export_onnx(program: Program, path: str | Path, *, format: str | None = None) -> Exported:
+def export_program(program: Program, path: str | Path, *, format: str | None = None) -> Exported:
     """Write `program` for other engines, bit for bit the same integers.
 
     path: written whole or not at all. format: `onnx` (standard operators), `qonnx` or `npz`; None:

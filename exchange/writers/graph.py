@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ...spec.errors import InputError
 from ...spec.host.version import VERSION
 
 OPSET, IR_VERSION = 17, 9
-MAX_BYTES = (1 << 31) - (1 << 20)
-"""Most bytes of constants: protobuf takes 2 GiB, nodes and names included."""
+MAX_BYTES = (1 << 31) - (1 << 24)
+"""Most bytes of nodes and constants: protobuf takes 2 GiB, shapes and annotations included."""
 
 BOOL, U8, I8 = TensorProto.BOOL, TensorProto.UINT8, TensorProto.INT8
 I32, I64 = TensorProto.INT32, TensorProto.INT64
@@ -42,13 +41,8 @@ class Graph:
     def constant(self, name: str, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         """A constant of `dtype`; one of the same name is not written again."""
         if name not in self.types:
-            array = np.ascontiguousarray(value, dtype)
-            self.bytes += array.nbytes
-            if self.bytes > MAX_BYTES:
-                raise InputError(
-                    f"Model must take at most {MAX_BYTES:,} bytes (protobuf's limit), not "
-                    f"{self.bytes:,} with constant {name!r}"
-                )
+            array = np.asarray(value, dtype)
+            self._grow(array.nbytes, f"constant {name!r}")
             tensor = numpy_helper.from_array(array, name)
             self.constants.append(tensor)
             self.types[name] = tensor.data_type
@@ -61,9 +55,18 @@ class Graph:
         """A node; the name of its output. type: element type, else that of its first input."""
         name = output if "/" in output else f"{output}/{kind}"
         node = helper.make_node(kind, list(inputs), [output], name=name, domain=domain, **fields)
+        self._grow(node.ByteSize(), f"node {name!r}")
         self.nodes.append(node)
         self.types[output] = self.types.get(inputs[0], FLOAT) if type is None else type
         return output
+
+    def _grow(self, size: int, what: str) -> None:
+        self.bytes += size
+        if self.bytes > MAX_BYTES:
+            raise InputError(
+                f"Model must take at most {MAX_BYTES:,} bytes (protobuf's limit), not "
+                f"{self.bytes:,} with {what}"
+            )
 
     def cast(self, source: str, to: int, output: str | None = None) -> str:
         """`source` as element type `to`; without an `output` of its own it is written once."""
@@ -106,7 +109,5 @@ class Graph:
 
 def serialized(model: Any) -> bytes:
     """The bytes of a model's file, the same for the same model."""
-    try:
-        return model.SerializeToString(deterministic=True)
-    except (ValueError, onnx.checker.ValidationError) as error:  # beyond 2 GiB, protobuf says
-        raise InputError("Model must take at most 2 GiB (protobuf's limit)") from error
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content

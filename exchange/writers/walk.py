@@ -10,7 +10,7 @@ from ...spec.host.limits import demand
 from ...spec.layers import ConcatLayer, Layer, MacLayer, PoolLayer, ThresholdLayer, UpsampleLayer
 from ...spec.program import INPUT
 from ...spec.requant import Requant
-from . import stages, sums
+from . import DIGEST_KEY, stages, sums
 from .base import Dialect
 from .graph import DOUBLE, I32
 
@@ -35,7 +35,7 @@ def model(dialect: Dialect, *, domains: Sequence[str] = (), functions: Sequence[
     return graph.model(
         {INPUT: shapes[INPUT]}, {result: [dialect.batch, size]}, domains=domains,
         functions=functions,
-        facts={"adqhw_digest": program.digest, "adqhw_input_format": program.input_format.name},
+        facts={DIGEST_KEY: program.digest, "adqhw_input_format": program.input_format.name},
     )  # fmt: skip
 
 

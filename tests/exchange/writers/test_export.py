@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.exchange.writers import graph as graphs
-from adqhw.exchange.writers.export import ExportFormat, export_onnx
+from adqhw.exchange.writers.export import ExportFormat, export_program
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
 from adqhw.spec.program import INPUT
@@ -60,7 +60,7 @@ def test_the_file_is_what_onnxruntime_runs(source):
 @pytest.mark.parametrize("kind", list(ExportFormat))
 def test_equal_programs_give_equal_files(tmp_path, kind):
     first, second = (
-        export_onnx(programs.every_kind(0), tmp_path / name, format=kind) for name in "ab"
+        export_program(programs.every_kind(0), tmp_path / name, format=kind) for name in "ab"
     )
     assert first == second
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -102,7 +102,7 @@ def test_a_model_too_large_for_protobuf_keeps_the_old_file(tmp_path, monkeypatch
     out = tmp_path / "p.onnx"
     out.write_bytes(b"old")
     with pytest.raises(InputError, match=r"Model must take at most 1,000 bytes .protobuf's limit."):
-        export_onnx(programs.every_kind(0), out, format=kind)
+        export_program(programs.every_kind(0), out, format=kind)
     assert out.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["p.onnx"]
 
@@ -110,4 +110,16 @@ def test_a_model_too_large_for_protobuf_keeps_the_old_file(tmp_path, monkeypatch
 def test_weights_beyond_the_memory_budget_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("ADQHW_MEMORY", "0.000001")
     with pytest.raises(InputError, match="Weights of the largest layer"):
-        export_onnx(programs.every_kind(0), tmp_path / "p.onnx")
+        export_program(programs.every_kind(0), tmp_path / "p.onnx")
+
+
+@pytest.mark.parametrize("kind", ["onnx", "qonnx"])
+def test_an_export_is_not_imported(source, kind):
+    out, back = source.parent / "p.onnx", source.parent / "back.safetensors"
+    assert command(source, "-o", out, "--format", kind).exit_code == 0
+    result = CliRunner().invoke(app, ["import", str(out), "-o", str(back), "--dialect", "deeploy"])
+    assert result.exit_code == 2
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert f"export of the adqhw program '{programs.second_version(0).digest}" in lines[0]
+    assert not back.exists()
