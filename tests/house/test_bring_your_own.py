@@ -31,6 +31,8 @@ def run_commands(text: str) -> None:
 
 
 @pytest.mark.simulator
+@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.onnx")
 def test_the_page_works_as_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
