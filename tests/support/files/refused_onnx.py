@@ -138,7 +138,7 @@ def wide_bits(path):
 
 def integer_sums(path):
     """Sums of Deeploy's dialect beyond 32 bits."""
-    weight = _constant("weight", np.full((2, 2, 4, 4), 2.0**27))
+    weight = _constant("weight", np.full((2, 32, 4, 4), 32767.0))
     attributes = {
         "div": helper.make_tensor("d", FLOAT, [], [4096.0]),
         "n_levels_out": helper.make_tensor("n", FLOAT, [1], [256.0]),
@@ -155,7 +155,7 @@ def integer_sums(path):
         _constant("mul", np.ones((2, 1, 1))),
         _constant("add", np.zeros((2, 1, 1))),
     ]
-    _write(path, _model(nodes, constants, out=[1, 2, 1, 1]))
+    _write(path, _model(nodes, constants, shape=[1, 32, 4, 4], out=[1, 2, 1, 1]))
 
 
 def truncated(path):
@@ -170,3 +170,7 @@ def text(path):
 
 def empty(path):
     path.write_bytes(b"")
+
+
+def mark(path):
+    path.write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(24))
