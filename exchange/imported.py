@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array, IntArray, IntFormat
-from adqhw.spec.program import INPUT, Program
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntArray, IntFormat
+from ..spec.program import INPUT, Program
 
 Rounding = Literal["away", "even"]
 """How the engine rounds an input that lies between two codes, halves: from zero, or to even."""

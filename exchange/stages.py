@@ -7,11 +7,10 @@ other slope with halves going up: whether they are is decided in integers.
 
 import numpy as np
 
-from adqhw.spec.activation import MAX_ACT_WIDTH, Threshold
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array, IntFormat
-from adqhw.spec.requant import BIAS_FORMAT, MAX_SHIFT, MULTIPLIER_FORMAT, TOTAL_FORMAT, Requant
-
+from ..spec.activation import MAX_ACT_WIDTH, Threshold
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntFormat
+from ..spec.requant import BIAS_FORMAT, MAX_SHIFT, MULTIPLIER_FORMAT, TOTAL_FORMAT, Requant
 from .steps import Function, Steps, find
 
 MULTIPLIER_WIDTHS = tuple(sorted({24, MULTIPLIER_FORMAT.width}))

@@ -7,12 +7,13 @@ Two functions with the same steps are the same function, whatever their formulas
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array, IntFormat
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntFormat
 
 Function = Callable[[Int64Array], Int64Array]
 """Sums (C, K) int64, one row per channel, to codes (C, K)."""
@@ -21,8 +22,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 MAX_CODES = 1 << 10
 """Most codes of a function that is searched for its steps."""
-_SAMPLES = 2048
-"""Sums of each channel, beside those at the steps, at which the steps are compared with it."""
+_SAMPLES = 1 << 18
+"""Sums of a layer, beside those at the steps, at which the steps are compared with it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,27 +40,27 @@ class Steps:
     sign: Int64Array
     out: IntFormat
 
-    @property
+    @cached_property
     def least(self) -> Int64Array:
         """(C,) smallest `sign * s`."""
         return np.where(self.sign > 0, self.low, -self.high)
 
-    @property
+    @cached_property
     def most(self) -> Int64Array:
         """(C,) largest `sign * s`."""
         return np.where(self.sign > 0, self.high, -self.low)
 
-    @property
+    @cached_property
     def taken(self) -> BoolArray:
         """(C, L) steps that some sum has taken."""
         return self.tau <= self.most[:, None]
 
-    @property
+    @cached_property
     def missed(self) -> BoolArray:
         """(C, L) steps that some sum has not taken."""
         return self.tau > self.least[:, None]
 
-    @property
+    @cached_property
     def inner(self) -> BoolArray:
         """(C, L) steps between two sums."""
         return self.taken & self.missed
@@ -82,7 +83,7 @@ def find(function: Function, low: Int64Array, high: Int64Array, out: IntFormat, 
 
     out: format of the codes, at most 10 bits. A channel's function must be monotone, rising or
     falling. That it is is a property of the caller's arithmetic; it is compared with its steps at
-    both sides of every step, and everywhere in short ranges or at 2048 sums in long ones, and
+    both sides of every step, and everywhere in short ranges or at many sums of long ones, and
     refused with channel and sum where it is not. what: the layer, for messages.
 
     >>> halves = lambda sums: np.clip((sums + 1) // 2, 0, 3)
@@ -114,10 +115,11 @@ def _check(function: Function, steps: Steps, what: str) -> None:
     """Refuse a function that is not what its steps say."""
     span = int((steps.high - steps.low).max())
     channels = len(steps.low)
-    if span < _SAMPLES:
+    samples = min(2048, max(64, _SAMPLES // channels))
+    if span < samples:
         spread = steps.low[:, None] + np.arange(span + 1)
     else:
-        draws = np.random.default_rng(0).random((channels, _SAMPLES))
+        draws = np.random.default_rng(0).random((channels, samples))
         spread = steps.low[:, None] + (draws * (steps.high - steps.low)[:, None]).astype(np.int64)
     at = steps.sign[:, None] * steps.tau
     sums = np.concatenate([at, at - steps.sign[:, None], spread], axis=1)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adqhw.spec.activation import Threshold
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import Int64Array, IntFormat
+from ..spec.activation import Threshold
+from ..spec.errors import InputError
+from ..spec.formats import Int64Array, IntFormat
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

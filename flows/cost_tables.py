@@ -187,11 +187,13 @@ def program_at(model: "Network", batches: "Sequence[Tensor]", widths: dict[str, 
 
 def costs_of(programs: dict[int, Program], images: IntArray, machine: Machine) -> Costs:
     """Costs from programs that differ in the width of their hidden layers only."""
-    from ..sim.activity import activity
+    from ..cost.estimate.estimate import activity_on_array
 
     return Costs(
         programs=programs,
-        activities={width: activity(program, images) for width, program in programs.items()},
+        activities={
+            width: activity_on_array(program, images) for width, program in programs.items()
+        },
         arch=common_arch(list(programs.values()), machine),
         machine=machine,
     )

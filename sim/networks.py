@@ -24,7 +24,7 @@ from ..spec.layers import (
     ThresholdLayer,
     UpsampleLayer,
 )
-from ..spec.networks import S32, U8, Node, published
+from ..spec.networks import S32, U8, Node, dilated, published
 from ..spec.program import INPUT, Program, Tensor
 from ..spec.requant import Requant
 from .engine import run
@@ -162,7 +162,7 @@ class _Maker:
 
     def _classifier(self, node: Node) -> None:
         shape = (node.channels, node.ins // node.groups, *node.kernel)
-        weights = self.random.integers(-127, 128, shape)
+        weights = dilated(self.random.integers(-127, 128, shape), node)
         bias = self.random.integers(-1000, 1000, node.channels)
         ones = np.ones(node.channels, np.int64)
         self.layers.append(
@@ -182,12 +182,13 @@ class _Maker:
         """
         shape = (node.channels, node.ins // node.groups, *node.kernel)
         if not node.coded:
-            return self.random.integers(-127, 128, shape), 8, None
+            return dilated(self.random.integers(-127, 128, shape), node), 8, None
         half = 1 << (self.weight_width - 1)
         magnitudes = np.unique(np.round(127 * (np.arange(1, half) / (half - 1)) ** 1.3).astype(int))
         levels = [0, *magnitudes.tolist(), 0, *(-magnitudes).tolist()]
         codebook = Codebook(levels=tuple(levels), width=self.weight_width)
-        return self.random.integers(0, len(levels), shape), self.weight_width, codebook
+        codes = dilated(self.random.integers(0, len(levels), shape), node)
+        return codes, self.weight_width, codebook
 
     def _run(self, layer: MacLayer | PoolLayer, source: str) -> Int64Array:
         """Exact result of one layer, which reads `INPUT`, on the calibration codes of `source`."""

@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from .errors import InputError
 from .formats import IntFormat
@@ -19,6 +22,7 @@ from .layers import LayerKind, Skip
 from .program import INPUT
 from .windows import Pair, Sides
 
+Integer = TypeVar("Integer", bound=np.integer[Any])
 U8, S8, S32 = IntFormat(width=8), IntFormat(width=8, signed=True), IntFormat(width=32, signed=True)
 
 
@@ -110,6 +114,20 @@ class Node:
 
 
 Nodes = tuple[Node, ...]
+
+
+def dilated(weights: npt.NDArray[Integer], node: Node) -> npt.NDArray[Integer]:
+    """Levels or codes (Cout, Cin, kh, kw) of a node with zeros between the taps, if it is dilated.
+
+    Code 0 of every codebook is level 0.
+    """
+    if node.dilation == (1, 1):
+        return weights
+    (high, wide), (down, across) = node.kernel, node.dilation
+    size = (high - 1) * down + 1, (wide - 1) * across + 1
+    spread = np.zeros((*weights.shape[:2], *size), weights.dtype)
+    spread[:, :, ::down, ::across] = weights
+    return spread
 
 
 @dataclass(kw_only=True)

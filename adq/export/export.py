@@ -25,7 +25,7 @@ from ...spec.layers import (
     ThresholdLayer,
     UpsampleLayer,
 )
-from ...spec.networks import S32, Node
+from ...spec.networks import S32, Node, dilated
 from ...spec.program import INPUT, Program
 from ...spec.requant import Requant
 from ..integers.constants import (
@@ -188,17 +188,6 @@ class _Exporter:
             weight_width=unit.quantizer.width, output=stage, stride=node.stride,
             padding=node.padding, groups=node.groups,
         )  # fmt: skip
-
-
-def dilated(weights: Any, node: Node) -> Any:
-    """Weights or codes (Cout, Cin, kh, kw) with zeros between the taps of a dilated kernel."""
-    if node.dilation == (1, 1):
-        return weights
-    (high, wide), (down, across) = node.kernel, node.dilation
-    size = (high - 1) * down + 1, (wide - 1) * across + 1
-    spread = np.zeros((*weights.shape[:2], *size), weights.dtype)
-    spread[:, :, ::down, ::across] = weights
-    return spread
 
 
 def output_codes(output: LowBitActivation | StreamQuantizer) -> Codes:

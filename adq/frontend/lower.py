@@ -19,17 +19,20 @@ from .fuse import negative
 from .operations import RELU, Graph, Op, OpKind
 
 STREAM_WIDTH = 8
+READ_CODES = (OpKind.SUMS, OpKind.NORM, OpKind.AVERAGE)
+"""Kinds that read the codes of the input with their mean and deviation."""
 
 
-def lower(graph: Graph, act_width: int) -> Nodes:
-    """The nodes of a graph whose operations are fused."""
-    return _Lowering(graph=graph, act_width=act_width).nodes()
+def lower(graph: Graph, act_width: int, input_map: tuple[int, int, int]) -> Nodes:
+    """The nodes of a graph whose operations are fused; input_map: (C, H, W)."""
+    return _Lowering(graph=graph, act_width=act_width, input_map=input_map).nodes()
 
 
 @dataclass(kw_only=True)
 class _Lowering:
     graph: Graph
     act_width: int
+    input_map: tuple[int, int, int]
     made: dict[str, Node] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
     """Leader of the tensors that share a step, by tensor."""
@@ -49,34 +52,21 @@ class _Lowering:
         readers = [
             op
             for op in graph.ops.values()
-            if (INPUT in op.sources and op.kind is not OpKind.SUMS) or op.skip == INPUT
+            if (INPUT in op.sources and op.kind not in READ_CODES) or op.skip == INPUT
         ]
         if not readers:
             return
-        first = readers[0]
-        place = first.skip == INPUT
-        channels = first.channels if place else first.ins
-        size = first.size if place else self.input_size(first)
+        channels, *size = self.input_map
         entered = Op(
             name=self._new("input.read"), kind=OpKind.ENTER, sources=[INPUT], ins=channels,
-            channels=channels, size=size, where=first.where,
+            channels=channels, size=(size[0], size[1]), where=readers[0].where,
         )  # fmt: skip
         for op in readers:
-            if op.kind is not OpKind.SUMS:
+            if op.kind not in READ_CODES:
                 op.sources = [entered.name if x == INPUT else x for x in op.sources]
             if op.skip == INPUT:
                 op.skip = entered.name
         graph.ops[entered.name] = entered
-
-    @staticmethod
-    def input_size(op: Op) -> tuple[int, int]:
-        """Size of the map that an operation on the input reads; elementwise ones keep it."""
-        if op.kind in (OpKind.MAX, OpKind.AVERAGE, OpKind.UPSAMPLE):
-            raise InputError(
-                f"{op.where}: the input must be read by convolutions, linear layers, additions, "
-                f"concatenations or functions, not by {op.kind}"
-            )
-        return op.size
 
     def _new(self, wanted: str) -> str:
         name, number = wanted, 2
@@ -91,6 +81,14 @@ class _Lowering:
         if op.kind is OpKind.SUMS:
             return op.plain and op.norm is None and INPUT not in op.sources
         return op.kind is OpKind.AVERAGE and op.plain
+
+    def _entering(self, name: str) -> bool:
+        """Whether no weights have read the input yet: it and its readers have 8 bits."""
+        if name == INPUT:
+            return True
+        op = self.graph.ops[name]
+        kinds = (OpKind.ENTER, OpKind.NORM, OpKind.AVERAGE, OpKind.MAX, OpKind.UPSAMPLE)
+        return op.kind in kinds and self._entering(op.sources[0])
 
     def _low(self, name: str) -> bool:
         """Whether thresholds make the tensor's codes: a ReLU that only sums read."""
@@ -165,14 +163,16 @@ class _Lowering:
         return self._node(
             op, LayerKind.LINEAR if flat_map else LayerKind.CONV,
             source=source if ends else self._read_name(source), stream=stream,
-            coded=not ends and source != INPUT, bias=op.bias, flat=op.flat, groups=op.groups,
-            dilation=op.dilation, skip=None if op.skip is None else Skip(tensor=op.skip),
+            coded=not ends and not self._entering(source), bias=op.bias, flat=op.flat,
+            groups=op.groups, dilation=op.dilation,
+            skip=None if op.skip is None else Skip(tensor=op.skip),
             path=None if op.path == op.name else op.path,
         )  # fmt: skip
 
     def _read_name(self, source: str) -> str:
         """The tensor that sums read in place of ``source``."""
-        if source == INPUT or self.act_width >= STREAM_WIDTH or self._low(source):
+        direct = self.act_width >= STREAM_WIDTH or self._entering(source) or self._low(source)
+        if direct:
             return source
         op = self.graph.ops[source]
         if op.kind is OpKind.CURVE and op.function == RELU and self._only_sums_read(source):

@@ -169,8 +169,8 @@ def clamp(reader: "Reader", node: fx.Node, given: dict[str, Any]) -> Value:
     clip = None if high == math.inf else high
     function, numbers = RELU, ()
     if low != 0 or high <= 0:
-        if clip is None or not low < clip:
-            raise refuse(where(node), "limits must be 0 and more, or two numbers", (low, high))
+        if not low < high:
+            raise refuse(where(node), "the lower limit must be below the upper one", (low, high))
         function, numbers = "hardtanh", (low, high)  # type: ignore[assignment]
         clip = high if low == -high else None
     made = _made(
@@ -332,8 +332,10 @@ def pad(reader: "Reader", node: fx.Node, given: dict[str, Any]) -> Value:
     value = reader.value(node, given["self"])
     sides = [*given["pad"], 0, 0, 0, 0][:4]
     plain = len(given["pad"]) <= 4 and not given.get("value") and min(sides) >= 0
-    if value.flat or not plain:
-        raise refuse(where(node), "padding must be zeros around a map", given["pad"])
+    mode = given.get("mode", "constant")
+    if value.flat or not plain or mode != "constant":
+        what = mode if mode != "constant" else f"{given['pad']} of {given.get('value')}"
+        raise refuse(where(node), "padding must be zeros around a map", what)
     left, right, top, bottom = sides
     pads = tuple(a + b for a, b in zip(value.pads, (top, left, bottom, right), strict=True))
     return replace(value, pads=pads)

@@ -13,7 +13,7 @@ from ...spec.host.text import printable
 
 _TORCH = str(Path(torch.__file__).parent)
 _OURS = str(Path(__file__).parent)
-_FRAME = re.compile(r'File "(.+)", line (\d+), in (\w+)')
+_FRAME = re.compile(r'File "(.+)", line (\d+), in ')
 
 
 class UnsupportedModelError(InputError):
@@ -30,7 +30,7 @@ def module_of(node: fx.Node) -> tuple[str, str]:
 def line_of(node: fx.Node) -> str:
     """The innermost line of the user's own code, as "file, line N"; "" if all is torch's."""
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    own = [(file, line) for file, line, _ in frames if not file.startswith((_TORCH, _OURS))]
+    own = [(file, line) for file, line in frames if not file.startswith((_TORCH, _OURS))]
     return f"{own[-1][0]}, line {own[-1][1]}" if own else ""
 
 

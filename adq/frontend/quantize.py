@@ -10,6 +10,7 @@ from ...spec.errors import InputError
 from ...spec.host.text import printable
 from ...spec.program import Program
 from ..export.export import export
+from ..networks.config import NetworkConfig
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..tensors import Mode
@@ -23,7 +24,15 @@ BATCH = 64
 
 
 class QuantizedModule(Network):
-    """A `Network` that exports itself; it computes as any other."""
+    """A `Network` that exports itself; it computes as any other.
+
+    A state dict without quantizers (the user's own float weights, ``strict=False``) starts the
+    codebooks anew.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.register_load_state_dict_post_hook(_restart)
 
     def export(
         self, images: Tensor | None = None, *, provenance: dict[str, Any] | None = None
@@ -37,6 +46,13 @@ class QuantizedModule(Network):
         if images is not None:
             recalibrate_batch_norm(self, _batches(images.to(self.device)))
         return export(self, provenance=provenance)
+
+
+def _restart(network: nn.Module, keys: Any) -> None:
+    """Start the codebooks that a loaded state did not have from its weights."""
+    assert isinstance(network, QuantizedModule)
+    if any(".quantizer." in key for key in keys.missing_keys):
+        network.initialise_codebooks()
 
 
 def quantize(
@@ -57,13 +73,24 @@ def quantize(
     [('conv', 8), ('conv', 8)]
     """
     config = config or QuantizeConfig()
-    _check_model(model)
     images = _checked(example_images)
+    network = traced(model, images, config)
+    network.to(next(iter(model.parameters())).device)
+    _calibrate(network, images, config)
+    return network.train(model.training)
+
+
+def traced(model: nn.Module, images: Tensor, config: QuantizeConfig) -> QuantizedModule:
+    """The network of a module in float mode, with its weights; nothing is calibrated.
+
+    images: as of `quantize`; one is enough, but where the range of features is measured on them.
+    """
+    _check_model(model)
     entry = _Entry(images, config)
     reader = read(model, entry.real(images))
     entry.fit(reader.shape)
     fuse(reader.graph)
-    layout = lower(reader.graph, config.act_width)
+    layout = lower(reader.graph, config.act_width, _as_map(reader.shape))
     network = QuantizedModule(
         TracedConfig(
             layout=layout, model=type(model).__name__, shape=_as_map(reader.shape),
@@ -74,9 +101,8 @@ def quantize(
         )
     )  # fmt: skip
     _load(network, model)
-    network.to(next(iter(model.parameters())).device)
-    _calibrate(network, images, config)
-    return network.train(model.training)
+    network.initialise_codebooks()
+    return network
 
 
 class _Entry:
@@ -165,7 +191,6 @@ def _batches(images: Tensor) -> Iterator[Tensor]:
 
 def _calibrate(network: Network, images: Tensor, config: QuantizeConfig) -> None:
     """Codebooks, ranges and, with enough images, batch norm statistics."""
-    network.initialise_codebooks()
     images = images.to(network.device)
     calibrate(
         network, _batches(images), act_quantile=config.act_quantile,

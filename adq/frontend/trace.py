@@ -16,14 +16,16 @@ from torch.export.graph_signature import InputKind, OutputKind
 from ...spec.errors import InputError
 from ...spec.host.text import printable
 from ...spec.program import INPUT
-from ...spec.windows import Sides
 from .operations import Graph, Op
 from .operators import HANDLERS, Value
 from .places import UnsupportedModelError, module_of, raised_at, refuse, where
 
 BATCH = 2
 """Images that are traced with: more than one, so that no dimension of one is mistaken for it."""
-NO_PADS: Sides = (0, 0, 0, 0)
+SEQUENTIAL = frozenset(
+    {"LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell", "MultiheadAttention"}
+)
+"""Modules whose first operators would be understood, but not what they are part of."""
 
 
 def read(model: nn.Module, images: Tensor) -> "Reader":
@@ -121,11 +123,12 @@ class Reader:
         namespace, _, rest = str(target).partition(".")
         name = rest.split(".")[0]
         handler = HANDLERS.get(name.removesuffix("_")) if namespace == "aten" else None
-        if handler is None:
+        _, kind = module_of(node)
+        if handler is None or kind in SEQUENTIAL:
             raise refuse(
                 where(node), "operation must be one of convolutions, linear layers, batch norms, "
                 "activations, pools, additions, concatenations and nearest upsampling",
-                f"{name.removesuffix('_') or target}",
+                kind if kind in SEQUENTIAL else name.removesuffix("_") or target,
             )  # fmt: skip
         value = handler(self, node, self.arguments(node))
         self.values[node] = value

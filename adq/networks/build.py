@@ -10,6 +10,7 @@ from ...spec.program import INPUT
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.methods import activation, weight_quantizer
 from ..quantizers.stream import StreamQuantizer
+from ..quantizers.uniform import UniformWeight
 from ..ranks import BatchNorm
 from .classifier import QuantLinear
 from .config import NetworkConfig
@@ -97,6 +98,11 @@ def _weighted(config: NetworkConfig, node: Node) -> Unit:
         return InputConv2d(
             node.channels, mean=config.mean, std=config.std, output=output,
             geometry=geometry(node), **parts,
+        )  # fmt: skip
+    if not node.coded:  # behind an input that something has changed
+        return QuantConv2d(
+            node.ins, node.channels, geometry=geometry(node), output=output,
+            quantizer=UniformWeight(8), **parts,
         )  # fmt: skip
     width = config.width_of(node.name)
     return HiddenConv2d(

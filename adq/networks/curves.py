@@ -41,7 +41,6 @@ FUNCTIONS: dict[str, Function] = {
     "selu": F.selu,
     "mish": F.mish,
     "softplus": F.softplus,
-    "softsign": F.softsign,
     "sigmoid": torch.sigmoid,
     "hardsigmoid": F.hardsigmoid,
     "tanh": torch.tanh,
@@ -52,7 +51,7 @@ FUNCTIONS: dict[str, Function] = {
 POSITIVE = frozenset({"sigmoid", "hardsigmoid", "softplus", "abs"})
 """Those that are never negative."""
 RISING = frozenset(
-    {"elu", "celu", "selu", "softplus", "softsign", "sigmoid", "hardsigmoid", "tanh", "hardtanh"}
+    {"elu", "celu", "selu", "softplus", "sigmoid", "hardsigmoid", "tanh", "hardtanh"}
 )
 """Those without falling parts whatever their numbers are."""
 

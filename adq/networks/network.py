@@ -43,6 +43,8 @@ class Network(nn.Module):
             name: number for number, node in enumerate(self.nodes) for name in node.reads
         }
         """Number of the last node that reads each tensor."""
+        self.follows = config.follows
+        """Whether codebooks follow the weights by themselves, at the next training pass."""
         made: dict[str, Unit] = {}
         for node in config.construction():
             made[node.name] = make_unit(self, config, node, made)
@@ -50,8 +52,6 @@ class Network(nn.Module):
             unit.name = name
         self._made = made
         """Units by the names of their tensors, in the order of construction."""
-        self.follows = config.follows
-        """Whether codebooks follow the weights by themselves, at the next training pass."""
         self._seen: dict[str, int] = self._versions()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class Network(nn.Module):
             if isinstance(unit, QuantConv2d | QuantLinear):
                 yield unit.weight
 
-    def norms(self) -> Iterator[tuple[Unit, BatchNorm]]:
+    def norms(self) -> Iterator[tuple[QuantConv2d | AveragePool, BatchNorm]]:
         """Batch norms, each with the unit whose sums it reads."""
         for unit in self.units().values():
             if isinstance(unit, QuantConv2d | AveragePool) and unit.bn is not None:
@@ -158,7 +158,7 @@ class Network(nn.Module):
         missing = [name for name, unit in self.units().items() if unit.prepared is None]
         if mode is Mode.INTEGER and missing:
             raise InputError(f"Integer mode must have a program: load_program (no {missing[0]!r})")
-        self.mode = mode
+        object.__setattr__(self, "mode", mode)  # a user's network may have a module of that name
         for module in self.modules():
             if isinstance(module, Unit | LowBitActivation | StreamQuantizer):
                 module.mode = mode
@@ -199,6 +199,7 @@ class Network(nn.Module):
         with self._named_faults("weights"):
             for conv in self.hidden().values():
                 conv.quantizer.update(conv.quantized_weight())
+        self._seen = self._versions()
 
     def _versions(self) -> dict[str, int]:
         """How often each hidden weight was written in place."""
@@ -206,10 +207,8 @@ class Network(nn.Module):
 
     def _follow(self) -> None:
         """Let the codebooks of weights that changed take their step."""
-        now = self._versions()
-        if now != self._seen:
+        if self._versions() != self._seen:
             self.update_codebooks()
-            self._seen = now
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

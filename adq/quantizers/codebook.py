@@ -183,6 +183,21 @@ class Codebook(WeightQuantizer):
         self.levels.copy_(torch.round(self.levels))
         self.values.copy_(self.levels * self.step)
 
+    @torch.no_grad()
+    def adopt(self, values: Tensor, scale: Tensor, weight: Tensor) -> None:
+        """Take a finished table for ``weight``, frozen.
+
+        values (K,) ascend, and their largest magnitude is 1; scale (Cout, 1) is what it stands for
+        in each channel, equal in all of them where the scale is the layer's.
+        """
+        if self.scaled:
+            self.scale.copy_(scale.view_as(self.scale))
+            self._set(values.to(self.values.dtype))
+        else:
+            self._set((values * scale[0, 0]).to(self.values.dtype))
+        self._count_afresh(self.relative(weight))
+        self.freeze()
+
     def _set(self, values: Tensor) -> None:
         self.values.copy_(values)
         largest = values.abs().max()

@@ -13,6 +13,7 @@ InitRule = Literal["mid", "edge", "tail", "uniform", "kmeans", "random"]
 EmaForm = Literal["mean", "count", "off"]
 DeadRule = Literal["keep", "split"]
 Sensitivity = Literal["fisher", "hessian", "error"]
+StartRule = Literal["quantile", "error"]
 MAX_STEPS = 1_000_000_000
 """Of any count of optimizer steps."""
 MAX_CALIBRATION = 1_000_000
@@ -68,6 +69,9 @@ class QuantConfig:
     """k-means steps after a codebook's start (0 is faithful to the paper)."""
     freeze_fraction: float = 0.1
     """Last part of training with frozen, rounded codebooks: these steps train what is exported."""
+    start: StartRule = "quantile"
+    """Before training: ranges by quantiles of the float maps and codebooks by their `init`; or both
+    by least error, with each channel's offset corrected (post-training calibration)."""
     calibration_images: int = 512
     """Images that set activation scales before training and batch-norm statistics after it."""
 

@@ -1,16 +1,20 @@
 """Data-driven start of quantization: activation ranges, stream steps, batch norm statistics."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
+from ..calibration import calibrate as post_training
+from ..calibration.config import CalibrationConfig
 from ..networks.network import Network
 from ..quantizers.low_bit import LowBitActivation, upper_quantile
 from ..quantizers.stream import StreamQuantizer
 from ..tensors import Mode
 
+CALIBRATED = 512
+"""Images of a post-training calibration before training: their maps are all kept."""
 SAMPLES = 1 << 17
 """Values looked at per map and batch (every k-th one): enough for a 99.99 % quantile."""
 
@@ -94,3 +98,19 @@ def start_fakequant(
         correct()
     model.set_mode(Mode.FAKEQUANT)
     recalibrate_batch_norm(model, batches)
+
+
+def start_calibrated(
+    model: Network, batches: Sequence[Tensor], correct: Callable[[], object] | None = None
+) -> None:
+    """As `start_fakequant`, with tables, ranges and offsets of least error (`adq.calibration`).
+
+    Weights stay as they are, codebooks adapt again; at most `CALIBRATED` images are looked at.
+    ``correct`` may replace the ranges at the end.
+    """
+    images = torch.cat(list(batches))[:CALIBRATED]
+    post_training.calibrate(model, [images], CalibrationConfig(rounding="nearest"))
+    for conv in model.hidden().values():
+        conv.quantizer.frozen.fill_(False)
+    if correct is not None:
+        correct()

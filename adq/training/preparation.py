@@ -126,7 +126,10 @@ def prepare(
         stage("calibrating quantizers")
         learned = learned_quantizers(init)
         try:
-            calibrate.start_fakequant(model, batches, lambda: carry_quantizers(model, learned))
+            begin = calibrate.start_fakequant
+            if recipe.quant.start == "error":
+                begin = calibrate.start_calibrated
+            begin(model, batches, lambda: carry_quantizers(model, learned))
         except NotANumberError as error:
             raise InputError(f"{origin(init)} {error}") from error
     return Prepared(recipe=recipe, model=model, init_digest=digest, report=report)

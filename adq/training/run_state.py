@@ -85,8 +85,8 @@ def prepare_steps(run: Run, extra: dict[str, Tensor]) -> None:
     if recipe.train.compile:
         run.forward = cast(nn.Module, torch.compile(model))
     if ranks.count > 1:
-        for conv in model.convolutions():
-            conv.shared = recipe.train.sync_batch_norm
+        for unit, _ in model.norms():
+            unit.shared = recipe.train.sync_batch_norm
         ranks.check_same(learned_digest(run), "Networks at the start")
         # a float network leaves the parameters of its quantizers alone
         unused = not recipe.quant.quantized

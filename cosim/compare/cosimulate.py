@@ -16,7 +16,6 @@ from ...spec import golden
 from ...spec.engines import Engine, check_images
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
-from ...spec.layers import LayerKind
 from ...spec.program import INPUT, Program
 from ..layer.harness import Capacity, Recording
 from ..layer.runner import build, run
@@ -74,7 +73,7 @@ class CosimReport:
 
     layers: list[LayerCosim]
     skipped: list[str]
-    """Layers that the engine has no operation for (max pooling)."""
+    """Layers that the engine has no operation for: max pooling, codes that are only moved."""
     images: int
     arch: Arch
     simulator: str
@@ -191,8 +190,8 @@ def _chosen(program: Program, layers: Sequence[str] | None) -> tuple[list[str], 
         if not layers:
             raise InputError("Co-simulation must have at least one layer, not none")
         return [program.layer(name).name for name in dict.fromkeys(layers)], []
-    skipped = [layer.name for layer in program.layers if layer.kind is LayerKind.MAX_POOL]
-    names = [layer.name for layer in program.layers if layer.name not in skipped]
+    skipped = [layer.name for layer in program.layers if layer.output is None]
+    names = [layer.name for layer in program.layers if layer.output is not None]
     if not names:
         raise InputError("Program must have a layer that the engine runs, not only max pooling")
     return names, skipped

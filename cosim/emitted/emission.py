@@ -32,7 +32,7 @@ from ...spec.engines import check_images
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ...spec.host.digests import text_digests
-from ...spec.program import Program
+from ...spec.program import INPUT, Program
 from ..templates import filled
 from .vectors import bus_values, harness_values, vector_files
 
@@ -73,7 +73,7 @@ def emit_accelerator(
         **vector_files(arch, plan, batch),
     }
     texts |= _templates(arch, plan, len(rows), len(batch), prefix)
-    manifest = _manifest(arch, plan, rows, prefix) | {
+    manifest = _manifest(arch, program, plan, rows, prefix) | {
         "testbench": {"images": len(batch), "source": source},
         "files": text_digests(texts),
     }
@@ -100,8 +100,9 @@ def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> 
     return {path.name.replace(_IN_NAME, prefix): filled(path, values) for path in paths}
 
 
-def _manifest(arch: Arch, plan: Plan, rows: list[Row], prefix: str) -> dict[str, Any]:
-    program = plan.program
+def _manifest(
+    arch: Arch, program: Program, plan: Plan, rows: list[Row], prefix: str
+) -> dict[str, Any]:
     accelerator = accelerator_ports(arch)
     return {
         "manifest_version": MANIFEST_VERSION,
@@ -118,7 +119,15 @@ def _manifest(arch: Arch, plan: Plan, rows: list[Row], prefix: str) -> dict[str,
         "memories": _memories(arch, rows),
         "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
         "cycles": {entry.name: entry.cycles for entry in network_cycles(arch, program)},
+        **_offsets(plan),
     }
+
+
+def _offsets(plan: Plan) -> dict[str, Any]:
+    """What the codes of the ports have more than the program's: named only where they do."""
+    ports = {"image": INPUT, "result": plan.program.layers[-1].name}
+    found = {port: plan.offsets.get(name, 0) for port, name in ports.items()}
+    return {"offsets": {**found, "tensors": dict(plan.offsets)}} if plan.offsets else {}
 
 
 def accelerator_ports(arch: Arch) -> list[dict[str, Any]]:

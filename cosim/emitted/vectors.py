@@ -27,8 +27,10 @@ _MASK32 = (1 << 32) - 1
 
 
 def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
-    """Hex files by name; the answers are golden's and the cycle model's."""
+    """Hex files by name, as the ports carry them: with the offsets of `plan`; the answers are
+    golden's and the cycle model's."""
     program = plan.program
+    images = np.asarray(images, np.int64) + plan.offsets.get(INPUT, 0)
     tensors = {INPUT: images, **golden.run(program, images, "all").tensors}
     last = program.layers[-1].name
     order = result_order(plan)

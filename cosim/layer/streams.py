@@ -1,4 +1,8 @@
-"""One layer and one image as the engine's streams: beats, loads, residuals, expected order."""
+"""One layer and one image as the engine's streams: beats, loads, residuals, expected order.
+
+The lanes take unsigned codes: streams are of the program that runs (`rtl.program.unsigned`), and
+`LayerStream.collect` gives the codes of the program that was asked for.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
@@ -8,7 +12,8 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word, codebook_words, config_word, requant_words, threshold_words
-from ...rtl.timing.cycles import refuse_max_pool
+from ...rtl.program.unsigned import as_unsigned
+from ...rtl.timing.cycles import streamed
 from ...rtl.timing.schedule import Schedule, layer_schedule, schedule_word
 from ...rtl.timing.tables import codebook_of
 from ...spec.activation import Threshold
@@ -28,7 +33,8 @@ class LayerStream:
     base + s with weight word base + s. inputs: (words, rows), or (codes, 2) of acc and channel
     when direct. weights: (words, cols, rows) fields. skips: one per output, or empty.
     positions: (outputs,) index of each output in the layer's flattened (C, H, W) map, -1 for the
-    unused columns that the consumer drops.
+    unused columns that the consumer drops. offset: what the outputs have more than the program's
+    codes.
     """
 
     name: str
@@ -41,6 +47,7 @@ class LayerStream:
     weights: Codes = field(default_factory=lambda: np.zeros((0, 1, 1), np.int64))
     skips: Codes = field(default_factory=lambda: np.zeros(0, np.int64))
     depth: int = 0
+    offset: int = 0
 
     @property
     def direct(self) -> bool:
@@ -50,7 +57,7 @@ class LayerStream:
         """The layer's (C, H, W) codes from its outputs in stream order."""
         kept = self.positions >= 0
         codes = np.zeros(int(np.prod(shape)), dtype=np.int64)
-        codes[self.positions[kept]] = np.asarray(outputs, dtype=np.int64)[kept]
+        codes[self.positions[kept]] = np.asarray(outputs, dtype=np.int64)[kept] - self.offset
         return codes.reshape(shape)
 
 
@@ -58,24 +65,26 @@ def layer_stream(
     arch: Arch, program: Program, name: str, tensors: dict[str, Codes], image: int = 0
 ) -> LayerStream:
     """Streams of layer `name` for one image of `tensors` (name -> codes (N, C, H, W))."""
-    layer = program.layer(name)
-    refuse_max_pool(layer)
-    source = np.asarray(tensors[layer.input][image], dtype=np.int64)
+    program, offsets = as_unsigned(program)
+    layer = streamed(program.layer(name))
+    maps = {
+        source: np.asarray(tensors[source][image : image + 1], np.int64) + offsets.get(source, 0)
+        for source in layer.reads
+    }
+    source, skip = maps[layer.input][0], None
+    if layer.skip is not None:
+        skip = layer.skip.read(maps[layer.skip.tensor], program.tensor_shape(name)[0])[0]
     match layer:
         case ThresholdLayer():
             return _direct(arch, layer, source)
         case PoolLayer():
-            stream = _pool(arch, layer, source)
+            stream = _pool(arch, layer, source, skip)
         case MacLayer():
-            skip = None
-            if layer.skip is not None:
-                residual = np.asarray(tensors[layer.skip.tensor][image : image + 1])
-                skip = layer.skip.read(residual, layer.out_channels)[0]
             stream = _mac(arch, layer, source, skip)
         case _:
             assert_never(layer)
     schedule = schedule_word(arch, layer_schedule(arch, program, layer))
-    return replace(stream, config=stream.config | schedule)
+    return replace(stream, config=stream.config | schedule, offset=offsets.get(name, 0))
 
 
 def output_words(arch: Arch, output: Threshold | Requant, channels: int) -> list[Word]:
@@ -97,7 +106,7 @@ def _direct(arch: Arch, layer: ThresholdLayer, source: Codes) -> LayerStream:
     )
 
 
-def _pool(arch: Arch, layer: PoolLayer, source: Codes) -> LayerStream:
+def _pool(arch: Arch, layer: PoolLayer, source: Codes, skip: Codes | None) -> LayerStream:
     """A group per channel and position: the window in the rows, level 1 in column 0."""
     assert layer.output is not None
     windows = _windows(source, layer.kernel, layer.stride)  # (C, H', W', kh, kw)
@@ -115,10 +124,11 @@ def _pool(arch: Arch, layer: PoolLayer, source: Codes) -> LayerStream:
     positions[:, 0] = np.arange(len(terms))
     return LayerStream(
         name=layer.name,
-        config=config_word(layer.output, bypass=True),
+        config=config_word(layer.output, bypass=True, skip=skip is not None),
         output_words=output_words(arch, layer.output, channels),
         inputs=inputs.reshape(-1, arch.rows),
         positions=positions.ravel(),
+        skips=_skips(positions.ravel(), skip),
         groups=groups,
         weights=weights,
         depth=depth,
@@ -142,9 +152,6 @@ def _mac(arch: Arch, layer: MacLayer, source: Codes, skip: Codes | None) -> Laye
     in_part = block[:, None] * cols + np.arange(cols)
     channel = first[:, None] + np.arange(cols)
     positions = np.where(in_part < per_out, channel * pixels + pixel[:, None], -1).ravel()
-    skips = np.zeros(0, np.int64)
-    if skip is not None:
-        skips = np.where(positions >= 0, skip.ravel()[positions], 0)
     assert per_in * parts == len(source)
     book = codebook_of(arch, layer)
     return LayerStream(
@@ -156,9 +163,16 @@ def _mac(arch: Arch, layer: MacLayer, source: Codes, skip: Codes | None) -> Laye
         positions=positions,
         groups=groups,
         weights=weights.reshape(-1, cols, rows),
-        skips=skips,
+        skips=_skips(positions, skip),
         depth=depth,
     )
+
+
+def _skips(positions: Codes, skip: Codes | None) -> Codes:
+    """The residual code of every output, from those of the layer's map."""
+    if skip is None:
+        return np.zeros(0, np.int64)
+    return np.where(positions >= 0, skip.ravel()[positions], 0)
 
 
 def _fields(arch: Arch, layer: MacLayer) -> Codes:

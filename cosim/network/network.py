@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
@@ -14,7 +15,7 @@ from ...rtl.program.image import Row, image_lines, memory_image
 from ...rtl.program.passes import Plan
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import SimulationError
-from ...spec.program import Program
+from ...spec.program import INPUT, Program
 from ..layer.harness import Pressure, is_finished
 from ..layer.runner import Build, build_texts, simulate
 from ..simulators.toolchain import Simulator
@@ -143,7 +144,8 @@ def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
     for program, entry in enumerate(loaded):
         text = image_lines(arch, entry.rows)
         (folder / f"{program}_loads.hex").write_text(text, encoding="ascii")
-        for image in entry.case.images:
+        shift = entry.plan.offsets.get(INPUT, 0)
+        for image in np.asarray(entry.case.images, np.int64) + shift:
             counts = len(entry.rows), entry.limit, program
             write_image(arch, image, folder, job, counts, entry.case.pressure)
             job += 1

@@ -20,8 +20,9 @@ Codes = npt.NDArray[np.int64]
 class LayerTrace:
     """One layer's codes, cycles and events for one image.
 
-    codes: (C, H, W); at_cycle: when each left, -1 for one that never came. cycles: of all its
-    passes, from their fetch to their last code. events: totals of `sequencer.EVENTS`.
+    codes: (C, H, W), the program's, without the offset that they have on the array; at_cycle: when
+    each left, -1 for one that never came. cycles: of all its passes, from their fetch to their last
+    code. events: totals of `sequencer.EVENTS`.
     """
 
     codes: Codes
@@ -48,7 +49,7 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
             mine = order[bounds[number] : bounds[number + 1]]
             codes, at_cycle = _stored(arch, plan, trace, name, mine)
         traces[name] = LayerTrace(
-            codes=codes,
+            codes=codes - plan.offsets.get(name, 0),
             at_cycle=at_cycle,
             cycles=int(totals[0]),
             events=dict(zip(EVENTS, totals[1:].tolist(), strict=True)),

@@ -14,6 +14,7 @@ import numpy as np
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE
 from ...rtl.program.demands import check_program
+from ...rtl.program.unsigned import as_unsigned
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import stored_width
 from ...spec.formats import IntArray
@@ -219,6 +220,7 @@ def estimate(
     known.
     """
     options = options or Options()
+    network, _ = as_unsigned(network)
     check_program(arch, network)
     capacity, timings = memories(network, arch), timings or timings_of(arch, network)
     model = EventModel(
@@ -264,7 +266,15 @@ def uniform_baseline(
 
 
 def measure(program: Program, images: IntArray | None) -> "dict[str, LayerActivity] | None":
-    """Activity over `images` (N, C, H, W), or None without images."""
+    """`activity_on_array`, or None without images."""
+    return None if images is None else activity_on_array(program, images)
+
+
+def activity_on_array(program: Program, images: IntArray) -> "dict[str, LayerActivity]":
+    """Activity over `images` (N, C, H, W) of the codes that the lanes take: unsigned ones."""
     from ...sim.activity import activity  # numba: only when there is something to measure
 
-    return None if images is None else activity(program, np.asarray(images))
+    runs, offsets = as_unsigned(program)
+    if runs is program:
+        return activity(program, np.asarray(images))
+    return activity(runs, np.asarray(images, np.int64) + offsets.get(INPUT, 0))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import narrowest_lanes
+from ...rtl.program.unsigned import as_unsigned
 from ...spec.errors import InputError
 from ...spec.program import INPUT, SizedNetwork
 from ..events.events import EVENTS, PARTS, SPLITS
@@ -66,6 +67,7 @@ class Points:
             raise InputError("Points must be at least one (rows, cols), not none")
         for rows, cols in sizes:
             Arch(rows=rows, cols=cols)
+        network, _ = as_unsigned(network)
         base = narrowest_lanes(network, rows=sizes[0][0], cols=sizes[0][1], micro=micro)
         pairs = np.array(sizes, np.int64)
         needed = {size: _bin_width(base, network, *size) for size in set(sizes)}
@@ -118,6 +120,7 @@ def estimate_points(
     options: Options | None = None,
 ) -> list[PointCosts]:
     """Costs of every point in every technology; events are counted once for all of them."""
+    network, _ = as_unsigned(network)
     count, arch = len(points.rows), points.as_arch
     capacity, timings = memories(network, arch), timings_of(arch, network)
     counter = EventCounter.of(network, arch, timings, activity, options or Options())

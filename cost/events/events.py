@@ -48,7 +48,9 @@ pixel**: weight_read_bit dominates, and it is where a narrow code pays. MACs of 
 count, the hardware feeds them. A gated lane (stored field 0) still passes its 0 through the adders.
 Grouped layers and average pools run tile by tile: a column block reads the input blocks that hold
 its outputs' channels, once per tile. Max pooling stands beside the array: `rows` codes are read and
-compared (input width) per window position, padding included.
+compared (input width) per window position, padding included. Concatenations and upsampled maps are
+moved through it word by word, or code by code through the output stage, whose product by 1 is not
+counted.
 **No clock is gated**: an idle lane, a column without a channel and a row without an
 input are clocked in every cycle, in read activations and pools as well.
 Not counted, because the technology has no number for them: clock tree, wires, leakage of memories,
@@ -63,12 +65,19 @@ from typing import NamedTuple, assert_never
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.elementwise import real
 from ...rtl.timing.network_cycles import TensorCycles
-from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import SizedNetwork
 from .flip_flops import flip_flops
 from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events
 from .memories import Count
-from .traffic import Options, memory_events, network_events, written_banks
+from .traffic import Options, memory_events, network_events, stored_codes, written_banks
 
 
 class EventKind(NamedTuple):
@@ -167,9 +176,10 @@ def layer_events(
         case PoolLayer() if layer.sums:
             busy = float(outputs * layer.taps)
             counts |= lane_events(program, layer, arch, timing, ungated=busy, active=busy)
-        case PoolLayer():
+        case PoolLayer() | ConcatLayer() | UpsampleLayer():
             width = program.tensor_format(layer.input).width
-            counts["compare_bit"] = float(outputs * layer.taps * width)
+            compared = (outputs - stored_codes(program, layer, timing)) * layer.taps
+            counts["compare_bit"] = real(compared * width)
         case ThresholdLayer():
             pass
         case _:

@@ -26,7 +26,14 @@ from ...rtl.timing.elementwise import elementwise
 from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width
 from ...rtl.timing.tiling import block_pairs
 from ...spec.activation import Threshold
-from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from .weight_facts import requant_widths
@@ -59,7 +66,7 @@ def memories(program: SizedNetwork, arch: Arch) -> Memories:
 
 def word_bits(layer: Layer, arch: Arch) -> Count:
     """Bits of the weight word of one beat; 0 for a layer without beats."""
-    if isinstance(layer, ThresholdLayer) or not layer.sums:
+    if not isinstance(layer, MacLayer | PoolLayer) or not layer.sums:
         return 0
     return arch.rows * arch.cols * stored_width(arch, layer)
 
@@ -73,7 +80,7 @@ def weight_words(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
         case PoolLayer() if layer.sums:  # every position of the window reads the same word
             channels = program.tensor_shape(layer.input)[0]
             return _pairs(channels, channels, channels, arch)
-        case PoolLayer() | ThresholdLayer():
+        case PoolLayer() | ThresholdLayer() | ConcatLayer() | UpsampleLayer():
             return 0
         case _:
             assert_never(layer)

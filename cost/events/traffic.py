@@ -5,6 +5,7 @@ What is read is what the RTL reads, from the schedule that its cycles come from
 read activations), and the columns that no output channel fills too.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import has_rows, output_of, stored_width
 from ...spec.errors import InputError
 from ...spec.host.text import shown
-from ...spec.layers import Layer, LayerKind, MacLayer
+from ...spec.layers import Layer, MacLayer
 from ...spec.program import SizedNetwork
 from .memories import (
     Count,
@@ -66,13 +67,13 @@ def memory_events(
     banks: `written_banks`.
     """
     codebook = codebook_bits(layer, arch)
-    words = activation_words(program, layer, timing, outputs)
+    words = activation_words(layer, timing)
     counts = {
         "activation_read_bit": sum(
             real(count) * arch.rows * program.tensor_format(tensor).width
             for tensor, count in words.items()
         ),
-        "activation_write_bit": real(_written(program, layer, arch, banks)),
+        "activation_write_bit": real(_written(program, layer, arch, timing, banks)),
         "codebook_register_bit": float(codebook),
         "table_read_bit": float(codebook),
     }
@@ -85,33 +86,37 @@ def memory_events(
     return counts
 
 
-def _written(program: SizedNetwork, layer: Layer, arch: Arch, banks: Mapping[str, Count]) -> Count:
-    """Bits of the layer's map, and before the first layer those of the image. A max pool writes
-    whole words, the lanes beyond its last channel too."""
+def stored_codes(program: SizedNetwork, layer: Layer, timing: TensorCycles) -> Count:
+    """Codes of a layer that leaves them as they are which are stored one by one."""
+    result = math.prod(program.tensor_shape(layer.name)) if layer is program.layers[-1] else 0
+    return timing.codes - result
+
+
+def _written(
+    program: SizedNetwork, layer: Layer, arch: Arch, timing: TensorCycles,
+    banks: Mapping[str, Count],
+) -> Count:  # fmt: skip
+    """Bits of the layer's map, and before the first layer those of the image. What is moved in
+    whole words is written so, the lanes beyond its last channel too."""
     bits: Count = map_bits(program, layer.name)
-    if layer.kind is LayerKind.MAX_POOL:
-        channels = program.tensor_shape(layer.name)[0]
-        bits = bits // channels * (-(-channels // arch.rows) * arch.rows)
+    if layer.output is None:
+        codes = timing.words // layer.taps * arch.rows + stored_codes(program, layer, timing)
+        bits = codes * program.tensor_format(layer.name).width
     written = bits * banks[layer.name]
     if layer is program.layers[0]:
         written = written + map_bits(program, layer.input) * banks[layer.input]
     return written
 
 
-def activation_words(
-    program: SizedNetwork, layer: Layer, timing: TensorCycles, outputs: int
-) -> dict[str, Count]:
-    """Words of `rows` codes read, by the tensor that they are of.
+def activation_words(layer: Layer, timing: TensorCycles) -> dict[str, Count]:
+    """Words of `rows` codes read, by a tensor of the format that they have.
 
-    A beat reads one, padding included; a single code (read activations, residuals, the codes of a
-    last max pool on their way out) the one it lies in, for idle columns too.
+    A beat reads one, padding included; a single code (read activations, residuals, codes that leave
+    without being summed) the one it lies in, for idle columns too.
     """
-    if layer.kind is LayerKind.MAX_POOL:
-        words: dict[str, Count] = {layer.input: timing.words}
-        return words | ({layer.name: outputs} if layer is program.layers[-1] else {})
     if not layer.sums:
-        return {layer.input: outputs}
-    words = {layer.input: timing.beats}
+        return {layer.input: timing.words + timing.codes}
+    words: dict[str, Count] = {layer.input: timing.beats}
     if layer.skip is not None:
         words[layer.skip.tensor] = timing.drained + words.pop(layer.skip.tensor, 0)
     return words
@@ -120,7 +125,7 @@ def activation_words(
 def parameter_reads(layer: Layer, arch: Arch, timing: TensorCycles, outputs: int) -> Count:
     """Rows read: one per sum or code, but the unit holds its row until the channel changes."""
     if output_of(layer).channels == 1:
-        return 1
+        return 1 if layer.output is not None else elementwise(lambda n: int(n > 0), timing.codes)
     if not layer.sums:
         return outputs
     reads: Count = elementwise(

@@ -88,12 +88,6 @@ def _check_groups(sizes: list[LayerSize]) -> None:
 def _check(size: LayerSize, assumed: Assumptions) -> None:
     """Refuse, by its name, a layer that the lane array does not do; all in Python integers."""
     where = f"Layer {shown(size.name)}"
-    across = size.stride if size.stride_width is None else size.stride_width
-    if across != size.stride and size.out_height > 1 and size.out_width > 1:
-        raise InputError(
-            f"{where} must have one stride in both directions to run on the lane array, not "
-            f"{size.stride} and {across} (--dataflow takes them)"
-        )
     top = (1 << assumed.act_bits) - 1
     most = (1 << (SUM_WIDTH - 1)) // (top << (LEVEL_WIDTH - 1))
     if size.window > most:
@@ -117,7 +111,7 @@ def _read(size: LayerSize) -> tuple[int, int]:
     """Extents that the windows reach: SCALE-Sim lets the last one hang over."""
     return (
         (size.out_height - 1) * size.stride + size.filter_height,
-        (size.out_width - 1) * size.stride + size.filter_width,
+        (size.out_width - 1) * size.stride_across + size.filter_width,
     )
 
 
@@ -154,7 +148,7 @@ def _layer(size: LayerSize, position: int, parts: _Parts, *, last: bool) -> Assu
         weights=np.broadcast_to(np.uint8(0), shape),
         weight_width=parts.weight_bits,
         codebook=parts.codebook,
-        stride=(size.stride, size.stride),
+        stride=(size.stride, size.stride_across),
         groups=size.repeat,
         output=parts.requant if last else parts.threshold,
         facts=WeightFacts(

@@ -50,9 +50,13 @@ class LayerSize:
         return -(-(self.height - self.filter_height) // self.stride) + 1
 
     @property
+    def stride_across(self) -> int:
+        """From window to window of a row."""
+        return self.stride if self.stride_width is None else self.stride_width
+
+    @property
     def out_width(self) -> int:
-        step = self.stride if self.stride_width is None else self.stride_width
-        return -(-(self.width - self.filter_width) // step) + 1
+        return -(-(self.width - self.filter_width) // self.stride_across) + 1
 
     @property
     def pixels(self) -> int:
@@ -80,7 +84,7 @@ class LayerSize:
         whole = (down or self.filter_height == 1) and (across or self.filter_width == 1)
         if not whole or self.repeat > 1:
             return self
-        step = self.stride if self.stride_width is None else self.stride_width
+        step = self.stride_across
         return replace(
             self,
             height=1 if down else self.height,

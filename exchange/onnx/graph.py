@@ -179,16 +179,18 @@ def _graph(model: Any, what: str) -> Graph:
         raise InputError(f"{what} must have at most {MAX_NODES} nodes, not {len(graph.node)}")
     if graph.sparse_initializer:
         raise InputError(f"{what}: constants must be dense, not sparse initializers")
-    constants = {x.name: tensor(x, f"{what}: constant {shown(x.name)}") for x in graph.initializer}
-    fed = [x for x in graph.input if x.name not in constants]
+    constants = {
+        _text(x.name): tensor(x, f"{what}: constant {shown(x.name)}") for x in graph.initializer
+    }
+    fed = [x for x in graph.input if _text(x.name) not in constants]
     if len(fed) != 1 or len(graph.output) != 1:
         raise InputError(
             f"{what} must have one input and one output, not {len(fed)} and {len(graph.output)}"
         )
-    output = graph.output[0].name
-    nodes = _ordered([_node(x) for x in graph.node], {*constants, fed[0].name}, output, what)
+    output = _text(graph.output[0].name)
+    nodes = _ordered([_node(x) for x in graph.node], {*constants, _text(fed[0].name)}, output, what)
     annotations = {
-        x.tensor_name: pair.value
+        _text(x.tensor_name): _text(pair.value)
         for x in graph.quantization_annotation
         for pair in x.quant_parameter_tensor_names
         if pair.key == "finn_datatype"
@@ -221,16 +223,21 @@ def tensor(proto: Any, what: str) -> Array:
 
 def _node(proto: Any) -> Node:
     node = Node(
-        op=proto.op_type, name=proto.name, domain=proto.domain,
-        inputs=tuple(proto.input), outputs=tuple(proto.output),
+        op=_text(proto.op_type), name=_text(proto.name), domain=_text(proto.domain),
+        inputs=tuple(_text(x) for x in proto.input), outputs=tuple(_text(x) for x in proto.output),
     )  # fmt: skip
     if node.op in CONTROL_FLOW:
         raise node.refuse("graph must be without control flow", node.op)
-    attributes = {x.name: _attribute(x, node) for x in proto.attribute}
+    attributes = {_text(x.name): _attribute(x, node) for x in proto.attribute}
     return Node(
         op=node.op, name=node.name, domain=node.domain, inputs=node.inputs, outputs=node.outputs,
         attributes=attributes,
     )  # fmt: skip
+
+
+def _text(value: str | bytes) -> str:
+    """A name; protobuf gives one that is not UTF-8 as bytes."""
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
 
 
 def _attribute(proto: Any, node: Node) -> Any:
@@ -280,7 +287,9 @@ def _fed(proto: Any, what: str) -> GraphInput:
         )
     demand(8 * int(np.prod(sizes, dtype=object)), name)
     return GraphInput(
-        name=proto.name, shape=tuple(sizes), element=TensorProto.DataType.Name(kind.elem_type)
+        name=_text(proto.name),
+        shape=tuple(sizes),
+        element=TensorProto.DataType.Name(kind.elem_type),
     )
 
 

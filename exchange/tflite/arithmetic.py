@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.formats import Int64Array, IntFormat
+from ...spec.formats import Int64Array, IntFormat
 
 NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
 """Fused activations (schema: ActivationFunctionType)."""
@@ -68,17 +68,17 @@ def wrap(x: Int64Array) -> Int64Array:
     return np.asarray((x + (1 << 31)) % (1 << 32) - (1 << 31), np.int64)
 
 
-def doubling_high(a: Int64Array, b: Int64Array) -> Int64Array:
+def doubling_high(a: Int64Array, b: Int64Array | int) -> Int64Array:
     """SaturatingRoundingDoublingHighMul: `a*b / 2^31`, halves away from zero."""
     product = a * b
     nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
     high = np.sign(nudged) * (np.abs(nudged) >> 31)
-    return np.minimum(high, (1 << 31) - 1)
+    return np.asarray(np.minimum(high, (1 << 31) - 1), np.int64)
 
 
-def rounding_divide(x: Int64Array, exponent: Int64Array) -> Int64Array:
+def rounding_divide(x: Int64Array, exponent: Int64Array | int) -> Int64Array:
     """RoundingDivideByPOT: `x / 2^exponent`, halves away from zero."""
-    mask = (np.int64(1) << exponent) - 1
+    mask = (1 << np.asarray(exponent, np.int64)) - 1
     return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
 
 

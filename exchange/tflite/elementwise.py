@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from adqhw.exchange.addition import Summed
-from adqhw.exchange.draft import Codes, FileFunction
-from adqhw.exchange.imported import Quantization
-from adqhw.spec.formats import Int64Array
-
+from ...spec.formats import Int64Array
+from ..addition import Summed
+from ..builder import Codes
+from ..draft import FileFunction
+from ..imported import Quantization
+from . import curves
 from .arithmetic import RELU, RELU6, RELU_N1_TO_1, Multiplier, activation_range, round_away
 from .file import FileOperator
 from .walk import Walk, quantization
@@ -44,8 +45,8 @@ def relu(walk: Walk, operator: FileOperator) -> None:
     source, out = walk.source(operator), quantization(walk.result(operator))
     kind = {"RELU": RELU, "RELU6": RELU6, "RELU_N1_TO_1": RELU_N1_TO_1}[operator.name]
     least, most = activation_range(kind, out.format, out.scale, out.zero_point)
-    ratio = np.float32(source.quantization.scale) / np.float32(out.scale)
-    multiplier, zero = Multiplier.of(float(ratio)), source.quantization.zero_point
+    multiplier = Multiplier.of(_ratio(walk, source.quantization.scale, 1.0, out.scale))
+    zero = source.quantization.zero_point
 
     def function(codes: Int64Array) -> Int64Array:
         return np.clip(multiplier.times(codes - zero) + out.zero_point, least, most)
@@ -63,10 +64,9 @@ def relu(walk: Walk, operator: FileOperator) -> None:
 def leaky_relu(walk: Walk, operator: FileOperator) -> None:
     """Two multipliers, by the sign of the real value."""
     source, out = walk.source(operator), quantization(walk.result(operator))
-    zero, scale = source.quantization.zero_point, np.float32(source.quantization.scale)
-    alpha = np.float32(operator.options["Alpha"])
-    above = Multiplier.of(float(scale / np.float32(out.scale)))
-    below = Multiplier.of(float(scale * alpha / np.float32(out.scale)))
+    zero, scale = source.quantization.zero_point, source.quantization.scale
+    above = Multiplier.of(_ratio(walk, scale, 1.0, out.scale))
+    below = Multiplier.of(_ratio(walk, scale, operator.options["Alpha"], out.scale))
 
     def function(codes: Int64Array) -> Int64Array:
         x = codes - zero
@@ -76,21 +76,46 @@ def leaky_relu(walk: Walk, operator: FileOperator) -> None:
     _elementwise(walk, operator, source, function, out)
 
 
-def logistic(walk: Walk, operator: FileOperator) -> None:
-    """A table in float32."""
-    source, out = walk.source(operator), quantization(walk.result(operator))
+def _ratio(walk: Walk, scale: float, factor: float, out: float) -> float:
+    """`scale * factor / out`: in float32 by LiteRT, in double by TFLite-Micro."""
     if walk.micro:
-        raise walk.refuse(operator, "be read as tflite-reference", walk.dialect)
+        return scale * factor / out
+    return float(np.float32(scale) * np.float32(factor) / np.float32(out))
+
+
+def logistic(walk: Walk, operator: FileOperator) -> None:
+    """LiteRT: a table in float32. TFLite-Micro: fixed point."""
+    source, out = walk.source(operator), quantization(walk.result(operator))
     scale, zero = np.float32(source.quantization.scale), source.quantization.zero_point
     inverse = np.float32(1) / np.float32(out.scale)
+    if walk.micro and (out.zero_point != -128 or out.scale != 1 / 256):
+        raise walk.refuse(
+            operator, "make codes of scale 1/256, zero point -128", (out.scale, out.zero_point)
+        )
 
-    def function(codes: Int64Array) -> Int64Array:
-        real = scale * (codes - zero).astype(np.float32)
+    def table(codes: Int64Array) -> Int64Array:
+        real = (scale * (codes - zero).astype(np.float32)).astype(np.float64)
         # to the last bit as expf; beyond 88.7 float32 ends, where the code is the lowest anyway
-        power = np.exp(np.minimum(-real.astype(np.float64), 88.7)).astype(np.float32)
+        power = np.exp(np.minimum(-real, 88.7)).astype(np.float32)
         value = np.float32(1) / (np.float32(1) + power)
         rounded = round_away(value * inverse).astype(np.int64) + out.zero_point
         return np.clip(rounded, out.format.min, out.format.max)
+
+    def fixed(codes: Int64Array) -> Int64Array:
+        return curves.logistic_fixed_point(codes - zero, float(scale))
+
+    _elementwise(walk, operator, source, fixed if walk.micro else table, out)
+
+
+def hard_swish(walk: Walk, operator: FileOperator) -> None:
+    """Fixed point of 16 bits: falls, then rises."""
+    source, out = walk.source(operator), quantization(walk.result(operator))
+    if source.quantization.scale / 128 >= out.scale:
+        raise walk.refuse(operator, "have an output scale above input scale / 128", out.scale)
+    zero = source.quantization.zero_point
+
+    def function(codes: Int64Array) -> Int64Array:
+        return curves.hard_swish(codes - zero, source.quantization, out)
 
     _elementwise(walk, operator, source, function, out)
 
@@ -114,13 +139,41 @@ def quantize(walk: Walk, operator: FileOperator) -> None:
 
 def at_the_end(walk: Walk, operator: FileOperator) -> None:
     """SOFTMAX and DEQUANTIZE: the program's result is what they read."""
-    source, result = walk.source(operator), walk.result(operator)
-    last = len(walk.graph.operators) - 1
-    rest = walk.graph.operators[operator.index + 1 :]
-    if any(later.name not in ("SOFTMAX", "DEQUANTIZE") for later in rest):
-        raise walk.refuse(operator, f"stand at the end (operator {last})", operator.index)
-    walk.codes[result.index] = source
-    walk.dropped.append(f"{operator} at the end: the program's result is its input")
+    conversions = ("SOFTMAX", "DEQUANTIZE", "QUANTIZE")
+    rest = [later.name for later in walk.graph.operators[operator.index + 1 :]]
+    if any(name not in conversions for name in rest):
+        raise walk.refuse(operator, f"stand at the end, before {' or '.join(conversions)}", rest)
+    walk.ended = True
+    walk.drop(operator)
+
+
+def shape_arithmetic(walk: Walk, operator: FileOperator) -> None:
+    """SHAPE, STRIDED_SLICE and PACK make the shape of a RESHAPE, which its result has anyway."""
+    result = walk.result(operator)
+    readers = {reader.name for reader in walk.readers(result.index)}
+    if result.type != "INT32" or not readers <= {"STRIDED_SLICE", "PACK", "RESHAPE"}:
+        raise walk.refuse(operator, "make the shape of a RESHAPE", sorted(readers))
+
+
+def prelu(walk: Walk, operator: FileOperator) -> None:
+    """A slope per channel below zero."""
+    source, out = walk.source(operator), quantization(walk.result(operator))
+    slopes = walk.operand(operator, 1)
+    alpha = quantization(slopes)
+    steps = walk.constant(operator, 1, slopes.type).astype(np.int64)
+    if steps.size not in (1, source.shape[0]) or steps.size != steps.shape[-1]:
+        raise walk.refuse(operator, f"have 1 or {source.shape[0]} slopes", steps.shape)
+    scale, zero = source.quantization.scale, source.quantization.zero_point
+    above = Multiplier.of(_ratio(walk, scale, 1.0, out.scale))
+    below = Multiplier.of(_ratio(walk, scale, alpha.scale, out.scale))
+    slope = steps.reshape(-1, 1) - alpha.zero_point
+
+    def function(codes: Int64Array) -> Int64Array:
+        x = codes - zero
+        scaled = np.where(x >= 0, above.times(x), below.times(x * slope)) + out.zero_point
+        return np.clip(scaled, out.format.min, out.format.max)
+
+    _elementwise(walk, operator, source, function, out)
 
 
 def clamp(walk: Walk, operator: FileOperator, codes: Codes) -> Codes:

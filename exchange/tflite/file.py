@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.spec.errors import InputError
-from adqhw.spec.formats import IntFormat
-from adqhw.spec.host.limits import demand
-from adqhw.spec.host.reading import read_bytes
-from adqhw.spec.host.text import one_line, printable, shown
+from ...spec.errors import InputError
+from ...spec.formats import IntFormat
+from ...spec.host.limits import demand
+from ...spec.host.reading import read_bytes
+from ...spec.host.text import one_line, printable, shown
 
 MAX_BYTES = 1 << 30
 MAX_ITEMS = 1 << 16

@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
-from adqhw.exchange.imported import Imported
-from adqhw.spec.errors import InputError
-from adqhw.spec.host.text import shown
-
+from ...spec.errors import InputError
+from ...spec.host.text import shown
+from ..imported import Imported
 from .convolutions import conv_2d, depthwise_conv_2d, fully_connected
-from .elementwise import add, at_the_end, leaky_relu, logistic, quantize, relu
+from .elementwise import (
+    add,
+    at_the_end,
+    hard_swish,
+    leaky_relu,
+    logistic,
+    prelu,
+    quantize,
+    relu,
+    shape_arithmetic,
+)
 from .file import FileGraph, read_graph
 from .pools import (
     average_pool_2d,
@@ -28,19 +37,24 @@ HANDLERS: dict[str, Handler] = {
     "DEPTHWISE_CONV_2D": depthwise_conv_2d,
     "DEQUANTIZE": at_the_end,
     "FULLY_CONNECTED": fully_connected,
+    "HARD_SWISH": hard_swish,
     "LEAKY_RELU": leaky_relu,
     "LOGISTIC": logistic,
     "MAX_POOL_2D": max_pool_2d,
     "MEAN": mean,
     "PAD": pad,
+    "PACK": shape_arithmetic,
+    "PRELU": prelu,
     "QUANTIZE": quantize,
     "RELU": relu,
     "RELU6": relu,
     "RELU_N1_TO_1": relu,
     "RESHAPE": reshape,
     "RESIZE_NEAREST_NEIGHBOR": resize_nearest_neighbor,
+    "SHAPE": shape_arithmetic,
     "SOFTMAX": at_the_end,
     "SQUEEZE": reshape,
+    "STRIDED_SLICE": shape_arithmetic,
 }
 """The operators that are read."""
 

@@ -4,10 +4,9 @@ from math import prod
 
 import numpy as np
 
-from adqhw.exchange.draft import Codes
-from adqhw.exchange.imported import Quantization
-from adqhw.spec.formats import Int64Array
-
+from ...spec.formats import Int64Array
+from ..builder import Codes
+from ..imported import Quantization
 from .arithmetic import Multiplier, activation_range
 from .convolutions import SAME, same_padding
 from .elementwise import clamp

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from adqhw.exchange.draft import Codes, Draft
-from adqhw.exchange.imported import Imported, Quantization
-from adqhw.spec.errors import InputError
-from adqhw.spec.host.text import shown
-from adqhw.spec.program import Shape
-
+from ...spec.errors import InputError
+from ...spec.host.text import shown
+from ...spec.program import Shape
+from ..builder import Codes
+from ..draft import Draft
+from ..imported import Imported, Quantization
 from .file import FORMATS, FileGraph, FileOperator, FileTensor
 
 REFERENCE, MICRO = "tflite-reference", "tflite-micro"
@@ -31,6 +31,8 @@ class Walk:
     pending: dict[int, tuple[Codes, tuple[int, int, int, int]]] = field(default_factory=dict)
     """Padded tensors that the convolutions which read them pad themselves."""
     dropped: list[str] = field(default_factory=list)
+    ended: bool = False
+    """Whether what follows changes the result's numbers only, not what the network computes."""
 
     @property
     def micro(self) -> bool:
@@ -41,11 +43,7 @@ class Walk:
         """Draw every operator; the program's result is the file's."""
         self.draft = Draft(dialect=self.dialect, channels_last=True, rounding="away")
         first, last = self._ends()
-        if self.micro and any(tensor.type == "UINT8" for tensor in self.graph.tensors):
-            raise InputError(
-                f"File must have INT8 tensors for {MICRO}, whose convolutions know no others, "
-                f"not UINT8; {REFERENCE} reads it"
-            )
+        self._check_types()
         for operator in self.graph.operators:
             handler = handlers.get(operator.name)
             if handler is None:
@@ -53,12 +51,31 @@ class Walk:
                     f"{operator} must be one of {', '.join(sorted(handlers))}, not {operator.name}"
                 )
             self.take_input(first, operator)
-            handler(self, operator)
+            if self.ended:
+                self.drop(operator)
+            else:
+                handler(self, operator)
         if last not in self.codes:
             raise InputError(
                 f"Output of the graph must be made by its operators, not {self.graph.tensors[last]}"
             )
         return self.draft.finish(self.codes[last], tuple(self.dropped))
+
+    def drop(self, operator: FileOperator) -> None:
+        """Leave an operator at the end out: its result is what it reads."""
+        self.codes[self.result(operator).index] = self.source(operator)
+        self.dropped.append(f"{operator} at the end: the program's result is its input")
+
+    def _check_types(self) -> None:
+        """Refuse uint8 networks for TFLite-Micro, which only converts such codes."""
+        for operator in self.graph.operators:
+            used = [self.graph.tensors[k] for k in operator.inputs[:1] if k >= 0]
+            plain = operator.name in ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE")
+            if self.micro and not plain and any(tensor.type == "UINT8" for tensor in used):
+                raise InputError(
+                    f"{operator} must have INT8 tensors for {MICRO}, whose convolutions know no "
+                    f"others, not UINT8; {REFERENCE} reads it"
+                )
 
     def _ends(self) -> tuple[int, int]:
         graph = self.graph

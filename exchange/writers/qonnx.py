@@ -13,9 +13,10 @@ from onnx import StringStringEntryProto, TensorAnnotation, helper
 
 from ...spec.activation import Threshold
 from ...spec.formats import IntFormat
-from ...spec.layers import MacLayer
+from ...spec.layers import MacLayer, PoolLayer
 from ...spec.program import INPUT, Program
-from . import walk
+from ...spec.requant import Requant
+from . import stages, walk
 from .base import NUMPY, Dialect
 from .graph import DOUBLE, FLOAT, IR_VERSION, OPSET
 from .parts import EXACT, WeightPart
@@ -28,7 +29,7 @@ WIDEST_QUANT = 24
 
 
 class Qonnx(Dialect):
-    """Codes are float32 tensors, float64 where a format is too wide for float32."""
+    """Codes are float32 tensors, float64 where float32 does not hold them all."""
 
     def __init__(self, program: Program, batch: int | str) -> None:
         super().__init__(program)
@@ -38,7 +39,12 @@ class Qonnx(Dialect):
 
     def code_type(self, name: str) -> int:
         fmt = self.program.tensor_format(name)
-        return FLOAT if max(-fmt.min, fmt.max) <= EXACT else DOUBLE
+        low, high = fmt.min, fmt.max
+        last = self.program.layers[-1]
+        sums = name == last.name and isinstance(last, MacLayer | PoolLayer)
+        if sums and isinstance(last.output, Requant):  # far fewer codes than the format has
+            low, high = stages.reach(self.program, last, last.output)
+        return FLOAT if max(-low, high) <= EXACT else DOUBLE
 
     def weight(self, layer: MacLayer, part: WeightPart, label: str) -> str:
         graph, name = self.graph, f"{layer.name}/weight{label}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...spec.activation import Threshold
 from ...spec.layers import MacLayer, PoolLayer, Skip
+from ...spec.program import Program
 from ...spec.requant import Requant
 from .base import NUMPY, Dialect
 from .graph import BOOL, DOUBLE, I32, I64, U8
@@ -27,7 +28,7 @@ def requant(
     """Tensor `layer.name` by contract section 5."""
     program, name = dialect.program, layer.name
     bounds = program.acc_bounds(name)
-    around = (0, 0) if skip is None else _range(dialect, skip)
+    around = (0, 0) if skip is None else _range(program, skip)
     kind = DOUBLE if _magnitude(stage, bounds, around) <= EXACT_DOUBLE else I64
     total = _total(dialect, name, acc, stage, kind)
     if skip is not None and stage.skip_multiplier:
@@ -35,12 +36,20 @@ def requant(
     low, high = stage.total_bounds(bounds, around)
     if stage.shift:
         total = _shifted(dialect, name, total, stage.shift, kind, low)
-    reach = low >> stage.shift, high >> stage.shift
-    dialect.finish(name, total, stage.out, saturates=not stage.out.contains(*reach))
+    within = stage.out.contains(low >> stage.shift, high >> stage.shift)
+    dialect.finish(name, total, stage.out, saturates=not within)
 
 
-def _range(dialect: Dialect, skip: Skip) -> tuple[int, int]:
-    fmt = dialect.program.tensor_format(skip.tensor)
+def reach(program: Program, layer: MacLayer | PoolLayer, stage: Requant) -> tuple[int, int]:
+    """Lowest and highest code that the layer can make."""
+    around = (0, 0) if layer.skip is None else _range(program, layer.skip)
+    totals = stage.total_bounds(program.acc_bounds(layer.name), around)
+    low, high = (total >> stage.shift for total in totals)
+    return max(low, stage.out.min), min(high, stage.out.max)
+
+
+def _range(program: Program, skip: Skip) -> tuple[int, int]:
+    fmt = program.tensor_format(skip.tensor)
     return fmt.min, fmt.max
 
 

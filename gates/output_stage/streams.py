@@ -14,6 +14,8 @@ import numpy.typing as npt
 from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word
+from ...rtl.program.unsigned import as_unsigned
+from ...rtl.timing.cycles import streamed
 from ...spec import golden
 from ...spec.activation import Threshold
 from ...spec.program import Program
@@ -35,7 +37,7 @@ class OutputStream:
     skips: Codes
     """Residual codes; 0 without one."""
     codes: Codes
-    """The golden answers where `used`."""
+    """The answers where `used`: golden's, with the offset that they have on the array."""
     used: npt.NDArray[np.bool_]
     """Without the sums of idle columns, which are not read."""
     idle: int
@@ -50,7 +52,7 @@ class OutputStream:
 
 
 def output_unit(program: Program, name: str) -> str | None:
-    """The unit that ends layer `name`; None for max pooling, which has no output stage."""
+    """The unit that ends layer `name`; None for one that leaves codes as they are."""
     output = program.layer(name).output
     match output:
         case Requant():
@@ -76,9 +78,11 @@ def output_stream(
 
     direct_group: codes without an array between them are cut into groups of up to so many.
     """
-    layer = program.layer(name)
     stream = layer_stream(arch, program, name, dict(tensors), image)
+    runs, offsets = as_unsigned(program)
+    layer = streamed(runs.layer(name))
     source = np.asarray(tensors[layer.input][image : image + 1], np.int64)
+    source = source + offsets.get(layer.input, 0)
     accs = source if stream.direct else golden.accumulate(layer, source)
     channels, pixels = accs.shape[1], accs[0, 0].size
     used = stream.positions >= 0
@@ -91,13 +95,14 @@ def output_stream(
     if stream.direct:
         group = next(n for n in range(direct_group, 0, -1) if len(values) % n == 0)
     shape = -1, group
+    codes = np.asarray(tensors[name][image], np.int64) + stream.offset
     return OutputStream(
         layer=name,
         unit=str(output_unit(program, name)),
         accs=values.reshape(shape),
         channels=owner.reshape(shape),
         skips=skips.reshape(shape),
-        codes=np.asarray(tensors[name][image], np.int64).ravel()[places].reshape(shape),
+        codes=codes.ravel()[places].reshape(shape),
         used=used.reshape(shape),
         idle=0 if stream.direct else max(0, stream.depth - arch.cols),
         rows=stream.output_words

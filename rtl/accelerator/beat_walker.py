@@ -154,13 +154,16 @@ class BeatWalker(wiring.Component):
         feed = self.feed
         shape = signed(EXTENT_WIDTH + 2)
         top, left = Signal(shape), Signal(shape)
+        stride_right, padding_left = feed.stride, feed.padding
+        if self.arch.axes == 2:
+            stride_right, padding_left = feed.stride_right, feed.padding_left
         moving = self.active & self.step
         with m.If(self.setup):
-            m.d.sync += [top.eq(-feed.padding), left.eq(-feed.padding)]
+            m.d.sync += [top.eq(-feed.padding), left.eq(-padding_left)]
         with m.Elif(moving & self.last):
-            m.d.sync += left.eq(left + feed.stride)
+            m.d.sync += left.eq(left + stride_right)
             with m.If(self.line_end):
-                m.d.sync += [left.eq(-feed.padding), top.eq(top + feed.stride)]
+                m.d.sync += [left.eq(-padding_left), top.eq(top + feed.stride)]
                 with m.If(self.y + 1 == feed.out_height):
                     m.d.sync += top.eq(-feed.padding)
         y, x = Signal(shape), Signal(shape)

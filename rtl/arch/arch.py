@@ -30,10 +30,11 @@ class Need(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequantWidths:
-    """Widths of the requant unit, all in bits; the defaults are the contract's limits."""
+    """Widths of the requant unit, all in bits; the defaults are the limits of the contract's first
+    version, whose multipliers have 24 bits."""
 
     multiplier_width: int = 24
-    """Signed."""
+    """Signed, up to 32."""
     bias_width: int = 56
     """Signed."""
     shift_max: int = 47
@@ -73,6 +74,9 @@ class Arch:
     """Signed width that holds every output code (9 for u8, 32 for logits)."""
     bin_width: int = 16
     """Unsigned bins, each the activations of one code in one lane, where lanes have bins."""
+    axes: int = 1
+    """1: windows move by the same stride down and across, and begin at the same padding; 2: each of
+    the two has its own in a pass."""
     requant: RequantWidths = field(default_factory=RequantWidths)
     storage: Storage = field(default_factory=Storage)
 
@@ -125,8 +129,15 @@ class Arch:
         return json_digest(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON and TOML form; `Arch.from_dict` is the inverse."""
-        return dataclasses.asdict(self)
+        """JSON and TOML form; `Arch.from_dict` is the inverse.
+
+        `axes` is not named where it is 1, so that an array which has no need of it keeps the digest
+        that files of older versions say.
+        """
+        values = dataclasses.asdict(self)
+        if self.axes == 1:
+            del values["axes"]
+        return values
 
     # -- construction ------------------------------------------------------------------------------
 
@@ -157,7 +168,8 @@ RANGES: dict[str, tuple[int, int]] = {
     "threshold_width": (1, 8),
     "out_width": (2, 33),
     "bin_width": (1, 32),
-    "multiplier_width": (2, 24),
+    "axes": (1, 2),
+    "multiplier_width": (2, 32),
     "bias_width": (2, 56),
     "shift_max": (0, 47),
     "skip_multiplier_width": (2, 32),

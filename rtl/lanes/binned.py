@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array
-from ...spec.layers import ThresholdLayer
+from ...spec.layers import MacLayer, PoolLayer
 from ...spec.program import SizedNetwork
 from ..arch.arch import Arch, Need
 from ..timing.elementwise import bit_length, least, most, real
@@ -130,7 +130,7 @@ class Binned(Micro):
     def needs(self, program: SizedNetwork, *, rows: int, cols: int) -> Iterator[Need]:
         """One bin may take the activation of its lane in every beat."""
         for layer in program.layers:
-            if isinstance(layer, ThresholdLayer) or not layer.sums:
+            if not isinstance(layer, MacLayer | PoolLayer) or not layer.sums:
                 continue
             source = program.tensor_format(layer.input)
             channels = program.tensor_shape(layer.input)[0]

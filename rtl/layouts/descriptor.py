@@ -65,11 +65,14 @@ def feed_layout(arch: Arch) -> data.StructLayout:
     start: word address of the first pixel's window, padding included (it may wrap below 0).
     row_step, cell_step: to the next line and column of the map; down_step, right_step: to the next
     window. pad_base: words of padding codes, when pad_stored; else padding is code 0.
+    stride, padding: in both directions; with `axes` 2 of the array vertical and at the top, and
+    stride_right, padding_left are the horizontal ones.
     planes: first weight plane; weight_hold: every kernel position uses the same weights.
     """
     address = unsigned(address_width(arch.storage.activation_words))
     extent, count = unsigned(EXTENT_WIDTH), unsigned(COUNT_WIDTH)
     kernel = unsigned(KERNEL_WIDTH)
+    across = {"stride_right": extent, "padding_left": kernel} if arch.axes == 2 else {}
     return data.StructLayout(
         {
             "start": address,
@@ -93,6 +96,7 @@ def feed_layout(arch: Arch) -> data.StructLayout:
             "planes": unsigned(plane_width(arch)),
             "weight_width": unsigned(weight_width_width(arch)),
             "weight_hold": unsigned(1),
+            **across,
         }
     )
 

@@ -1,15 +1,25 @@
 """The `Arch` that a program needs: every demand with its layer."""
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from ...spec.activation import Threshold
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
-from ...spec.layers import Layer, LayerKind, MacLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from ..arch.arch import RANGES, Arch, Need, RequantWidths
 from ..lanes.micro import Micro
+from ..timing.tables import has_rows
+from .unsigned import as_unsigned
 
 REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 
@@ -17,17 +27,27 @@ REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 def needs(program: SizedNetwork) -> Iterator[Need]:
     """Every demand of `program`, in layer order."""
     for layer in program.layers:
-        if layer.kind is LayerKind.MAX_POOL:
-            if layer is program.layers[-1]:  # its codes pass the output stage
-                width = max(2, program.acc_width(layer.name))
-                for parameter in ("acc_width", "out_width"):
-                    yield Need(parameter, width, layer.name, _of(program, layer.name))
-            continue  # works on codes, outside the array
-        yield from _layer_needs(program, layer)
+        match layer:
+            case MacLayer():
+                yield from _window_needs(layer)
+                yield from _stage_needs(program, layer, layer.output)
+            case PoolLayer():
+                yield from _window_needs(layer)
+                if layer.output is None:
+                    yield from _code_needs(program, layer)
+                else:
+                    yield from _stage_needs(program, layer, layer.output)
+            case ThresholdLayer():
+                yield from _stage_needs(program, layer, layer.output)
+            case ConcatLayer() | UpsampleLayer():
+                yield from _code_needs(program, layer)
+            case _:
+                assert_never(layer)
 
 
 def demands(lanes: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
     """All that an array of these lanes must have; refuse what none can have."""
+    program, _ = as_unsigned(program)
     lanes.check(program)
     demanded = [*needs(program), *lanes.needs(program, rows=rows, cols=cols)]
     for need in demanded:
@@ -54,30 +74,44 @@ def check_program(arch: Arch, program: SizedNetwork) -> None:
             )
 
 
-def _layer_needs(program: SizedNetwork, layer: Layer) -> Iterator[Need]:
+def _window_needs(layer: MacLayer | PoolLayer) -> Iterator[Need]:
+    """Bottom and right are what the map leaves; top and left are where windows begin."""
+    top, left, _, _ = layer.padding
+    if layer.stride[0] != layer.stride[1]:
+        yield Need("axes", 2, layer.name, f"strides {layer.stride}")
+    elif top != left:
+        yield Need("axes", 2, layer.name, f"padding {top} at the top, {left} at the left")
+
+
+def _code_needs(program: SizedNetwork, layer: Layer) -> Iterator[Need]:
+    """Of a layer that leaves codes as they are: they may have to pass the output stage."""
+    if has_rows(program, layer):
+        width = max(2, program.acc_width(layer.name))
+        for parameter in ("acc_width", "out_width"):
+            yield Need(parameter, width, layer.name, _of(program, layer.name))
+
+
+def _stage_needs(
+    program: SizedNetwork, layer: MacLayer | PoolLayer | ThresholdLayer, output: Threshold | Requant
+) -> Iterator[Need]:
     name = layer.name
-    assert layer.output is not None
     low, high = program.acc_bounds(name)
     yield Need("acc_width", program.acc_width(name), name, f"sums in {low}..{high}")
     direct = isinstance(layer, ThresholdLayer)  # its codes go straight to the threshold unit
     if not direct:
-        source = program.tensor_format(layer.input)
-        if source.signed:
-            raise InputError(
-                f"Layer {name!r} must read unsigned codes to run on the array, not tensor "
-                f"{layer.input!r} of {source.name}"
-            )
-        yield Need("act_width", source.width, name, _of(program, layer.input))
-    channels = layer.output.channels if direct else program.tensor_shape(name)[0]
+        yield Need(
+            "act_width", program.tensor_format(layer.input).width, name, _of(program, layer.input)
+        )
+    channels = output.channels if direct else program.tensor_shape(name)[0]
     yield Need("channels", channels, name, f"{channels} channels")
     if isinstance(layer, MacLayer):
         yield Need("level_width", max(2, layer.level_width), name, "its levels")
         if layer.codebook is not None:
             yield Need("weight_width", layer.weight_width, name, "its codebook")
-        if layer.skip is not None:
-            width = _signed_width(program.tensor_format(layer.skip.tensor))
-            yield Need("skip_width", width, name, _of(program, layer.skip.tensor))
-    for parameter, value in _output_needs(layer.output):
+    if layer.skip is not None:
+        width = _signed_width(program.tensor_format(layer.skip.tensor))
+        yield Need("skip_width", width, name, _of(program, layer.skip.tensor))
+    for parameter, value in _output_needs(output):
         yield Need(parameter, value, name, "its output stage")
 
 

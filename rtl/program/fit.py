@@ -1,6 +1,6 @@
 """The memories a program needs, and the refusal that names the one that is too small."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ...spec.errors import InputError
@@ -56,7 +56,7 @@ def narrowest_lanes(program: SizedNetwork, *, rows: int, cols: int, micro: str =
     least: dict[str, int] = {"weight_width": 2, "level_width": 2, "act_width": 1}
     least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
     least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
-    least |= {"channels": 1}
+    least |= {"channels": 1, "axes": 1}
     lanes = Arch(rows=rows, cols=cols, micro=micro).lanes  # refuses a size or name
     least |= lanes.least
     for need in demands(lanes, program, rows=rows, cols=cols):
@@ -68,7 +68,7 @@ def narrowest_lanes(program: SizedNetwork, *, rows: int, cols: int, micro: str =
 
 def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:
     """The narrowest Arch on which each of `programs` runs."""
-    archs = [narrowest(p, rows=rows, cols=cols, micro=micro).to_dict() for p in programs]
+    archs = [asdict(narrowest(p, rows=rows, cols=cols, micro=micro)) for p in programs]
     merged = archs[0]
     for other in archs[1:]:
         merged = _larger(merged, other)

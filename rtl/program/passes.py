@@ -6,12 +6,18 @@ from typing import assert_never
 import numpy as np
 
 from ...spec.codebook import Codebook
-from ...spec.errors import InputError
 from ...spec.formats import Int64Array
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import INPUT, Program
 from ..arch.arch import Arch
-from ..layouts.descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, PassKind
+from ..layouts.descriptor import LAYER_WIDTH, PassKind
 from ..layouts.words import Word, config_word
 from ..timing.schedule import layer_schedule, schedule_word
 from ..timing.tables import (
@@ -23,8 +29,10 @@ from ..timing.tables import (
     stored_weights,
     tables_of,
 )
-from ..timing.tiling import Tile, layer_tiles, tile_fields
-from .placement import Placement, Region, place
+from ..timing.tiling import Tile, concat_parts, layer_tiles, tile_fields
+from .placement import Placement, place
+from .unsigned import Offsets, as_unsigned
+from .walks import Walks, limit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,9 +56,13 @@ class Pass:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """A program on an array: the passes in order, addresses of tensors and tables."""
+    """A program on an array: the passes in order, addresses of tensors and tables.
+
+    program: the one that runs, `as_unsigned` of the one that was given; its tensors have `offsets`.
+    """
 
     program: Program
+    offsets: Offsets
     placement: Placement
     tables: Tables
     passes: list[Pass]
@@ -58,6 +70,7 @@ class Plan:
 
 def plan(arch: Arch, program: Program) -> Plan:
     """Passes of `program`; the sizes of memories are `fit.check_storage`'s."""
+    program, offsets = as_unsigned(program)
     placement, tables = place(program, arch.rows), tables_of(arch, program)
     planner = _Planner(arch, program, placement, tables)
     passes = [planner.input_pass()]
@@ -69,31 +82,36 @@ def plan(arch: Arch, program: Program) -> Plan:
             entry.word["feed"]["planes"] = planes
             planes += entry.planes
     passes[-1].word["final"] = 1
-    return Plan(program=program, placement=placement, tables=tables, passes=passes)
+    return Plan(program=program, offsets=offsets, placement=placement, tables=tables, passes=passes)
 
 
 class _Planner:
     def __init__(self, arch: Arch, program: Program, placement: Placement, tables: Tables) -> None:
         self.arch, self.program, self.placement, self.tables = arch, program, placement, tables
+        self.walks = Walks(arch=arch, program=program, placement=placement)
 
     def input_pass(self) -> Pass:
         word = self._word(-1, PassKind.INPUT)
-        self._write(word, INPUT)
+        self.walks.write(word, INPUT)
         return Pass(layer=INPUT, kind=PassKind.INPUT, word=word)
 
     def layer_passes(self, number: int, layer: Layer) -> list[Pass]:
         match layer:
             case ThresholdLayer():
                 return [self._direct(number, layer, layer.input, layer.name)]
-            case PoolLayer(kind=LayerKind.MAX_POOL):
+            case PoolLayer() if layer.output is None:
                 passes = [self._max_pool(number, layer)]
-                if number == len(self.program.layers) - 1:
-                    passes.append(self._direct(number, layer, layer.name, None))
-                return passes
             case MacLayer() | PoolLayer():
                 return self._array(number, layer)
+            case ConcatLayer():
+                passes = self._concat(number, layer)
+            case UpsampleLayer():
+                passes = self._upsample(number, layer)
             case _:
                 assert_never(layer)
+        if number == len(self.program.layers) - 1:
+            passes.append(self._direct(number, layer, layer.name, None))
+        return passes
 
     def _word(self, number: int, kind: PassKind, **config: bool) -> Word:
         """A descriptor without geometry; layer 0 is the input."""
@@ -112,91 +130,65 @@ class _Planner:
             if output.channels == 1:
                 word["config"] |= {"shared": 1, "shared_channel": base}
             word["parameter_base"] = base
-        _limit("Number of a layer", number + 1, LAYER_WIDTH)
+        limit("Number of a layer", number + 1, LAYER_WIDTH)
         return word
-
-    def _walk(self, region: Region, tensor: str, stride: int = 1) -> Word:
-        """Every pixel of a stored tensor (of every stride-th line and column), all channels."""
-        channels, height, width = self.program.tensor_shape(tensor)
-        blocks = -(-channels // self.arch.rows)
-        for what, extent in (("height", height), ("width", width)):
-            _limit(f"Tensor {tensor!r} {what}", extent, EXTENT_WIDTH)
-        _limit(f"Tensor {tensor!r} channels", channels, COUNT_WIDTH)
-        return {
-            "start": region.base,
-            "row_step": width * blocks * stride,
-            "pixel_step": blocks * stride,
-            "height": -(-height // stride),
-            "width": -(-width // stride),
-            "group": channels,
-            "blocks": 1,
-            "channel": 0,
-            "channels": channels,
-        }
-
-    def _write(self, word: Word, tensor: str) -> None:
-        """Destination of the codes of `tensor`: its region, or the result."""
-        region = self.placement.tensors.get(tensor)
-        if region is None:
-            word["to_stream"] = 1
-            region = Region(banks=0, base=0, words=0)
-        word["write_banks"] = region.banks
-        word["write"] = self._walk(region, tensor)
 
     def _direct(self, number: int, layer: Layer, source: str, target: str | None) -> Pass:
         word = self._word(number, PassKind.DIRECT, direct=True)
-        region = self.placement.tensors[source]
-        word["read"] = self._walk(region, source)
-        word["read_bank"] = _bank(region)
-        word["codes_signed"] = int(self.program.tensor_format(source).signed)
-        self._write(word, target or layer.name)
+        self.walks.codes(word, source)
+        self.walks.write(word, target or layer.name)
         if target is None:
             word["to_stream"], word["write_banks"] = 1, 0
-            limit = 1 << (self.arch.out_width - 1)  # the stage must hold the codes, no more
-            word["config"] |= {"out_min": -limit, "out_max": limit - 1}
+        if layer.output is None:
+            most = 1 << (self.arch.out_width - 1)  # the stage must hold the codes, no more
+            word["config"] |= {"out_min": -most, "out_max": most - 1}
         return Pass(layer=layer.name, kind=PassKind.DIRECT, word=word)
-
-    def _feed(self, word: Word, layer: MacLayer | PoolLayer, kernel: tuple[int, int]) -> None:
-        """The windows of a layer on the map it reads."""
-        region = self.placement.tensors[layer.input]
-        channels, height, width = self.program.tensor_shape(layer.input)
-        _, out_height, out_width = self.program.tensor_shape(layer.name)
-        blocks = -(-channels // self.arch.rows)
-        for extent in kernel:
-            _limit(f"Layer {layer.name!r} kernel", extent, KERNEL_WIDTH)
-        padding, stride = layer.padding[0], layer.stride[0]
-        _limit(f"Layer {layer.name!r} padding", padding, KERNEL_WIDTH)
-        _limit(f"Layer {layer.name!r} stride", stride, EXTENT_WIDTH)
-        line = width * blocks
-        word["feed_bank"] = _bank(region)
-        word["feed"] = {
-            "start": region.base - padding * (line + blocks),
-            "row_step": line,
-            "cell_step": blocks,
-            "down_step": line * stride,
-            "right_step": blocks * stride,
-            "height": height,
-            "width": width,
-            "out_height": out_height,
-            "out_width": out_width,
-            "stride": stride,
-            "padding": padding,
-            "kernel_height": kernel[0],
-            "kernel_width": kernel[1],
-            "channel_blocks": 1,
-            "blocks": blocks,
-        }
 
     def _max_pool(self, number: int, layer: PoolLayer) -> Pass:
         word = self._word(number, PassKind.MAX_POOL)
         word["config"] = config_word(OUTPUT)
-        self._feed(word, layer, layer.kernel)
-        word["feed"]["block_step"] = 1
-        word["codes_signed"] = int(self.program.tensor_format(layer.input).signed)
-        self._write(word, layer.name)
-        blocks = word["feed"]["blocks"]
-        word["write"] |= {"group": 1, "blocks": blocks, "channels": blocks, "whole": 1}
+        self.walks.windows(word, layer)
+        self.walks.whole(word, layer.input, layer.name)
         return Pass(layer=layer.name, kind=PassKind.MAX_POOL, word=word)
+
+    def _copy(self, number: int, layer: ConcatLayer | UpsampleLayer, source: str) -> Pass:
+        """Words of `source` unchanged, as maxima of windows of one, into the tensor of `layer`."""
+        word = self._word(number, PassKind.MAX_POOL)
+        word["config"] = config_word(OUTPUT)
+        self.walks.words(word, source)
+        self.walks.whole(word, source, layer.name)
+        _, height, width = self.program.tensor_shape(source)
+        word["write"] |= {"height": height, "width": width}
+        return Pass(layer=layer.name, kind=PassKind.MAX_POOL, word=word)
+
+    def _concat(self, number: int, layer: ConcatLayer) -> list[Pass]:
+        """Every source behind those before it."""
+        passes = []
+        counts = [self.program.tensor_shape(name)[0] for name in layer.inputs]
+        for source, part in zip(layer.inputs, concat_parts(counts, self.arch.rows), strict=True):
+            if part.words:
+                entry = self._copy(number, layer, source)
+            else:
+                entry = self._direct(number, layer, source, layer.name)
+                entry.word["write"] |= {"group": part.channels, "channels": part.channels}
+                entry.word["write"]["lane"] = part.first % self.arch.rows
+            entry.word["write"]["start"] += part.first // self.arch.rows
+            passes.append(entry)
+        return passes
+
+    def _upsample(self, number: int, layer: UpsampleLayer) -> list[Pass]:
+        """A copy of the map for every position within a repeated pixel."""
+        down, right = layer.factor
+        width, blocks = self.program.tensor_shape(layer.name)[2], self.walks.blocks(layer.name)
+        passes = []
+        for y in range(down):
+            for x in range(right):
+                entry = self._copy(number, layer, layer.input)
+                walk = entry.word["write"]
+                walk["start"] += (y * width + x) * blocks
+                walk |= {"row_step": down * width * blocks, "pixel_step": right * blocks}
+                passes.append(entry)
+        return passes
 
     def _array(self, number: int, layer: MacLayer | PoolLayer) -> list[Pass]:
         arch = self.arch
@@ -228,7 +220,7 @@ class _Planner:
         word["config"] |= schedule_word(arch, work)
         if not word["config"]["shared"]:
             word["parameter_base"] += tile.first
-        self._feed(word, layer, layer.kernel)
+        self.walks.windows(word, layer)
         feed = word["feed"]
         feed |= {"blocks": tile.blocks, "channel_blocks": tile.input_blocks}
         feed |= {"weight_width": width, "weight_hold": int(pool)}
@@ -239,31 +231,12 @@ class _Planner:
         if book is not None:
             word["codebook_base"] = self.tables.codebooks[layer.name]
             word["codebook_count"] = len(book.levels)
-        self._write(word, layer.name)
-        self._columns(word["write"], tile, tile.first)
+        self.walks.write(word, layer.name)
+        self.walks.columns(word["write"], tile, tile.first)
         if skip is not None:
-            region = self.placement.tensors[skip.tensor]
-            word["read"] = self._walk(region, skip.tensor, skip.stride)
-            word["read_bank"] = _bank(region, other=word["feed_bank"])
-            word["codes_signed"] = int(self.program.tensor_format(skip.tensor).signed)
-            self._columns(word["read"], tile, tile.first - skip.channel_offset)
+            self.walks.codes(word, skip.tensor, skip.stride)
+            self.walks.columns(word["read"], tile, tile.first - skip.channel_offset)
         return Pass(
             layer=layer.name, kind=PassKind.ARRAY, word=word, tile=tile, fields=fields,
             weight_width=width,
         )  # fmt: skip
-
-    def _columns(self, walk: Word, tile: Tile, first: int) -> None:
-        """A walk over the channels of a tile, from channel `first` of the walk's tensor."""
-        walk |= {"group": self.arch.cols, "blocks": tile.blocks, "channel": first}
-        walk["start"] += max(first, 0) // self.arch.rows
-        walk["lane"] = max(first, 0) % self.arch.rows
-
-
-def _bank(region: Region, other: int = 1) -> int:
-    """The bank to read a tensor from: one that holds it, not `other` when it is in both."""
-    return {1: 0, 2: 1}.get(region.banks, 1 - other)
-
-
-def _limit(what: str, value: int, width: int) -> None:
-    if value >= 1 << width:
-        raise InputError(f"{what} must be below {1 << width} in the accelerator, not {value}")

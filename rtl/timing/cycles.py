@@ -1,9 +1,17 @@
 """Cycle model: the time of a layer in closed form, equal to the RTL cycle for cycle."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from ...spec.errors import InputError
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import Program
 from ..arch.arch import Arch
 from .elementwise import most
@@ -56,8 +64,7 @@ def layer_cycles(arch: Arch, program: Program, name: str) -> LayerCycles:
 
     A layer of n direct codes takes n + latency cycles.
     """
-    layer = program.layer(name)
-    refuse_max_pool(layer)
+    layer = streamed(program.layer(name))
     if isinstance(layer, ThresholdLayer):
         channels, height, width = program.tensor_shape(name)
         latency = output_latency(arch, requant=False)
@@ -94,13 +101,22 @@ def program_cycles(arch: Arch, program: Program) -> list[LayerCycles]:
     return [layer_cycles(arch, program, layer.name) for layer in program.layers]
 
 
-def refuse_max_pool(layer: Layer) -> None:
-    """The streaming engine computes sums; maxima are computed beside it, in the accelerator."""
-    if layer.kind is LayerKind.MAX_POOL:
-        raise InputError(
-            f"Layer {layer.name!r} must be a convolution, linear, threshold or avg_pool layer to "
-            "run on the streaming engine, not max_pool: the accelerator has it (no --layer)"
-        )
+def streamed(layer: Layer) -> MacLayer | PoolLayer | ThresholdLayer:
+    """`layer`, which the streaming engine computes; maxima are computed and codes are moved beside
+    it, in the accelerator: refused."""
+    match layer:
+        case MacLayer() | ThresholdLayer():
+            return layer
+        case PoolLayer() if layer.sums:
+            return layer
+        case PoolLayer() | ConcatLayer() | UpsampleLayer():
+            raise InputError(
+                f"Layer {layer.name!r} must be a convolution, linear, threshold or avg_pool layer "
+                f"to run on the streaming engine, not {layer.kind}: the accelerator has it (no "
+                "--layer)"
+            )
+        case _:
+            assert_never(layer)
 
 
 def _tiles(arch: Arch, program: Program, layer: MacLayer | PoolLayer) -> tuple[int, int]:

@@ -1,17 +1,26 @@
 """Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
 
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import (
+    ConcatLayer,
+    Layer,
+    MacLayer,
+    PoolLayer,
+    ThresholdLayer,
+    UpsampleLayer,
+)
 from ...spec.program import INPUT, SizedNetwork
 from ..arch.arch import Arch
-from .elementwise import least, most
+from .elementwise import elementwise, least, most
 from .schedule import layer_schedule
 from .tables import codebook_of
-from .tiling import Tile, layer_tiles
+from .tiling import Tile, concat_parts, layer_tiles
 from .timing import (
     MAX_POOL_LATENCY,
     OPERAND_LATENCY,
@@ -51,7 +60,10 @@ class TensorCycles:
     column_blocks: int = 0
     """Blocks of `cols` output channels."""
     words: int = 0
-    """That a max pool reads."""
+    """That are moved whole: windows of a max pool, a concatenation's aligned sources, an upsampled
+    map."""
+    codes: int = 0
+    """That go through the output stage one by one, without sums."""
 
 
 def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
@@ -62,6 +74,9 @@ def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
         input      a cycle per code
         threshold  OPERAND_LATENCY + codes + latency of the output stage
         max_pool   OPERAND_LATENCY + words of all windows + MAX_POOL_LATENCY
+        upsample   per position within a repeated pixel, the same with the words of the input
+        concat     per source, the same with its words where they begin and end on words; else
+                   OPERAND_LATENCY + codes + latency of the output stage
         others     per tile of `blocks` column blocks and D beats per sum, G = blocks * pixels, B
                    cycles per beat and W = D * B + final cycles per sum (`rtl.timing.schedule`):
                    OPERAND_LATENCY + build stall (product_table) + (D - 1) * B + 1
@@ -83,31 +98,84 @@ def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
 def _layer(arch: Arch, program: SizedNetwork, layer: Layer) -> TensorCycles:
     match layer:
         case ThresholdLayer():
-            cycles = _direct(arch, program, layer.name, requant=False)
-            return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles)
-        case PoolLayer(kind=LayerKind.MAX_POOL):
-            return _max_pool(arch, program, layer)
+            codes = math.prod(program.tensor_shape(layer.name))
+            cycles = _direct(arch, codes, requant=False)
+            return TensorCycles(name=layer.name, kind=str(layer.kind), cycles=cycles, codes=codes)
+        case PoolLayer() if layer.output is None:
+            _, height, width = program.tensor_shape(layer.name)
+            windows = _words(arch, program, layer.input, height * width)
+            moved = _Moved(words=windows * layer.taps, passes=1)
         case MacLayer() | PoolLayer():
             return _sums(arch, program, layer)
+        case ConcatLayer():
+            moved = _concat(arch, program, layer)
+        case UpsampleLayer():
+            _, height, width = program.tensor_shape(layer.name)
+            moved = _Moved(
+                words=_words(arch, program, layer.input, height * width),
+                passes=math.prod(layer.factor),
+            )
         case _:
             assert_never(layer)
-
-
-def _direct(arch: Arch, program: SizedNetwork, name: str, *, requant: bool) -> int:
-    channels, height, width = program.tensor_shape(name)
-    latency = output_latency(arch, requant=requant)
-    return PASS_OVERHEAD + OPERAND_LATENCY + channels * height * width + latency
-
-
-def _max_pool(arch: Arch, program: SizedNetwork, layer: PoolLayer) -> TensorCycles:
-    channels, height, width = program.tensor_shape(layer.name)
-    words = -(-channels // arch.rows) * height * width * layer.taps
-    cycles, passes = PASS_OVERHEAD + OPERAND_LATENCY + words + MAX_POOL_LATENCY, 1
     if layer is program.layers[-1]:  # the result leaves in a pass of its own
-        cycles += _direct(arch, program, layer.name, requant=True)
-        passes = 2
-    return TensorCycles(
-        name=layer.name, kind=str(layer.kind), cycles=cycles, passes=passes, words=words
+        moved += _Moved(codes=math.prod(program.tensor_shape(layer.name)), code_passes=1)
+    return moved.cycles_of(arch, layer)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Moved:
+    """What a layer of codes moves: words in passes of their own, codes one by one in others."""
+
+    words: Any = 0
+    passes: Any = 0
+    codes: Any = 0
+    code_passes: Any = 0
+
+    def __add__(self, other: "_Moved") -> "_Moved":
+        return _Moved(
+            words=self.words + other.words,
+            passes=self.passes + other.passes,
+            codes=self.codes + other.codes,
+            code_passes=self.code_passes + other.code_passes,
+        )
+
+    def cycles_of(self, arch: Arch, layer: Layer) -> TensorCycles:
+        cycles = self.passes * (PASS_OVERHEAD + OPERAND_LATENCY + MAX_POOL_LATENCY) + self.words
+        cycles += self.code_passes * _direct(arch, 0, requant=True) + self.codes
+        return TensorCycles(
+            name=layer.name, kind=str(layer.kind), cycles=cycles,
+            passes=self.passes + self.code_passes, words=self.words, codes=self.codes,
+        )  # fmt: skip
+
+
+def _direct(arch: Arch, codes: int, *, requant: bool) -> int:
+    return PASS_OVERHEAD + OPERAND_LATENCY + codes + output_latency(arch, requant=requant)
+
+
+def _words(arch: Arch, program: SizedNetwork, tensor: str, pixels: int) -> Any:
+    """Words of `pixels` pixels of a tensor."""
+    return -(-program.tensor_shape(tensor)[0] // arch.rows) * pixels
+
+
+def _concat(arch: Arch, program: SizedNetwork, layer: ConcatLayer) -> _Moved:
+    shapes = [program.tensor_shape(name) for name in layer.inputs]
+    counts, pixels = [shape[0] for shape in shapes], math.prod(shapes[0][1:])
+
+    def total(by_words: bool, of: Callable[[int, int], int]) -> Any:
+        return elementwise(
+            lambda rows: sum(
+                of(part.channels, rows)
+                for part in concat_parts(counts, rows)
+                if part.words == by_words
+            ),
+            arch.rows,
+        )
+
+    return _Moved(
+        words=total(True, lambda channels, rows: -(-channels // rows)) * pixels,
+        passes=total(True, lambda channels, rows: 1),
+        codes=total(False, lambda channels, rows: channels) * pixels,
+        code_passes=total(False, lambda channels, rows: 1),
     )
 
 

@@ -7,14 +7,14 @@ import numpy as np
 from ...spec.activation import Threshold
 from ...spec.codebook import Codebook
 from ...spec.formats import Int64Array, IntFormat
-from ...spec.layers import Layer, MacLayer, PoolLayer
+from ...spec.layers import ConcatLayer, Layer, MacLayer, PoolLayer
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
 from ..arch.arch import Arch
 
 LOGITS = IntFormat(width=32, signed=True)
 OUTPUT = Requant(multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), shift=0, out=LOGITS)
-"""Output stage of a last max pool: its codes are unchanged."""
+"""Output stage of codes that pass it unchanged: a result, or a part of a concatenation."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,13 +29,16 @@ class Tables:
 
 
 def output_of(layer: Layer) -> Threshold | Requant:
-    """The output stage that a layer's parameter rows hold; that of the result for a max pool."""
+    """The output stage that a layer's parameter rows hold; `OUTPUT` for a layer of codes."""
     return OUTPUT if layer.output is None else layer.output
 
 
 def has_rows(program: SizedNetwork, layer: Layer) -> bool:
-    """Whether the layer has parameter rows: a max pool only when its codes are the result."""
-    return layer.output is not None or layer is program.layers[-1]
+    """Whether the layer has parameter rows: where it leaves codes as they are, only when they are
+    the result or are put together one by one."""
+    if layer.output is not None or layer is program.layers[-1]:
+        return True
+    return isinstance(layer, ConcatLayer)
 
 
 def tables_of(arch: Arch, program: SizedNetwork) -> Tables:

@@ -40,6 +40,28 @@ def tiles(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> li
     return cut
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """A source of a concatenation: `channels` from channel `first` on, moved word by word or code
+    by code."""
+
+    source: int
+    first: int
+    channels: int
+    words: bool
+
+
+def concat_parts(counts: list[int], rows: int) -> list[Part]:
+    """Sources of so many channels; words only where they hold codes of one source alone."""
+    parts, first = [], 0
+    for source, channels in enumerate(counts):
+        alone = channels % rows == 0 or source == len(counts) - 1
+        words = first % rows == 0 and alone
+        parts.append(Part(source=source, first=first, channels=channels, words=words))
+        first += channels
+    return parts
+
+
 def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: int) -> list[Tile]:
     """Tiles of a layer on the array; average pooling sums every channel on its own."""
     if isinstance(layer, PoolLayer):

@@ -42,6 +42,14 @@ def cifar10() -> str:
     return path("data", "ADQHW_DATA", "a folder with the official CIFAR-10 batches")
 
 
+def models() -> Path:
+    """The folder of the foreign networks (deeploy, qonnx, mlperf_tiny)."""
+    found = Path(path("data", "ADQHW_DATA", "a folder that has the foreign networks")) / "models"
+    if not found.is_dir():
+        absent("data", f"ADQHW_DATA must have a folder models, not {found.parent} without it")
+    return found
+
+
 def weights() -> str:
     """The folder of the foreign float weights."""
     return path("weights", "ADQHW_WEIGHTS", "a folder with foreign weights (safetensors)")

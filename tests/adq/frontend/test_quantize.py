@@ -38,33 +38,30 @@ def made(name: str, seed: int = 0, count: int = 16) -> tuple[nn.Module, torch.Te
     return model, torch.randn(count, *shape)
 
 
-@pytest.mark.parametrize("act_width", [3, 8])
 @pytest.mark.parametrize("name", CASES)
-def test_programs_are_exact_on_every_engine(name, act_width):
+def test_programs_are_exact_and_floats_are_the_users(name):
     model, images = made(name)
-    network = quantize(model, images, QuantizeConfig(act_width=act_width, weight_width=3))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    network = quantize(model, images, QuantizeConfig(act_width=3, weight_width=3))
+    with torch.no_grad(), network.evaluating(Mode.FLOAT):
+        torch.testing.assert_close(network(images), model.eval()(images), rtol=1e-4, atol=1e-5)
+    state = network.state_dict()
+    for key, value in before.items():
+        assert torch.equal(state[key], value), key
+        assert torch.equal(model.state_dict()[key], value), key
+    more = [key for key in state if key not in before]
+    assert all(".quantizer." in key or ".output." in key for key in more), more
     train_some(network, images)
     assert_exact(network, network.export(), images[:3])
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_float_mode_is_the_users_network(name):
+@pytest.mark.parametrize("name", ["branched", "functions", "dense"])
+def test_streams_of_8_bits_are_read_as_they_are(name):
     model, images = made(name)
-    network = quantize(model, images)
-    with torch.no_grad(), network.evaluating(Mode.FLOAT):
-        torch.testing.assert_close(network(images), model.eval()(images), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_users_parameter_names_are_in_the_state(name):
-    model, images = made(name)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    state = quantize(model, images).state_dict()
-    for key, value in before.items():
-        torch.testing.assert_close(state[key], value, rtol=0, atol=0)
-        assert torch.equal(model.state_dict()[key], value)
-    more = [key for key in state if key not in before]
-    assert all(".quantizer." in key or ".output." in key for key in more), more
+    network = quantize(model, images, QuantizeConfig(act_width=8))
+    assert not any(name.endswith(".read") for name in network.units() if name != "input.read")
+    train_some(network, images)
+    assert_exact(network, network.export(), images[:3])
 
 
 def test_linear_bottlenecks_stay_signed():
@@ -179,3 +176,103 @@ def test_widths_per_layer():
     torch.testing.assert_close(
         wider.units()["features.3"].weight, network.units()["features.3"].weight
     )
+
+
+def test_float_weights_of_the_user_restart_the_codebooks():
+    model, images = made("vgg")
+    network = quantize(model, images)
+    other, _ = made("vgg", seed=5)
+    keys = network.load_state_dict(other.state_dict(), strict=False)
+    assert not keys.unexpected_keys
+    fresh = quantize(other, images)
+    for name, conv in network.hidden().items():
+        assert torch.equal(conv.quantizer.values, fresh.hidden()[name].quantizer.values)
+
+
+def test_it_works_inside_a_users_module():
+    class Whole(nn.Module):
+        def __init__(self, network: nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.network(x).log_softmax(1)
+
+    model, images = made("ds-cnn")
+    whole = Whole(quantize(model, images)).train()
+    optimizer = torch.optim.SGD(whole.parameters(), lr=0.1)
+    F.nll_loss(whole(images), torch.zeros(len(images), dtype=torch.long)).backward()
+    optimizer.step()
+    whole.eval()
+    assert not whole.network.training
+    assert_exact(whole.network, whole.network.export(), images[:2])
+
+
+class Clashing(nn.Module):
+    """Modules called like attributes and methods of our network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode, self.config = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.units, self.export = nn.Conv2d(4, 4, 3), nn.PReLU()
+        self.input, self.nodes = nn.Conv2d(4, 4, 1), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.relu(self.config(self.mode(x)))
+        x = F.relu(self.input(self.export(self.units(x))))
+        return self.nodes(F.max_pool2d(x, 2).flatten(1))
+
+
+def test_names_of_ours_are_free_for_the_user():
+    torch.manual_seed(0)
+    model, images = Clashing(), torch.randn(8, 3, 8, 8)
+    network = quantize(model, images)
+    assert set(model.state_dict()) <= set(network.state_dict())
+    train_some(network, images)
+    network.load_state_dict(copy.deepcopy(network).state_dict())
+    program = network.export()
+    assert "input_2" in program.tensors
+    assert_exact(network, program, images[:2])
+
+
+class Entering(nn.Module):
+    """The input read by pools and norms, padding apart, its shape changed, limits of any kind."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form = form
+        self.norm, self.pad = nn.BatchNorm2d(1), nn.ZeroPad2d((0, 1, 2, 0))
+        self.a, self.b = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 4, padding="same", dilation=(1, 2))
+        self.fc = nn.LazyLinear(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.view(-1, 1, 8, 8)
+        if self.form == "norm":
+            x = self.norm(x)
+        elif self.form == "pool":
+            x = F.max_pool2d(F.avg_pool2d(x, 2, 1), 2, 1)
+        elif self.form == "pad":
+            x = self.pad(x)
+        x = self.a(x).clamp(-0.5, 2.0)
+        x = F.hardtanh(self.b(x), -0.3, 0.3)
+        return torch.sigmoid(self.fc(F.max_pool2d(x, 2).flatten(1)))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize("form", ["plain", "norm", "pool", "pad"])
+def test_ways_into_a_network(form):
+    torch.manual_seed(0)
+    images = torch.randn(16, 64)
+    model = Entering(form)
+    model(images)
+    uneven_norms(model)
+    network = quantize(model, images)
+    with torch.no_grad(), network.evaluating(Mode.FLOAT):
+        torch.testing.assert_close(network(images), model.eval()(images), rtol=1e-4, atol=1e-5)
+    train_some(network, images)
+    program = network.export()
+    assert program.input_shape == (1, 8, 8)
+    assert_exact(network, program, images[:3])
+    # what reads the input first has 8-bit weights and 8-bit codes
+    assert program.layer("a").codebook is None
+    assert program.tensor_format(program.layer("a").input).width == 8

@@ -8,6 +8,7 @@ from adqhw.adq.tensors import Mode, Signal
 from adqhw.adq.training.calibrate import (
     calibrate,
     recalibrate_batch_norm,
+    start_calibrated,
     start_fakequant,
     upper_quantile,
 )
@@ -75,3 +76,24 @@ def test_no_images_are_refused(function):
     with pytest.raises(InputError, match="at least one batch"):
         function(model, [])
     assert model.conv1.bn.momentum == before
+
+
+def test_a_calibrated_start_is_nearer_and_can_be_trained():
+    images, others = tiny_images(64), tiny_images(64, seed=3)
+    errors = []
+    for start in (start_fakequant, start_calibrated):
+        model = tiny_network(weight_width=3, act_width=3)
+        with torch.no_grad(), model.evaluating(Mode.FLOAT):
+            expected = model(others)
+        weights = {name: conv.weight.clone() for name, conv in model.hidden().items()}
+        start(model, [images[:32], images[32:]])
+        assert model.mode is Mode.FAKEQUANT
+        assert not model.codebooks_frozen
+        for name, conv in model.hidden().items():
+            assert torch.equal(conv.weight, weights[name])
+            before = conv.quantizer.values.clone()
+            conv.quantizer.update(conv.weight + 0.1)
+            assert not torch.equal(conv.quantizer.values, before)
+        with torch.no_grad(), model.evaluating():
+            errors.append(float((model(others) - expected).square().mean()))
+    assert errors[1] < 0.5 * errors[0]

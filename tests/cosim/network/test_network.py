@@ -7,8 +7,9 @@ from itertools import count, islice
 
 import numpy as np
 import pytest
+from general_nets import general_net
 from identical import assert_identical
-from programs import Builder, every_kind, random_images
+from programs import Builder, every_kind, random_images, second_version
 from random_nets import images_of, needed_prefix, random_net
 from simulators import usable
 from whole_networks import differences
@@ -85,6 +86,31 @@ def fuzz(seeds: Sequence[int], rows: int, cols: int, micro: str, builds, *more: 
 def test_random_networks(builds):
     """With codebooks of up to 8 bits."""
     fuzz(range(1000, 1040), 3, 2, "decode", builds)
+
+
+def general_cases(seeds: Sequence[int], micro: str = "decode") -> list[Program]:
+    """Networks of version 2 of the contract: any windows, signed codes, branches."""
+    shifts = micro == "shift_add"
+    return [second_version(shifts=shifts), *(general_net(seed, shifts=shifts) for seed in seeds)]
+
+
+def test_random_networks_of_the_second_version(builds):
+    """Codes of the programs, whose signed tensors are unsigned on the array; cycles; stalls."""
+    nets = general_cases(range(60, 68))
+    arch = covering(nets, rows=2, cols=3, micro="decode")
+    cases = [(net, random_images(net, 1)) for net in nets]
+    assert not differences(cases, arch, usable("icarus"), builds, pressure=chosen_pressure)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "micro"), list(enumerate(names())))
+def test_many_random_networks_of_the_second_version(part, micro, builds):
+    """240 in all; on one row, where every concatenation is by words, and on more."""
+    rows, cols = [(3, 2), (1, 3), (4, 4), (2, 2), (5, 1), (8, 3)][part]
+    nets = general_cases(range(3000 + 40 * part, 3040 + 40 * part), micro)
+    arch = covering(nets, rows=rows, cols=cols, micro=micro)
+    cases = [(net, random_images(net, 1)) for net in nets]
+    assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
 
 
 def small_codebooks(net: Program) -> bool:
@@ -168,12 +194,20 @@ def one_layer(kind: str) -> Program:
         b.pool(LayerKind.MAX_POOL, 2, 2)
     elif kind == "read":
         b.read(3)
+    elif kind == "concat":
+        b.mac(3, 1, stage="requant", out="s8")
+        b.concat(b.last, b.mac(2, 1, stage="requant", out="s8", source="input"))
+        b.mac(2, 1, stage="requant", out="s8")
+        b.concat(b.layers[-2].name, b.last)  # signed codes that a sum reads are the result
+    elif kind == "upsample":
+        b.mac(3, 1, stage="requant", out="s8")
+        b.upsample((1, 2))
     else:
         b.mac(6, groups=3, padding=1)
     return b.build()
 
 
-@pytest.mark.parametrize("last", ["max_pool", "max_pool5", "read", "grouped"])
+@pytest.mark.parametrize("last", ["max_pool", "max_pool5", "read", "grouped", "concat", "upsample"])
 def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
     usable("icarus")
     program = one_layer(last)
@@ -183,6 +217,22 @@ def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
         program, images, "all", rows=2, cols=2, simulator="icarus", build_dir=builds
     )
     assert_identical(expected, result, program, images, "rtl")
+
+
+def test_a_map_in_both_banks_is_fed_from_the_one_that_its_residual_leaves(builds):
+    """The second sum reads a map that is in both banks and a residual that is in the first."""
+    b = Builder(np.random.default_rng(5), (3, 4, 4))
+    b.mac(3, stage="requant", padding=1)
+    first = b.mac(3, stage="requant", padding=1)
+    second = b.mac(3, stage="requant", padding=1)
+    b.mac(3, stage="requant", padding=1, skip=Skip(tensor=first))
+    b.mac(3, stage="requant", padding=1, source=second, skip=Skip(tensor=second))
+    program = b.build()
+    arch = narrowest(program, rows=2, cols=2)
+    placed = check_storage(arch, program).placement.tensors
+    assert (placed[first].banks, placed[second].banks) == (1, 3)
+    images = random_images(program, 1)
+    assert not differences([(program, images)], arch, usable("icarus"), builds)
 
 
 def test_codes_of_any_format_are_stored_and_read_back(builds):

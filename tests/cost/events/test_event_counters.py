@@ -22,6 +22,7 @@ from adqhw.rtl.lanes.shift_add import entry_layout
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
 from adqhw.rtl.program.passes import plan
+from adqhw.rtl.program.unsigned import as_unsigned
 from adqhw.rtl.timing.schedule import layer_schedule
 from adqhw.rtl.timing.tables import codebook_of
 from adqhw.spec import LayerKind, Program, Requant, Skip, Threshold
@@ -59,10 +60,36 @@ def every_layer(*, shifts: bool = False, ungated: bool = False) -> Program:
     return replace(program, layers=tuple(layers))
 
 
+def moved_layers() -> Program:
+    """What version 2 of the contract adds: windows of unequal sides, an addition, concatenations
+    by words and by codes, upsampling, signed codes that are read by sums."""
+    b = Builder(np.random.default_rng(8), (3, 4, 3))
+    b.input_width = 4
+    left = b.mac(4, (1, 2), "requant", padding=(0, 1, 0, 0), stride=(2, 1), out="s4")
+    right = b.mac(5, (2, 1), "requant", padding=(0, 0, 1, 0), stride=(2, 1), out="s4",
+                  source=INPUT)  # fmt: skip
+    b.concat(left, right, left)
+    b.mac(4, 1, "requant", weight_width=3, out="s4")
+    b.add(left, out="s4")
+    b.upsample((1, 2))
+    b.pool(LayerKind.MAX_POOL, (1, 2), (1, 2), (0, 1, 0, 0))
+    b.pool(LayerKind.AVG_POOL, b.shape(b.last)[1:], 1)
+    b.mac(4, 1, stage="requant", weight_width=4, uniform=True, linear=True, out="s32")
+    return b.build()
+
+
+def compared(program: Program, layer, arch: Arch, passes: list[Counter]) -> float:
+    """Codes that the maxima compare: of words, those that hold a channel."""
+    sources = layer.inputs if layer.kind is LayerKind.CONCAT else [layer.name] * len(passes)
+    channels = [program.tensor_shape(name)[0] for name in sources]
+    words = zip(channels, passes, strict=True)
+    return sum(t["maxima"] * count / -(-count // arch.rows) for count, t in words)
+
+
 def by_counters(program: Program, layer, arch: Arch, passes: list[Counter]) -> dict[str, float]:
     """Every event of a layer from its passes' counters, in bits."""
     t = sum(passes, Counter())
-    shape, source = program.tensor_shape(layer.name), program.tensor_format(layer.input).width
+    source = program.tensor_format(layer.input).width
     written = t["codes_stored"] * program.tensor_format(layer.name).width
     reads = t["read"] * program.tensor_format(residual_of(layer)).width
     found = {
@@ -78,8 +105,8 @@ def by_counters(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
     if t["codebook"]:
         found["codebook_register_bit"] = t["codebook"] * layer.level_width
     found["table_read_bit"] = found["codebook_register_bit"]
-    if layer.kind is LayerKind.MAX_POOL:
-        found["compare_bit"] = t["maxima"] * source * shape[0] / -(-shape[0] // arch.rows)
+    if layer.output is None:
+        found["compare_bit"] = compared(program, layer, arch, passes) * source
     if arch.micro == "product_table":
         built = t["built"] * product_width(arch) << arch.weight_width
         found |= {"table_build_add_bit": built, "table_build_register_bit": 2 * built}
@@ -196,7 +223,11 @@ NOT_BY_LAYER = ("weight_load_bit", "parameter_write_bit", "dram_weight_bit", "dr
 
 
 def check(rows: int, cols: int, micro: str, *, ungated: bool) -> None:
-    program = every_layer(shifts=micro == "shift_add", ungated=ungated)
+    check_program(every_layer(shifts=micro == "shift_add", ungated=ungated), rows, cols, micro,
+                  ungated=ungated)  # fmt: skip
+
+
+def check_program(program: Program, rows: int, cols: int, micro: str, *, ungated: bool) -> None:
     arch = narrowest(program, rows=rows, cols=cols, micro=micro)
     images = random_images(program, 1)
     counters = counted(program, images[0], arch)
@@ -267,6 +298,29 @@ def assert_network(program: Program, arch: Arch, result, counters) -> None:
 
 def test_every_event_is_a_counter_of_the_rtl():
     check(4, 2, "decode", ungated=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols"),
+    [(4, 2), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((2, 3), (3, 1), (1, 2)))],
+)
+def test_events_of_moved_codes_are_counters_of_the_rtl(rows, cols):
+    """On 4 rows a part of a concatenation is moved by words, two by codes."""
+    program = moved_layers()
+    runs, offsets = as_unsigned(program)
+    assert offsets[INPUT if INPUT in offsets else program.layers[0].name] == 8
+    check_program(runs, rows, cols, "decode", ungated=False)
+    arch = narrowest(program, rows=rows, cols=cols)
+    images = random_images(program, 1)
+    assert offsets.get(INPUT, 0) == 0
+    found = [
+        [
+            x.events.counts
+            for x in estimate(p, arch, load("unit"), activity=measure(p, images)).layers
+        ]
+        for p in (program, runs)
+    ]
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

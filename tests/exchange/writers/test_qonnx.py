@@ -122,3 +122,13 @@ def test_operators_infer_what_they_make():
         noted = model.get_tensor_datatype(f"{layer.name}/weight0")
         assert int(noted.min()) <= layer.levels.min()
         assert int(noted.max()) >= layer.levels.max()
+
+
+def test_logits_are_float32_where_it_holds_them():
+    """s32 logits of a usual network stay far below 2^24; those of 30-bit sums do not."""
+    from onnx import TensorProto
+
+    usual = load(ZOO / "cifar10_resnet20_w2a2.safetensors")
+    for program, kind in ((usual, TensorProto.FLOAT), (CASES["wide"](), TensorProto.DOUBLE)):
+        result = qonnx_model(program).graph.output[0]
+        assert result.type.tensor_type.elem_type == kind

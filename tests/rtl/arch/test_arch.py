@@ -106,7 +106,7 @@ def test_a_fitted_arch_is_enough_and_not_more(micro: str):
 
 WIDER = [
     ("u20", r"have act_width at most 16 to run on decode lanes, not 20 \(tensor 'mac0' is u20\)"),
-    ("s9", "read unsigned codes to run on the array, not tensor 'mac0' of s9"),
+    ("s17", r"have act_width at most 16 to run on decode lanes, not 17 \(tensor 'mac0' is u17\)"),
 ]
 
 
@@ -119,6 +119,24 @@ def test_what_no_array_can_do_is_refused_with_layer_tensor_and_value(out, messag
         narrowest(b.build(), rows=2, cols=2)
     with pytest.raises(InputError, match=f"Layer 'mac1' must {message}"):
         check_storage(Arch(rows=2, cols=2), b.build())
+
+
+def test_windows_of_unequal_sides_need_an_axis_of_their_own():
+    """An array for square windows names no axes: its digest is that of version 1."""
+    for options, why in (
+        ({"stride": (2, 1)}, r"strides \(2, 1\)"),
+        ({"padding": (1, 0, 0, 0)}, "padding 1 at the top, 0 at the left"),
+        ({"padding": (1, 1, 0, 2), "stride": (2, 2)}, None),
+    ):
+        b = Builder(np.random.default_rng(0), (2, 4, 4))
+        b.mac(3, 2, stage="requant", weight_width=2, uniform=True, **options)
+        arch = narrowest(b.build(), rows=2, cols=2)
+        assert arch.axes == 1 + (why is not None)
+        assert ("axes" in arch.to_dict()) == (why is not None)
+        assert Arch.from_dict(arch.to_dict()) == arch
+        if why is not None:
+            with pytest.raises(InputError, match=f"axes must be at least 2 for .*'mac0', .*{why}"):
+                check_program(dataclasses.replace(arch, axes=1), b.build())
 
 
 def test_geometry_beyond_the_descriptors_is_refused_with_the_tensor():

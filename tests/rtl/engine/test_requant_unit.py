@@ -1,5 +1,7 @@
 """Requant unit against the contract's `Requant.apply`: ties, saturation, residuals, limits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,10 +60,11 @@ def test_half_rounds_toward_plus_infinity():
 
 
 def test_the_contracts_limits_do_not_overflow():
-    """Largest multiplier, bias, shift, sum and residual: the unit's widths grow by themselves."""
+    """Largest multiplier, bias, shift, sum and residual: the unit's widths grow by themselves. A
+    program has less: its totals fit s62."""
     accs = np.array([[-(1 << 31), (1 << 31) - 1]] * 2)
     skips = np.array([[255, 0]] * 2)
-    limit = (1 << 23) - 1
+    limit = (1 << 31) - 1
     requant = Requant(
         multiplier=[limit, -limit - 1],
         bias=[(1 << 55) - 1, -(1 << 55)],
@@ -69,7 +72,7 @@ def test_the_contracts_limits_do_not_overflow():
         out=IntFormat.parse("s32"),
         skip_multiplier=(1 << 31) - 1,
     )
-    a = arch(32, channels=2)
+    a = dataclasses.replace(arch(32, channels=2), requant=RequantWidths(multiplier_width=32))
     assert run(a, requant, accs, skips).values("codes") == expected(requant, accs, skips)
 
 

@@ -15,6 +15,8 @@ class Net:
 
     seed: int
     type: str = "int8"
+    ties: bool = False
+    """Scales of results at which some sum lies at a half, but for the last bit of a float."""
     tensors: list[Any] = field(default_factory=list)
     buffers: list[bytes] = field(default_factory=lambda: [b""])
     operators: list[tuple[str, tuple[int, ...], tuple[int, ...], Any]] = field(default_factory=list)
@@ -132,11 +134,19 @@ class Net:
 
     def _out_scale(self, source, scale, terms) -> float:
         """About where the sums of random codes fill the codes."""
+        if self.ties:
+            return self.tied(float(self.scale(source) * scale), 4000)
         spread = self.rng.uniform(0.5, 3)
         return float(self.scale(source) * scale * 74 * 74 * np.sqrt(terms) / 64 * spread)
 
+    def tied(self, scale, most) -> float:
+        """A scale at which `scale * sum` is a half for some sum up to `most`."""
+        total, whole = self.rng.integers(most // 8, most), self.rng.integers(2, 60)
+        return float(np.float32(scale * total / (whole + 0.5)))
+
     def add(self, first, second, activation=0) -> int:
-        scale = max(self.scale(first), self.scale(second)) * self.rng.uniform(0.7, 2)
+        larger = max(self.scale(first), self.scale(second))
+        scale = self.tied(larger, 200) if self.ties else larger * self.rng.uniform(0.7, 2)
         out = self.codes(self.shape(first), scale)
         return self.op(
             "ADD", [first, second], [out], "AddOptions", fusedActivationFunction=activation
@@ -156,6 +166,7 @@ class Net:
         channels = self.shape(source)[3]
         axes = self.tensor([2], "int32", data=np.array([1, 2], np.int32))
         scale = self.scale(source) * self.rng.uniform(0.3, 1.2)
+        scale = self.tied(self.scale(source), 200) if self.ties else scale
         out = self.codes([1, 1, 1, channels] if keep else [1, channels], scale)
         return self.op("MEAN", [source, axes], [out], "ReducerOptions", keepDims=keep)
 
@@ -192,8 +203,40 @@ class Net:
         )  # fmt: skip
 
     def unary(self, name, source, scale=None, zero=None, options=None, **fields) -> int:
+        if self.ties and scale is None:
+            scale = self.tied(self.scale(source), 200)
         out = self.codes(self.shape(source), scale, zero)
         return self.op(name, [source], [out], options, **fields)
+
+    def prelu(self, source, least=0) -> int:
+        """Slopes per channel, from `least` codes above the zero point 0."""
+        channels = self.shape(source)[3]
+        low, high = RANGES[self.type]
+        slopes = self.rng.integers(max(low, least), high + 1, channels).astype(self.type)
+        alpha = self.tensor([1, 1, channels], None, [self.rng.uniform(0.002, 0.01)], [0], 0, slopes)
+        out = self.codes(self.shape(source), self.scale(source) * self.rng.uniform(0.5, 1.5))
+        return self.op("PRELU", [source, alpha], [out])
+
+    def converted(self, source, type_name, scale=None, zero=0) -> int:
+        """QUANTIZE to another type, the same scale unless given."""
+        scales = [self.scale(source) if scale is None else scale]
+        out = self.tensor(self.shape(source), type_name, scales, [zero])
+        return self.op("QUANTIZE", [source], [out], "QuantizeOptions")
+
+    def flattened_by_shape(self, source) -> int:
+        """RESHAPE by SHAPE, STRIDED_SLICE and PACK, as converters write it."""
+        size = int(np.prod(self.shape(source)))
+        shape = self.op("SHAPE", [source], [self.tensor([4], "int32")], "ShapeOptions", outType=2)
+        ends = [self.tensor([1], "int32", data=np.array([k], np.int32)) for k in (0, 1, 1)]
+        batch = self.op(
+            "STRIDED_SLICE", [shape, *ends], [self.tensor([], "int32")], "StridedSliceOptions",
+            shrinkAxisMask=1, beginMask=0, endMask=0, ellipsisMask=0, newAxisMask=0, offset=False,
+        )  # fmt: skip
+        rest = self.tensor([], "int32", data=np.array(size, np.int32))
+        target = self.tensor([2], "int32")
+        self.op("PACK", [batch, rest], [target], "PackOptions", valuesCount=2, axis=0)
+        out = self.codes([1, size], self.scale(source), self.zero(source))
+        return self.op("RESHAPE", [source, target], [out])
 
     # -- the file --------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """LiteRT's reference kernels and TFLite-Micro as oracles: every tensor of one image."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -43,3 +44,9 @@ def micro(data: bytes) -> Callable[[np.ndarray], Callable[[int], np.ndarray]]:
 
 
 ENGINES = {"tflite-reference": reference, "tflite-micro": micro}
+
+
+def present(dialects) -> list[str]:
+    """The dialects whose engines are installed: TFLite-Micro is published as development builds."""
+    absent = {"tflite-micro"} if find_spec("tflite_micro") is None else set()
+    return [dialect for dialect in dialects if dialect not in absent]

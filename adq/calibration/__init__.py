@@ -1,0 +1,1 @@
+"""Float weights and a few images to a quantized network, without training."""
