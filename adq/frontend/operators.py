@@ -49,11 +49,14 @@ def _made(
     reader: "Reader", node: fx.Node, kind: OpKind, value: Value, size: Pair, channels: int,
     path: str | None = None, **more: Any,
 ) -> Value:  # fmt: skip
+    weighted = kind is OpKind.SUMS
     op = Op(
         name=reader.name_for(node, path), kind=kind, sources=[value.name], ins=value.map[0],
-        channels=channels, size=size, where=where(node), path=path, dropout=value.dropout, **more,
+        channels=channels, size=size, where=where(node), path=path,
+        dropout=value.dropout if weighted else 0.0, **more,
     )  # fmt: skip
-    return reader.add(op)
+    # what is dropped in front of a pool or an activation is dropped behind it
+    return replace(reader.add(op), dropout=0.0 if weighted else value.dropout)
 
 
 def _operand(reader: "Reader", node: fx.Node, argument: Any) -> Value:
@@ -282,7 +285,6 @@ def add(reader: "Reader", node: fx.Node, given: dict[str, Any]) -> Value:
     op = Op(
         name=reader.name_for(node), kind=OpKind.ADD, sources=[first.name, second.name],
         ins=first.map[0], channels=first.map[0], size=first.map[1:], where=where(node),
-        dropout=max(first.dropout, second.dropout),
     )  # fmt: skip
     if first.dropout or second.dropout:
         raise refuse(where(node), "dropout must be in front of a layer with weights", "an addition")
@@ -369,6 +371,7 @@ def _entered_as(reader: "Reader", node: fx.Node, shape: tuple[int, ...]) -> Valu
 def dropout(reader: "Reader", node: fx.Node, given: dict[str, Any]) -> Value:
     """Dropout in training; several in a row act as one."""
     value = reader.value(node, given["input"])
+    reader.random |= bool(given["train"])
     kept = (1 - value.dropout) * (1 - float(given["p"]))
     return replace(value, dropout=1 - kept)
 

@@ -1,5 +1,6 @@
 """`quantize`: a user's PyTorch module becomes a trainable quantized network."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,10 @@ from .lower import lower
 from .trace import read
 
 BATCH = 64
+SAMPLES = 4
+"""Example images on which the traced network is compared with the module."""
+TOLERANCE = 1e-3
+"""Largest difference of the two, of the largest result: both round their sums."""
 
 
 class QuantizedModule(Network):
@@ -102,6 +107,8 @@ def traced(model: nn.Module, images: Tensor, config: QuantizeConfig) -> Quantize
     )  # fmt: skip
     _load(network, model)
     network.initialise_codebooks()
+    if not reader.random:
+        _check_same(network, model, entry.real(images[:SAMPLES]))
     return network
 
 
@@ -183,6 +190,22 @@ def _load(network: Network, model: nn.Module) -> None:
     for name, tensor in own.items():
         if name in given:
             tensor.copy_(given[name].view_as(tensor))
+
+
+@torch.no_grad()
+def _check_same(network: Network, model: nn.Module, images: Tensor) -> None:
+    """Refuse a network that computes something else in float mode than the module."""
+    twin = copy.deepcopy(model).cpu().eval()
+    expected = twin(images.cpu())
+    with network.evaluating(Mode.FLOAT):
+        found = network(images.cpu())
+    gap, largest = float((found - expected).abs().max()), float(expected.abs().max())
+    if not gap <= TOLERANCE * largest + 1e-6:
+        raise InputError(
+            f"Model {_kind(model)} must compute what its trace computes (does it change a tensor "
+            f"in place that it reads in another shape too?), not differ by {gap:.3g} in results up "
+            f"to {largest:.3g}"
+        )
 
 
 def _batches(images: Tensor) -> Iterator[Tensor]:

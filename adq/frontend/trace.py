@@ -76,6 +76,8 @@ class Reader:
         """Names of the parameters and buffers that are inputs of the exported graph."""
         self.used: dict[str, str] = {}
         """Where each parameter is used."""
+        self.random = False
+        """Whether the module drops values in evaluation too."""
         self.flat_result = True
         """Whether the result is (N, classes)."""
         self.taken = {INPUT, *self.modules}

@@ -45,6 +45,8 @@ class QuantLinear(Unit):
         if self.mode is Mode.FLOAT:
             return Signal(self.sums(x.data, self.weight, self.bias))
         levels, bias, scale = self.quantized(x.scale)
+        if x.scale == 1.0 and self.bias is not None:  # values of a stream, whose sums are no codes'
+            bias = self.bias / scale
         # not multiplied by the scale yet: integers keep their ties, hence the same top-1
         with torch.autocast(x.data.device.type, enabled=False):  # 640 products: nothing to save
             return Signal(self.sums(x.data, levels, bias), scale)

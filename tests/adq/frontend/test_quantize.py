@@ -10,7 +10,9 @@ from torch import nn
 
 from adqhw.adq.frontend.config import QuantizeConfig
 from adqhw.adq.frontend.quantize import quantize
+from adqhw.adq.quantizers.methods import Method
 from adqhw.adq.tensors import Mode
+from adqhw.spec.errors import InputError
 from adqhw.spec.layers import LayerKind
 from tests.support.nets import odd_modules as odd
 from tests.support.nets import user_modules as user
@@ -208,6 +210,19 @@ def test_it_works_inside_a_users_module():
     assert_exact(whole.network, whole.network.export(), images[:2])
 
 
+def test_dropout_acts_in_training_only():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 32), nn.Dropout(0.5), nn.ReLU(), nn.Linear(32, 3)
+    )
+    images = torch.randn(16, 1, 8, 8)
+    network = quantize(model, images).train()
+    assert not torch.equal(network(images), network(images))
+    network.eval()
+    assert torch.equal(network(images), network(images))
+    assert_exact(network, network.export(), images[:2])
+
+
 class Clashing(nn.Module):
     """Modules called like attributes and methods of our network."""
 
@@ -276,3 +291,27 @@ def test_ways_into_a_network(form):
     # what reads the input first has 8-bit weights and 8-bit codes
     assert program.layer("a").codebook is None
     assert program.tensor_format(program.layer("a").input).width == 8
+
+
+RULES = [
+    {"weights": "adq", "per_channel": True, "activations": "lsq"},
+    {"weights": "lsq", "per_channel": True, "activations": "pact"},
+    {"weights": "post", "activations": "n2uq-rprelu"},
+    {"weights": "apot"},
+    {"weights": "n2uq"},
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["weights"])
+def test_every_rule_works_on_a_users_network(rule):
+    model, images = made("vgg")
+    network = quantize(model, images, QuantizeConfig(method=Method(**rule)))
+    train_some(network, images)
+    assert_exact(network, network.export(), images[:3])
+
+
+def test_an_activation_without_integers_is_refused_at_export():
+    model, images = made("vgg")
+    network = quantize(model, images, QuantizeConfig(method=Method(activations="asq")))
+    with pytest.raises(InputError, match=r"'features\.0\.output' must have one scale"):
+        network.export()

@@ -174,6 +174,18 @@ def test_layers_with_memory_are_refused():
         quantize(Recurrent(), torch.zeros(4, 8))
 
 
+def overwritten(self: Calls, x: Tensor) -> Tensor:
+    y = self.a(x)
+    flat = y.flatten(1)
+    y.relu_()
+    return self.b(y) + flat.view(-1, 8, 8, 8)  # a view of what relu_ has written
+
+
+def test_a_trace_that_computes_something_else_is_refused():
+    with pytest.raises(InputError, match="must compute what its trace computes"):
+        quantize(Around(Calls(overwritten)), IMAGES)
+
+
 def test_broken_numbers_are_refused():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
     with pytest.raises(InputError, match=r"finite"):
