@@ -21,12 +21,21 @@ if TYPE_CHECKING:
     from .adq.frontend.config import QuantizeConfig
     from .adq.frontend.quantize import quantize
     from .exchange.dialects import import_model
-    from .flows.face import cosimulate, emit_verilog, estimate, export_onnx, simulate, sweep
+    from .flows.face import (
+        calibrate,
+        cosimulate,
+        emit_verilog,
+        estimate,
+        export_onnx,
+        simulate,
+        sweep,
+    )
     from .sim.runner import load_program
     from .spec.host.version import VERSION as __version__
 
 _HOMES = {
     "QuantizeConfig": "adq.frontend.config",
+    "calibrate": "flows.face",
     "cosimulate": "flows.face",
     "emit_verilog": "flows.face",
     "estimate": "flows.face",
@@ -42,6 +51,7 @@ _HOMES = {
 __all__ = [
     "QuantizeConfig",
     "__version__",
+    "calibrate",
     "cosimulate",
     "emit_verilog",
     "estimate",
