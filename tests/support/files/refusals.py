@@ -1,7 +1,9 @@
 """Inputs that are refused, each with the line that says why: the rows of docs/refusals.md."""
 
 import re
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import refused_modules
@@ -82,10 +84,47 @@ def _message(call: Callable[[], object]) -> str:
     raise AssertionError("not refused")
 
 
-def table(rows: Iterator[tuple[str, ...]], head: tuple[str, ...]) -> str:
-    """Rows as a Markdown table."""
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    for row in rows:
-        cells = [cell.replace("|", "\\|") for cell in row]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def tables(
+    of_files: list[tuple[str, str, str]], of_modules: list[tuple[str, str]]
+) -> tuple[str, str]:
+    """The two tables of docs/refusals.md."""
+    return (
+        _table(of_files, ("file", "command", "line")),
+        _table(of_modules, ("module", "`adqhw.quantize` raises `InputError`")),
+    )
+
+
+def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(x) for x in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
+
+
+def main() -> None:
+    """Write the page anew: `python tests/support/files/refusals.py`."""
+    page = Path(__file__).parents[3] / "docs" / "refusals.md"
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        of_files, of_modules = tables(list(files()), list(modules()))
+    page.write_text(TEXT.format(files=of_files, modules=of_modules))
+
+
+TEXT = """# What is refused
+
+One line that says what must be otherwise, and where; on the command line with exit code 2, and
+nothing is written. The lines are those that the test suite gets
+(`python tests/support/files/refusals.py` writes this page).
+
+## Files
+
+{files}
+
+## PyTorch modules
+
+{modules}
+"""
+
+if __name__ == "__main__":
+    main()
