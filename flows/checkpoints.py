@@ -8,6 +8,17 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+MODEL_HELP = (
+    "Your own network: package.module:name or file.py:name of a class or function that returns an "
+    "nn.Module, looked up from the current folder."
+)
+
+
+MODEL_AGAIN = (
+    "Factory of a checkpoint's own network, as in `adqhw train --model`; needed only where it is "
+    "not in the current folder."
+)
+
 
 def is_checkpoint(path: Path) -> bool:
     """Whether `path` is a checkpoint of `adqhw train`; False for anything else, damaged too."""
@@ -37,17 +48,22 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 def evaluate_checkpoint(
-    path: Path, data: Path | None, limit: int | None, progress: Progress
+    path: Path,
+    data: Path | None,
+    limit: int | None,
+    progress: Progress,
+    factory: str | None = None,
 ) -> dict[str, Any]:
     """Top-1 (percent, test split) of the graph as it was trained: float or fakequant, in torch."""
     start = time.perf_counter()
     from ..adq.data import datasets
+    from ..adq.models.build import restored
     from ..adq.runs import checkpoint
-    from ..adq.training import evaluate, preparation
+    from ..adq.training import evaluate
 
     state = checkpoint.load(path)
     mode = state.recipe.quant.mode
-    model = preparation.restored(state, f"Checkpoint {str(path)!r}")
+    model = restored(state, f"Checkpoint {str(path)!r}", factory)
     test = datasets.for_recipe(state.recipe, "test", data)
     chosen = test.take(None if limit is None else min(limit, len(test)))
     run = evaluate.model_runner(model)

@@ -26,6 +26,7 @@ from ..spec.program import Program
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..adq.models.init import Init
     from ..adq.networks.network import Network
     from ..adq.recipes.config import Recipe
     from ..cost.estimate.estimate import Estimate
@@ -174,8 +175,8 @@ def quantized_programs(
 def program_at(model: "Network", batches: "Sequence[Tensor]", widths: dict[str, int]) -> Program:
     """The program of ``model`` (float weights) quantized to some widths without training."""
     from ..adq.export.export import export
+    from ..adq.networks import calibrate
     from ..adq.tensors import Mode
-    from ..adq.training import calibrate
 
     model.set_mode(Mode.FLOAT)
     quantized = model.with_weight_widths(widths)
@@ -230,7 +231,7 @@ def _widest(parts: Sequence[Any]) -> Any:
 
 
 def with_budget(
-    recipe: "Recipe", text: str, *, data: Path | None, init: Path | None, folder: Path
+    recipe: "Recipe", text: str, *, data: Path | None, init: "Init | Path | None", folder: Path
 ) -> "Recipe":
     """The recipe with the budget ``KIND=NUMBER``; a cost table is written into the run's folder.
 
@@ -256,7 +257,11 @@ def with_budget(
 
 
 def recipe_costs(
-    recipe: "Recipe", *, data: Path | None, init: Path | None, machine: Machine | None = None
+    recipe: "Recipe",
+    *,
+    data: Path | None,
+    init: "Init | Path | None",
+    machine: Machine | None = None,
 ) -> Costs:
     """Cost tables of a recipe's network, quantized from float weights without training."""
     from ..adq.data import datasets

@@ -31,9 +31,8 @@ def teacher_of(recipe: "Recipe", path: Path | None) -> "Teacher | Path | None":
 
     runner = load_program(path, threads=recipe.train.threads)
     program = runner.program
-    channels, size, _ = program.input_shape
     classes = program.tensor_shape(program.layers[-1].name)[0]
-    check_fits((channels, size, classes), recipe, path)
+    check_fits((*program.input_shape, classes), recipe, path)
     step = program.provenance.get("logit_step")
     if not isinstance(step, float) or not 0 < step < np.inf:
         raise InputError(

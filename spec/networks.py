@@ -20,7 +20,7 @@ from .errors import InputError
 from .formats import IntFormat
 from .layers import LayerKind, Skip
 from .program import INPUT
-from .windows import Pair, Sides
+from .windows import Pair, Sides, pair
 
 Integer = TypeVar("Integer", bound=np.integer[Any])
 U8, S8, S32 = IntFormat(width=8), IntFormat(width=8, signed=True), IntFormat(width=32, signed=True)
@@ -136,13 +136,12 @@ class Sketch:
 
     ins: int = 3
     """Channels of the input."""
-    image_size: int
+    image_size: int | Pair
+    """Height and width; one number for both."""
     nodes: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._extents: dict[str, tuple[int, Pair]] = {
-            INPUT: (self.ins, (self.image_size, self.image_size))
-        }
+        self._extents: dict[str, tuple[int, Pair]] = {INPUT: (self.ins, pair(self.image_size))}
 
     @property
     def last(self) -> str:
@@ -204,7 +203,7 @@ def _strided(size: Pair, stride: int) -> Pair:
 @lru_cache(maxsize=64)
 def cifar_resnet(
     *, blocks: int, widths: tuple[int, ...] = (16, 32, 64), projected: bool = False,
-    ins: int = 3, image_size: int = 32, classes: int = 10,
+    ins: int = 3, image_size: int | Pair = 32, classes: int = 10,
 ) -> Nodes:  # fmt: skip
     """2 + 2 * stages * blocks layers (He et al. 2015); each stage after the first halves the map.
 
@@ -309,7 +308,7 @@ PUBLISHED = (*CIFAR, *IMAGENET)
 
 
 @lru_cache(maxsize=64)
-def imagenet(name: str, *, width: int, ins: int = 3, image_size: int, classes: int) -> Nodes:
+def imagenet(name: str, *, width: int, ins: int = 3, image_size: int | Pair, classes: int) -> Nodes:
     """The network `name` of `IMAGENET` with `width` channels in its first convolution."""
     net = Sketch(ins=ins, image_size=image_size)
     _DRAWN[name][1](net, width, classes)

@@ -17,6 +17,11 @@ MAX_SIZE = 1 << 24
 _NAMES = {2: "(vertical, horizontal)", 4: "(top, left, bottom, right)"}
 
 
+def pair(value: int | Pair) -> Pair:
+    """Height and width; one number stands for both."""
+    return (value, value) if isinstance(value, int) else value
+
+
 def spread(value: Any, count: int, where: str, name: str, least: int) -> Any:
     """`value`, one integer for all or `count` of them, as a tuple of integers least..MAX_EXTENT.
 

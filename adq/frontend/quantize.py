@@ -11,11 +11,11 @@ from ...spec.errors import InputError
 from ...spec.host.text import printable
 from ...spec.program import Program
 from ..export.export import export
+from ..networks.calibrate import calibrate, recalibrate_batch_norm
 from ..networks.config import NetworkConfig
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..tensors import Mode
-from ..training.calibrate import calibrate, recalibrate_batch_norm
 from .config import QuantizeConfig, TracedConfig
 from .fuse import fuse
 from .lower import lower

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...spec.errors import InputError
 from ...spec.networks import IMAGENET, Node, Nodes, cifar_resnet, imagenet
+from ...spec.windows import Pair, pair
 from ..quantizers.methods import Method
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -20,7 +21,8 @@ class NetworkConfig(ABC):
     """What all networks have."""
 
     classes: int = 10
-    image_size: int = 32
+    image_size: int | Pair = 32
+    """Height and width; one number for both."""
     mean: tuple[float, ...] = IMAGENET_MEAN
     """Per input channel, of pixels / 255; its length is the number of input channels."""
     std: tuple[float, ...] = IMAGENET_STD
@@ -44,7 +46,7 @@ class NetworkConfig(ABC):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the program's input."""
-        return len(self.mean), self.image_size, self.image_size
+        return len(self.mean), *pair(self.image_size)
 
     @property
     def makes_maps(self) -> bool:
@@ -115,9 +117,9 @@ class CifarConfig(NetworkConfig):
             raise InputError(f"Shortcut must be 'A' or 'B', not {self.shortcut!r}")
         if any(b < a or (b - a) % 2 for a, b in zip(self.widths, self.widths[1:], strict=False)):
             raise InputError(f"Widths must grow by even numbers, not {self.widths}")
-        if self.image_size % 2 ** (stages - 1) or self.image_size < 2 ** (stages - 1):
+        if min(pair(self.image_size)) < 2 ** (stages - 1):
             raise InputError(
-                f"Image size must be a multiple of {2 ** (stages - 1)}, not {self.image_size}"
+                f"Image size must be at least {2 ** (stages - 1)}, not {self.image_size}"
             )
         super().__post_init__()
 
@@ -145,14 +147,14 @@ class ImagenetConfig(NetworkConfig):
     width: int = 64
     """Channels of the first convolution; the others grow with it (64: ResNet, 32: MobileNet)."""
     classes: int = 1000
-    image_size: int = 224
+    image_size: int | Pair = 224
 
     def __post_init__(self) -> None:
         if self.arch not in IMAGENET:
             raise InputError(f"Network must be one of {', '.join(IMAGENET)}, not {self.arch!r}")
         if self.width < 4 or self.width % 4:
             raise InputError(f"Width must be a positive multiple of 4, not {self.width}")
-        if self.image_size < 32:
+        if min(pair(self.image_size)) < 32:
             # five halvings: below it the last map would be a single position already before them
             raise InputError(f"Image size must be at least 32, not {self.image_size}")
         super().__post_init__()

@@ -7,7 +7,7 @@ prefixes of wrappers (DataParallel, torch.compile, Lightning), and a classifier'
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,27 @@ from torch import Tensor
 from ...spec.errors import InputError
 from ...spec.host.text import shown
 from ...spec.networks import IMAGENET, MOBILENET_STAGES
+from ..quantizers.low_bit import LowBitActivation
+from ..quantizers.stream import StreamQuantizer
+from ..quantizers.uniform import UniformWeight
+from ..quantizers.weight_quantizer import WeightQuantizer
 from .config import IMAGENET_MEAN, IMAGENET_STD, CifarConfig, ImagenetConfig, NetworkConfig
 from .network import Network
 from .state_check import check_numbers
+from .state_dicts import OPTION, WRAPPERS
 from .weights_file import read_tensors
 
+NEW_HEAD = "--new-head"
 APOT_MEAN, APOT_STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^n_averaged$|\.weight_quant\.|\.act_alpha$")
-_WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|model|net|network|ema|student)\.)+")
-"""Prefixes of a network's names by DataParallel, torch.compile, averages and trainers."""
 _HEAD = re.compile(
     r"^(?:fc|linear|head)(?:\.(?:\d+|fc|linear|head|module|_orig_mod))*\.(weight|bias)$"
 )
 """The classifier, alone or as the last part of a Sequential."""
+_START = re.compile(r"^(?:(?:module|_orig_mod|model|net|network|ema|student|backbone)\.)*[^.]+\.")
+KNOWN = ("conv", "bn", "layer", "fc", "linear", "head", "features", "classifier")
+"""Parts of the networks that we know, without their numbers."""
 _RENAMES = (
     (re.compile(r"(^|\.)(?:module|_orig_mod)\."), r"\1"),
     (re.compile(r"(^|\.)bn([123])\."), r"\1conv\2.bn."),
@@ -44,7 +51,7 @@ def our_name(key: str) -> str | None:
     """Name in the state dict of a foreign ``key``; None for one that is not used."""
     if _IGNORED.search(key):
         return None
-    key = _WRAPPERS.sub("", key)
+    key = WRAPPERS.sub("", key)
     if _IGNORED.search(key):
         return None
     if key.startswith(("features.", "classifier.")):
@@ -82,18 +89,24 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     return our_state(read_tensors(path)[0])
 
 
-def our_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``tensors`` under our names as single precision; finite, variances not negative."""
+def our_state(
+    tensors: Mapping[str, Tensor], left_out: frozenset[str] = frozenset()
+) -> dict[str, Tensor]:
+    """``tensors`` under our names as single precision; finite, variances not negative.
+
+    left_out: names of ours that are not read.
+    """
     origin: dict[str, str] = {}
     state: dict[str, Tensor] = {}
+    common = common_start(tensors)
     for key, tensor in tensors.items():
-        name = our_name(key)
-        if name is None:
+        name = our_name(key.removeprefix(common))
+        if name is None or name in left_out:
             continue
         if name in origin:
             raise InputError(
                 f"Weights must have one tensor {shown(name)}, not both {shown(origin[name])} and "
-                f"{shown(key)}"
+                f"{shown(key)}: choose the beginning of its names with {OPTION}"
             )
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
@@ -101,6 +114,20 @@ def our_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         origin[name], state[name] = key, tensor.float()
     check_numbers({origin[name]: state[name] for name in state}, "Weights:")
     return state
+
+
+def common_start(tensors: Mapping[str, Tensor], known: Sequence[str] = KNOWN) -> str:
+    """What all names begin with, behind wrappers: the attribute that a trainer keeps a network in.
+
+    "" where there is none, or where it is ``known`` as a part of a network.
+    """
+    used = [key for key in tensors if not _IGNORED.search(key)]
+    starts = {match[0] for key in used if (match := _START.match(key))}
+    if len(starts) != 1 or not all(_START.match(key) for key in used):
+        return ""
+    start = starts.pop()
+    bare = WRAPPERS.sub("", start).removesuffix(".").rstrip("0123456789")
+    return "" if bare in known else start
 
 
 def infer_imagenet(state: dict[str, Tensor]) -> dict[str, Any] | None:
@@ -150,21 +177,62 @@ def check_size(state: Mapping[str, Tensor], config: NetworkConfig) -> None:
         raise InputError(f"Weights must be the {count} of the network they name, not {stored}")
 
 
-@torch.no_grad()
-def load_state(model: Network, state: dict[str, Tensor]) -> None:
-    """Copy a state read by `read_state` into ``model``, and start its codebooks from it."""
-    own = model.state_dict()
-    needed = {
-        name for name in own if not re.search(r"\.(output|quantizer)\.|num_batches_tracked$", name)
+def float_names(model: Network) -> frozenset[str]:
+    """Names in its state of what a float network has: no quantizers, no counts of batches."""
+    kinds = LowBitActivation | StreamQuantizer | WeightQuantizer | UniformWeight
+    inner = tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, kinds))
+    state = model.state_dict()
+    return frozenset(n for n in state if not n.startswith(inner) and not _IGNORED.search(n))
+
+
+def head_names(model: Network) -> frozenset[str]:
+    """Names in its state of the classifier's parameters: of the last layer with weights."""
+    last = next(node for node in reversed(model.nodes) if node.weighted)
+    start = f"{last.path or last.name}."
+    return frozenset(name for name in float_names(model) if name.startswith(start))
+
+
+def fitted(
+    tensors: Mapping[str, Tensor], needed: frozenset[str], left_out: frozenset[str]
+) -> dict[str, Tensor]:
+    """``tensors`` under a user's own names ``needed``: as they are, or without what wraps them."""
+    plain = {key: tensor for key, tensor in tensors.items() if not _IGNORED.search(key)}
+    common = common_start(plain, ())
+    readings = (
+        plain,
+        {WRAPPERS.sub("", key): tensor for key, tensor in plain.items()},
+        {key.removeprefix(common): tensor for key, tensor in plain.items()},
+    )
+    fits = (r for r in readings if len(r) == len(plain) and needed - left_out <= set(r))
+    state = next(fits, plain)
+    check_numbers(state, "Weights:")
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+        if name not in left_out
     }
+
+
+@torch.no_grad()
+def load_state(
+    model: Network, state: dict[str, Tensor], anew: frozenset[str] = frozenset()
+) -> None:
+    """Copy a state read by `read_state` into ``model``, and start its codebooks from it.
+
+    anew: names of the classifier, which stay as they are.
+    """
+    own = model.state_dict()
+    needed = float_names(model) - anew
     odd = sorted(needed ^ set(state))
     if odd:
         verb = "have" if odd[0] in needed else "not have"
         raise InputError(f"Weights must {verb} a tensor {shown(odd[0])} for {model.config.title}")
     for name in sorted(needed):
         if own[name].shape != state[name].shape:
+            hint = f"; {NEW_HEAD} starts the classifier anew" if name in head_names(model) else ""
             raise InputError(
-                f"Weights {name!r} must be {tuple(own[name].shape)}, not {tuple(state[name].shape)}"
+                f"Weights {name!r} must be {tuple(own[name].shape)}, "
+                f"not {tuple(state[name].shape)}{hint}"
             )
     for name in sorted(needed):
         own[name].copy_(state[name])

@@ -5,11 +5,11 @@ other. Its archive must be stored without compression, as torch writes it, so th
 unpacks to more than its own size; a tensor that claims more values than it stores is refused.
 """
 
+import argparse
 import pickle
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -19,22 +19,8 @@ from torch import Tensor
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
 from ...spec.host.text import printable
+from .state_dicts import state_dict, with_prefix
 
-STATE_KEYS = (
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "params_ema",
-    "model",
-    "net",
-    "network",
-    "params",
-    "weights",
-    "module",
-)
-"""Where trainers keep the state dict in a dictionary of theirs; the first that is there counts."""
-MAX_DEPTH = 4
-"""Dictionaries in each other."""
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _BROKEN = (
     RuntimeError,
@@ -56,8 +42,13 @@ _BROKEN = (
 """Exceptions of torch's reader on damaged files, beside UnpicklingError."""
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name, and the metadata of a safetensors file ({} for a torch file)."""
+def read_tensors(
+    path: str | Path, part: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name, and the metadata of a safetensors file ({} for a torch file).
+
+    part: of a file with several sets of weights, the one that is meant (`state_dicts`).
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"File {str(path)!r} must exist, not be missing")
@@ -70,8 +61,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if begin[8:] != b"{" and begin.startswith((_ZIP, _PICKLE)):  # safetensors: length, then JSON
         if begin.startswith(_ZIP):
             _check_archive(path)
-        return _torch_state(path), {}
-    return _safetensors(path)
+        return _torch_state(path, part), {}
+    tensors, metadata = _safetensors(path)
+    if part is not None:
+        tensors = with_prefix(tensors, part, f"file {str(path)!r}")
+    return tensors, metadata
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -112,10 +106,13 @@ def _check_archive(path: Path) -> None:
         raise InputError(f"Torch file {str(path)!r} must not hold more than its own size")
 
 
-def _torch_state(path: Path) -> dict[str, Tensor]:
+def _torch_state(path: Path, part: str | None) -> dict[str, Tensor]:
     what = f"Torch file {str(path)!r}"
     try:
-        with warnings.catch_warnings():  # of other protocols and layouts: refused below or read
+        # options of a command line, which trainers keep beside the weights: attributes, no code
+        plain = torch.serialization.safe_globals([argparse.Namespace])
+        with warnings.catch_warnings(), plain:
+            # of other protocols and layouts: refused below or read
             warnings.simplefilter("ignore")
             record = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -127,7 +124,7 @@ def _torch_state(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{what} must be whole, not one that fails with: {_brief(error)}"
         ) from error
-    return _checked(_state_dict(record, what), path.stat().st_size, what)
+    return _checked(state_dict(record, what, part), path.stat().st_size, what)
 
 
 def _refused(text: str) -> str:
@@ -143,25 +140,6 @@ def _refused(text: str) -> str:
 def _brief(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return printable(lines[0] if lines else type(error).__name__, 160)
-
-
-def _state_dict(record: object, what: str, depth: int = 0) -> dict[str, Tensor]:
-    """The mapping of names to tensors in a torch file, under the first known key if wrapped."""
-    if isinstance(record, Mapping) and depth <= MAX_DEPTH:
-        tensors = {k: v for k, v in record.items() if isinstance(v, Tensor)}
-        named = all(isinstance(k, str) for k in record)
-        inner = [k for k in STATE_KEYS if isinstance(record.get(k), Mapping) and record[k]]
-        if named and tensors and not inner:
-            return tensors
-        if inner:
-            return _state_dict(record[inner[0]], what, depth + 1)
-        keys = ", ".join(printable(repr(k), 40) for k in list(record)[:8])
-        raise InputError(
-            f"{what} must hold a state dict, itself or under {', '.join(STATE_KEYS)}, "
-            f"not the keys {keys or 'of an empty dictionary'}"
-        )
-    kind = "dictionaries in each other" if isinstance(record, Mapping) else type(record).__name__
-    raise InputError(f"{what} must hold a dictionary of tensors, not {kind}")
 
 
 def _checked(tensors: dict[str, Tensor], size: int, what: str) -> dict[str, Tensor]:

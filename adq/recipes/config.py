@@ -13,7 +13,8 @@ from .fields import check_types, require, require_count
 from .quant_config import MAX_STEPS, AllocationConfig, QuantConfig
 
 CIFAR_RESNET: Literal["cifar"] = "cifar"
-Architecture = Literal["cifar", "resnet18", "resnet34", "resnet50", "mobilenet-v2"]
+OWN: Literal["own"] = "own"
+Architecture = Literal["cifar", "resnet18", "resnet34", "resnet50", "mobilenet-v2", "own"]
 DataName = Literal["digits", "cifar10", "imagefolder", "npz", "torch", "auto"]
 DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
 MAX_DEPTH, MAX_WIDTH, MAX_CLASSES, MAX_SIDE = 1202, 4096, 100_000, 4096
@@ -81,10 +82,18 @@ OF_DATA: dict[str, Any] = {"classes": 0, "image": (), "mean": (), "std": ()}
 class ModelConfig:
     """A CIFAR-style ResNet: 3 stages of (depth - 2) / 6 blocks, widths 1, 2, 4 times `width`.
 
-    Or an ImageNet network (`arch`), which `depth` and `shortcut` do not apply to.
+    Or an ImageNet network (`arch`), which `depth` and `shortcut` do not apply to; or a user's own.
     """
 
     arch: Architecture = "cifar"
+    """`own`: the module that `factory` makes."""
+    factory: str = ""
+    """`package.module:name` or `file.py:name` of a class or function that returns an `nn.Module`
+    (`--model`)."""
+    arguments: tuple[str, ...] = ()
+    """Of the factory, as `key=value` (`--model-arg`)."""
+    digest: str = ""
+    """Of the layers that the module was traced to; empty before it was."""
     depth: int = 8
     width: int = 16
     """Channels of the first convolution (64 in ResNet-18, 32 in MobileNet-V2 as published)."""
@@ -105,6 +114,8 @@ class ModelConfig:
         require(deep, "model.depth", f"6 n + 2 (8, 20, 32, .. {MAX_DEPTH})", self.depth)
         wide = self.width % 4 == 0 and 0 < self.width <= MAX_WIDTH
         require(wide, "model.width", f"a multiple of 4 in 4..{MAX_WIDTH}", self.width)
+        own = self.arch == OWN
+        require(own == bool(self.factory), "model.arch", "own with --model only", self.arch)
         if self.classes:
             require_count("model.classes", self.classes, MAX_CLASSES, least=2)
         self._check_image()

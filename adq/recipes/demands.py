@@ -7,7 +7,6 @@ from math import prod
 
 from ...spec.errors import InputError
 from ...spec.host.limits import demand
-from ...spec.layers import LayerKind
 from ...spec.networks import Nodes, cifar_resnet, imagenet
 from .config import CIFAR_RESNET, Recipe
 
@@ -17,10 +16,11 @@ MAP_BYTES = 8
 """Of each value of a map that training keeps: the value and its gradient."""
 
 
-def nodes(recipe: Recipe) -> Nodes:
-    """The network of a recipe."""
+def drawn(recipe: Recipe) -> Nodes:
+    """The network of a recipe, one of ours."""
     model = recipe.model
-    ins, size, _ = model.image
+    ins, *sides = model.image
+    size = sides[0], sides[1]
     if model.arch == CIFAR_RESNET:
         return cifar_resnet(
             blocks=(model.depth - 2) // 6, widths=(model.width, 2 * model.width, 4 * model.width),
@@ -29,37 +29,38 @@ def nodes(recipe: Recipe) -> Nodes:
     return imagenet(model.arch, width=model.width, ins=ins, image_size=size, classes=model.classes)
 
 
-def demand_network(recipe: Recipe) -> None:
+def demand_network(nodes: Nodes, width: int) -> None:
     """Refuse a network whose weights alone do not fit, before one of them is made."""
-    size = 4 * WEIGHT_COPIES * sum(node.weights for node in nodes(recipe))
-    demand(size, f"Network (model.width={recipe.model.width}) to be trained")
+    size = 4 * WEIGHT_COPIES * sum(node.weights for node in nodes)
+    demand(size, f"Network (model.width={width}) to be trained")
 
 
-def demand_steps(recipe: Recipe, images: int, ranks: int = 1) -> None:
+def demand_steps(recipe: Recipe, nodes: Nodes, images: int, ranks: int = 1) -> None:
     """Refuse steps whose maps do not fit; on a GPU they are not in this memory."""
     train = recipe.train
     if train.device == "cpu":
         part = -(-min(train.batch_size, images) // (train.accumulate * ranks))
         what = f"Training step (train.batch_size={train.batch_size} in {train.accumulate} parts)"
-        demand(
-            MAP_BYTES * part * sum(node.channels * prod(node.size) for node in nodes(recipe)), what
-        )
+        demand(MAP_BYTES * part * sum(node.channels * prod(node.size) for node in nodes), what)
 
 
-def smallest_map(recipe: Recipe) -> tuple[str, int]:
-    """A convolution with the smallest maps, and their height."""
-    smallest = min(
-        (node for node in nodes(recipe) if node.kind is LayerKind.CONV),
-        key=lambda node: prod(node.size),
-    )
-    return smallest.name, min(smallest.size)
+def smallest_map(nodes: Nodes) -> tuple[str, int]:
+    """The layer with the smallest map that a batch norm reads, and the positions of the map.
+
+    Two or more positions are enough: "" and 2 where there is no batch norm.
+    """
+    normed = [node for node in nodes if node.norm is not None]
+    if not normed:
+        return "", 2
+    smallest = min(normed, key=lambda node: prod(node.size))
+    return smallest.name, prod(smallest.size)
 
 
-def check_last_batch(recipe: Recipe, images: int, ranks: int = 1) -> None:
+def check_last_batch(recipe: Recipe, nodes: Nodes, images: int, ranks: int = 1) -> None:
     """Refuse parts of one image where a map has one position: batch norm has no variance there."""
-    train, (layer, side) = recipe.train, smallest_map(recipe)
+    train, (layer, positions) = recipe.train, smallest_map(nodes)
     shared = ranks > 1 and train.sync_batch_norm
-    if side > 1 or shared:
+    if positions > 1 or shared:
         return
     for whole in {min(train.batch_size, images), images % train.batch_size or train.batch_size}:
         own = whole // ranks

@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ..models.build import restored
 from ..networks import pretrained
 from ..networks.weights_file import read_tensors
 from ..recipes.config import DistillConfig, Recipe
 from ..runs import checkpoint
 from ..tensors import NotANumberError
-from . import preparation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,27 +63,26 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
     tensors, metadata = read_tensors(path)
     what = f"--teacher {str(path)!r}"
     if checkpoint.FORMAT in metadata:
-        model = preparation.restored(checkpoint.load(path), what)
+        model = restored(checkpoint.load(path), what)
     else:
         try:
             model = pretrained.load_pretrained(path)
         except InputError as error:
             raise InputError(f"{what} must be a network's weights: {error}") from error
     config = model.config
-    check_fits((len(config.mean), config.image_size, config.classes), recipe, path)
+    check_fits((*config.input_shape, config.classes), recipe, path)
     return Teacher(
         model=model.to(recipe.train.device).eval().requires_grad_(False),
         digest=checkpoint.tensors_digest(tensors),
     )
 
 
-def check_fits(actual: tuple[int, int, int], recipe: Recipe, path: str | Path) -> None:
-    """Refuse a teacher of other (channels, image size, classes) than the recipe's network."""
-    channels, size, _ = recipe.model.image
-    wanted = channels, size, recipe.model.classes
+def check_fits(actual: tuple[int, ...], recipe: Recipe, path: str | Path) -> None:
+    """Refuse a teacher of other (channels, height, width, classes) than the recipe's network."""
+    wanted = *recipe.model.image, recipe.model.classes
     if actual != wanted:
         raise InputError(
-            f"--teacher {str(path)!r} must have (channels, image size, classes) {wanted}, "
+            f"--teacher {str(path)!r} must have (channels, height, width, classes) {wanted}, "
             f"not {actual}"
         )
 

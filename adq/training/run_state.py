@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from ...spec.errors import InputError
 from ..allocation.report import plot
 from ..data.dataset import Dataset
+from ..models.build import restored
+from ..models.init import Init, origin
 from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..ranks import Ranks
@@ -49,13 +51,14 @@ def start(
     recipe: Recipe,
     files: RunFolder,
     training: Dataset,
-    init: str | Path | None,
+    init: Init | str | Path | None,
     teacher: Teacher | None,
     stage: Callable[[str], None],
     ranks: Ranks,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Build the model, load `init`, set the quantizers from data, write the first checkpoint."""
-    prepared = preparation.prepare(recipe, training, init, stage)
+    prepared = preparation.prepare(recipe, training, init, stage, note)
     if prepared.report is not None:
         prepared.report.write(files.allocation)
         plot(prepared.report, files.picture)
@@ -73,7 +76,7 @@ def start(
         ranks=ranks,
     )
     prepare_steps(run, {})
-    check_numbers(run.model.state_dict(), preparation.origin(init))
+    check_numbers(run.model.state_dict(), origin(init))
     save(run, files)
     files.rewind_log(-1, finished=False)
     return run
@@ -128,7 +131,7 @@ def resume(
             f"--resume must continue the run in {str(files.path)!r} in {processes} processes "
             f"(torchrun --nproc-per-node {processes}), not {ranks.count}"
         )
-    model = preparation.restored(state, what).to(state.recipe.train.device)
+    model = restored(state, what, recipe.model.factory or None).to(state.recipe.train.device)
     resumed.check_buffers(state, model, what)
     optimizer = make_optimizer(model, state.recipe.optim)
     restore(optimizer, model, state.momentum, state.extra)

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +24,9 @@ from ..data.dataset import Dataset, Split
 from ..data.decided import decided
 from ..data.torch_items import Items
 from ..integers.folding import FoldError
+from ..models.build import nodes_of
+from ..models.init import Init
+from ..models.own import settled
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
 from ..recipes.demands import check_last_batch, demand_steps
@@ -62,7 +66,7 @@ def train(
     *,
     data_folder: str | Path | None = None,
     data: Mapping[str, Items] | None = None,
-    init: str | Path | None = None,
+    init: Init | str | Path | None = None,
     teacher: str | Path | Teacher | None = None,
     answers: str | Path | None = None,
     existing: Existing = "refuse",
@@ -71,9 +75,9 @@ def train(
     """Train as `recipe` says, leave the files of `RunFolder` in `folder`, return final metrics.
 
     `data_folder`: what --data names, or `data`: `torch.utils.data.Dataset`s of (image, label) as
-    {"train": .., "test": ..} (`data.torch_items`); `init`: weights to start from; `teacher`:
-    network to distil from (`DistillConfig`); `answers`: folder of the teacher's logits, for other
-    runs with the same batches.
+    {"train": .., "test": ..} (`data.torch_items`); `init`: weights to start from (`Init`: a part of
+    a file, a new head); `teacher`: network to distil from (`DistillConfig`); `answers`: folder of
+    the teacher's logits, for other runs with the same batches.
     """
     recipe = preparation.on_device(recipe)
     path = Path(folder)
@@ -111,18 +115,20 @@ def _train(
     """Train in a locked folder; only the first rank has final metrics."""
     make_deterministic(recipe)
     reuse_heap()
-    recipe = decided(recipe, sources["data"])
+    recipe = settled(decided(recipe, sources["data"]))
     data = datasets.splits(recipe, sources["data"])
     training = data["train"] = data["train"].take(recipe.data.limit)
     schedule = Schedule.of(recipe, len(training), ranks.count)
-    demand_steps(recipe, len(training), ranks.count)
-    check_last_batch(recipe, len(training), ranks.count)
+    nodes = nodes_of(recipe, trusted=True)
+    demand_steps(recipe, nodes, len(training), ranks.count)
+    check_last_batch(recipe, nodes, len(training), ranks.count)
     master = load_teacher(recipe, sources["teacher"])
     if begun:
         run = resume(recipe, files, master, ranks)
         check_place(run, schedule, files)
     else:
-        run = start(recipe, files, training, sources["init"], master, observer.stage, ranks)
+        tell = observer.stage, ranks, observer.note
+        run = start(recipe, files, training, sources["init"], master, *tell)
     if master is not None:
         run.answers = Answers(master, recipe, sources["answers"], training, observer.note)
     if recipe.train.tensorboard and ranks.first:
@@ -166,6 +172,9 @@ def train_step(
     recipe = run.recipe
     if recipe.quant.quantized and run.step == schedule.freeze:
         run.model.freeze_codebooks()
+    if any(node.dropout for node in run.model.nodes):
+        # a step's masks are its own, as its batch is: a resumed run draws the same
+        torch.manual_seed(step_seed(recipe.train.seed, run.step, run.ranks.rank))
     lr = learning_rate(recipe.optim, run.step, schedule.total)
     loss = descend(run, parts_of(run, fetch(*divmod(run.step, schedule.epoch)), schedule), lr)
     if not math.isfinite(loss):
@@ -182,6 +191,11 @@ def train_step(
         files.write_log({"step": run.step, "loss": loss, "lr": lr})
         if run.board is not None:
             run.board.step(run.step, loss, lr)
+
+
+def step_seed(*words: int) -> int:
+    """A seed of torch's generators for one step of one process."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0])
 
 
 def end_epoch(

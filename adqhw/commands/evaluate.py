@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, progress, say
-from ..flows.checkpoints import evaluate_checkpoint, is_checkpoint
+from ..flows.checkpoints import MODEL_AGAIN, evaluate_checkpoint, is_checkpoint
 from ..flows.engines import SIMD_HELP, run_in_steps, top1
 from ..flows.images import DATA_HELP, read_images
 from ..spec.engines import logits_sha256
@@ -24,6 +24,7 @@ def command(
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[int | None, typer.Option(help="Use the first N test images.")] = None,
     simd: Annotated[str | None, typer.Option(help=SIMD_HELP)] = None,
+    factory: Annotated[str | None, typer.Option("--model", help=MODEL_AGAIN)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Top-1 of the integer program on the test split, and a digest of its logits.
@@ -34,7 +35,7 @@ def command(
     Example: adqhw evaluate program.safetensors --engine numba --data ~/cifar10
     """
     if is_checkpoint(program):
-        _report(evaluate_checkpoint(program, data, limit, progress), as_json)
+        _report(evaluate_checkpoint(program, data, limit, progress, factory), as_json)
         return
     loaded = load(program)
     batch = read_images(loaded, data=data, limit=limit)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, people, say, show_table
+from ..flows.checkpoints import MODEL_AGAIN
 from ..flows.images import DATA_HELP
 from ..spec.errors import InputError
 from ..spec.host.files import atomic_path
@@ -24,6 +25,7 @@ def command(
     images: Annotated[
         int | None, typer.Option(help="Compare on the first N test images (all).")
     ] = None,
+    factory: Annotated[str | None, typer.Option("--model", help=MODEL_AGAIN)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Write the integer program of a checkpoint, and compare it with the network it came from.
@@ -40,7 +42,7 @@ def command(
     with people.status("loading torch"):
         from ..adq.runs import checkpoint as checkpoints
     state = checkpoints.load(checkpoint)
-    model = trained_model(state, checkpoint)
+    model = trained_model(state, checkpoint, factory)
     with atomic_path(out) as temporary:  # first: refuses an unwritable output
         program, comparison = exported(model, state, data, images)
         save(program, temporary)
@@ -54,16 +56,16 @@ def command(
     say(f"wrote {out}: {bits:.2f} average weight bits, digest {program.digest}")
 
 
-def trained_model(state: "Checkpoint", path: Path) -> "Network":
+def trained_model(state: "Checkpoint", path: Path, factory: str | None = None) -> "Network":
     """Return the network of a checkpoint whose training is over."""
-    from ..adq.training import preparation
+    from ..adq.models.build import restored
 
     if not state.recipe.quant.quantized:
         raise InputError(
             f"Checkpoint {str(path)!r} must be of an ADQ run, not of the float recipe "
             f"{state.recipe.name}: fine-tune it first with `adqhw train ... --init {path}`"
         )
-    model = preparation.restored(state, f"Checkpoint {str(path)!r}")
+    model = restored(state, f"Checkpoint {str(path)!r}", factory)
     if not model.codebooks_frozen:
         raise InputError(
             f"Checkpoint {str(path)!r} must have frozen codebooks, not those of step {state.step} "

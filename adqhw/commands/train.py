@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, PlainColumn, emit, people, say
+from ..flows.checkpoints import MODEL_HELP
 from ..flows.cost_tables import BUDGET_HELP, with_budget
 from ..flows.program_teacher import teacher_of
 from ..spec.errors import InputError
@@ -18,6 +19,7 @@ from ..spec.host.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from ..adq.models.init import Init
     from ..adq.recipes.config import Recipe
 
 
@@ -34,8 +36,23 @@ def command(
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option(help="Weights to start from: a checkpoint of `adqhw train` or safetensors."),
+        typer.Option(
+            help="Weights to start from: a checkpoint of `adqhw train`, safetensors or a torch "
+            "file (.pth, .ckpt)."
+        ),
     ] = None,
+    init_part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which weights of --init, where it has several: keys with dots between "
+            "(model_ema), or the beginning of names (backbone).",
+        ),
+    ] = None,
+    new_head: Annotated[
+        bool,
+        typer.Option("--new-head", help="Load --init without its classifier, which starts anew."),
+    ] = False,
     teacher: Annotated[
         Path | None,
         typer.Option(
@@ -49,6 +66,11 @@ def command(
             help="Folder that keeps the teacher's answers: runs that differ in the student only "
             "read them instead of asking again."
         ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=MODEL_HELP)] = None,
+    model_args: Annotated[
+        list[str] | None,
+        typer.Option("--model-arg", metavar="KEY=VALUE", help="An argument of --model: classes=12"),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -82,6 +104,8 @@ def command(
 
     Example: adqhw train cifar10_resnet20_adq --data DIR --init resnet20_optA_fp32.safetensors
 
+    Example: adqhw train own_float --model nets.py:Vgg --model-arg classes=12 --data mine.npz
+
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --budget energy=1200
 
@@ -97,14 +121,15 @@ def command(
     if recipe is None:
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
     folder = out or Path("runs") / recipe
-    sources = {"data_folder": data, "init": init, "teacher": teacher, "answers": answers}
-    chosen = override(recipes.get(recipe), changes or [])
+    start = _init(init, init_part, new_head)
+    sources = {"data_folder": data, "init": start, "teacher": teacher, "answers": answers}
+    chosen = override(_of_model(recipes.get(recipe), model, model_args or []), changes or [])
     if download:
         _fetch(chosen, data)
-    chosen = _decided(chosen, data)
+    chosen = _settled(chosen, data)
     if budget is not None:
         with people.status("cost of every width of every layer"):
-            chosen = with_budget(chosen, budget, data=data, init=init, folder=folder)
+            chosen = with_budget(chosen, budget, data=data, init=start, folder=folder)
     result = _train(chosen, sources, folder, resume)
     if not result:  # under torchrun the first process reports
         return
@@ -119,11 +144,43 @@ def command(
     say(f"wrote {result['checkpoint']}")
 
 
-def _decided(recipe: "Recipe", data: Path | None) -> "Recipe":
-    """The recipe with what its data says."""
+def _init(path: Path | None, part: str | None, new_head: bool) -> "Init | None":
+    if path is None:
+        if part is not None or new_head:
+            raise InputError("--init-part and --new-head must go with --init FILE")
+        return None
+    _trainer()
+    from ..adq.models.init import Init
+
+    return Init(path=path, part=part, new_head=new_head)
+
+
+def _of_model(recipe: "Recipe", factory: str | None, arguments: list[str]) -> "Recipe":
+    """The recipe with a network of the user's own."""
+    from dataclasses import replace
+
+    from ..adq.recipes.config import OWN
+
+    if factory is None:
+        if arguments:
+            raise InputError("--model-arg must go with --model")
+        return recipe
+    own = {"arch": OWN, "factory": factory, "arguments": tuple(arguments)}
+    return replace(recipe, model=replace(recipe.model, **own))
+
+
+def _settled(recipe: "Recipe", data: Path | None) -> "Recipe":
+    """The recipe with what its data and the user's own network say."""
     from ..adq.data.decided import decided
 
-    return decided(recipe, data)
+    recipe = decided(recipe, data)
+    if not recipe.model.factory:
+        return recipe
+    _trainer()
+    from ..adq.models.own import settled
+
+    with people.status("tracing the model"):
+        return settled(recipe)
 
 
 def _held_out(record: dict[str, Any]) -> str:

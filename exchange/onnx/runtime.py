@@ -23,7 +23,7 @@ from .layout import View
 from .result import imported, input_view
 from .runtime_arithmetic import Affine
 from .runtime_fusion import Fusing
-from .runtime_values import Awaiting, Coded, Fed, Pairing, Weights
+from .runtime_values import Awaiting, Chain, Coded, Fed, Pairing, Weights
 from .walk import Placed
 from .windows import window_of
 
@@ -41,7 +41,9 @@ class Runtime(Fusing):
         "QLinearConv": "qlinear_conv", "QLinearMatMul": "qlinear_matmul", "QGemm": "qgemm",
         "QLinearAdd": "qlinear_add", "QLinearConcat": "qlinear_concat",
         "QLinearGlobalAveragePool": "qlinear_mean", "QLinearAveragePool": "qlinear_average",
-        "QLinearLeakyRelu": "qlinear_leaky_relu",
+        "QLinearLeakyRelu": "qlinear_leaky_relu", "ConvInteger": "conv_integer",
+        "MatMulInteger": "matmul_integer", "Cast": "cast", "Mul": "chained", "Sub": "chained",
+        "Div": "chained",
     }  # fmt: skip
     domains: ClassVar[tuple[str, ...]] = ("com.microsoft",)
     final: ClassVar[tuple[str, ...]] = (*Fusing.final, "QLinearSoftmax", "QLinearSigmoid")
@@ -114,6 +116,8 @@ class Runtime(Fusing):
             case Awaiting():
                 self._check_limits(node, source.limits, out)
                 return self.staged(node, source, out)
+            case Chain():
+                return self.chain_end(node, source, out)
             case Pairing():
                 self._check_limits(node, source.limits, out)
                 return self.joined(node, source, out)
@@ -145,6 +149,8 @@ class Runtime(Fusing):
         return self._product(node, self.coded(node), weights, self._bias(node, 2))
 
     def add(self, node: Node) -> Placed:
+        if any(isinstance(self.values.get(x), Chain) for x in node.inputs):
+            return self.chained(node)
         sides = [i for i in (0, 1) if node.inputs[i] in self.constants]
         if not sides:
             return self._pair(node, self.coded(node, 0), self.coded(node, 1))
@@ -158,6 +164,10 @@ class Runtime(Fusing):
         return self._with_constant(node, source, given.levels + given.zero, operand, i == 0)
 
     def relu(self, node: Node) -> Placed:
+        source = self.value(node)
+        if isinstance(source, Chain):
+            zero = np.zeros(source.total.channels, np.float32)
+            return replace(source, steps=(*source.steps, ("Relu", zero)))
         return self._limited(node, 0.0, np.inf)
 
     def clip(self, node: Node) -> Placed:
@@ -212,6 +222,53 @@ class Runtime(Fusing):
     def resize(self, node: Node) -> Coded:
         source = self._map(node, self.coded(node))
         return self._upsampled(node, source)
+
+    # -- integer products, then float32 operators of constants -------------------------------------
+
+    def conv_integer(self, node: Node) -> Chain:
+        weights = self._plain_weights(node, 0)
+        return _chain(self._conv(node, self._integers(node), weights, None))
+
+    def matmul_integer(self, node: Node) -> Chain:
+        weights = self._plain_weights(node, 1)
+        return _chain(self._product(node, self._integers(node), weights, None))
+
+    def _plain_weights(self, node: Node, axis: int) -> Weights:
+        """Input 1 minus its zero points, input 3; without a scale."""
+        codes = self.needed(node, 1, "weights")
+        point = self.needed(node, 3, "zero point") if node.optional(3) else np.zeros(1, np.int64)
+        shape = [1] * codes.ndim
+        if point.size > 1:
+            shape[axis] = -1
+        levels = codes.astype(np.int64) - point.astype(np.int64).reshape(shape)
+        return Weights(levels=levels, scale=np.ones(1, np.float32), axis=axis)
+
+    def _integers(self, node: Node) -> Coded:
+        """Input 0 as codes, whose zero point is input 2."""
+        value = self.value(node)
+        zero = int(self.needed(node, 2, "zero point").reshape(-1)[0]) if node.optional(2) else 0
+        if not isinstance(value, Coded) or value.affine.zero != zero:
+            raise node.refuse(
+                "input must be codes of a QuantizeLinear with this zero point", "others"
+            )
+        return value
+
+    def cast(self, node: Node) -> Placed:
+        source = self.value(node)
+        if not isinstance(source, Chain) or node.integer("to", 1) != 1 or source.steps:
+            raise node.refuse("cast must be of integer sums to float", "another")
+        return source
+
+    def chained(self, node: Node) -> Chain:
+        sides = [i for i in (0, 1) if node.inputs[i] in self.constants]
+        if len(sides) != 1 or (sides[0] == 0 and node.op in ("Sub", "Div")):
+            raise node.refuse("second operand must be constant", "others")
+        source = self.value(node, 1 - sides[0])
+        if not isinstance(source, Chain):
+            raise node.refuse("operand must be integer sums (ConvInteger, MatMulInteger)", "others")
+        constant = self.constants[node.inputs[sides[0]]]
+        each = self.per_channel(node, source.view, constant).astype(np.float32)
+        return replace(source, steps=(*source.steps, (node.op, each)))
 
     # -- QOperator -------------------------------------------------------------------------------
 
@@ -279,6 +336,10 @@ class Runtime(Fusing):
             self.requantized(node, x, out, f"{node.outputs[0]}.{i}") for i, x in enumerate(parts)
         ]
         return self._joined_channels(node, parts)
+
+
+def _chain(made: Awaiting) -> Chain:
+    return Chain(view=made.view, total=made.total, shift=made.shift)
 
 
 def read_onnxruntime(graph: Graph, form: IntFormat | None) -> Imported:

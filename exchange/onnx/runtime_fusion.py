@@ -13,7 +13,7 @@ from ...spec.program import INPUT
 from ..imported import Quantization, Scaling
 from ..stages import stage
 from .emit import Codes, Pair, convolution, window
-from .graph import Node
+from .graph import Array, Node
 from .layout import Edges, Map, View
 from .result import Origins
 from .runtime_arithmetic import (
@@ -26,7 +26,7 @@ from .runtime_arithmetic import (
     sum_factor,
 )
 from .runtime_join import addition
-from .runtime_values import FORMATS, Awaiting, Coded, Fed, Pairing, Weights
+from .runtime_values import FORMATS, Awaiting, Chain, Coded, Fed, Pairing, Weights
 from .walk import Placed, Walk
 from .windows import Window, dilated, product_levels, product_view, window_of
 
@@ -209,14 +209,7 @@ class Fusing(Walk[Placed]):
     ) -> Awaiting:
         """QLinearAdd with constant codes, one for each channel; first: they are operand A."""
         view = source.view
-        if np.broadcast_shapes(values.shape, view.index.shape) != view.index.shape:
-            raise node.refuse(f"constant must broadcast to {view.index.shape}", f"{values.shape}")
-        channels = view.channels.reshape(-1)
-        spread = np.broadcast_to(values, view.index.shape).reshape(-1)
-        each = np.zeros(view.shape[0], np.int64)
-        each[channels] = spread
-        if (channels < 0).any() or (each[channels] != spread).any():
-            raise node.refuse("constant must be one number for each channel", "several")
+        each = self.per_channel(node, view, values)
         total = window(source.codes, (1, 1), (1, 1), node.where)
         single = values.shape[-1:] in ((), (1,)) and view.index.shape[-1] > 1
 
@@ -231,6 +224,26 @@ class Fusing(Walk[Placed]):
 
         shift = np.full(total.channels, source.offset)
         return Awaiting(view=view, total=total, shift=shift, codes=codes)
+
+    def per_channel(self, node: Node, view: View, values: Array) -> Array:
+        """A constant that broadcasts to the tensor's shape, as one number for each channel."""
+        if np.broadcast_shapes(values.shape, view.index.shape) != view.index.shape:
+            raise node.refuse(f"constant must broadcast to {view.index.shape}", f"{values.shape}")
+        channels = view.channels.reshape(-1)
+        spread = np.broadcast_to(values, view.index.shape).reshape(-1)
+        each = np.zeros(view.shape[0], values.dtype)
+        each[channels] = spread
+        if (channels < 0).any() or (each[channels] != spread).any():
+            raise node.refuse("constant must be one number for each channel", "several")
+        return each
+
+    def chain_end(self, node: Node, source: Chain, out: Affine) -> Coded:
+        """Integer sums, float32 operators, QuantizeLinear."""
+        made = Awaiting(
+            view=source.view, total=source.total, shift=source.shift,
+            codes=lambda out: lambda sums: out.codes(source.real(sums)),
+        )  # fmt: skip
+        return self.staged(node, made, out)
 
     def _pair(self, node: Node, first: Coded, second: Coded) -> Pairing:
         shapes = first.view.index.shape, second.view.index.shape

@@ -80,6 +80,35 @@ class Awaiting(Placed):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Chain(Placed):
+    """Sums of ConvInteger or MatMulInteger and the float32 operators after them.
+
+    total: the program's sums; `program sum + shift = file sum`. steps: operator and its constant,
+    one number for each channel.
+    """
+
+    view: View
+    total: Sum
+    shift: Int64Array
+    steps: tuple[tuple[str, Floats], ...] = ()
+
+    def viewed(self, view: View) -> "Chain":
+        return replace(self, view=view)
+
+    def real(self, sums: Int64Array) -> Floats:
+        """Reals of the file's sums (C, K), each operator in float32."""
+        values = sums.astype(np.float32)
+        for op, constant in self.steps:
+            values = _FLOATS[op](values, constant[:, None]).astype(np.float32)
+        return values
+
+
+_FLOATS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "Mul": np.multiply, "Add": np.add, "Sub": np.subtract, "Div": np.divide, "Relu": np.maximum,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Pairing(Placed):
     """The addition of two tensors, awaiting its QuantizeLinear."""
 

@@ -22,6 +22,7 @@ from ...spec import golden
 from ...spec.formats import IntArray
 from ...spec.networks import U8, Sketch
 from ...spec.program import INPUT, Program
+from ...spec.windows import pair
 
 NETWORK = "resnet18"
 
@@ -120,7 +121,7 @@ def cropped_programs() -> list[tuple[Program, str, str]]:
 
 
 def _program(net: Sketch, name: str, seed: int = 0) -> Program:
-    shape = (net.ins, net.image_size, net.image_size)
+    shape = (net.ins, *pair(net.image_size))
     return random_program(name, shape, net.nodes, seed=seed)
 
 

@@ -87,8 +87,9 @@ def _recipe(setting: dict[str, Any]) -> Any:
 
 def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], None]:
     """A step of this trainer: its loop's own functions."""
+    from ...adq.networks import calibrate
     from ...adq.recipes.config_text import override
-    from ...adq.training import calibrate, descent, optimizers, preparation, run_state
+    from ...adq.training import descent, optimizers, preparation, run_state
 
     rules = {
         "float": ["quant.mode=float"],

@@ -14,6 +14,7 @@ from forged_runs import finished_run, forged, small_recipe
 from safetensors.torch import save as save_safetensors
 
 from adqhw.adq.export.export import export
+from adqhw.adq.models.build import restored
 from adqhw.adq.networks import pretrained
 from adqhw.adq.recipes import recipes
 from adqhw.adq.recipes.config_text import from_dict, override, to_dict
@@ -115,7 +116,7 @@ def mutate_checkpoint(draw: random.Random):
 def exported(path):
     state = checkpoint.load(path)
     if state.recipe.model.width <= 16 and state.recipe.model.depth <= 20:
-        export(preparation.restored(state, "Checkpoint").eval())
+        export(restored(state, "Checkpoint").eval())
 
 
 def resumed(path):

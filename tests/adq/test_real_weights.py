@@ -14,10 +14,10 @@ import torch
 from adqhw.adq.data import cifar10
 from adqhw.adq.export.compare import compare_codes
 from adqhw.adq.export.export import export
+from adqhw.adq.networks.calibrate import recalibrate_batch_norm, start_fakequant
 from adqhw.adq.networks.pretrained import load_pretrained
 from adqhw.adq.quantizers.codebook import CodebookConfig
 from adqhw.adq.quantizers.methods import Method
-from adqhw.adq.training.calibrate import recalibrate_batch_norm, start_fakequant
 
 pytestmark = pytest.mark.data
 

@@ -60,7 +60,9 @@ def test_a_program_without_the_unit_of_its_logits_is_refused(path, tmp_path):
 def test_a_program_of_other_classes_is_refused(tmp_path):
     other = tmp_path / "other.safetensors"
     save(export(frozen_network(classes=3, mean=(0.3,), std=(0.2,))), other)
-    with pytest.raises(InputError, match=r"\(channels, image size, classes\) \(1, 8, 10\), not"):
+    with pytest.raises(
+        InputError, match=r"\(channels, height, width, classes\) \(1, 8, 8, 10\), not"
+    ):
         teacher_of(RECIPE, other)
 
 

@@ -10,11 +10,11 @@ from adqhw.adq.calibration.config import CalibrationConfig
 from adqhw.adq.export.compare import compare_codes
 from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
+from adqhw.adq.networks.calibrate import recalibrate_batch_norm, start_fakequant
 from adqhw.adq.networks.config import ImagenetConfig
 from adqhw.adq.networks.network import Network
 from adqhw.adq.quantizers.methods import Method
 from adqhw.adq.tensors import Mode, NotANumberError
-from adqhw.adq.training.calibrate import recalibrate_batch_norm, start_fakequant
 from adqhw.sim import engine
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError

@@ -12,12 +12,11 @@ from adqhw.adq.allocation import sensitivity
 from adqhw.adq.allocation.allocation import ties
 from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
-from adqhw.adq.networks import pretrained
+from adqhw.adq.networks import calibrate, pretrained
 from adqhw.adq.networks.config import ImagenetConfig
 from adqhw.adq.networks.geometry import Geometry
 from adqhw.adq.networks.layers import QuantConv2d
 from adqhw.adq.networks.network import Network
-from adqhw.adq.training import calibrate
 from adqhw.sim import engine
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from networks import TINY, frozen_network, tiny_images, tiny_network
 
+from adqhw.adq.networks.calibrate import start_fakequant
 from adqhw.adq.networks.config import CifarConfig
 from adqhw.adq.networks.network import Network, residual
 from adqhw.adq.tensors import Mode, Signal
-from adqhw.adq.training.calibrate import start_fakequant
 from adqhw.spec.errors import InputError
 
 
@@ -145,7 +145,7 @@ def test_integer_mode_needs_a_program():
         ({"depth": 9}, "Depth must be 2"),
         ({"shortcut": "C"}, "Shortcut must be 'A' or 'B'"),
         ({"widths": (4, 7, 16)}, "Widths must grow by even numbers"),
-        ({"image_size": 10}, "Image size must be a multiple of 4"),
+        ({"image_size": (8, 3)}, r"Image size must be at least 4, not \(8, 3\)"),
         ({"std": (1.0,)}, "one entry per input channel"),
         ({"mean": (0.5, 0.5, 127.0)}, "Mean must be in 0..1"),
         ({"weight_widths": (("layer9.0.conv1", 2),)}, "must name a hidden layer"),

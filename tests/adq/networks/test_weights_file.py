@@ -1,5 +1,6 @@
 """Weights of other trainers: wrappers, torch files, half precision; and hostile files."""
 
+import argparse
 import collections
 import io
 import pickle
@@ -11,7 +12,7 @@ import torch
 from foreign_weights import foreign_state
 from safetensors.torch import save_file
 
-from adqhw.adq.networks.pretrained import load_pretrained, read_state
+from adqhw.adq.networks.pretrained import load_pretrained, our_state, read_state
 from adqhw.adq.networks.weights_file import read_tensors
 from adqhw.adq.training.distill import load_teacher
 from adqhw.spec.errors import InputError
@@ -44,6 +45,29 @@ SHAPES = {
         "hyper_parameters": {"lr": 0.1},
     },
     "nested": lambda s: {"model": {"state_dict": prefixed("module.", s)}, "ema": None},
+    "options": lambda s: {"model": s, "args": argparse.Namespace(lr=0.1, data="x"), "epoch": 3},
+    "timm": lambda s: {
+        "state_dict": s,
+        "arch": "r",
+        "optimizer": {"state": {0: {"exp": s}}},
+        "args": argparse.Namespace(model="resnet8"),
+    },
+    "attribute": lambda s: {"state_dict": prefixed("model.resnet.", s), "global_step": 3},
+    "mmlab": lambda s: {
+        "meta": {"epoch": 1},
+        "state_dict": {
+            (f"head.fc{k[6:]}" if k.startswith("linear") else f"backbone.{k}"): v
+            for k, v in s.items()
+        },
+    },
+    "unknown key": lambda s: {"resnet": s, "step": 3},
+    "parts of a dictionary": lambda s: {
+        "epoch": 1,
+        "model": {
+            "backbone": {k: v for k, v in s.items() if not k.startswith("linear")},
+            "head": {"fc.weight": s["linear.weight"], "fc.bias": s["linear.bias"]},
+        },
+    },
     "averaged": lambda s: {**prefixed("module.", s), "n_averaged": torch.tensor(7)},
     "parts": lambda s: {k.replace("layer2.", "layer2._orig_mod.", 1): v for k, v in s.items()},
     "ordered": lambda s: collections.OrderedDict(s),
@@ -61,6 +85,39 @@ def test_torch_files_give_the_same_network(tmp_path, name, legacy):
     assert set(found) == set(expected)
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     assert load_pretrained(tmp_path / "w.pth", image_size=8).config.widths == (4, 8, 16)
+
+
+def test_a_part_is_chosen_by_keys_or_by_the_beginning_of_names(tmp_path):
+    one, two = foreign_state(False), foreign_state(False)
+    two["linear.bias"] = one["linear.bias"] + 1
+    path = tmp_path / "w.pth"
+    for record, part in (
+        ({"model": one, "model_ema": two}, "model_ema"),
+        ({"state_dict": {"ema": one, "raw": {"a.b": two}}}, "state_dict.raw.a.b"),
+        ({"state_dict": prefixed("q.", one) | prefixed("k.", two)}, "k"),
+        ({"state_dict": prefixed("module.q.", one) | prefixed("module.k.", two)}, "module.k."),
+        ({"x": {"net": prefixed("q.", one) | prefixed("k.", two)}}, "x.net.k"),
+    ):
+        torch.save(record, path)
+        found = our_state(read_tensors(path, part)[0])
+        assert torch.equal(found["fc.bias"], two["linear.bias"])
+        with pytest.raises(InputError, match="--init-part"):
+            read_tensors(path, "absent")
+    save_file(prefixed("k.", two) | prefixed("q.", one), tmp_path / "w.safetensors")
+    found = our_state(read_tensors(tmp_path / "w.safetensors", "k")[0])
+    assert torch.equal(found["fc.bias"], two["linear.bias"])
+
+
+def test_dictionaries_that_hold_themselves_or_many_others_end(tmp_path):
+    loop: dict = {"epoch": 1}
+    loop["model"] = loop
+    wide: dict = {str(k): 0 for k in range(60)}
+    for _ in range(5):
+        wide = {str(k): wide for k in range(60)}
+    for record in (loop, wide, {"a": [loop]}):
+        torch.save(record, tmp_path / "w.pth")
+        with pytest.raises(InputError, match=r"w\.pth"):
+            read_tensors(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -107,7 +164,19 @@ def replaced(**changes):
         (replaced(linear__bias=torch.zeros(1).expand(1 << 40)), r"must be stored whole, not claim"),
         (replaced(linear__bias=torch.zeros(5).to_sparse()), r"stored as plain numbers"),
         (replaced(linear__bias=torch.zeros(5, device="meta")), r"stored as plain numbers|whole"),
-        (lambda s: {"weird": s}, r"not the keys 'weird'"),
+        (lambda s: {"weird": {"lr": 1}}, r"not the keys 'weird'"),
+        (
+            lambda s: {"model": s, "model_ema": s, "epoch": 3},
+            r"not model \(\d+ tensors\), model_ema \(\d+ tensors\): choose one.* --init-part model",
+        ),
+        (
+            lambda s: prefixed("encoder_q.", s) | prefixed("encoder_k.", s),
+            r"must be those of a CIFAR ResNet",
+        ),
+        (
+            lambda s: prefixed("student.", s) | prefixed("ema.", s),
+            r"choose the beginning of its names with --init-part",
+        ),
         (lambda s: {}, r"an empty dictionary"),
         (lambda s: [*s.values()], r"dictionary of tensors, not list"),
         (
@@ -176,7 +245,7 @@ def test_a_torch_file_teaches(tmp_path):
 
     recipe = tiny("digits_resnet8_adq", "distill.mode=kl")
     torch.save(foreign_state(False), tmp_path / "t.pth")
-    with pytest.raises(InputError, match=r"--teacher .*t\.pth' must have \(channels, image size"):
+    with pytest.raises(InputError, match=r"--teacher .*t\.pth' must have \(channels, height"):
         load_teacher(recipe, tmp_path / "t.pth")
     torch.save({"state_dict": {"w": torch.zeros(1)}}, tmp_path / "t.pth")
     with pytest.raises(InputError, match=r"--teacher .*t\.pth' must be a network's weights"):

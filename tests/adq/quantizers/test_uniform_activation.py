@@ -8,11 +8,11 @@ from networks import frozen_network, tiny_images, tiny_network
 from adqhw.adq.export.compare import compare_codes
 from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
+from adqhw.adq.networks.calibrate import start_fakequant
 from adqhw.adq.quantizers.adaptive_step import AdaptiveStepActivation, adaptive_step
 from adqhw.adq.quantizers.methods import Method, activation
 from adqhw.adq.quantizers.uniform_activation import LsqActivation, PactActivation
 from adqhw.adq.tensors import Mode
-from adqhw.adq.training.calibrate import start_fakequant
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
 

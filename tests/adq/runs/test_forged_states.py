@@ -8,10 +8,11 @@ from safetensors.torch import save_file
 
 from adqhw.adq.export.export import export
 from adqhw.adq.integers.folding import Affine, FoldError, fold_requant
+from adqhw.adq.models.build import restored
 from adqhw.adq.runs import checkpoint
 from adqhw.adq.runs.run_folder import RunFolder
 from adqhw.adq.tensors import Mode, NotANumberError
-from adqhw.adq.training import preparation, run_state, trainer
+from adqhw.adq.training import run_state, trainer
 from adqhw.spec.errors import InputError
 from adqhw.spec.formats import IntFormat
 
@@ -99,7 +100,7 @@ def write(folder, change):
 def test_a_forged_network_is_refused_by_every_reader(tmp_path, change, message):
     path = write(tmp_path, change)
     with pytest.raises(InputError, match=message) as caught:
-        preparation.restored(checkpoint.load(path), "Checkpoint")
+        restored(checkpoint.load(path), "Checkpoint")
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=f"{message}|--resume must continue the run"):
         run_state.resume(small_recipe(), RunFolder(path=tmp_path))
@@ -116,7 +117,7 @@ def test_a_forged_run_is_not_resumed(tmp_path, change, message):
 
 
 def test_the_state_without_a_defect_is_taken():
-    assert len(export(preparation.restored(finished_run(), "Checkpoint").eval()).layers) == 12
+    assert len(export(restored(finished_run(), "Checkpoint").eval()).layers) == 12
 
 
 def float_weights(folder, **changes):
@@ -150,7 +151,7 @@ def test_numbers_of_an_init_file_are_named(tmp_path, name, change, message):
 
 
 def test_an_offset_that_no_integer_holds_names_its_layer_and_channel():
-    model = preparation.restored(finished_run(), "Checkpoint").eval()
+    model = restored(finished_run(), "Checkpoint").eval()
     model.get_submodule("layer2.0.conv2").bn.bias.data[3] = 1e20
     message = r"Layer 'layer2\.0\.conv2': offset \(batch norm's bias.*56 bits.*in channel 3"
     with pytest.raises(FoldError, match=message):
@@ -172,7 +173,7 @@ def test_an_offset_beyond_the_bias_is_never_wrapped(edge):
 
 
 def test_nan_is_traced_to_its_layer():
-    model = preparation.restored(finished_run(), "Checkpoint")
+    model = restored(finished_run(), "Checkpoint")
     model.train()
     model.get_submodule("layer1.0.conv1").bn.bias.data[0] = NAN
     with pytest.raises(NotANumberError, match=r"Layer 'layer1\.0\.conv1': values must be finite"):

@@ -159,6 +159,28 @@ def test_sums_in_floating_point_at_the_end_are_stated(tmp_path):
     assert np.abs(mine - known).max() <= 4 * np.spacing(np.abs(known).max())
 
 
+@pytest.mark.parametrize("relu", [False, True])
+def test_integer_products_with_constant_scales(relu, tmp_path):
+    net = Net(3)
+    zero = net.const(np.array(117, np.uint8))
+    x = net.op("QuantizeLinear", ["x", net.const(0.021), zero])
+    w = net.const(net.rng.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8))
+    x = net.op("ConvInteger", [x, w, zero], pads=[1] * 4, kernel_shape=[3, 3])
+    x = net.op("Cast", [x], to=1)
+    x = net.op("Mul", [x, net.const(net.rng.uniform(1e-4, 2e-4, (4, 1, 1)))])
+    x = net.op("Add", [x, net.const(net.rng.normal(0, 0.3, (4, 1, 1)))])
+    x = net.op("Relu", [x]) if relu else x
+    output = net.op("QuantizeLinear", [x, net.const(0.01), net.const(np.array(9, np.uint8))])
+    model = net.model((3, 8, 8), output)
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.UINT8
+    onnx.save(model, tmp_path / "net.onnx")
+    imported = import_model(tmp_path / "net.onnx", "onnxruntime")
+    for values in inputs((3, 8, 8)):
+        known = onnx_oracles.onnxruntime(model, values[None])[output]
+        logits = golden.run(imported.program, imported.encode(values[None])).logits
+        assert (imported.result(logits) == known).all()
+
+
 def test_what_onnx_runtime_computes_in_float32_is_refused(tmp_path):
     net = Net(3)
     x = net.op("QuantizeLinear", ["x", net.const(0.03), net.const(np.array(120, np.uint8))])

@@ -6,10 +6,11 @@ from functools import cache
 import torch
 from safetensors.torch import save as save_safetensors
 
+from adqhw.adq.networks import calibrate
 from adqhw.adq.recipes import config_text, recipes
 from adqhw.adq.runs import checkpoint
 from adqhw.adq.runs.checkpoint import FORMAT
-from adqhw.adq.training import calibrate, preparation
+from adqhw.adq.training import preparation
 
 METRICS = {"loss_sum": 0.0, "best": None, "finished": False, "init": None}
 

@@ -2,11 +2,11 @@
 
 import torch
 
+from adqhw.adq.networks.calibrate import start_fakequant
 from adqhw.adq.networks.config import CifarConfig
 from adqhw.adq.networks.network import Network
 from adqhw.adq.quantizers.codebook import CodebookConfig
 from adqhw.adq.quantizers.methods import Method
-from adqhw.adq.training.calibrate import start_fakequant
 
 TINY = {
     "depth": 8,

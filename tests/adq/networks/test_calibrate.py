@@ -4,14 +4,14 @@ import pytest
 import torch
 from networks import tiny_images, tiny_network
 
-from adqhw.adq.tensors import Mode, Signal
-from adqhw.adq.training.calibrate import (
+from adqhw.adq.networks.calibrate import (
     calibrate,
     recalibrate_batch_norm,
-    start_calibrated,
     start_fakequant,
     upper_quantile,
 )
+from adqhw.adq.tensors import Mode, Signal
+from adqhw.adq.training.calibrate import start_calibrated
 from adqhw.spec.errors import InputError
 
 
