@@ -40,15 +40,13 @@ class Codes:
 class Builder:
     """Layers so far, and where each tensor of the file is.
 
-    channels_last: the file's layout, for flattening and for the origins. signed: programs keep
-    signed codes signed (offset 0), so that every stage must be a requant; otherwise a signed code
-    c becomes the unsigned c - format.min.
+    channels_last: the file's layout, for flattening and for the origins. A signed code c of the
+    file becomes the unsigned c - format.min.
     """
 
     dialect: str
     channels_last: bool
     rounding: Rounding
-    signed: bool = False
     layers: list[Layer] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     _shapes: dict[str, Codes] = field(default_factory=dict)
@@ -193,7 +191,7 @@ class Builder:
 
     def target(self, out: Quantization) -> "_Target":
         """Format and offset of the program's codes for the file's."""
-        if self.signed or not out.format.signed:
+        if not out.format.signed:
             return _Target(format=out.format, offset=0)
         return _Target(format=IntFormat(width=out.format.width), offset=out.format.min)
 

@@ -15,10 +15,7 @@ from ..spec.formats import Int64Array, IntArray
 from ..spec.layers import ConcatLayer, LayerKind, PoolLayer, ThresholdLayer, UpsampleLayer
 from ..spec.requant import Requant
 from .addition import Pairs, Summed, exact_addition
-from .builder import Builder, Codes, Sides, pooled
-from .builder import legal_name as legal_name
-from .builder import level_width as level_width
-from .builder import sum_bounds as sum_bounds
+from .builder import Builder, Codes, Sides, pooled, sum_bounds
 from .imported import Quantization
 from .stages import stage
 from .tables import table_layers
@@ -61,20 +58,6 @@ class Draft(Builder):
             self.where(name),
         )
         return self.mac_layer(name, source, levels, chosen, out, stride, padding, groups)
-
-    def sums(
-        self, name: str, source: Codes, levels: IntArray, bias: Int64Array, out: Quantization
-    ) -> Codes:
-        """A linear layer on a (C, 1, 1) map whose codes are the file's sums plus `bias` (Cout,).
-
-        out: its format is s32 or narrower and signed; its zero point 0.
-        """
-        shift = source.zero * levels.reshape(len(levels), -1).sum(axis=1, dtype=np.int64)
-        requant = Requant(
-            multiplier=np.ones(len(levels), np.int64), bias=bias - shift, shift=0, out=out.format
-        )
-        padding, stride = (0, 0, 0, 0), (1, 1)
-        return self.mac_layer(name, source, levels, requant, out, stride, padding, 1, offset=0)
 
     def linear(
         self,

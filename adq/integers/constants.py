@@ -52,7 +52,7 @@ def fold_batch_norm(conv: "QuantConv2d", levels: Int64Array, scale: float | Floa
     """
     offset = np.zeros(len(levels))
     if conv.pixels is not None:
-        zero, centre = (t.double().cpu().numpy() for t in conv.pixels)
+        zero, centre = (conv.by_weight(t.double()).cpu().numpy() for t in conv.pixels)
         offset = scale * ((levels * (zero - centre)) - levels * zero).sum((1, 2, 3))
     if conv.bias is not None:
         offset = offset + conv.bias.detach().double().cpu().numpy()

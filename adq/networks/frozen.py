@@ -71,7 +71,7 @@ def _sums(
     with torch.backends.nnpack.flags(enabled=False):  # its transforms are not exact
         acc = conv.convolve(codes.to(dtype), weight.to(dtype)).double()
     if conv.pixels is not None:  # the graph's sums are of pixels minus the code of zero
-        zero = conv.pixels[0].double().cpu().numpy()
+        zero = conv.by_weight(conv.pixels[0].double()).cpu().numpy()
         acc.add_(_column((levels * zero).sum((1, 2, 3)), acc))
     return acc
 

@@ -197,6 +197,14 @@ class QuantConv2d(Unit):
         """Where the input are pixels: the code of zero and the exact zero, per channel."""
         return None
 
+    def by_weight(self, values: Tensor) -> Tensor:
+        """Numbers (1, Cin, 1, 1) of the input channels as each weight meets them."""
+        groups = self.geometry.groups
+        if groups == 1:
+            return values
+        each = values.view(groups, -1).repeat_interleave(self.shape[0] // groups, 0)
+        return each.view(self.shape[0], -1, 1, 1)
+
     @property
     def frozen(self) -> bool:
         adapts = isinstance(self.quantizer, WeightQuantizer) and not self.quantizer.frozen
@@ -282,7 +290,7 @@ class InputConv2d(QuantConv2d):
         return self.zero_code, self.mean
 
     def quantized_weight(self) -> Tensor:
-        return self.kernel_weight / self.std
+        return self.kernel_weight / self.by_weight(self.std)
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
         pixels = data.to(weight.dtype)
@@ -295,5 +303,5 @@ class InputConv2d(QuantConv2d):
 
     def offset(self, levels: Tensor, step: Step) -> Tensor:
         """Sum of the weights times the shift of the pixels by rounding the mean to a code."""
-        shift = (self.zero_code - self.mean).double()
+        shift = self.by_weight((self.zero_code - self.mean).double())
         return (levels.detach().double() * shift).sum((1, 2, 3)).mul(step).float()

@@ -114,6 +114,10 @@ class AveragePool(Unit):
         """Where the input are pixels: their mean and deviation, per channel, in codes."""
         return (self.mean, self.std) if self.reads_pixels else None
 
+    @property
+    def frozen(self) -> bool:
+        return not (self.training or (self.bn is not None and self.bn.training))
+
     def compute(self, x: Signal, skip: Signal | None) -> Signal:
         data = x.real
         if self.pixels is not None:

@@ -25,7 +25,7 @@ from ...spec.layers import (
 )
 from ...spec.program import INPUT
 from ...spec.requant import Requant
-from ..draft import legal_name, level_width, sum_bounds
+from ..builder import legal_name, level_width, sum_bounds
 from .layout import Edges, Map
 
 LEVEL = IntFormat(width=16, signed=True)

@@ -210,6 +210,18 @@ def test_it_works_inside_a_users_module():
     assert_exact(whole.network, whole.network.export(), images[:2])
 
 
+def test_export_measures_all_norms_anew():
+    model, images = made("pre-activation")
+    network = quantize(model, images)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    program = network.export(images)
+    after = network.state_dict()
+    means = [name for name in after if name.endswith("running_mean")]
+    assert len(means) == 3
+    assert not any(torch.equal(after[name], before[name]) for name in means)
+    assert_exact(network.eval(), program, images[:2])
+
+
 def test_dropout_acts_in_training_only():
     torch.manual_seed(0)
     model = nn.Sequential(

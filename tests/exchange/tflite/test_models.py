@@ -21,7 +21,7 @@ def model(name):
     """A file of the folder of models."""
     needs.package("ai_edge_litert", "make setup")
     needs.package("tflite_micro", "pip install -r requirements-oracles.txt")
-    return Path(needs.cifar10()) / "models" / name
+    return needs.models() / name
 
 
 def cifar10():

@@ -17,8 +17,9 @@ from places import VECTORS, ZOO
 from adqhw.exchange.writers.standard import standard_model
 from adqhw.sim.engine import run
 from adqhw.sim.networks import build
-from adqhw.spec import golden
+from adqhw.spec import IntFormat, LayerKind, MacLayer, PoolLayer, Program, Requant, Skip, golden
 from adqhw.spec.errors import ContractError
+from adqhw.spec.layers import ConcatLayer, UpsampleLayer
 from adqhw.spec.program import INPUT
 from adqhw.spec.program_file import load
 
@@ -180,3 +181,25 @@ def test_a_layer_called_logits():
     model = standard_model(program)
     assert model.graph.output[0].name == "logits/flat"
     check(program, programs.random_images(program, 3))
+
+
+@pytest.mark.parametrize("name", ["u8", "s8", "s12", "u31", "s32"])
+def test_codes_of_every_type_are_copied_whole(name):
+    """Concat, upsample, strided and shifted residuals, in each element type of the file."""
+    fmt = IntFormat.parse(name)
+    same = Requant(multiplier=[1], bias=[0], shift=0, out=fmt)
+    half = Requant(multiplier=[0], bias=[0], shift=1, out=fmt, skip_multiplier=1)
+    weights = np.zeros((5, 4, 1, 1), np.int64)
+    layers = (
+        ConcatLayer(name="twice", inputs=("input", "input")),
+        UpsampleLayer(name="larger", input="twice", factor=(3, 2)),
+        MacLayer(
+            name="residual", input="twice", weights=weights, weight_width=2, output=half,
+            stride=2, skip=Skip(tensor="input", stride=2, channel_offset=1),
+        ),
+        PoolLayer(name="again", input="larger", kind=LayerKind.AVG_POOL, kernel=1, stride=2,
+                  output=same),
+        UpsampleLayer(name="logits", input="again", factor=(7, 5)),
+    )  # fmt: skip
+    program = Program(input_shape=(2, 3, 4), input_format=fmt, layers=layers)
+    check(program, edge_programs.images(program))
