@@ -18,31 +18,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .adq.frontend.config import QuantizeConfig
+    from .adq.frontend.quantize import quantize
     from .exchange.dialects import import_model
-    from .flows.face import cosimulate, emit_verilog, estimate, export_onnx, simulate, sweep
+    from .flows.face import (
+        calibrate,
+        cosimulate,
+        emit_verilog,
+        estimate,
+        export_onnx,
+        simulate,
+        sweep,
+    )
     from .sim.runner import load_program
     from .spec.host.version import VERSION as __version__
 
 _HOMES = {
+    "QuantizeConfig": "adq.frontend.config",
+    "calibrate": "flows.face",
     "cosimulate": "flows.face",
     "emit_verilog": "flows.face",
     "estimate": "flows.face",
     "export_onnx": "flows.face",
     "import_model": "exchange.dialects",
     "load_program": "sim.runner",
+    "quantize": "adq.frontend.quantize",
     "simulate": "flows.face",
     "sweep": "flows.face",
 }
 """Module of each public function: imported at its first use, so that `import adqhw` stays fast."""
 
 __all__ = [
+    "QuantizeConfig",
     "__version__",
+    "calibrate",
     "cosimulate",
     "emit_verilog",
     "estimate",
     "export_onnx",
     "import_model",
     "load_program",
+    "quantize",
     "simulate",
     "sweep",
 ]

@@ -19,6 +19,10 @@ from .arrays import choose_arch
 from .engines import run_in_steps, top1
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ..adq.calibration.config import CalibrationConfig
+    from ..adq.frontend.config import QuantizeConfig
     from ..cosim.compare.cosimulate import CosimReport
     from ..cost.estimate.estimate import Estimate
     from ..cost.explore.explore import Design, Workload
@@ -40,6 +44,37 @@ def program_of(program: "Program | Runner | str | Path") -> Program:
     if isinstance(inner, Program):
         return inner
     raise InputError(f"Program must be a Program or a path, not {type(program).__name__}")
+
+
+def calibrate(
+    model: "nn.Module",
+    example_images: "Tensor",
+    config: "QuantizeConfig | None" = None,
+    *,
+    choices: "CalibrationConfig | None" = None,
+) -> Program:
+    """The integer program of a float PyTorch module by its maps of a few images, without training.
+
+    model, example_images, config: as `quantize` takes them; some hundred images, no labels.
+    choices: of the calibration itself. Codebooks, ranges and offsets of each layer are fitted to
+    what the float network has there, on what the quantized layers before it make
+    (docs/calibration.md). Errors: `InputError` as `quantize`, and for maps beyond the memory
+    budget.
+
+    >>> import adqhw, torch
+    >>> module = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(),
+    ...                              torch.nn.Linear(16, 2))
+    >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    >>> program = adqhw.calibrate(module, images, adqhw.QuantizeConfig(act_width=8))
+    >>> program.tensor_format(program.layers[-1].name).name
+    's32'
+    """
+    from ..adq.calibration.calibrate import calibrate as of_network
+    from ..adq.frontend.quantize import quantize
+
+    network = quantize(model, example_images, config)
+    of_network(network, [network.encode(example_images)], choices)
+    return network.export()
 
 
 def simulate(

@@ -43,7 +43,11 @@ def read_images(
     limit: int | None = None,
     split: str = "test",
 ) -> Batch:
-    """Images from `input_file`, else from the data set named in the program's provenance."""
+    """Images from `input_file`, else from the data set named in the program's provenance.
+
+    A program that names none (imported, or of a user's own loop) takes what `data` is; pixels are
+    its input codes.
+    """
     if limit is not None and limit < 1:
         raise InputError(f"Number of images must be at least 1, not {limit}")
     if input_file is not None:
@@ -52,10 +56,15 @@ def read_images(
         images = check_images(program, read_npy(input_file))[:limit]
         return Batch(images=images, labels=None, source=str(input_file))
     from ..adq.data.datasets import config_of, load
+    from ..adq.data.decided import kind_of
 
     name = program.provenance.get("dataset")
     if not isinstance(name, str):
-        raise InputError("Images must be given with --input: the program names no data set")
+        if data is None:
+            raise InputError(
+                "Images must be given with --input or --data: the program names no data set"
+            )
+        name = kind_of(data)
     dataset = load(name, split, data, program.input_shape, config=config_of(program.provenance))
     count = min(limit, len(dataset)) if limit else None
     chosen = dataset.take(count)

@@ -66,6 +66,8 @@ def kind_of(source: Any) -> DataName:
             "val/CLASS/IMAGE; --set data.name=digits takes scikit-learn's digits"
         )
     path = Path(source)
+    if not path.exists():
+        raise InputError(f"Data must be a folder or an .npz file, not the absent {str(path)!r}")
     if (path / "train").is_dir():
         return "imagefolder"
     if path.is_dir():

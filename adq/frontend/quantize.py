@@ -70,6 +70,12 @@ def quantize(
     some 100 of them set the ranges. The result takes the same tensors, gives the same logits, has
     the model's parameter names in its ``state_dict``, and makes a program by ``export``. Raises
     `InputError` with module, file and line for what has no integer form (docs/frontend.md).
+
+    >>> module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+    >>> network = quantize(module, torch.rand(8, 1, 4, 4), QuantizeConfig(weight_width=3))
+    >>> program = network.eval().export()
+    >>> [(layer.kind.value, layer.weight_width) for layer in program.mac_layers]
+    [('conv', 8), ('conv', 8)]
     """
     config = config or QuantizeConfig()
     images = _checked(example_images)

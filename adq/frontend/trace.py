@@ -7,6 +7,8 @@ keeps the module and the line that it comes from. In-place operators keep their 
 import copy
 import logging
 import warnings
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
 
 import torch
@@ -43,7 +45,8 @@ def _exported(model: nn.Module, images: Tensor) -> torch.export.ExportedProgram:
     level = log.level
     log.setLevel(logging.CRITICAL)  # errors are told by the message below
     try:
-        with warnings.catch_warnings():
+        # torch also prints the graph where it failed
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             return torch.export.export(twin, (sample,), strict=False)
     except InputError:

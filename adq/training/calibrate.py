@@ -1,6 +1,6 @@
 """The start of quantized training at least error: as `networks.calibrate`, by post-training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ CALIBRATED = 512
 
 
 def start_calibrated(
-    model: Network, batches: Sequence[Tensor], correct: Callable[[], object] | None = None
+    model: Network, batches: Iterable[Tensor], correct: Callable[[], object] | None = None
 ) -> None:
     """As `start_fakequant`, with tables, ranges and offsets of least error (`adq.calibration`).
 

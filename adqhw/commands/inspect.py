@@ -7,7 +7,7 @@ import typer
 
 from ..console import JSON_OPTION, emit, say, show_table
 from ..spec.layers import Layer, MacLayer
-from ..spec.program import CONTRACT_VERSION, Program
+from ..spec.program import Program
 from ..spec.program_file import load
 
 
@@ -50,7 +50,7 @@ def describe(program: Program) -> dict[str, Any]:
     has_codebooks = any(layer.codebook is not None for layer in macs)
     return {
         "digest": program.digest,
-        "contract_version": CONTRACT_VERSION,
+        "contract_version": program.version,
         "input": {"shape": list(program.input_shape), "format": program.input_format.name},
         "average_weight_bits": program.average_weight_bits if has_codebooks else None,
         "average_weight_bits_all": bits / parameters if parameters else 0.0,

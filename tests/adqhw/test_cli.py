@@ -120,7 +120,7 @@ def test_damaged_program_files(path, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (forging.set_header("contract_version", 7), ("contract_version must be 1, not 7",)),
+        (forging.set_header("contract_version", 7), ("contract_version must be in 1..2, not 7",)),
         (forging.falling_thresholds, ("'mac3'", "non-decreasing", "channel 1")),
         (forging.code_outside_codebook, ("'mac3'", "must be in 0..0", "index")),
         (forging.overflowing_accumulator, ("'mac0'", "accumulator must fit 32 bits")),

@@ -41,7 +41,7 @@ OPTIONS = {
 """Each with a value that is not its default (--json is what the tests read)."""
 
 REFUSED = {
-    "--data": "the program names no data set",
+    "--data": "CIFAR-10 folder",
     "--gates": "Images must be given with --data or --input",
 }
 """Refusals in other words than the option's name."""

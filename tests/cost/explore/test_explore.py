@@ -162,7 +162,7 @@ def test_the_command_writes_the_report_and_says_where_accuracy_comes_from(tmp_pa
         (["--scheduler", "tcp://127.0.0.1:9"], "Scheduler must be reachable"),
         (["--workers", "2", "--scheduler", "tcp://127.0.0.1:9"], "not both"),
         (["--batch", "0"], "Batch must be a positive number"),
-        (["--data", "nowhere"], "the program names no data set"),
+        (["--data", "nowhere"], "Data must be a folder or an .npz file, not the absent 'nowhere'"),
     ],
 )
 def test_bad_options_are_one_line_exit_2_and_nothing_written(tmp_path, options, message):
