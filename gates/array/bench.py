@@ -15,6 +15,7 @@ from ...cost.events.flip_flops import ARRAY, flip_flops
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
+from ...rtl.program.unsigned import as_unsigned
 from ...spec.program import Program
 from ..energy.energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
 from ..liberty.liberty import Library, read_liberty
@@ -178,7 +179,8 @@ def layer_streams_of(
 
 def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     """pJ per MAC that the event model gives to the lane array alone."""
-    prices = event_prices(result.technology, memories(program, result.arch))
+    runs, _ = as_unsigned(program)
+    prices = event_prices(result.technology, memories(runs, result.arch))
     (events,) = (layer.events for layer in result.layers if layer.name == name)
     return array_events_pj(events, result.arch, prices) * (1 / events.macs)
 

@@ -31,9 +31,10 @@ def families(trees: Mapping[str, ast.Module]) -> Families:
     """Closed families of all modules together."""
     classes = {node.name: node for tree in trees.values() for node in _classes(tree)}
     named = {name: {name} for name, node in classes.items() if _is_enum(node, classes)}
+    enums = set(named)
     for tree in trees.values():
         for union in _unions(tree):
-            if all(part in classes and part not in named for part in union):
+            if all(part in classes and part not in enums for part in union):
                 family = " | ".join(sorted(union))
                 for part in [*union, *_kinds(union, classes)]:
                     named.setdefault(part, set()).add(family)
