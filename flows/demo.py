@@ -17,6 +17,7 @@ import numpy as np
 from ..adq.data import datasets
 from ..adq.export.compare import run_modules
 from ..adq.export.export import export
+from ..adq.models.build import build
 from ..adq.networks.network import Network
 from ..adq.recipes import recipes
 from ..adq.recipes.config import Recipe
