@@ -81,7 +81,7 @@ REFUSED = [
     (":Net", r"must be package\.module:name"),
     ("nets_of_mine.py:Absent", "class or function .* not absent"),
     ("nets_of_mine.py:made", "class or function .* not Net"),
-    ("nets_of_mine.py:broken", r"ZeroDivisionError: .*\(.*nets_of_mine\.py, line 15\)"),
+    ("nets_of_mine.py:broken", r"ZeroDivisionError: .*\(.*nets_of_mine\.py, line 14\)"),
     ("nets_of_mine.py:nothing", r"make a torch\.nn\.Module, not NoneType"),
     ("nets_of_mine.py:empty", "with parameters, not without"),
     (
