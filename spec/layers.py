@@ -213,21 +213,24 @@ class MacLayer:
         return self.weight_width if self.codebook is None else self.codebook.level_format.width
 
 
+class _OfSingleCodes:
+    """What layers that compute on single codes answer, as every layer does."""
+
+    codebook: ClassVar[None] = None
+    skip: ClassVar[None] = None
+    taps: ClassVar[int] = 1
+    sums: ClassVar[bool] = False
+    requantizes: ClassVar[bool] = False
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ThresholdLayer:
+class ThresholdLayer(_OfSingleCodes):
     """Read activation of a residual stream: every code goes through thresholds of its own."""
 
     name: str
     input: str
     output: Threshold
     kind: LayerKind = field(default=LayerKind.THRESHOLD, init=False)
-
-    # as every layer answers
-    codebook: ClassVar[None] = None
-    skip: ClassVar[None] = None
-    taps: ClassVar[int] = 1
-    sums: ClassVar[bool] = False
-    requantizes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -301,7 +304,7 @@ class PoolLayer:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ConcatLayer:
+class ConcatLayer(_OfSingleCodes):
     """Channels of several tensors one after the other; their codes stay as they are."""
 
     name: str
@@ -309,11 +312,6 @@ class ConcatLayer:
     kind: LayerKind = field(default=LayerKind.CONCAT, init=False)
 
     output: ClassVar[None] = None
-    codebook: ClassVar[None] = None
-    skip: ClassVar[None] = None
-    taps: ClassVar[int] = 1
-    sums: ClassVar[bool] = False
-    requantizes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -334,7 +332,7 @@ class ConcatLayer:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class UpsampleLayer:
+class UpsampleLayer(_OfSingleCodes):
     """Nearest neighbour: code (y, x) of the map is that of its input at (y // v, x // h)."""
 
     name: str
@@ -344,11 +342,6 @@ class UpsampleLayer:
     kind: LayerKind = field(default=LayerKind.UPSAMPLE, init=False)
 
     output: ClassVar[None] = None
-    codebook: ClassVar[None] = None
-    skip: ClassVar[None] = None
-    taps: ClassVar[int] = 1
-    sums: ClassVar[bool] = False
-    requantizes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -205,7 +205,8 @@ class Runtime(Fusing):
 
     def reduce_mean(self, node: Node) -> Awaiting:
         raise node.refuse(
-            "mean must be a GlobalAveragePool (ONNX Runtime computes ReduceMean in float32)",
+            "mean must be a GlobalAveragePool, which torch.onnx.export(..., dynamo=False) writes "
+            "(ONNX Runtime computes ReduceMean in float32, in an order of its own)",
             "ReduceMean",
         )
 
