@@ -3,12 +3,15 @@
 import warnings
 from contextlib import redirect_stderr
 from io import StringIO
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...spec.errors import InputError
+from ...spec.host.limits import demand
+from ...spec.host.text import printable
 from ...spec.program import Program
 from .program import MicroWriter
 
@@ -16,6 +19,8 @@ _MAX_BITS = 7
 """Widest index that TFLite-Micro decodes."""
 _HEADER = 16
 """Bytes before the tables."""
+_ARENA = 1 << 20
+"""Bytes of the interpreter beside those of its tensors."""
 
 
 def micro_file(program: Program) -> tuple[bytes, dict[str, Any]]:
@@ -28,21 +33,23 @@ def micro_file(program: Program) -> tuple[bytes, dict[str, Any]]:
 def compressed_micro_file(program: Program) -> tuple[bytes, dict[str, Any]]:
     """The same with lookup tables where these make a layer's weights smaller.
 
-    Only TFLite-Micro runs it (its operator TFLM_DECODE); made by TFLite-Micro's own compressor.
+    Only TFLite-Micro runs it (its operator TFLM_DECODE); made by TFLite-Micro's own compressor, run
+    once in its interpreter and compared with the file without tables.
     """
-    compression = _compression()
+    micro = _micro()
     writer = MicroWriter(program=program)
     data = writer.bytes()
-    specs = compression.SpecBuilder()
+    specs = micro.compression.SpecBuilder()
     weights = before = after = 0
     for index, values in writer.file.weights.items():
-        mode, bits, size = _smallest(values)
+        axis = writer.file.tensors[index].table_axis
+        bits, size = _tables(values, axis)
         before += values.size
         after += min(size, values.size)
         if size < values.size:
             weights += 1
             specs.add_tensor(subgraph=0, tensor=index).with_lut(
-                index_bitwidth=bits, mode=_mode(compression, mode)
+                index_bitwidth=bits, mode=_mode(micro.compression, axis)
             )
     facts = _facts(writer) | {"uncompressed_bytes": len(data), "compressed_tensors": weights}
     facts |= {"weight_bytes": before, "compressed_weight_bytes": after}
@@ -50,7 +57,29 @@ def compressed_micro_file(program: Program) -> tuple[bytes, dict[str, Any]]:
         return data, facts
     with warnings.catch_warnings(), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")
-        return bytes(compression.compress(data, specs.build())), facts
+        made = bytes(micro.compression.compress(data, specs.build()))
+    _compare(micro, writer, data, made)
+    return made, facts
+
+
+def _compare(micro: Any, writer: MicroWriter, plain: bytes, made: bytes) -> None:
+    """Run both files on one random input: builds of the interpreter decode differently."""
+    channels, height, width = writer.program.input_shape
+    codes = np.random.default_rng(0).integers(-128, 128, (1, height, width, channels))
+    sizes = [prod(writer.program.tensor_shape(name)) for name in writer.program.tensors]
+    arena = _ARENA + 4 * sum(sizes) + 8 * max(v.size for v in writer.file.weights.values())
+    demand(arena, "Tensors of TFLite-Micro's interpreter")
+    results = []
+    for data in (plain, made):
+        engine = micro.runtime.Interpreter.from_bytes(data, arena_size=arena)
+        engine.set_input(codes.astype(np.int8), 0)
+        engine.invoke()
+        results.append(engine.get_output(0))
+    if not np.array_equal(*results):
+        raise InputError(
+            f"TFLite-Micro {printable(micro.__version__)} must decode its lookup tables to the "
+            "weights, not to others; write the format tflite-micro"
+        )
 
 
 def _facts(writer: MicroWriter) -> dict[str, Any]:
@@ -58,32 +87,24 @@ def _facts(writer: MicroWriter) -> dict[str, Any]:
     return {"operators": len(names), "output": writer.program.layers[-1].name}
 
 
-def _compression() -> Any:
+def _micro() -> Any:
     try:
-        from tflite_micro import compression  # an extra: a development build, for this format only
+        import tflite_micro  # an extra: a development build, for this format only
     except ImportError as error:
         raise InputError(
             "Package 'tflite_micro' must be installed to compress weights: "
             "pip install adqhw[compression]"
         ) from error
-    return compression
+    return tflite_micro
 
 
-def _smallest(values: npt.NDArray[np.int8]) -> tuple[int | None, int, int]:
-    """Axis of the tables (None: one table), bits of an index, bytes; 0 bits: too many values."""
-    found: list[tuple[int, int | None, int]] = []
-    depthwise = values.shape[0] == 1 and values.ndim == 4
-    for axis in (None, values.ndim - 1 if depthwise else 0):
-        rows = [values] if axis is None else list(np.moveaxis(values, axis, 0))
-        longest = max(len(np.unique(row)) for row in rows)
-        bits = max((longest - 1).bit_length(), 1)
-        if bits <= _MAX_BITS:
-            size = -(-values.size * bits // 8) + _HEADER + longest * len(rows)
-            found.append((size, axis, bits))
-    if not found:
-        return None, 0, values.size
-    size, axis, bits = min(found, key=lambda entry: entry[0])
-    return axis, bits, size
+def _tables(values: npt.NDArray[np.int8], axis: int | None) -> tuple[int, int]:
+    """Bits of an index and bytes of all, with a table for each slice along `axis`, or one."""
+    rows = [values] if axis is None else list(np.moveaxis(values, axis, 0))
+    longest = max(len(np.unique(row)) for row in rows)
+    bits = max((longest - 1).bit_length(), 1)
+    size = -(-values.size * bits // 8) + _HEADER + longest * len(rows)
+    return bits, size if bits <= _MAX_BITS else values.size
 
 
 def _mode(compression: Any, axis: int | None) -> Any:

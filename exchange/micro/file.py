@@ -17,6 +17,8 @@ _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Tensor:
+    """A tensor of the file; axis: that of its scales, if there are several."""
+
     name: str
     shape: tuple[int, ...]
     dtype: npt.DTypeLike
@@ -24,6 +26,11 @@ class _Tensor:
     zero_points: Sequence[int]
     axis: int
     buffer: int
+
+    @property
+    def table_axis(self) -> int | None:
+        """Where lookup tables lie: interpreters look at the scales for it, or at the table."""
+        return self.axis if len(self.scales) > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,13 +171,16 @@ class MicroWriter:
         name, axis = layer.name, 3 if depthwise else 0
         order = (1, 2, 3, 0) if depthwise else (0, 2, 3, 1)
         stored = weights.transpose(order).astype(np.int8)
-        scales, zeros = found.scales.tolist(), [0] * len(weights)
-        product = (found.scales * np.float32(found.ends.source.scale)).tolist()
+        scales = found.scales
+        if (scales == scales[0]).all():
+            scales, axis = scales[:1], 0
+        product = (scales * np.float32(found.ends.source.scale)).tolist()
+        zeros = [0] * len(scales)
         source, kind = self._padded(layer, padding, weights.shape[2:4], stride)
         inputs = [
             source,
             self.file.tensor(
-                f"{name}/weights", stored.shape, scales, zeros, axis=axis, data=stored
+                f"{name}/weights", stored.shape, scales.tolist(), zeros, axis=axis, data=stored
             ),
             self.file.tensor(
                 f"{name}/bias", (len(bias),), product, zeros, data=bias.astype(np.int32)

@@ -94,8 +94,8 @@ def find_requantization(steps: Steps, ends: Ends, largest: int, what: str) -> Re
         if (again.tau == steps.tau).all() and (again.sign == steps.sign).all():
             return found
     raise InputError(
-        f"{what}: steps of channel {failed} must be those of a TFLite requant (int32 bias, 31-bit "
-        f"multiplier, rounded twice), not others: its steps are no TFLite requant"
+        f"{what}, channel {failed}: output stage must step as TFLite-Micro's (int32 bias, float32 "
+        "scale, rounded twice); its steps are no TFLite requant"
     )
 
 
