@@ -41,12 +41,14 @@ class Dialect:
 
 def _onnx(name: str) -> "Callable[[Path, IntFormat | None], Imported]":
     def read(path: Path, form: IntFormat | None) -> "Imported":
-        from .onnx import deeploy, graph, qonnx, runtime
+        from .onnx import deeploy, graph
+        from .onnxruntime.reader import read_onnxruntime
+        from .qonnx.reader import read_qonnx
 
         readers = {
             "deeploy": deeploy.read_deeploy,
-            "qonnx": qonnx.read_qonnx,
-            "onnxruntime": runtime.read_onnxruntime,
+            "qonnx": read_qonnx,
+            "onnxruntime": read_onnxruntime,
         }
         found = graph.read(path)
         _check_marks(path, found, name)

@@ -102,10 +102,11 @@ def _recipe_of(init: Path) -> Recipe:
 
 def float_network(recipe: Recipe, init: Path) -> "Network":
     """The recipe's network with the float weights of a file, quantizers not set yet."""
-    from ..adq.training import preparation
+    from ..adq.models.build import build
+    from ..adq.models.init import load_init
 
-    model = preparation.build(recipe)
-    preparation.load_init(model, init)
+    model = build(recipe)
+    load_init(model, init)
     return model.eval()
 
 

@@ -265,6 +265,8 @@ def recipe_costs(
 ) -> Costs:
     """Cost tables of a recipe's network, quantized from float weights without training."""
     from ..adq.data import datasets
+    from ..adq.models.build import build
+    from ..adq.models.init import load_init
     from ..adq.training import preparation
 
     if init is None:
@@ -272,8 +274,8 @@ def recipe_costs(
     recipe = preparation.on_device(recipe)
     training = datasets.for_recipe(recipe, "train", data).take(recipe.data.limit)
     # the widths of the recipe are the result of the search: every width is tried on all layers
-    model = preparation.build(replace(recipe, quant=replace(recipe.quant, widths={})))
-    preparation.load_init(model.to(recipe.train.device), init)
+    model = build(replace(recipe, quant=replace(recipe.quant, widths={})), trusted=True)
+    load_init(model.to(recipe.train.device), init)
     batches = preparation.calibration_batches(recipe, training)
     programs = quantized_programs(model, batches, recipe.allocation.widths)
     return costs_of(programs, training.images[:ACTIVITY_IMAGES], machine or Machine())

@@ -17,12 +17,13 @@ import numpy as np
 from ..adq.data import datasets
 from ..adq.export.compare import run_modules
 from ..adq.export.export import export
+from ..adq.models.build import build
 from ..adq.networks.network import Network
 from ..adq.recipes import recipes
 from ..adq.recipes.config import Recipe
 from ..adq.recipes.quant_config import QuantConfig
 from ..adq.runs.checkpoint import load as load_checkpoint
-from ..adq.training import evaluate, preparation, trainer
+from ..adq.training import evaluate, trainer
 from ..cosim.compare.cosimulate import CosimReport
 from ..cosim.compare.network_cosim import cosimulate_network
 from ..cost.explore.explore import Design, Grid, Workload
@@ -183,7 +184,7 @@ def train_allocation(name: str, settings: Settings, tell: Narrator) -> Trained:
         observer=tell.observer(),
     )
     state = load_checkpoint(folder / "checkpoint.safetensors")
-    model = preparation.build(state.recipe)
+    model = build(state.recipe)
     model.load_state_dict(state.model)
     test = datasets.load("digits", "test")
     provenance = {"dataset": "digits", "recipe": recipe.name, "allocation": name}

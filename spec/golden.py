@@ -40,14 +40,25 @@ def run(program: Program, images: IntArray, keep: Keep = ()) -> Result:
 
 def layer_output(layer: Layer, codes: Mapping[str, IntArray]) -> Int64Array:
     """Codes (N, C, H, W) that `layer` makes from the tensors it reads."""
-    if isinstance(layer, ConcatLayer):
-        return np.concatenate([np.asarray(codes[n], np.int64) for n in layer.inputs], axis=1)
     source = np.asarray(codes[layer.input], dtype=np.int64)
-    if isinstance(layer, UpsampleLayer):
-        return upsample(layer, source)
-    if isinstance(layer, PoolLayer) and layer.output is None:
-        return max_pool(layer, source)
-    acc = accumulate(layer, source)
+    match layer:
+        case ConcatLayer():
+            parts = [np.asarray(codes[name], dtype=np.int64) for name in layer.inputs]
+            return np.concatenate(parts, axis=1)
+        case UpsampleLayer():
+            return upsample(layer, source)
+        case PoolLayer() if layer.output is None:
+            return max_pool(layer, source)
+        case MacLayer() | ThresholdLayer() | PoolLayer():
+            return _staged(layer, accumulate(layer, source), codes)
+        case _:
+            assert_never(layer)
+
+
+def _staged(
+    layer: MacLayer | ThresholdLayer | PoolLayer, acc: Int64Array, codes: Mapping[str, IntArray]
+) -> Int64Array:
+    """Codes of the sums, by the layer's output stage."""
     assert layer.output is not None
     match layer.output:
         case Threshold() as threshold:

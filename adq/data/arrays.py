@@ -7,6 +7,7 @@ reads (code - zero_point) * scale. Integers are taken as codes themselves.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,8 @@ def to_codes(
     data itself states, which must not differ from the configuration's.
     """
     scale = _agreed("data.scale", config.scale, scale)
-    zero_point = _agreed("data.zero_point", config.zero_point, zero_point)
+    stated = _agreed("data.zero_point", config.zero_point, zero_point)
+    zero_point = None if stated is None else int(stated)
     if any(part.images.dtype.kind == "f" for part in given.values()) and scale is None:
         scale = _pixel_step(given) or _unstated(given)
     if scale is not None:
@@ -198,7 +200,8 @@ def _unstated(given: Mapping[Split, Given]) -> float:
 
 
 def _labels(part: Given, classes: int) -> NDArray[np.int64]:
-    labels, name = part.labels, part.labels_name
+    labels: NDArray[Any] = part.labels
+    name = part.labels_name
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iu":

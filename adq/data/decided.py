@@ -98,10 +98,11 @@ def measured(training: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
         for channel in range(len(counts)):
             counts[channel] += np.bincount(part[:, channel].reshape(-1), minlength=256)
     mean, std = [], []
-    for channel in counts.tolist():
-        total = sum(channel)
-        first, second = (sum(n * v**k for v, n in enumerate(channel)) for k in (1, 2))
-        variance = (second * total - first * first) / (total * total)
-        mean.append(round(first / total / 255, 4))
+    seen: list[list[int]] = counts.tolist()
+    for values in seen:
+        total = sum(values)
+        sums, squares = (sum(n * v**k for v, n in enumerate(values)) for k in (1, 2))
+        variance = (squares * total - sums * sums) / (total * total)
+        mean.append(round(sums / total / 255, 4))
         std.append(max(STD_RANGE[0], round(variance**0.5 / 255, 4)) if variance else 1.0)
     return tuple(mean), tuple(std)

@@ -1,5 +1,6 @@
 """Settings of `quantize`, and the configuration of the network that it makes."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -88,6 +89,13 @@ class TracedConfig(NetworkConfig):
 
     def hidden_names(self) -> list[str]:
         return [node.name for node in self.layout if node.coded]
+
+    def as_maps(self, images: Tensor) -> Tensor:
+        if images.dim() < 2 or math.prod(images.shape[1:]) != math.prod(self.shape):
+            raise InputError(
+                f"Input must be (N, {', '.join(map(str, self.shape))}), not {tuple(images.shape)}"
+            )
+        return images.reshape(len(images), *self.shape)
 
     def pixels(self, values: Tensor) -> Tensor:
         codes = super().pixels(values)

@@ -1,5 +1,7 @@
 """Batch norms, additions and ReLUs into the operations whose output stage does them."""
 
+from typing import assert_never
+
 from ..networks.curves import POSITIVE
 from .operations import PASSING, RELU, Graph, Op, OpKind
 
@@ -12,12 +14,19 @@ def fuse(graph: Graph) -> None:
     for op in list(graph.ops.values()):
         if op.name not in graph.ops:
             continue
-        if op.kind is OpKind.NORM:
-            _norm(graph, op)
-        elif op.kind is OpKind.ADD:
-            _addition(graph, op)
-        elif op.kind is OpKind.CURVE:
-            _curve(graph, op)
+        match op.kind:
+            case OpKind.NORM:
+                _norm(graph, op)
+            case OpKind.ADD:
+                _addition(graph, op)
+            case OpKind.CURVE:
+                _curve(graph, op)
+            case OpKind.SUMS | OpKind.AVERAGE | OpKind.ENTER | OpKind.MAX:
+                pass
+            case OpKind.CONCAT | OpKind.UPSAMPLE:
+                pass
+            case _:
+                assert_never(op.kind)
 
 
 def _norm(graph: Graph, op: Op) -> None:
@@ -109,3 +118,5 @@ def negative(graph: Graph, name: str) -> bool:
             return op.function != RELU and op.function not in POSITIVE
         case OpKind.MAX | OpKind.AVERAGE | OpKind.ADD | OpKind.CONCAT | OpKind.UPSAMPLE:
             return any(negative(graph, source) for source in op.sources)
+        case _:
+            assert_never(op.kind)

@@ -36,7 +36,7 @@ def make(text: str, arguments: Sequence[str], *, seed: int, trusted: bool) -> nn
     if not trusted:
         _check_here(text, place)
     what = f"Model {shown(text)}"
-    with _user_code(what, "be importable"):
+    with _user_code(what, "be importable"), torch.random.fork_rng():
         module = _imported(place)
     factory: Any = module
     for part in name.split("."):

@@ -81,15 +81,19 @@ def _as_init(source: Init | str | Path) -> Init:
     return source if isinstance(source, Init) else Init(path=Path(source))
 
 
-def learned_quantizers(source: Init | str | Path) -> dict[str, Tensor]:
-    """Parameters of activations and streams of a checkpoint trained with them; else none."""
+def learned_quantizers(source: Init | str | Path, factory: str = "") -> dict[str, Tensor]:
+    """Parameters of activations and streams of a checkpoint trained with them; else none.
+
+    factory: what the user named for the network to be trained (`restored`).
+    """
     init = _as_init(source)
     if checkpoint.FORMAT not in read_metadata(init.path):
         return {}
     state = checkpoint.load(init.path)
     if not state.recipe.quant.quantized:
         return {}
-    restored(state, str(init))
+    named = factory if factory and factory == state.recipe.model.factory else None
+    restored(state, str(init), named)
     return {name: tensor for name, tensor in state.model.items() if ".output." in name}
 
 

@@ -66,7 +66,11 @@ class NetworkConfig(ABC):
     def pixels(self, values: Tensor) -> Tensor:
         """Places between the input codes of normalized values (N, C, H, W), not rounded."""
         mean, std = (v.to(values.device) for v in self.pixel_scale())
-        return values.reshape(-1, *self.input_shape) * std + mean
+        return values * std + mean
+
+    def as_maps(self, images: Tensor) -> Tensor:
+        """What the network is given as maps (N, C, H, W)."""
+        return images
 
     def facts(self) -> dict[str, Any]:
         """The network in the provenance of a program: plain values."""

@@ -72,19 +72,20 @@ class Network(nn.Module):
 
     def entered(self, images: Tensor) -> Tensor:
         """What the first layers read: codes, or in float mode the exact place between codes."""
-        shape = self.config.input_shape
+        images = self.config.as_maps(images)
         if images.is_floating_point():
             images = self.config.pixels(images)
             if self.mode is not Mode.FLOAT:
                 images = images.round().clamp_(PIXEL.min, PIXEL.max)
-        return images if tuple(images.shape[1:]) == shape else images.reshape(-1, *shape)
+        return images
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """The program's input codes, uint8 (N, C, H, W), of real values (or of codes)."""
+        images = self.config.as_maps(images)
         if images.is_floating_point():
             images = self.config.pixels(images).round().clamp_(PIXEL.min, PIXEL.max)
-        return images.reshape(-1, *self.config.input_shape).to(torch.uint8)
+        return images.to(torch.uint8)
 
     @staticmethod
     def inputs(node: Node, signals: Mapping[str, Signal]) -> tuple[Signal, Signal | None]:

@@ -84,7 +84,8 @@ class _Reader:
         keys = part.split(".")
         for end in range(len(keys), 0, -1):
             key, rest = ".".join(keys[:end]), ".".join(keys[end:])
-            if self.is_state(inner := record.get(key)):
+            inner = record.get(key)
+            if isinstance(inner, Mapping) and self.is_state(inner):
                 return self.chosen(inner, rest) if rest else self.found(inner)
         return with_prefix(_tensors(record) or self.found(record), part, self.what)
 

@@ -79,8 +79,9 @@ def prepare(
             recipe = replace(recipe, quant=replace(recipe.quant, widths=widths))
             model = model.with_weight_widths(widths)
         stage("calibrating quantizers")
-        learned = learned_quantizers(init)
+        learned = learned_quantizers(init, recipe.model.factory)
         try:
+            begin: Callable[[Network, list[Tensor], Callable[[], object]], None]
             begin = calibrate.start_fakequant
             if recipe.quant.start == "error":
                 begin = start_calibrated

@@ -165,8 +165,8 @@ def _of_model(recipe: "Recipe", factory: str | None, arguments: list[str]) -> "R
         if arguments:
             raise InputError("--model-arg must go with --model")
         return recipe
-    own = {"arch": OWN, "factory": factory, "arguments": tuple(arguments)}
-    return replace(recipe, model=replace(recipe.model, **own))
+    model = replace(recipe.model, arch=OWN, factory=factory, arguments=tuple(arguments))
+    return replace(recipe, model=model)
 
 
 def _settled(recipe: "Recipe", data: Path | None) -> "Recipe":

@@ -75,12 +75,14 @@ def run(plan: Plan, tell: Callable[[str], None] = lambda text: None) -> list[Row
     from ...adq.allocation.report import SENSITIVITY_IMAGES
     from ...adq.allocation.sensitivity import sensitivities
     from ...adq.data import datasets
+    from ...adq.models.build import build
+    from ...adq.models.init import load_init
     from ...adq.training import preparation
 
     recipe = preparation.on_device(plan.recipe)
     training = datasets.for_recipe(recipe, "train", plan.sources.data).take(recipe.data.limit)
-    model = preparation.build(recipe)
-    preparation.load_init(model, plan.sources.init)
+    model = build(recipe)
+    load_init(model, plan.sources.init)
     tell("sensitivity of layers")
     images, labels = _tensors(training.take(min(SENSITIVITY_IMAGES, len(training))))
     widths = recipe.allocation.widths
@@ -198,6 +200,8 @@ def _one(plan: Plan, widths: dict[str, int], seed: int, costs: Costs) -> dict[st
 def _program(plan: Plan, recipe: "Recipe") -> "tuple[Program, float]":
     from ...adq.data import datasets
     from ...adq.export.export import export
+    from ...adq.models.build import build
+    from ...adq.models.init import load_init
     from ...adq.training import preparation
     from ...flows.engines import run_in_steps, top1
 
@@ -207,8 +211,8 @@ def _program(plan: Plan, recipe: "Recipe") -> "tuple[Program, float]":
         assert found.integer is not None  # it exports
         return export(model.eval()), found.integer
     plain = replace(recipe, quant=replace(recipe.quant, widths={}))
-    model = preparation.build(plain)
-    preparation.load_init(model, plan.sources.init)
+    model = build(plain)
+    load_init(model, plan.sources.init)
     training = datasets.for_recipe(recipe, "train", plan.sources.data).take(recipe.data.limit)
     batches = preparation.calibration_batches(recipe, training)
     program = program_at(model, batches, recipe.quant.widths)

@@ -87,9 +87,10 @@ def _recipe(setting: dict[str, Any]) -> Any:
 
 def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], None]:
     """A step of this trainer: its loop's own functions."""
+    from ...adq.models.build import build
     from ...adq.networks import calibrate
     from ...adq.recipes.config_text import override
-    from ...adq.training import descent, optimizers, preparation, run_state
+    from ...adq.training import descent, optimizers, run_state
 
     rules = {
         "float": ["quant.mode=float"],
@@ -97,7 +98,7 @@ def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], 
         "lsq": ["quant.method.weights=lsq", "quant.method.activations=lsq"],
     }
     recipe = override(recipe, rules[name])
-    model = preparation.build(recipe)
+    model = build(recipe)
     if name != "float":
         calibrate.start_fakequant(model, [images[:32]])
     optimizer = optimizers.make_optimizer(model, recipe.optim)

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from adqhw.adq.data import datasets
+from adqhw.adq.models.build import build
 from adqhw.adq.recipes.config_text import override
 from adqhw.adq.recipes.recipes import get
 from adqhw.adq.runs import checkpoint
-from adqhw.adq.training import preparation
 from adqhw.cli import app
 from adqhw.flows.engines import run_in_steps, top1
 from adqhw.spec.program_file import load
@@ -37,7 +37,7 @@ def weights(tmp_path_factory):
     """A float checkpoint of digits; what it classifies does not matter here."""
     torch.manual_seed(0)
     recipe = override(get("digits_resnet8_float"), ["model.width=4"])
-    model = preparation.build(recipe)
+    model = build(recipe)
     path = tmp_path_factory.mktemp("float") / "checkpoint.safetensors"
     state = checkpoint.Checkpoint(recipe=recipe, step=1, epoch=1, model=model.state_dict())
     checkpoint.save(state, path)
@@ -87,7 +87,7 @@ def test_a_foreign_network_and_a_folder_of_pictures(tmp_path):
         get("imagenet_resnet18_float"), ["model.width=4", "model.classes=12", "train.device=cpu"]
     )
     torch.manual_seed(1)
-    state = {k: v for k, v in preparation.build(recipe).state_dict().items()
+    state = {k: v for k, v in build(recipe).state_dict().items()
              if ".output." not in k and ".quantizer." not in k}  # fmt: skip
     save_file(state, tmp_path / "net.safetensors")
     folder = tmp_path / "pictures"

@@ -44,7 +44,7 @@ seeded into one configuration of each component and must be refuted by a counter
   free pair around 0 and around the product; **product bound** shows with the real product that
   0 and level * (2^act_width - 1) are such bounds.
 * **Threshold unit**: code = number of thresholds reached, contract section 4; **requant unit**:
-  contract section 5 at the contract's widths (multiplier s24, acc s32, skip multiplier s32, bias
+  contract section 5 at the contract's widths (multiplier s32, acc s32, skip multiplier s32, bias
   s56, shift 0..47; products uninterpreted as above); both with their real parameter memory (two
   channels, loaded at any time), and with the stream rules: an offered code stays until taken, and
   accepted minus emitted (modulo 256) is what is inside. Assumed for requant: shift, limits,

@@ -121,7 +121,8 @@ def requant(act_width: int) -> Design:
 
     act_width: that of the output format u2, u4 or u8; 0 leaves the limits of saturation free.
     """
-    arch = Arch(rows=1, cols=1, channels=2, acc_width=32, requant=RequantWidths())
+    widest = RequantWidths(multiplier_width=32)
+    arch = Arch(rows=1, cols=1, channels=2, acc_width=32, requant=widest)
     unit = RequantUnit(arch)
     s = _Stage(unit, unit.accs.valid & (unit.skips.valid | ~unit.use_skip))
     m, now = s.m, unit.registers

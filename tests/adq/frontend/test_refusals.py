@@ -218,6 +218,16 @@ def test_pixels_out_of_range_are_refused_and_features_are_clipped():
     assert int(features.encode(IMAGES * 3).max()) == 255
 
 
+def test_inputs_of_another_size_are_refused():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    network = quantize(model, IMAGES)
+    for images in (torch.rand(2, 3, 16, 16), torch.zeros(4, 3, 4, 8, dtype=torch.uint8)):
+        with pytest.raises(InputError, match=r"Input must be \(N, 3, 8, 8\), not"):
+            network(images)
+        with pytest.raises(InputError, match=r"Input must be \(N, 3, 8, 8\), not"):
+            network.encode(images)
+
+
 @pytest.mark.parametrize(
     ("fields", "pattern"),
     [

@@ -39,7 +39,7 @@ def plain(name: str) -> str:
 
 def test_every_code_of_every_layer_is_deeploys(tmp_path):
     simulator = usable("verilator")
-    root = Path(needs.path("models", "ADQHW_DATA", "a folder with models/deeploy")) / "models"
+    root = needs.models()
     cases = []
     for name in NETWORKS:
         folder = root / "deeploy" / name

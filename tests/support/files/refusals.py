@@ -90,7 +90,7 @@ def tables(
     """The two tables of docs/refusals.md."""
     return (
         _table(of_files, ("file", "command", "line")),
-        _table(of_modules, ("module", "`adqhw.quantize` raises `InputError`")),
+        _table(of_modules, ("module", "line of `adqhw.quantize`")),
     )
 
 

@@ -18,17 +18,17 @@ from ...spec.formats import Int64Array, IntFormat
 from ...spec.host.text import shown
 from ...spec.program import INPUT
 from ..imported import Imported, Origin, Quantization, Scaling
-from .emit import Codes, Pair, convolution, plain, window
-from .graph import Array, Graph, Node
-from .layout import View
-from .qonnx_input import Raw
-from .qonnx_stage import Quantizing
-from .qonnx_values import Reals, integer_zero, joined, settled, shared, unpooled
-from .qonnx_weights import Quantized, binarize, moves, quantize
+from ..onnx.emit import Codes, Pair, convolution, plain, window
+from ..onnx.graph import Array, Graph, Node
+from ..onnx.layout import View
+from ..onnx.result import imported, input_view
+from ..onnx.walk import Placed, Walk
+from ..onnx.windows import dilated, product_levels, product_view, window_of
+from .inputs import Raw
 from .rationals import Line, exact
-from .result import imported, input_view
-from .walk import Placed, Walk
-from .windows import dilated, product_levels, product_view, window_of
+from .stage import Quantizing
+from .values import Reals, integer_zero, joined, settled, shared, unpooled
+from .weights import Quantized, binarize, moves, quantize
 
 ANNOTATED = {"BINARY": IntFormat(width=1)} | {
     f"{name}{bits}": IntFormat(width=bits, signed=name == "INT")

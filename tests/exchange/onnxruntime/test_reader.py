@@ -10,10 +10,10 @@ from onnx import TensorProto, helper
 from adqhw.exchange.dialects import import_model
 from adqhw.exchange.onnx.emit import Codes, Emitter, convolution
 from adqhw.exchange.onnx.layout import View
-from adqhw.exchange.onnx.runtime_arithmetic import Affine, added
-from adqhw.exchange.onnx.runtime_join import addition
-from adqhw.exchange.onnx.runtime_values import FORMATS, Coded
 from adqhw.exchange.onnx.walk import same
+from adqhw.exchange.onnxruntime.arithmetic import Affine, added
+from adqhw.exchange.onnxruntime.join import addition
+from adqhw.exchange.onnxruntime.values import FORMATS, Coded
 from adqhw.flows.engines import engine
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError

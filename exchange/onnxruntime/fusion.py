@@ -11,12 +11,14 @@ from ...spec.formats import Int64Array, IntFormat
 from ...spec.host.text import shown
 from ...spec.program import INPUT
 from ..imported import Quantization, Scaling
+from ..onnx.emit import Codes, Pair, convolution, window
+from ..onnx.graph import Array, Node
+from ..onnx.layout import Edges, Map, View
+from ..onnx.result import Origins
+from ..onnx.walk import Placed, Walk
+from ..onnx.windows import Window, dilated, product_levels, product_view, window_of
 from ..stages import stage
-from .emit import Codes, Pair, convolution, window
-from .graph import Array, Node
-from .layout import Edges, Map, View
-from .result import Origins
-from .runtime_arithmetic import (
+from .arithmetic import (
     Affine,
     Floats,
     added,
@@ -25,10 +27,8 @@ from .runtime_arithmetic import (
     requantized,
     sum_factor,
 )
-from .runtime_join import addition
-from .runtime_values import FORMATS, Awaiting, Chain, Coded, Fed, Pairing, Weights
-from .walk import Placed, Walk
-from .windows import Window, dilated, product_levels, product_view, window_of
+from .join import addition
+from .values import FORMATS, Awaiting, Chain, Coded, Fed, Pairing, Weights
 
 CODE = IntFormat(width=8)
 """The program's codes: unsigned."""

@@ -16,9 +16,9 @@ from ...spec.formats import Int64Array, IntFormat
 from ...spec.layers import Skip
 from ...spec.requant import Requant
 from ..addition import exact_addition
-from .emit import Codes, Emitter, window
-from .runtime_arithmetic import Affine, added
-from .runtime_values import Coded
+from ..onnx.emit import Codes, Emitter, window
+from .arithmetic import Affine, added
+from .values import Coded
 
 _MOST = 16
 """Largest integers whose ratio is looked for in two scales."""

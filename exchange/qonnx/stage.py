@@ -14,18 +14,18 @@ from ...spec.layers import Skip
 from ...spec.requant import Requant
 from ..addition import exact_addition
 from ..imported import Encoder, Quantization, Scaling
+from ..onnx.emit import Codes, Stage
+from ..onnx.graph import Array, Node
+from ..onnx.layout import Map, View
+from ..onnx.result import Origins
+from ..onnx.walk import Placed, Walk
+from ..onnx.windows import Window
 from ..stages import requant_of, thresholds_of
-from .emit import Codes, Stage
-from .graph import Array, Node
-from .layout import Map, View
-from .qonnx_input import Floats, Raw, quant_encoder, threshold_encoder
-from .qonnx_values import Deferred, Reals, integer_zero, is_identity, joined, settled, unpooled
-from .qonnx_weights import Quantized, as_quantized, quantizer_of
+from .inputs import Floats, Raw, quant_encoder, threshold_encoder
 from .rationals import Line, Numbers, exact, steps
-from .result import Origins
 from .rounding import Boundary, Quantizer, bipolar, trunc
-from .walk import Placed, Walk
-from .windows import Window
+from .values import Deferred, Reals, integer_zero, is_identity, joined, settled, unpooled
+from .weights import Quantized, as_quantized, quantizer_of
 
 MOST_BITS = 8
 """Widest activation."""

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from ...spec.errors import InputError
 from ...spec.formats import Int64Array
 from ..imported import Encoder
-from .graph import Array, Node
-from .layout import View
+from ..onnx.graph import Array, Node
+from ..onnx.layout import View
+from ..onnx.walk import Placed
 from .rounding import Quantizer
-from .walk import Placed
 
 Floats = npt.NDArray[np.float32]
 

@@ -17,15 +17,15 @@ from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ...spec.host.text import shown
 from ..imported import Imported, Quantization, Scaling
-from .emit import plain
-from .graph import Array, Graph, Node
-from .layout import View
-from .result import imported, input_view
-from .runtime_arithmetic import Affine
-from .runtime_fusion import Fusing
-from .runtime_values import Awaiting, Chain, Coded, Fed, Pairing, Weights
-from .walk import Placed
-from .windows import window_of
+from ..onnx.emit import plain
+from ..onnx.graph import Array, Graph, Node
+from ..onnx.layout import View
+from ..onnx.result import imported, input_view
+from ..onnx.walk import Placed
+from ..onnx.windows import window_of
+from .arithmetic import Affine
+from .fusion import Fusing
+from .values import Awaiting, Chain, Coded, Fed, Pairing, Weights
 
 
 @dataclass(kw_only=True, eq=False)

@@ -9,12 +9,12 @@ import numpy as np
 from ...spec.formats import IntFormat
 from ...spec.layers import Skip
 from ...spec.requant import SKIP_MULTIPLIER_FORMAT, Requant
+from ..onnx.emit import Codes, Emitter, Sum, plain, window
+from ..onnx.layout import Map, View
+from ..onnx.walk import Placed
+from ..onnx.windows import Window
 from ..steps import Steps
-from .emit import Codes, Emitter, Sum, plain, window
-from .layout import Map, View
 from .rationals import Line, Numbers
-from .walk import Placed
-from .windows import Window
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...spec.formats import Int64Array
-from .graph import Array, Node
-from .layout import LAYOUT, View, apply
-from .qonnx_input import ROUNDS
+from ..onnx.graph import Array, Node
+from ..onnx.layout import LAYOUT, View, apply
+from .inputs import ROUNDS
 from .rationals import Numbers, exact
 from .rounding import MODES, Quantizer, bipolar, quant
 

@@ -14,8 +14,8 @@ from math import lcm
 import numpy as np
 
 from ...spec.formats import Int64Array, IntFormat
+from ..onnx.graph import Array
 from ..steps import Steps
-from .graph import Array
 from .rounding import Quantizer
 
 Numbers = tuple[Fraction, ...]

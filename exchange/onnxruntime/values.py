@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...spec.formats import Int64Array, IntFormat
-from .emit import Codes, Sum
-from .layout import View
-from .runtime_arithmetic import Affine, Floats
-from .walk import Placed
+from ..onnx.emit import Codes, Sum
+from ..onnx.layout import View
+from ..onnx.walk import Placed
+from .arithmetic import Affine, Floats
 
 FORMATS = {"uint8": IntFormat(width=8), "int8": IntFormat(width=8, signed=True)}
 FileSums = Callable[[Affine], Callable[[Int64Array], Int64Array]]

@@ -1,0 +1,1 @@
+"""Dialect `qonnx`: Brevitas and QONNX files, by exact rational arithmetic."""
