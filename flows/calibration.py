@@ -63,7 +63,8 @@ def recipe_for(
         quant = replace(quant, weight_width=weight_width)
     if act_width is not None:
         quant = replace(quant, act_width=act_width)
-    return override(replace(recipe, quant=quant), list(changes))
+    model = replace(recipe.model, digest="")  # of layers that other widths may change
+    return override(replace(recipe, quant=quant, model=model), list(changes))
 
 
 def _recipe_of(init: Path) -> Recipe:
@@ -100,12 +101,15 @@ def _recipe_of(init: Path) -> Recipe:
     return Recipe(name="calibrated", data=DataConfig(name="imagefolder"), model=model, quant=quant)
 
 
-def float_network(recipe: Recipe, init: Path) -> "Network":
-    """The recipe's network with the float weights of a file, quantizers not set yet."""
+def float_network(recipe: Recipe, init: Path, *, trusted: bool = False) -> "Network":
+    """The recipe's network with the float weights of a file, quantizers not set yet.
+
+    trusted: the user named the factory of a network of their own, not a checkpoint.
+    """
     from ..adq.models.build import build
     from ..adq.models.init import load_init
 
-    model = build(recipe)
+    model = build(recipe, trusted=trusted)
     load_init(model, init)
     return model.eval()
 

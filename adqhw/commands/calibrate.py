@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, people, progress, say, show_table
+from ..flows.checkpoints import MODEL_HELP
 from ..spec.errors import InputError
 from ..spec.host.files import atomic_path
+from .train import of_model
 
 if TYPE_CHECKING:
     from ..adq.calibration.report import Report
     from ..flows.calibration import Measured
+
+
+OWN_RECIPE = "own_adq"
+"""Recipe of a network of the user's own, where none is named."""
 
 
 def command(
@@ -48,6 +54,11 @@ def command(
         str,
         typer.Option(help="Of a folder of image files: none, or name (begins with the class)."),
     ] = "none",
+    model: Annotated[str | None, typer.Option(metavar="MODULE:NAME", help=MODEL_HELP)] = None,
+    model_args: Annotated[
+        list[str] | None,
+        typer.Option("--model-arg", metavar="KEY=VALUE", help="An argument of --model: classes=12"),
+    ] = None,
     rounding: Annotated[
         str, typer.Option(help="sequential (weight by weight), or nearest.")
     ] = "sequential",
@@ -69,6 +80,8 @@ def command(
     Example: adqhw calibrate --init resnet18.safetensors --data pictures --labels name
     --weight-width 8 --act-width 8 -o w8.safetensors
 
+    Example: adqhw calibrate --model nets.py:Vgg --init vgg.pth --data mine.npz -o vgg.safetensors
+
     Example: adqhw calibrate digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     -o digits.safetensors
     """
@@ -81,16 +94,20 @@ def command(
         from ..adq.calibration.config import CalibrationConfig
         from ..adq.data.decided import decided
         from ..adq.data.samples import LABEL_RULES, halves
+        from ..adq.models.own import settled
         from ..adq.recipes.fields import one_of
         from ..flows import calibration as flow
         from ..spec.program_file import save
     rule = one_of(LABEL_RULES, labels, "--labels")
     config = CalibrationConfig(rounding=rounding)  # type: ignore[arg-type]  # checks it
     chosen = flow.recipe_for(
-        recipe, init, changes or [], weight_width=weight_width, act_width=act_width
-    )
-    chosen = decided(chosen, data)
-    network = flow.float_network(chosen, init)
+        recipe or (OWN_RECIPE if model else None), init, changes or [],
+        weight_width=weight_width, act_width=act_width,
+    )  # fmt: skip
+    chosen = decided(of_model(chosen, model, model_args or []), data)
+    if model is not None:
+        chosen = settled(chosen)
+    network = flow.float_network(chosen, init, trusted=model is not None)
     calibrating, measuring = halves(chosen, data, rule)
     with atomic_path(out) as temporary:  # first: refuses an unwritable output
         reference = None

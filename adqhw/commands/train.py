@@ -123,7 +123,7 @@ def command(
     folder = out or Path("runs") / recipe
     start = _init(init, init_part, new_head)
     sources = {"data_folder": data, "init": start, "teacher": teacher, "answers": answers}
-    chosen = override(_of_model(recipes.get(recipe), model, model_args or []), changes or [])
+    chosen = override(of_model(recipes.get(recipe), model, model_args or []), changes or [])
     if download:
         _fetch(chosen, data)
     chosen = _settled(chosen, data)
@@ -155,7 +155,7 @@ def _init(path: Path | None, part: str | None, new_head: bool) -> "Init | None":
     return Init(path=path, part=part, new_head=new_head)
 
 
-def _of_model(recipe: "Recipe", factory: str | None, arguments: list[str]) -> "Recipe":
+def of_model(recipe: "Recipe", factory: str | None, arguments: list[str]) -> "Recipe":
     """The recipe with a network of the user's own."""
     from dataclasses import replace
 
