@@ -180,6 +180,17 @@ def test_layers_that_copy_codes():
     assert_same(program, data)
 
 
+def test_signed_codes():
+    """s8 in, u8 out; a tensor joined with nothing."""
+    rng = np.random.default_rng(5)
+    weights = rng.integers(-9, 10, (4, 3, 2, 2))
+    upward = Requant(multiplier=np.array([3]), bias=np.array([-5]), shift=9, out=U8)
+    first = MacLayer(name="a", input=INPUT, weights=weights, weight_width=5, output=upward)
+    layers = (first, ConcatLayer(name="b", inputs=("a",)))
+    program = Program(layers=layers, input_shape=(3, 6, 5), input_format=S8)
+    assert_same(program, micro_file(program)[0])
+
+
 def addition(multiplier, skip_multiplier, shift):
     halved = Requant(multiplier=np.array([1]), bias=np.array([0]), shift=0, out=U8)
     small = MacLayer(
