@@ -106,14 +106,16 @@ def export_onnx(
     program: "Program | Runner | str | Path",
     out: str | Path,
     *,
-    format: Literal["onnx", "qonnx", "npz"] | None = None,
+    format: Literal["onnx", "qonnx", "npz", "tflite-micro", "tflite-micro-lut"] | None = None,
 ) -> "Exported":
     """Write a program for other engines, which compute the same integers in every tensor.
 
-    out: the file, whole or not there. format: `onnx` (standard operators), `qonnx` or `npz` (plain
-    NumPy arrays; docs/export.md has all three); by default that of the file's suffix, .onnx or
-    .npz. Returns format, size in bytes and facts of the file. Errors: `InputError` for a format or
-    a path that cannot be used, and for a program too large for the format.
+    out: the file, whole or not there. format: `onnx` (standard operators), `qonnx`, `npz` (plain
+    NumPy arrays), `tflite-micro` (int8 TFLite) or `tflite-micro-lut` (its weights as indices of
+    tables; docs/export.md has all); by default that of the file's suffix, .onnx, .npz or .tflite.
+    Returns format, size in bytes and facts of the file. Errors: `InputError` for a format or a path
+    that cannot be used, a program too large for the format, and one that TFLite-Micro does not
+    compute.
 
     >>> import adqhw, tempfile
     >>> file = tempfile.mkdtemp() + "/program.onnx"

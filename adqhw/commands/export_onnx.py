@@ -17,13 +17,14 @@ def command(
         str | None,
         typer.Option(
             help="onnx: standard operators, integers in and out. qonnx: for QONNX tools, codebooks "
-            "as an operator of our own. npz: plain NumPy arrays. Default: by the file's suffix, "
-            ".onnx or .npz."
+            "as an operator of our own. npz: plain NumPy arrays. tflite-micro: int8 TFLite, where "
+            "TFLite-Micro computes the program; tflite-micro-lut: with weights as table indices. "
+            "Default: by the file's suffix, .onnx, .npz or .tflite."
         ),
     ] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Write a program for other engines: ONNX, QONNX or NumPy arrays.
+    """Write a program for other engines: ONNX, QONNX, NumPy arrays or TFLite.
 
     Every tensor of the file has the integers of the program, and the program's name for it.
 
@@ -40,3 +41,7 @@ def command(
         })  # fmt: skip
         return
     say(f"wrote {out}: {done.format}, {done.size:,} bytes, of the program {loaded.digest}")
+    if "compressed_weight_bytes" in done.facts:
+        before, after = (done.facts[f"{x}weight_bytes"] for x in ("", "compressed_"))
+        count = done.facts["compressed_tensors"]
+        say(f"weights: {after:,} bytes instead of {before:,}, {count} tensors compressed")

@@ -144,8 +144,20 @@ class _Requantized:
         )
 
     def __call__(self, sums: Int64Array) -> Int64Array:
-        scaled = self.multiplier.times(wrap(sums + self.bias[:, None]))
-        return np.clip(scaled + self.zero, self.least, self.most)
+        ends = self.least, self.most
+        return requantized(sums, self.bias, self.multiplier, self.zero, ends)
+
+
+def requantized(
+    sums: Int64Array,
+    bias: Int64Array,
+    multiplier: Multiplier | RealMultiplier,
+    zero: int,
+    ends: tuple[int, int],
+) -> Int64Array:
+    """What a kernel does with sums (C, K): bias (C,), multiplier, zero point, clamp to `ends`."""
+    scaled = multiplier.times(wrap(sums + bias[:, None]))
+    return np.clip(scaled + zero, *ends)
 
 
 def _weight_scales(

@@ -22,6 +22,14 @@ def add(walk: Walk, operator: FileOperator) -> None:
     a, b = first.quantization, second.quantization
     if a.format != b.format or a.format != out.format:
         raise walk.refuse(operator, "have operands of the result's type", a.format.name)
+    function = addition(a, b, out)
+    name = walk.result(operator).name
+    made = walk.draft.add(name, first, second, function, out)
+    walk.made(operator, clamp(walk, operator, made))
+
+
+def addition(a: Quantization, b: Quantization, out: Quantization) -> Summed:
+    """The kernel's function of two codes, without a fused activation."""
     twice = 2 * max(a.scale, b.scale)
     scale_a, scale_b = Multiplier.of(a.scale / twice), Multiplier.of(b.scale / twice)
     rescale = Multiplier.of(twice / ((1 << _ADD_SHIFT) * out.scale))
@@ -30,14 +38,11 @@ def add(walk: Walk, operator: FileOperator) -> None:
         flat = rescale.times(sums.reshape(1, -1)).reshape(sums.shape) + out.zero_point
         return np.clip(flat, out.format.min, out.format.max)
 
-    function = Summed(
+    return Summed(
         first=lambda x: scale_a.times((x - a.zero_point)[None] << _ADD_SHIFT)[0],
         second=lambda y: scale_b.times((y - b.zero_point)[None] << _ADD_SHIFT)[0],
         total=total,
     )
-    name = walk.result(operator).name
-    made = walk.draft.add(name, first, second, function, out)
-    walk.made(operator, clamp(walk, operator, made))
 
 
 def relu(walk: Walk, operator: FileOperator) -> None:
@@ -128,13 +133,18 @@ def quantize(walk: Walk, operator: FileOperator) -> None:
         walk.codes[result.index] = source
         walk.dropped.append(f"{operator} at the input: encode() quantizes as it does")
         return
-    multiplier, zero = Multiplier.of(source.quantization.scale / out.scale), source.quantization
+    _elementwise(walk, operator, source, rescaling(source.quantization, out), out)
+
+
+def rescaling(source: Quantization, out: Quantization) -> FileFunction:
+    """QUANTIZE's function of codes."""
+    multiplier = Multiplier.of(source.scale / out.scale)
 
     def function(codes: Int64Array) -> Int64Array:
-        scaled = multiplier.times(codes - zero.zero_point) + out.zero_point
+        scaled = multiplier.times(codes - source.zero_point) + out.zero_point
         return np.clip(scaled, out.format.min, out.format.max)
 
-    _elementwise(walk, operator, source, function, out)
+    return function
 
 
 def at_the_end(walk: Walk, operator: FileOperator) -> None:

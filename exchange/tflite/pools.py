@@ -6,6 +6,7 @@ import numpy as np
 
 from ...spec.formats import Int64Array
 from ..builder import Codes
+from ..draft import FileFunction
 from ..imported import Quantization
 from .arithmetic import Multiplier, activation_range
 from .convolutions import SAME, same_padding
@@ -26,12 +27,16 @@ def average_pool_2d(walk: Walk, operator: FileOperator) -> None:
     count = prod(kernel)
 
     def function(sums: Int64Array) -> Int64Array:
-        rounded = np.sign(sums) * ((np.abs(sums) + count // 2) // count)
-        return np.clip(rounded, least, most)
+        return np.clip(average(sums, count), least, most)
 
     name = walk.result(operator).name
     made = walk.draft.avg_pool(name, source, kernel, stride, function, out)
     walk.made(operator, made)
+
+
+def average(sums: Int64Array, count: int) -> Int64Array:
+    """`sums / count`, halves away from zero."""
+    return np.asarray(np.sign(sums) * ((np.abs(sums) + count // 2) // count), np.int64)
 
 
 def max_pool_2d(walk: Walk, operator: FileOperator) -> None:
@@ -53,16 +58,21 @@ def mean(walk: Walk, operator: FileOperator) -> None:
         raise walk.refuse(operator, "average over axes 1 and 2 of a map", axes.tolist())
     kernel = source.shape[1], source.shape[2]
     count = prod(kernel)
-    multiplier = _mean_multiplier(source.quantization.scale, out.scale, count)
-    zero = source.quantization.zero_point
-
-    def function(sums: Int64Array) -> Int64Array:
-        scaled = multiplier.times(sums - zero * count)
-        return np.clip(scaled + out.zero_point, out.format.min, out.format.max)
-
+    function = mean_function(source.quantization, out, count)
     name = walk.result(operator).name
     made = walk.draft.avg_pool(name, source, kernel, (1, 1), function, out)
     walk.made(operator, made)
+
+
+def mean_function(source: Quantization, out: Quantization, count: int) -> FileFunction:
+    """The kernel's function of the sum of `count` codes."""
+    multiplier = _mean_multiplier(source.scale, out.scale, count)
+
+    def function(sums: Int64Array) -> Int64Array:
+        scaled = multiplier.times(sums - source.zero_point * count)
+        return np.clip(scaled + out.zero_point, out.format.min, out.format.max)
+
+    return function
 
 
 def _mean_multiplier(source: float, out: float, count: int) -> Multiplier:

@@ -18,9 +18,15 @@ class ExportFormat(StrEnum):
     ONNX = "onnx"
     QONNX = "qonnx"
     NPZ = "npz"
+    TFLITE_MICRO = "tflite-micro"
+    TFLITE_MICRO_LUT = "tflite-micro-lut"
 
 
-SUFFIXES: Mapping[str, ExportFormat] = {".onnx": ExportFormat.ONNX, ".npz": ExportFormat.NPZ}
+SUFFIXES: Mapping[str, ExportFormat] = {
+    ".onnx": ExportFormat.ONNX,
+    ".npz": ExportFormat.NPZ,
+    ".tflite": ExportFormat.TFLITE_MICRO,
+}
 """The format that a file name stands for without a format of its own."""
 
 
@@ -41,8 +47,9 @@ def export_format(path: str | Path, name: str | None = None) -> ExportFormat:
         return ExportFormat(name)
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
+        *first, last = SUFFIXES
         raise InputError(
-            f"Output file must end in {' or '.join(SUFFIXES)}, or --format must be given, "
+            f"Output file must end in {', '.join(first)} or {last}, or --format must be given, "
             f"not {shown(str(path))}"
         )
     return SUFFIXES[suffix]
@@ -51,9 +58,10 @@ def export_format(path: str | Path, name: str | None = None) -> ExportFormat:
 def export_program(program: Program, path: str | Path, *, format: str | None = None) -> Exported:
     """Write `program` for other engines, bit for bit the same integers.
 
-    path: written whole or not at all. format: `onnx` (standard operators), `qonnx` or `npz`; None:
-    by the suffix of `path`. Raises InputError for a format or a path that cannot be used, and for a
-    program too large for the format.
+    path: written whole or not at all. format: `onnx` (standard operators), `qonnx`, `npz`,
+    `tflite-micro` (int8 TFLite) or `tflite-micro-lut` (the same, weights as indices of tables);
+    None: by the suffix of `path`. Raises InputError for a format or a path that cannot be used, for
+    a program too large for the format, and for one that TFLite-Micro does not compute.
 
     Source: the formats are described in docs/export.md.
     """
@@ -71,6 +79,14 @@ def _content(program: Program, kind: ExportFormat) -> tuple[bytes, dict[str, Any
             from .arrays import npz_file
 
             return npz_file(program), {}
+        case ExportFormat.TFLITE_MICRO:
+            from ..micro.export import micro_file
+
+            return micro_file(program)
+        case ExportFormat.TFLITE_MICRO_LUT:
+            from ..micro.export import compressed_micro_file
+
+            return compressed_micro_file(program)
         case ExportFormat.ONNX:
             from .graph import OPSET, serialized
             from .standard import standard_model

@@ -57,7 +57,7 @@ def test_the_file_is_what_onnxruntime_runs(source):
     np.testing.assert_array_equal(found, golden.run(program, images).logits)
 
 
-@pytest.mark.parametrize("kind", list(ExportFormat))
+@pytest.mark.parametrize("kind", [ExportFormat.ONNX, ExportFormat.QONNX, ExportFormat.NPZ])
 def test_equal_programs_give_equal_files(tmp_path, kind):
     first, second = (
         export_program(programs.every_kind(0), tmp_path / name, format=kind) for name in "ab"
@@ -69,8 +69,12 @@ def test_equal_programs_give_equal_files(tmp_path, kind):
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [
-        ("p.txt", [], "Output file must end in .onnx or .npz, or --format must be given"),
-        ("p.onnx", ["--format", "tflite"], "Format must be one of onnx, qonnx, npz, not 'tflite'"),
+        ("p.txt", [], "Output file must end in .onnx, .npz or .tflite, or --format must be"),
+        (
+            "p.onnx",
+            ["--format", "tflite"],
+            "Format must be one of onnx, qonnx, npz, tflite-micro, tflite-micro-lut, not 'tflite'",
+        ),
         ("folder", ["--format", "onnx"], "Output must be a file or a pipe, not a folder"),
         ("program.safetensors/p.onnx", [], "Output file must be writable"),
     ],
