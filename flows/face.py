@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..rtl.arch import registry
 from ..spec.engines import Result, check_images
 from ..spec.errors import InputError
 from ..spec.program import Program
@@ -252,7 +253,7 @@ def sweep(
     images: Any = None,
     labels: npt.ArrayLike | None = None,
     arrays: Sequence[tuple[int, int]] = ((16, 16),),
-    micros: Sequence[str] = ("decode", "uniform"),
+    micros: Sequence[str] = (registry.DEFAULT, registry.BASELINE),
     technologies: Sequence[str] = ("literature45",),
 ) -> "list[Design]":
     """Every program on every array (rows, cols), micro-architecture and technology.
@@ -271,13 +272,12 @@ def sweep(
     from ..cost.explore.explore import Grid
     from ..cost.explore.sweeping import sweep as of_grid
     from ..cost.technology import technology
-    from ..rtl.arch.registry import checked
 
     if (images is None) != (labels is None):
         raise InputError("Sweep must have both images and labels or neither, not one of them")
     grid = Grid(
         arrays=tuple((int(rows), int(cols)) for rows, cols in arrays),
-        micros=tuple(checked(name) for name in micros),
+        micros=tuple(registry.checked(name) for name in micros),
         technologies=tuple(technology.load(name) for name in technologies),
     )
     workloads = [

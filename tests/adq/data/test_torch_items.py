@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 
 from adqhw.adq.data import torch_items
 from adqhw.adq.recipes.config import DataConfig
+from adqhw.adq.runs import checkpoint
 from adqhw.adq.training import trainer
 from adqhw.spec.errors import InputError
 
@@ -38,7 +39,7 @@ def test_the_trainer_takes_data_sets(tmp_path):
     recipe = tiny("own_float", "train.epochs=1", "train.threads=1")
     train, test = Items(PIXELS[:100], LABELS[:100]), Items(PIXELS[100:], LABELS[100:])
     done = trainer.train(recipe, tmp_path / "run", data={"train": train, "test": test})
-    state = trainer.preparation.checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")
+    state = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")
     assert done["steps"] == state.step > 0
     assert state.recipe.data.name == "torch"
     assert state.recipe.model.image == (1, 8, 8)

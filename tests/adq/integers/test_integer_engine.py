@@ -116,7 +116,9 @@ def test_matrix_product_convolution_equals_the_direct_one():
     x = torch.randint(0, 256, (2, 6, 7, 5), generator=generator).double()
     weight = torch.randint(-99, 99, (4, 3, 3, 2), generator=generator).double()
     direct = torch.nn.functional.conv2d(x, weight, stride=2, padding=1, groups=2)
-    assert torch.equal(integer._gemm_convolve(x, weight, 2, 1, 2), direct)
+    assert torch.equal(integer._gemm_convolve(x, weight, (2, 2), (1, 1), 2), direct)
+    uneven = torch.nn.functional.conv2d(x, weight, stride=(1, 3), padding=(0, 2), groups=2)
+    assert torch.equal(integer._gemm_convolve(x, weight, (1, 3), (0, 2), 2), uneven)
 
 
 def test_batches_do_not_matter(monkeypatch):

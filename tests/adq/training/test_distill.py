@@ -82,7 +82,7 @@ def test_wrong_teachers_are_refused(tmp_path, teacher):
         trainer.train(recipe, tmp_path / "a", init=teacher)
     with pytest.raises(InputError, match=r"must go with distill\.mode kl or soft, not off"):
         trainer.train(tiny("digits_resnet8_adq"), tmp_path / "b", init=teacher, teacher=teacher)
-    with pytest.raises(InputError, match=r"must have .* \(3, 32, 10\), not \(1, 8, 10\)"):
+    with pytest.raises(InputError, match=r"must have .* \(3, 32, 32, 10\), not \(1, 8, 8, 10\)"):
         load_teacher(tiny("cifar10_resnet20_adq", "distill.mode=kl", "train.epochs=1"), teacher)
     trainer.train(recipe, tmp_path / "c", init=teacher, teacher=teacher)
     other = tmp_path / "other"
