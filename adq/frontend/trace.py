@@ -19,8 +19,9 @@ from ...spec.errors import InputError
 from ...spec.host.text import printable
 from ...spec.program import INPUT
 from .operations import Graph, Op
-from .operators import HANDLERS, Value
+from .operators import HANDLERS
 from .places import UnsupportedModelError, module_of, raised_at, refuse, where
+from .values import Value
 
 BATCH = 2
 """Images that are traced with: more than one, so that no dimension of one is mistaken for it."""

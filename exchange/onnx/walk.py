@@ -14,7 +14,7 @@ from ...spec.requant import Requant
 from .emit import Codes, Emitter, convolution
 from .folding import FOLDED, fold
 from .graph import Array, Graph, Node
-from .layout import LAYOUT, View, apply, selection
+from .layout import LAYOUT, Map, View, apply, selection
 
 _FAILURES = (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError)
 _STANDARD = ("", "ai.onnx")
@@ -103,6 +103,24 @@ class Walk(ABC, Generic[Value]):
                 "missing" if name is None else f"constant {shown(name)}",
             )
         return self.values[name]
+
+    def per_channel(self, node: Node, view: View, values: Array) -> Array:
+        """A constant that broadcasts to the tensor's shape, as one number for each channel (C,)."""
+        if np.broadcast_shapes(values.shape, view.index.shape) != view.index.shape:
+            raise node.refuse(f"constant must broadcast to {view.index.shape}", f"{values.shape}")
+        channels = view.channels.reshape(-1)
+        spread = np.broadcast_to(values, view.index.shape).reshape(-1)
+        found = np.zeros(view.shape[0], values.dtype)
+        found[channels] = spread
+        if (channels < 0).any() or (found[channels] != spread).any():
+            raise node.refuse("constant must be one number for each channel", "several")
+        return found
+
+    @staticmethod
+    def pooled(view: View, shape: Map) -> View:
+        """The map `shape` that a pool makes of a tensor seen as `view`."""
+        rank = view.index.ndim
+        return View.whole(shape, (1, *shape) if rank == 4 else (1, shape[0], shape[2]))
 
     def _step(self, node: Node) -> None:
         if not node.outputs or not node.outputs[0]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from math import prod
 
 import numpy as np
@@ -12,8 +11,8 @@ from ...spec.host.text import shown
 from ...spec.program import INPUT
 from ..imported import Quantization, Scaling
 from ..onnx.emit import Codes, Pair, convolution, window
-from ..onnx.graph import Array, Node
-from ..onnx.layout import Edges, Map, View
+from ..onnx.graph import Node
+from ..onnx.layout import Edges, View
 from ..onnx.result import Origins
 from ..onnx.walk import Placed, Walk
 from ..onnx.windows import Window, dilated, product_levels, product_view, window_of
@@ -28,6 +27,7 @@ from .arithmetic import (
     sum_factor,
 )
 from .join import addition
+from .resize import resize_scales, whole_factors
 from .values import FORMATS, Awaiting, Chain, Coded, Fed, Pairing, Weights
 
 CODE = IntFormat(width=8)
@@ -173,7 +173,7 @@ class Fusing(Walk[Placed]):
             return lambda sums: requantized(sums, factor, out)
 
         shift = np.full(total.channels, -source.zero * count)
-        view = self._pooled(source.view, total.shape)
+        view = self.pooled(source.view, total.shape)
         return Awaiting(view=view, total=total, shift=shift, codes=codes)
 
     def _average(self, node: Node, source: Coded, kernel: Pair, stride: Pair) -> Awaiting:
@@ -191,7 +191,7 @@ class Fusing(Walk[Placed]):
                 )  # fmt: skip
             return lambda sums: table[sums - every[0]]
 
-        view = self._pooled(source.view, total.shape)
+        view = self.pooled(source.view, total.shape)
         return Awaiting(view=view, total=total, shift=shift, codes=codes)
 
     def _function(self, source: Coded, function: Callable[[Floats], Floats]) -> Awaiting:
@@ -224,18 +224,6 @@ class Fusing(Walk[Placed]):
 
         shift = np.full(total.channels, source.offset)
         return Awaiting(view=view, total=total, shift=shift, codes=codes)
-
-    def per_channel(self, node: Node, view: View, values: Array) -> Array:
-        """A constant that broadcasts to the tensor's shape, as one number for each channel."""
-        if np.broadcast_shapes(values.shape, view.index.shape) != view.index.shape:
-            raise node.refuse(f"constant must broadcast to {view.index.shape}", f"{values.shape}")
-        channels = view.channels.reshape(-1)
-        spread = np.broadcast_to(values, view.index.shape).reshape(-1)
-        each = np.zeros(view.shape[0], values.dtype)
-        each[channels] = spread
-        if (channels < 0).any() or (each[channels] != spread).any():
-            raise node.refuse("constant must be one number for each channel", "several")
-        return each
 
     def chain_end(self, node: Node, source: Chain, out: Affine) -> Coded:
         """Integer sums, float32 operators, QuantizeLinear."""
@@ -329,10 +317,6 @@ class Fusing(Walk[Placed]):
         codes = self.selected(source.codes, source.view, source.zero, label)
         return replace(source, codes=codes, view=View.whole(codes.shape, source.view.index.shape))
 
-    def _pooled(self, view: View, shape: Map) -> View:
-        rank = view.index.ndim
-        return View.whole(shape, (1, *shape) if rank == 4 else (1, shape[0], shape[2]))
-
     def _next_affine(self, node: Node) -> Affine:
         """Of the QuantizeLinear that follows."""
         after = self.graph.consumers().get(node.outputs[0], [])
@@ -354,63 +338,12 @@ class Fusing(Walk[Placed]):
 
     def _upsampled(self, node: Node, source: Coded) -> Coded:
         height, width = source.codes.shape[1:]
-        factors: list[int] = []
-        scales = self._scales(node, source.view.index.shape)
-        for size, scale in zip((height, width), scales[2:], strict=True):
-            factor = int(scale)
-            positions = _nearest(node, size, Fraction(scale).limit_denominator(1 << 16))
-            if factor != scale or not np.array_equal(positions, np.arange(size * factor) // factor):
-                raise node.refuse("resize must repeat rows and columns", "sample otherwise")
-            factors.append(factor)
-        if scales[:2] != (1.0, 1.0):
-            raise node.refuse("batch and channels must keep their size", f"{scales[:2]}")
-        codes = self.emitter.upsample(source.codes, (factors[0], factors[1]), node.outputs[0])
+        scales = resize_scales(self, node, source.view.index.shape)
+        factors = whole_factors(node, (height, width), scales)
+        codes = self.emitter.upsample(source.codes, factors, node.outputs[0])
         return replace(source, codes=codes, view=View.whole(codes.shape))
-
-    def _scales(self, node: Node, shape: tuple[int, ...]) -> tuple[float, ...]:
-        if node.text("mode", "nearest") != "nearest" or len(shape) != 4:
-            raise node.refuse("mode must be nearest, on a map", node.text("mode", "nearest"))
-        place = 1 if len(node.inputs) == 2 else 2
-        if node.optional(place) is not None and self.needed(node, place, "scales").size:
-            found = tuple(float(x) for x in self.needed(node, place, "scales").reshape(-1))
-        elif node.optional(3) is not None:
-            sizes = self.needed(node, 3, "sizes").reshape(-1)
-            found = tuple(float(a) / b for a, b in zip(sizes.tolist(), shape, strict=True))
-        else:
-            given = node.attributes.get("scales", [])
-            found = tuple(float(x) for x in given)
-        if len(found) != 4:
-            raise node.refuse("scales must be 4 numbers", f"{len(found)}")
-        return found
 
 
 def quantization(affine: Affine) -> tuple[IntFormat, float, int]:
     """Format, scale and zero point."""
     return affine.format, float(affine.scale), affine.zero
-
-
-def _nearest(node: Node, size: int, scale: Fraction) -> Int64Array:
-    """Source position of each output position along an axis."""
-    mode = node.text("coordinate_transformation_mode", "half_pixel")
-    if node.op == "Upsample":
-        mode = "asymmetric"
-    rounding = node.text("nearest_mode", "round_prefer_floor")
-    half, found = Fraction(1, 2), []
-    for i in range(int(size * scale)):
-        match mode:
-            case "asymmetric":
-                x = i / scale
-            case "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric":
-                x = (i + half) / scale - half
-            case _:
-                raise node.refuse("coordinates must be asymmetric or half_pixel", mode)
-        if node.op == "Upsample" or rounding == "floor":
-            at = x.__floor__()
-        elif rounding == "ceil":
-            at = x.__ceil__()
-        elif rounding == "round_prefer_ceil":
-            at = (x + half).__floor__()
-        else:
-            at = (x - half).__ceil__()
-        found.append(min(max(at, 0), size - 1))
-    return np.array(found, np.int64)

@@ -191,7 +191,7 @@ class Runtime(Fusing):
         codes = self.emitter.max_pool(
             source.codes, area.kernel, area.stride, area.padding, node.outputs[0]
         )
-        return replace(source, codes=codes, view=self._pooled(source.view, codes.shape))
+        return replace(source, codes=codes, view=self.pooled(source.view, codes.shape))
 
     def average_pool(self, node: Node) -> Awaiting:
         source = self._map(node, self.coded(node))

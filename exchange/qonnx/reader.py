@@ -202,7 +202,7 @@ class Qonnx(Quantizing, Walk[Placed]):
             codes = self.emitter.max_pool(
                 source.codes, area.kernel, area.stride, area.padding, node.outputs[0]
             )
-            return replace(source, codes=codes, view=self._pooled(source.view, codes.shape))
+            return replace(source, codes=codes, view=self.pooled(source.view, codes.shape))
         source = unpooled(source, self.emitter, f"{node.outputs[0]}.in")
         if source.codes is not None:
             return self.max_pool_of(source, area, node)
@@ -239,7 +239,7 @@ class Qonnx(Quantizing, Walk[Placed]):
         total = window(source.codes, kernel, stride, node.where)
         count = (Fraction(1, kernel[0] * kernel[1]),) * source.channels
         line = Line.of(source.line.times(count).scale, source.line.offset)
-        return Reals(view=self._pooled(source.view, total.shape), total=total, line=line)
+        return Reals(view=self.pooled(source.view, total.shape), total=total, line=line)
 
     def concat(self, node: Node) -> Reals:
         label = node.outputs[0]

@@ -1,29 +1,29 @@
 """Quantizers of QONNX as output stages, and what joins values before them."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import lcm
 
 import numpy as np
 
 from ...spec.errors import InputError
-from ...spec.formats import Int64Array, IntFormat
+from ...spec.formats import IntFormat
 from ...spec.layers import Skip
 from ...spec.requant import Requant
 from ..addition import exact_addition
 from ..imported import Encoder, Quantization, Scaling
 from ..onnx.emit import Codes, Stage
 from ..onnx.graph import Array, Node
-from ..onnx.layout import Map, View
+from ..onnx.layout import View
 from ..onnx.result import Origins
 from ..onnx.walk import Placed, Walk
 from ..onnx.windows import Window
 from ..stages import requant_of, thresholds_of
 from .inputs import Floats, Raw, quant_encoder, threshold_encoder
+from .plane import Plane
 from .rationals import Line, Numbers, exact, steps
 from .rounding import Boundary, Quantizer, bipolar, trunc
+from .truncation import trunc_step, value_bounds
 from .values import Deferred, Reals, integer_zero, is_identity, joined, settled, unpooled
 from .weights import Quantized, as_quantized, quantizer_of
 
@@ -80,7 +80,7 @@ class Quantizing(Walk[Placed]):
             raise node.refuse("parameters must be one number each", "several")
         numbers = [float(x.reshape(-1)[0]) for x in given]
         self._check_scale(node, given[0])
-        step, out = _step(node, numbers, new)
+        step, out = trunc_step(node, numbers, new)
         source = self.real(node)
         mode = node.text("rounding_mode", "FLOOR").upper()
         if new:
@@ -89,7 +89,7 @@ class Quantizing(Walk[Placed]):
             lowest = -(1 << (bits - 1)) + narrow if signed else 0
             highest = (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - narrow
         else:
-            ends = _range(source)
+            ends = value_bounds(source)
             each = Fraction(numbers[0]) * step
             lowest, highest = int(min(ends) / each) - 1, int(max(ends) / each) + 1
             lowest = 0 if min(ends) >= 0 else lowest
@@ -204,7 +204,7 @@ class Quantizing(Walk[Placed]):
         first = source.codes
         if first is None or not uniform or max(first.format.width, second.format.width) > MOST_BITS:
             return None
-        table = _Plane.of(source.line, b, quantizer, inner[0][0], inner[1][0])
+        table = Plane.of(source.line, b, quantizer, inner[0][0], inner[1][0])
         out = IntFormat.holding(0, quantizer.highest - quantizer.lowest)
         requant = exact_addition(table.codes, first.format, second.format, out)
         if requant is None:
@@ -265,7 +265,7 @@ class Quantizing(Walk[Placed]):
         width = (shape[2] + area.padding[1] + area.padding[3] - area.kernel[1]) // area.stride[1]
         out = (shape[0], height + 1, width + 1)
         pool = Deferred(before=source, window=area, shape=out, label=node.outputs[0])
-        return replace(source, pool=pool, view=self._pooled(source.view, out))
+        return replace(source, pool=pool, view=self.pooled(source.view, out))
 
     def max_pool_of(self, source: Reals, area: Window, node: Node) -> Reals:
         """A max pool over codes."""
@@ -275,7 +275,7 @@ class Quantizing(Walk[Placed]):
         codes = self.emitter.max_pool(
             source.codes, area.kernel, area.stride, area.padding, node.outputs[0]
         )
-        return replace(source, codes=codes, view=self._pooled(source.view, codes.shape))
+        return replace(source, codes=codes, view=self.pooled(source.view, codes.shape))
 
     def widened(self, value: Reals, out: IntFormat, label: str) -> Codes:
         """The same codes in a wider format."""
@@ -315,10 +315,6 @@ class Quantizing(Walk[Placed]):
         values = self.needed(node, i, "weights")
         return self.quantized.get(node.inputs[i]) or as_quantized(node, values)
 
-    def _pooled(self, view: View, shape: Map) -> View:
-        rank = view.index.ndim
-        return View.whole(shape, (1, *shape) if rank == 4 else (1, shape[0], shape[2]))
-
     def _channel_axis(self, node: Node, view: View) -> int:
         layout = node.text("data_layout", "") or {3: "NWC"}.get(view.index.ndim, "NC")
         return layout.index("C") if "C" in layout else 1
@@ -329,56 +325,9 @@ class Quantizing(Walk[Placed]):
 
     def _numbers(self, node: Node, source: Placed, constant: Array) -> Numbers:
         """A constant that broadcasts to the tensor's shape, as one number for each channel."""
-        view = source.view
         if constant.size == 1:
-            return exact(constant) * view.shape[0]
-        if np.broadcast_shapes(constant.shape, view.index.shape) != view.index.shape:
-            raise node.refuse(f"constant must broadcast to {view.index.shape}", f"{constant.shape}")
-        channels = view.channels.reshape(-1)
-        spread = np.broadcast_to(constant, view.index.shape).reshape(-1)
-        found = np.zeros(view.shape[0], constant.dtype)
-        found[channels] = spread
-        if (channels < 0).any() or (found[channels] != spread).any():
-            raise node.refuse("constant must be one number for each channel", "several")
-        return exact(found)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plane:
-    """Codes of `p*a + q*b + r` in integers: limits, then thresholds, all over one denominator."""
-
-    p: int
-    q: int
-    r: int
-    low: int | None
-    high: int | None
-    edges: list[int]
-
-    @classmethod
-    def of(
-        cls, line: Line, b: Fraction, quantizer: Quantizer, scale: Fraction, zero: Fraction
-    ) -> "_Plane":
-        bounds = [quantizer.boundary(k) for k in range(quantizer.lowest + 1, quantizer.highest + 1)]
-        at = [(edge.at - zero) * scale for edge in bounds]
-        a, offset, low, high = line.scale[0], line.offset[0], line.low[0], line.high[0]
-        every = [a, b, offset, *at, *(x for x in (low, high) if x is not None)]
-        common = lcm(*(x.denominator for x in every))
-        edges = [int(x * common) + (not y.inclusive) for x, y in zip(at, bounds, strict=True)]
-        return cls(
-            p=int(a * common), q=int(b * common), r=int(offset * common),
-            low=None if low is None else int(low * common),
-            high=None if high is None else int(high * common), edges=edges,
-        )  # fmt: skip
-
-    def codes(self, first: Int64Array, second: Int64Array) -> Int64Array:
-        """Codes of pairs."""
-        found = []
-        for s, t in zip(first.reshape(-1).tolist(), second.reshape(-1).tolist(), strict=True):
-            value = self.p * s + self.q * t + self.r
-            value = value if self.low is None else max(value, self.low)
-            value = value if self.high is None else min(value, self.high)
-            found.append(bisect_right(self.edges, value))
-        return np.array(found, np.int64).reshape(first.shape)
+            return exact(constant) * source.view.shape[0]
+        return exact(self.per_channel(node, source.view, constant))
 
 
 def _counting(edges: list[Fraction]) -> Quantizer:
@@ -386,35 +335,6 @@ def _counting(edges: list[Fraction]) -> Quantizer:
     return Quantizer(
         lowest=0, highest=len(edges), boundary=lambda k: Boundary(at=edges[k - 1], inclusive=True)
     )
-
-
-def _step(node: Node, numbers: list[float], new: bool) -> tuple[int, float]:
-    """What Trunc divides by, and the scale of its codes."""
-    bits = numbers[2] - numbers[3]
-    if new:
-        bits = float(np.round(np.log2(numbers[3] / numbers[0])))
-    if bits != int(bits) or not 0 <= bits <= 31:
-        raise node.refuse("truncated bits must be an integer in 0..31", f"{bits}")
-    return 1 << int(bits), numbers[3] if new else numbers[0]
-
-
-def _range(source: Reals) -> list[Fraction]:
-    """Values that bound all of a tensor's."""
-    if source.total is not None:
-        low, high = source.total.low.tolist(), source.total.high.tolist()
-    else:
-        assert source.codes is not None
-        form = source.codes.format
-        low, high = [form.min] * source.channels, [form.max] * source.channels
-    line = source.line
-    found = []
-    for c in range(source.channels):
-        for t in (low[c], high[c]):
-            value = line.scale[c] * t + line.offset[c]
-            lowest, highest = line.low[c], line.high[c]
-            value = value if lowest is None else max(value, lowest)
-            found.append(value if highest is None else min(value, highest))
-    return found
 
 
 def _file_format(quantizer: Quantizer) -> IntFormat:
