@@ -77,19 +77,55 @@ class Arch:
     axes: int = 1
     """1: windows move by the same stride down and across, and begin at the same padding; 2: each of
     the two has its own in a pass."""
+    hold: int = 1
+    """Most pixels that use a weight word before the next one is read: so many sums per column."""
+    fill: int = 1
+    """Cycles in which a weight word enters the lanes: the weight memory is cols / fill columns
+    wide."""
+    out_lanes: int = 1
+    """Sums that the output stage takes per cycle, of neighbouring channels of a pixel."""
     requant: RequantWidths = field(default_factory=RequantWidths)
     storage: Storage = field(default_factory=Storage)
 
     def __post_init__(self) -> None:
         registry.checked(self.micro, "Arch micro")
         _check(self, "Arch")
+        self._check_hold()
         if self.out_width <= self.threshold_width:
             raise InputError(
                 f"Arch out_width must be more than threshold_width {self.threshold_width}, "
                 f"not {self.out_width}"
             )
 
+    def _check_hold(self) -> None:
+        if self.hold == 1 and (self.fill, self.out_lanes) != (1, 1):
+            raise InputError(
+                "Arch fill and out_lanes must be 1 where hold is 1, "
+                f"not {self.fill} and {self.out_lanes}"
+            )
+        if self.fill > self.hold:
+            raise InputError(f"Arch fill must be at most hold {self.hold}, not {self.fill}")
+        for name, parts, whole in (
+            ("fill", self.fill, ("cols",)),
+            ("out_lanes", self.out_lanes, ("rows", "cols")),
+        ):
+            for size in whole:
+                if getattr(self, size) % parts:
+                    raise InputError(
+                        f"Arch {name} must divide {size} {getattr(self, size)}, not {parts}"
+                    )
+
     # -- derived -----------------------------------------------------------------------------------
+
+    @property
+    def holds(self) -> bool:
+        """Weights stand in the lanes for several pixels: the arrays of `rtl.machine`."""
+        return self.hold > 1
+
+    @property
+    def port_columns(self) -> int:
+        """Columns whose weights enter the lanes in one cycle."""
+        return self.cols // self.fill
 
     @property
     def lanes(self) -> "Micro":
@@ -131,12 +167,13 @@ class Arch:
     def to_dict(self) -> dict[str, Any]:
         """JSON and TOML form; `Arch.from_dict` is the inverse.
 
-        `axes` is not named where it is 1, so that an array which has no need of it keeps the digest
-        that files of older versions say.
+        `axes`, `hold`, `fill` and `out_lanes` are not named where they are 1, so that an array
+        which has no need of them keeps the digest that files of older versions say.
         """
         values = dataclasses.asdict(self)
-        if self.axes == 1:
-            del values["axes"]
+        for name in ("axes", "hold", "fill", "out_lanes"):
+            if values[name] == 1:
+                del values[name]
         return values
 
     # -- construction ------------------------------------------------------------------------------
@@ -169,6 +206,9 @@ RANGES: dict[str, tuple[int, int]] = {
     "out_width": (2, 33),
     "bin_width": (1, 32),
     "axes": (1, 2),
+    "hold": (1, 64),
+    "fill": (1, 64),
+    "out_lanes": (1, 256),
     "multiplier_width": (2, 32),
     "bias_width": (2, 56),
     "shift_max": (0, 47),
