@@ -103,6 +103,8 @@ class Arch:
                 "Arch fill and out_lanes must be 1 where hold is 1, "
                 f"not {self.fill} and {self.out_lanes}"
             )
+        if self.holds:
+            self.lanes.holding(self)
         if self.fill > self.hold:
             raise InputError(f"Arch fill must be at most hold {self.hold}, not {self.fill}")
         for name, parts, whole in (
