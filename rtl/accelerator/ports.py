@@ -27,6 +27,8 @@ class Target(IntEnum):
     REQUANTS = 3
     ACTIVATIONS = 4
     """Bank 0; bank 1 is the next number."""
+    JOBS = 6
+    """Transfers from and to external memory, where an Arch has it."""
     WEIGHTS = 8
 
 
