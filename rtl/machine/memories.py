@@ -34,7 +34,8 @@ class HeldActivationMemory(wiring.Component):
 
     Members
     -------
-    feed_bank, feed_address, feed_enable, feed_word : the array's port; word of the last enable.
+    feed_bank, feed_address, feed_enable, feed_word : the array's port; word of the last enable,
+    until the other port reads that bank.
     read_bank, read_address, read_enable, read_word : the output stage's.
     write, second : `word_write_layout`.
     """

@@ -6,6 +6,9 @@ Plain functions of `Arch`, as in `rtl.timing.timing`: components, tests and mode
 from ..arch.arch import Arch
 from .schedule import Schedule
 
+HELD_PASS_OVERHEAD = 4
+"""Cycles of a pass beside a cycle per level of its codebook and its run: take the descriptor, find
+the codebook's end, begin; after the run, in which nothing of the pass is left, see its end."""
 TREE_LEVELS = 2
 """Additions in series between two registers of an adder tree."""
 
