@@ -115,7 +115,7 @@ def _manifest(
             module_name(ACCELERATOR_MODULE, prefix): {"ports": accelerator},
             module_name(AXI_MODULE, prefix): {"ports": port_table(axi_interface(arch))},
         },
-        "registers": register_table(),
+        "registers": register_table(arch),
         "memories": _memories(arch, rows),
         "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
         "cycles": {entry.name: entry.cycles for entry in network_cycles(arch, program)},

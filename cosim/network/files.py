@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout, result_layout, write_layout
-from ...rtl.accelerator.sequencer import EVENTS, counters_layout
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.storage import address_width
+from ...rtl.layouts.counters import EVENTS, counters_layout
 from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
 from ...rtl.layouts.hexfile import write_hex
 from ...spec.errors import SimulationError

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.accelerator.sequencer import EVENTS
 from ...rtl.arch.arch import Arch
+from ...rtl.layouts.counters import EVENTS
 from ...rtl.program.passes import Plan
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement

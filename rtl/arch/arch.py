@@ -10,6 +10,7 @@ from ...spec.host.digests import json_digest
 from ...spec.host.reading import exact_fields, read_toml
 from ...spec.host.text import shown
 from . import registry
+from .external import External
 from .storage import Storage
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Arch:
     """Sums that the output stage takes per cycle, of neighbouring channels of a pixel."""
     requant: RequantWidths = field(default_factory=RequantWidths)
     storage: Storage = field(default_factory=Storage)
+    external: External | None = None
+    """The port to external memory; None: everything lies on chip."""
 
     def __post_init__(self) -> None:
         registry.checked(self.micro, "Arch micro")
@@ -103,6 +106,8 @@ class Arch:
                 "Arch fill and out_lanes must be 1 where hold is 1, "
                 f"not {self.fill} and {self.out_lanes}"
             )
+        if self.hold == 1 and self.external is not None:
+            raise InputError("Arch hold must be at least 2 where it has external, not 1")
         if self.fill > self.hold:
             raise InputError(f"Arch fill must be at most hold {self.hold}, not {self.fill}")
         for name, parts, whole in (
@@ -167,10 +172,13 @@ class Arch:
     def to_dict(self) -> dict[str, Any]:
         """JSON and TOML form; `Arch.from_dict` is the inverse.
 
-        `axes`, `hold`, `fill` and `out_lanes` are not named where they are 1, so that an array
-        which has no need of them keeps the digest that files of older versions say.
+        `axes`, `hold`, `fill` and `out_lanes` are not named where they are 1, nor `external` where
+        there is none, so that an array which has no need of them keeps the digest that files of
+        older versions say.
         """
         values = dataclasses.asdict(self)
+        if self.external is None:
+            del values["external"]
         for name in ("axes", "hold", "fill", "out_lanes"):
             if values[name] == 1:
                 del values[name]
@@ -185,11 +193,14 @@ class Arch:
         for name, kind in (("requant", RequantWidths), ("storage", Storage)):
             table = values.get(name, {})
             values[name] = kind(**exact_fields(table, kind, f"{what} {name}", **_WORDING))
+        if values.get("external") is not None:
+            table = exact_fields(values["external"], External, f"{what} external", **_WORDING)
+            values["external"] = External(**table)
         return cls(**values)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> "Arch":
-        """Arch from a TOML file: top-level keys, tables `[requant]` and `[storage]`."""
+        """Arch from a TOML file: top-level keys, tables `[requant]`, `[storage]`, `[external]`."""
         values = read_toml(path, "Arch file")
         return cls.from_dict(values, f"Arch file {str(path)!r}")
 

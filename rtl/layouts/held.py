@@ -13,6 +13,8 @@ from ..timing.schedule import schedule_widths
 from .descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, weight_width_width
 from .payloads import shift_width
 
+FOLD_WORDS = 8
+"""Most words of a stored pixel of an image that is folded."""
 PIXEL_WIDTH = 2 * EXTENT_WIDTH
 """Bits of a number of pixels of a map."""
 
@@ -128,9 +130,11 @@ def chunk_walk_layout(arch: Arch) -> data.StructLayout:
 
     channels: of all blocks together; a block has `group` of them, the last one what is left.
     narrow: a chunk is one channel. whole: a chunk is a word (maxima), channels and group count
-    words. write, second: where codes and chained codes go (no bank: nowhere). lane: of channel 0 in
-    the first word of `write`, above 0 only in narrow passes. read: residual or direct codes; the
-    walk's channel 0 is their channel `read_channel`, those outside 0 .. read_channels - 1 are 0.
+    words. write, second: where codes and chained codes go (no bank: nowhere), from the walk's
+    channel 0 on; lane: of channel 0 in their first words, a multiple of out_lanes unless narrow.
+    read: residual or direct codes; the walk's channel 0 is their channel `read_channel`, those
+    outside 0 .. read_channels - 1 are 0; channel max(read_channel, 0) is in the first word, in lane
+    read_lane (a multiple of out_lanes unless narrow), and before channel 0 no step is taken in it.
     parameter_base, second_base: rows of the first chunk.
     """
     extent, count = unsigned(EXTENT_WIDTH), unsigned(COUNT_WIDTH)
@@ -149,6 +153,7 @@ def chunk_walk_layout(arch: Arch) -> data.StructLayout:
             "read": place_layout(arch),
             "read_signed": unsigned(1),
             "read_channel": signed(COUNT_WIDTH + 1),
+            "read_lane": unsigned(address_width(arch.rows)),
             "read_channels": count,
             "parameter_base": unsigned(parameter_row_width(arch)),
             "second_base": unsigned(parameter_row_width(arch)),
@@ -168,7 +173,8 @@ def held_feed_layout(arch: Arch) -> data.StructLayout:
     bank: of the map. start: word address of the first pixel's window, padding included (it may
     wrap below 0). row_step, cell_step: to the next line and column of the map; down_step,
     right_step: to the window of the next pixel below and at the right; block_step: from a block to
-    the next. pad_base: words of padding codes, when pad_stored, else padding is code 0.
+    the next. pad_base: words of padding codes by channel block, for every block the same, when
+    pad_stored, else padding is code 0.
     pixels = groups * size + larger: the first `larger` groups have size + 1 pixels.
     planes: first weight plane; a word has fill times weight_width planes. constant: all words of a
     block are the same, which is stored once.
@@ -208,6 +214,8 @@ def fold_layout(arch: Arch) -> data.StructLayout:
     The stored pixel (y, x) has the codes of the image's pixels (y, x * stride - padding + i) for i
     in 0 .. columns - 1, channels innermost. Columns outside the image are 0 or, when pad_stored,
     the first `channels` codes of word pad_base of activation bank 0.
+    words: of a stored pixel, at most FOLD_WORDS with several columns; the last one has `rest` codes
+    (1 .. rows) and 0 above them.
     """
     extent, kernel = unsigned(EXTENT_WIDTH), unsigned(KERNEL_WIDTH)
     return data.StructLayout(
@@ -221,6 +229,8 @@ def fold_layout(arch: Arch) -> data.StructLayout:
             "channels": unsigned(COUNT_WIDTH),
             "pad_stored": unsigned(1),
             "pad_base": unsigned(address_width(arch.storage.activation_words)),
+            "words": unsigned(COUNT_WIDTH),
+            "rest": unsigned(address_width(arch.rows + 1)),
         }
     )
 
@@ -231,6 +241,7 @@ def held_pass_layout(arch: Arch) -> data.StructLayout:
     second_layer: number of the layer whose codes the chained thresholds give. direct passes read
     their codes by the walk's `read`; maxima and arrays read words by `feed`.
     jobs: transfers from and to external memory that run beside this pass, from job `first_job` on.
+    idle: nothing but the jobs; `kind` does not matter.
     """
     return data.StructLayout(
         {
@@ -238,6 +249,7 @@ def held_pass_layout(arch: Arch) -> data.StructLayout:
             "layer": unsigned(LAYER_WIDTH),
             "second_layer": unsigned(LAYER_WIDTH),
             "final": unsigned(1),
+            "idle": unsigned(1),
             "to_stream": unsigned(1),
             "feed_signed": unsigned(1),
             "bypass": unsigned(1),

@@ -76,10 +76,12 @@ def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Ar
 
 
 def _larger(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _larger(value, other[key]) if isinstance(value, dict) else max(value, other[key])
-        for key, value in one.items()
-    }
+    merged = dict(one)  # neither has external memory: that is no need of a program
+    for key, value in one.items():
+        if value is not None:
+            nested = isinstance(value, dict)
+            merged[key] = _larger(value, other[key]) if nested else max(value, other[key])
+    return merged
 
 
 def check_storage(arch: Arch, program: Program) -> Plan:
