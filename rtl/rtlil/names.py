@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from .text import CELL, MODULE
+
 _SOURCE = re.compile(r'attribute \\src "([^"|]+):(\d+)"')
-_CELL = re.compile(
-    r"((?:^  attribute [^\n]*\n)*)^  cell (\S+) (\S+)\n(.*?)^  end$", re.MULTILINE | re.DOTALL
-)
+_SOURCE_LINE = re.compile(r'^\s*attribute \\src ".*"\n', re.MULTILINE)
 _PORT = re.compile(r"^    connect \\(\S+) (\S+)", re.MULTILINE)
 _ALIAS = re.compile(r"^connect \\(\S+)(?: \[[\d:]+\])? (\$\d+)\b", re.MULTILINE)
 _WIRE = re.compile(r"^  wire .*?(\S+)$", re.MULTILINE)
@@ -24,9 +24,8 @@ _PLAIN = re.compile(r"\W")
 
 def named(rtlil: str) -> str:
     """RTLIL, as Amaranth writes it with sources, with its unnamed wires named and no source."""
-    parts = re.split(r"(?m)^(?=module )", rtlil)
-    text = "".join([parts[0], *(_module(part) for part in parts[1:])])
-    return re.sub(r'(?m)^\s*attribute \\src ".*"\n', "", text)
+    head, *modules = MODULE.split(rtlil)
+    return _SOURCE_LINE.sub("", "".join([head, *map(_module, modules)]))
 
 
 def _module(text: str) -> str:
@@ -51,7 +50,7 @@ def _module(text: str) -> str:
 def _proposals(text: str) -> Iterator[tuple[str, str]]:
     """(wire, name): next values of registers first, then values of signals, operations, ports."""
     operations, others = [], []
-    for attributes, kind, _, body in _CELL.findall(text):
+    for attributes, kind, _, body in CELL.findall(text):
         ports = dict(_PORT.findall(body))
         if kind.endswith("dff"):
             if ports["Q"].startswith("\\"):
