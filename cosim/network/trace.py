@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.counters import EVENTS
-from ...rtl.program.passes import Plan
+from ...rtl.networks.plans import Plan
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ...spec.program import INPUT
@@ -99,7 +99,7 @@ def _results(plan: Plan, trace: Trace) -> tuple[Codes, Codes]:
     shape = plan.program.tensor_shape(name)
     positions = np.concatenate(
         [
-            result_positions(entry.word["write"], shape)
+            result_positions(entry.result_walk, shape)
             for entry in plan.passes
             if entry.word.get("to_stream")
         ]

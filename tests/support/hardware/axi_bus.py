@@ -10,9 +10,9 @@ from simulators import usable
 from adqhw.cosim.network.trace import result_positions
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.bus.registers import load_words, mask, offset
+from adqhw.rtl.networks.plans import Plan
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
-from adqhw.rtl.program.passes import Plan
 from adqhw.rtl.verilog import axi_texts
 from adqhw.spec import golden
 from adqhw.spec.program import Program
