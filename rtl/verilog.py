@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from ..rtl.program.demands import check_program
+from ..rtl.networks.demands import check_program
 from ..spec.errors import InputError
 from ..spec.host.caches import ensure_cache_home
 from ..spec.host.digests import text_digests

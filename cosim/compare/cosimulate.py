@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ...rtl.program.demands import check_program
+from ...rtl.networks.demands import check_program
 from ...rtl.timing.cycles import LayerCycles, layer_cycles
 from ...spec import golden
 from ...spec.engines import Engine, check_images

@@ -17,9 +17,9 @@ from ...rtl.bus.axi_top import axi_interface
 from ...rtl.bus.register_texts import c_header, register_table
 from ...rtl.layouts.descriptor import with_row_numbers
 from ...rtl.layouts.ports import port_table
+from ...rtl.networks.plans import Pass, Plan
 from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
-from ...rtl.program.passes import Pass, Plan
 from ...rtl.timing.network_cycles import network_cycles
 from ...rtl.verilog import (
     AXI_MODULE,
@@ -115,7 +115,7 @@ def _manifest(
             module_name(ACCELERATOR_MODULE, prefix): {"ports": accelerator},
             module_name(AXI_MODULE, prefix): {"ports": port_table(axi_interface(arch))},
         },
-        "registers": register_table(),
+        "registers": register_table(arch),
         "memories": _memories(arch, rows),
         "descriptors": [_descriptor(number, entry) for number, entry in enumerate(plan.passes)],
         "cycles": {entry.name: entry.cycles for entry in network_cycles(arch, program)},

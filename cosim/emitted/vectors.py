@@ -11,7 +11,7 @@ from ...rtl.accelerator.ports import (
 from ...rtl.arch.arch import Arch
 from ...rtl.bus.registers import load_words, mask, offset
 from ...rtl.layouts.hexfile import hex_lines
-from ...rtl.program.passes import Plan
+from ...rtl.networks.plans import Plan
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec import golden
 from ...spec.formats import Int64Array, IntArray
@@ -113,7 +113,7 @@ def stored_words(arch: Arch, codes: Int64Array) -> tuple[Int64Array, Int64Array]
 def result_order(plan: Plan) -> Int64Array:
     """Indices in the flattened map of the last layer, in the order of the results."""
     shape = plan.program.tensor_shape(plan.program.layers[-1].name)
-    walks = [entry.word["write"] for entry in plan.passes if entry.word.get("to_stream")]
+    walks = [entry.result_walk for entry in plan.passes if entry.word.get("to_stream")]
     return np.concatenate([result_positions(walk, shape) for walk in walks])
 
 

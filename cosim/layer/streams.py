@@ -1,6 +1,6 @@
 """One layer and one image as the engine's streams: beats, loads, residuals, expected order.
 
-The lanes take unsigned codes: streams are of the program that runs (`rtl.program.unsigned`), and
+The lanes take unsigned codes: streams are of the program that runs (`rtl.networks.unsigned`), and
 `LayerStream.collect` gives the codes of the program that was asked for.
 """
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word, codebook_words, config_word, requant_words, threshold_words
-from ...rtl.program.unsigned import as_unsigned
+from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.timing.cycles import streamed
 from ...rtl.timing.schedule import Schedule, layer_schedule, schedule_word
 from ...rtl.timing.tables import codebook_of

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
+from ...rtl.networks.plans import Plan
 from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
-from ...rtl.program.passes import Plan
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import SimulationError
 from ...spec.program import INPUT, Program

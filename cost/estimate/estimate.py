@@ -13,8 +13,8 @@ import numpy as np
 
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE
-from ...rtl.program.demands import check_program
-from ...rtl.program.unsigned import as_unsigned
+from ...rtl.networks.demands import check_program
+from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import stored_width
 from ...spec.formats import IntArray

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import DEFAULT
+from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.program.fit import narrowest_lanes
-from ...rtl.program.unsigned import as_unsigned
 from ...spec.errors import InputError
 from ...spec.program import INPUT, SizedNetwork
 from ..events.events import EVENTS, PARTS, SPLITS

@@ -5,7 +5,7 @@ Three memories, each one bank, each as large as this program needs and no larger
 * weights: of every layer with sums, one word of `rows * cols` fields per beat of a pixel group
   (lanes without a weight are stored as code 0; average pooling stores its 1 once per block), and
   the levels of all codebooks;
-* activations: the largest sum of maps alive at once, between `rtl.program.placement`'s births and
+* activations: the largest sum of maps alive at once, between `rtl.networks.regions`'s births and
   last readers. Less than the accelerator's two banks, whose words hold the codes of `rows` channels
   in the widest format and keep a map that is read in two ways twice;
 * parameters: a row per channel of every layer (one when all share it) of the threshold and of the
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ...rtl.program.placement import lifetimes
+from ...rtl.networks.regions import lifetimes
 from ...rtl.timing.elementwise import elementwise
 from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width
 from ...rtl.timing.tiling import block_pairs

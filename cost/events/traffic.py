@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...rtl.arch.arch import Arch
-from ...rtl.program.placement import BOTH, place
+from ...rtl.networks.regions import BOTH
+from ...rtl.program.placement import place
 from ...rtl.timing.elementwise import elementwise, real
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import has_rows, output_of, stored_width

@@ -15,7 +15,7 @@ from ...cost.events.flip_flops import ARRAY, flip_flops
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
-from ...rtl.program.unsigned import as_unsigned
+from ...rtl.networks.unsigned import as_unsigned
 from ...spec.program import Program
 from ..energy.energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
 from ..liberty.liberty import Library, read_liberty

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ...cost.estimate.model import Timings, layer_costs, timings_of
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
-from ...rtl.program.demands import check_program
+from ...rtl.networks.demands import check_program
 from ...rtl.timing.network_cycles import TensorCycles
 from ...spec.errors import InputError
 from ...spec.layers import Layer, MacLayer

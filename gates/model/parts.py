@@ -10,7 +10,7 @@ from typing import assert_never
 
 from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
-from ...rtl.program.demands import REQUANT_FIELDS
+from ...rtl.networks.demands import REQUANT_FIELDS
 from ..array.structure import STRUCTURE
 from ..output_stage.terms import UNIT_TERMS
 

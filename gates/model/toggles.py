@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ...rtl.program.demands import check_program
+from ...rtl.networks.demands import check_program
 from ...rtl.timing.schedule import layer_schedule
 from ...spec import golden
 from ...spec.formats import IntArray

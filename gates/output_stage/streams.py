@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
 from ...rtl.layouts.words import Word
-from ...rtl.program.unsigned import as_unsigned
+from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.timing.cycles import streamed
 from ...spec import golden
 from ...spec.activation import Threshold

@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Member, Out
 
 from ..arch.arch import Arch
 from ..arch.storage import address_width
+from ..layouts.counters import counters_layout, events_of
 from ..layouts.descriptor import LAYER_WIDTH, pass_layout, with_row_numbers
+from ..layouts.held import held_pass_layout, requant_row_layout, threshold_row_layout
 from ..layouts.payloads import requant_layout, threshold_layout
 from .activation_memory import BANKS, word_layout
-from .sequencer import counters_layout
 
 ACCELERATOR_MODULE = "adqhw_accelerator"
 """Verilog name of an emitted accelerator."""
@@ -35,17 +36,26 @@ TARGET_WIDTH = 5
 ROW_WIDTH = 24
 
 
+def descriptor_layout(arch: Arch) -> data.StructLayout:
+    """One descriptor."""
+    return held_pass_layout(arch) if arch.holds else pass_layout(with_row_numbers(arch))
+
+
 def row_widths(arch: Arch) -> dict[int, int]:
     """Bits of a row of every load target."""
-    arch = with_row_numbers(arch)
     widths: dict[int, int] = {
-        Target.PASSES: pass_layout(arch).size,
+        Target.PASSES: descriptor_layout(arch).size,
         Target.CODEBOOKS: arch.level_width,
-        Target.THRESHOLDS: threshold_layout(arch).size - arch.channel_width,
-        Target.REQUANTS: requant_layout(arch).size - arch.channel_width,
     }
+    if arch.holds:  # a row has the parameters of all output lanes
+        widths[Target.THRESHOLDS] = threshold_row_layout(arch).size
+        widths[Target.REQUANTS] = requant_row_layout(arch).size
+    else:
+        widths[Target.THRESHOLDS] = threshold_layout(arch).size - arch.channel_width
+        widths[Target.REQUANTS] = requant_layout(arch).size - arch.channel_width
+    plane = arch.rows * arch.port_columns
     widths |= {Target.ACTIVATIONS + bank: word_layout(arch).size for bank in range(BANKS)}
-    widths |= {Target.WEIGHTS + bank: arch.rows * arch.cols for bank in range(arch.plane_banks)}
+    widths |= {Target.WEIGHTS + bank: plane for bank in range(arch.plane_banks)}
     return widths
 
 
@@ -99,7 +109,8 @@ def write_layout(arch: Arch) -> data.StructLayout:
 
 
 def accelerator_members(arch: Arch) -> dict[str, Member]:
-    """Members of `accelerator.Accelerator`, described there."""
+    """Members of `accelerator.Accelerator` and of `machine.Machine`, described there."""
+    second = {"second": Out(write_layout(arch))} if arch.holds else {}
     return {
         "load": In(stream.Signature(load_layout(arch), always_ready=True)),
         "start": In(1),
@@ -108,9 +119,10 @@ def accelerator_members(arch: Arch) -> dict[str, Member]:
         "image": In(stream.Signature(unsigned(arch.storage.code_width))),
         "image_last": Out(1),
         "result": Out(stream.Signature(result_layout(arch))),
-        "counters": Out(counters_layout()),
+        "counters": Out(counters_layout(events=events_of(arch))),
         "record": Out(1),
         "ended": Out(address_width(arch.storage.passes)),
         "write": Out(write_layout(arch)),
+        **second,
         "progress": Out(1),
     }

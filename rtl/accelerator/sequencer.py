@@ -6,18 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
+from ..layouts.counters import COUNTER_WIDTH, EVENTS, counters_layout
 from ..layouts.descriptor import pass_layout
 from ..layouts.payloads import codebook_layout
-
-COUNTER_WIDTH = 32
-EVENTS = ("beats", "drain_stalls", "input_stalls", "output_stalls")
-"""Counters beside the cycles: beats accepted by the array; cycles in which the array waits
-for the drain, the input pass for the image, the engine for the consumer of results."""
-
-
-def counters_layout(width: int = COUNTER_WIDTH) -> data.StructLayout:
-    """Totals since `start`, modulo 2^width."""
-    return data.StructLayout({name: unsigned(width) for name in ("cycles", *EVENTS)})
 
 
 class Sequencer(wiring.Component):

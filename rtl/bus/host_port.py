@@ -5,23 +5,32 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..accelerator.ports import load_layout
-from ..accelerator.sequencer import EVENTS, counters_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
+from ..layouts.counters import counters_layout, events_of
 from .lite_port import LitePort
 from .loader import Loader
 from .pass_log import PassLog
-from .registers import ALL_PASSES, ERRORS, OKAY, REGISTERS, SLVERR, WHOLE, WORD, Register, register
+from .registers import (
+    ALL_PASSES,
+    ERRORS,
+    OKAY,
+    SLVERR,
+    WHOLE,
+    WORD,
+    Register,
+    register,
+    registers_of,
+)
 
 ACCIDENTS = ("image_short", "image_long", "watchdog")
 """Errors that end a run; no write causes them. The last ones of `ERRORS`."""
 CHANNELS = ("aw", "w", "b", "ar", "r")
 LOGGED = ("counters", "record", "ended")
-COUNTERS = tuple(name.upper() for name in ("cycles", *EVENTS))
 
 
 class HostPort(wiring.Component):
-    """Decodes `REGISTERS`: a refused access answers SLVERR and changes only ERROR.
+    """Decodes `registers_of`: a refused access answers SLVERR and changes only ERROR.
 
     Latency and throughput: those of `LitePort`.
 
@@ -34,6 +43,8 @@ class HostPort(wiring.Component):
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
+        self.registers = registers_of(arch)
+        self.counted = tuple(name.upper() for name in ("cycles", *events_of(arch)))
         self.lite, self.loader, self.log = LitePort(), Loader(arch), PassLog(arch)
         inputs = ("busy", "done", "dropping", "waiting", *ACCIDENTS, "record")
         super().__init__(
@@ -43,7 +54,7 @@ class HostPort(wiring.Component):
                 **{name: Out(1) for name in ("start", "abort", "realign")},
                 "limit": Out(WORD),
                 **{name: In(1) for name in inputs},
-                "counters": In(counters_layout()),
+                "counters": In(counters_layout(events=events_of(arch))),
                 "ended": In(address_width(arch.storage.passes)),
             }
         )
@@ -70,7 +81,7 @@ class HostPort(wiring.Component):
         """Effects of a write, unless it causes an error."""
         lite, loader, value = self.lite, self.loader, self.lite.value
         whole = lite.strobes.all()
-        asked = {entry.name: whole & (lite.address == entry.offset) for entry in REGISTERS}
+        asked = {entry.name: whole & (lite.address == entry.offset) for entry in self.registers}
         causes, effect = Signal(len(ERRORS) - len(ACCIDENTS)), Signal()
         m.d.comb += [
             causes.eq(self._causes(asked)),
@@ -95,7 +106,7 @@ class HostPort(wiring.Component):
     def _causes(self, asked: dict[str, Value]) -> Value:
         """Why the current write is refused: bits of `ERRORS`. asked: all strobes, by register."""
         lite, loader, value = self.lite, self.loader, self.lite.value
-        writable = [lite.address == entry.offset for entry in REGISTERS if entry.access.writes]
+        writable = [lite.address == entry.offset for entry in self.registers if entry.access.writes]
         partial = lite.strobes.any() & ~lite.strobes.all()
         start, abort = (value[register("CONTROL").field(n).low] for n in ("START", "ABORT"))
         started = asked["CONTROL"] & start & ~abort
@@ -119,11 +130,11 @@ class HostPort(wiring.Component):
         values = self._values()
         m.d.comb += lite.answer.response.eq(SLVERR)
         with m.Switch(lite.read_address):
-            for entry in REGISTERS:
+            for entry in self.registers:
                 if not entry.access.reads:
                     continue
                 with m.Case(entry.offset):
-                    good = self.log.known if entry.name in COUNTERS else 1
+                    good = self.log.known if entry.name in self.counted else 1
                     word = _word(entry, values)
                     m.d.comb += [
                         lite.answer.data.eq(Mux(good, word, 0)),
@@ -148,7 +159,7 @@ class HostPort(wiring.Component):
             "ROW": {WHOLE: self.loader.row},
             "PASS": {WHOLE: self.chosen},
             "ENDED": {WHOLE: self.log.count},
-            **{name: {WHOLE: getattr(shown, name.lower())} for name in COUNTERS},
+            **{name: {WHOLE: getattr(shown, name.lower())} for name in self.counted},
         }
 
 

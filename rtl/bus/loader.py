@@ -4,9 +4,14 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.ports import TARGET_WIDTH, Target, load_layout, target_rows
+from ..accelerator.ports import (
+    TARGET_WIDTH,
+    Target,
+    descriptor_layout,
+    load_layout,
+    target_rows,
+)
 from ..arch.arch import Arch
-from ..layouts.descriptor import pass_layout
 from .registers import WORD, load_words
 
 
@@ -66,7 +71,7 @@ class Loader(wiring.Component):
             with m.If(count + 1 == needed):
                 m.d.sync += [count.eq(0), self.load.valid.eq(1)]
         m.d.comb += self.load.payload.eq(Cat(self.target, self.row[: self._row_width()], row))
-        self._follow(m, row[pass_layout(self.arch)["final"].offset])
+        self._follow(m, row[descriptor_layout(self.arch)["final"].offset])
         return m
 
     def _row_width(self) -> int:

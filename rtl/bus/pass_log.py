@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.sequencer import counters_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
+from ..layouts.counters import counters_layout, events_of
 from .registers import ALL_PASSES, WORD
 
 
@@ -24,15 +24,16 @@ class PassLog(wiring.Component):
 
     def __init__(self, arch: Arch) -> None:
         self.passes = arch.storage.passes
+        self.layout = counters_layout(events=events_of(arch))
         super().__init__(
             {
                 "start": In(1),
-                "counters": In(counters_layout()),
+                "counters": In(self.layout),
                 "record": In(1),
                 "ended": In(address_width(self.passes)),
                 "chosen": In(WORD),
                 "count": Out(WORD),
-                "shown": Out(counters_layout()),
+                "shown": Out(self.layout),
                 "known": Out(1),
             }
         )
@@ -40,7 +41,7 @@ class PassLog(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.store = store = memory.Memory(
-            shape=counters_layout(), depth=memory_depth(self.passes), init=[]
+            shape=self.layout, depth=memory_depth(self.passes), init=[]
         )
         write, read = store.write_port(), store.read_port()
         number, recorded = Signal(WORD, init=ALL_PASSES), Signal()

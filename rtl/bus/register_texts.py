@@ -5,10 +5,10 @@ from typing import Any
 from ...spec.host.markdown import table
 from ..accelerator.ports import memory_name, target_rows
 from ..arch.arch import Arch
-from .registers import REGISTERS, WHOLE, Field, Register, load_words
+from .registers import HELD_REGISTERS, WHOLE, Field, Register, load_words, registers_of
 
 
-def register_table() -> list[dict[str, Any]]:
+def register_table(arch: Arch) -> list[dict[str, Any]]:
     """The registers as plain data, for manifests."""
     return [
         {
@@ -25,7 +25,7 @@ def register_table() -> list[dict[str, Any]]:
                 for f in entry.fields
             ],
         }
-        for entry in REGISTERS
+        for entry in registers_of(arch)
     ]  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def c_header(arch: Arch, prefix: str = "adqhw") -> str:
         f"#define {name}_REGS_H",
         "",
     ]
-    for entry in REGISTERS:
+    for entry in registers_of(arch):
         lines += _c_register(name, entry)
     lines += _c_memories(name, arch)
     return "\n".join([*lines, "#endif", ""])
@@ -74,8 +74,10 @@ def _c_memories(name: str, arch: Arch) -> list[str]:
 
 def register_rows() -> str:
     """The tables of docs/registers.md: every register, and every field."""
-    registers = [(f"0x{r.offset:02X}", r.name, r.access, _reset(r), r.meaning) for r in REGISTERS]
-    fields = [(r.name, _bits(f), f.name, f.meaning) for r in REGISTERS for f in r.fields]
+    registers = [
+        (f"0x{r.offset:02X}", r.name, r.access, _reset(r), r.meaning) for r in HELD_REGISTERS
+    ]
+    fields = [(r.name, _bits(f), f.name, f.meaning) for r in HELD_REGISTERS for f in r.fields]
     return "\n".join(
         [
             *table(("offset", "register", "access", "reset", "what"), registers),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..accelerator.ports import TARGET_WIDTH, row_widths
-from ..accelerator.sequencer import COUNTER_WIDTH, EVENTS
 from ..arch.arch import Arch
+from ..layouts.counters import COUNTER_WIDTH, EVENTS, HELD_EVENTS
 
 WORD = 32
 ADDRESS_WIDTH = 12
@@ -99,7 +99,7 @@ ERRORS = {
 """Causes from bit 0 on, and their descriptions."""
 
 
-def _counters() -> list[Register]:
+def _counters(events: tuple[str, ...]) -> list[Register]:
     """Cycles and events, one register each."""
     texts = {
         "cycles": "cycles in which the accelerator was busy",
@@ -107,6 +107,7 @@ def _counters() -> list[Register]:
         "drain_stalls": "cycles in which the array waits for the drain",
         "input_stalls": "cycles in which the input pass waits for the image",
         "output_stalls": "cycles in which the engine waits for the taker of results",
+        "word_stalls": "cycles in which an array whose lanes hold weights waits for a word",
     }
     return [
         Register(
@@ -116,7 +117,7 @@ def _counters() -> list[Register]:
             meaning="Counter since START, as PASS says; refused when PASS has not ended.",
             fields=_word(f"{texts[name]}, modulo 2^{COUNTER_WIDTH}", width=COUNTER_WIDTH),
         )
-        for number, name in enumerate(("cycles", *EVENTS))
+        for number, name in enumerate(("cycles", *events))
     ]
 
 
@@ -210,13 +211,22 @@ REGISTERS: tuple[Register, ...] = (
             Field(name="MAGIC", low=8, width=24, reset=MAGIC, meaning="the letters ADQ"),
         ),
     ),
-    *_counters(),
+    *_counters(EVENTS),
 )
+
+
+HELD_REGISTERS = (*REGISTERS, *_counters(HELD_EVENTS)[1 + len(EVENTS) :])
+"""With the counters that only arrays which hold weights have."""
+
+
+def registers_of(arch: Arch) -> tuple[Register, ...]:
+    """The registers in front of an accelerator."""
+    return HELD_REGISTERS if arch.holds else REGISTERS
 
 
 def register(name: str) -> Register:
     """The register called `name`."""
-    return next(entry for entry in REGISTERS if entry.name == name)
+    return next(entry for entry in HELD_REGISTERS if entry.name == name)
 
 
 def offset(name: str) -> int:

@@ -6,6 +6,7 @@ from enum import IntEnum
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
+from ...spec.errors import InputError
 from ..arch.arch import Arch
 from ..arch.storage import address_width
 from .payloads import config_layout
@@ -138,3 +139,9 @@ def with_row_numbers(arch: Arch) -> Arch:
     """`arch` whose channel numbers are rows of the parameter memories, of all layers together."""
     storage = arch.storage
     return replace(arch, channels=max(storage.threshold_rows, storage.requant_rows))
+
+
+def limit(what: str, value: int, width: int) -> None:
+    """Refuse what a field of `width` bits of the descriptor does not hold."""
+    if value >= 1 << width:
+        raise InputError(f"{what} must be below {1 << width} in the accelerator, not {value}")

@@ -13,6 +13,8 @@ from ..timing.schedule import schedule_widths
 from .descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, weight_width_width
 from .payloads import shift_width
 
+FOLD_WORDS = 8
+"""Most words of a stored pixel of an image that is folded."""
 PIXEL_WIDTH = 2 * EXTENT_WIDTH
 """Bits of a number of pixels of a map."""
 
@@ -212,6 +214,8 @@ def fold_layout(arch: Arch) -> data.StructLayout:
     The stored pixel (y, x) has the codes of the image's pixels (y, x * stride - padding + i) for i
     in 0 .. columns - 1, channels innermost. Columns outside the image are 0 or, when pad_stored,
     the first `channels` codes of word pad_base of activation bank 0.
+    words: of a stored pixel, at most FOLD_WORDS with several columns; the last one has `rest` codes
+    (1 .. rows) and 0 above them.
     """
     extent, kernel = unsigned(EXTENT_WIDTH), unsigned(KERNEL_WIDTH)
     return data.StructLayout(
@@ -225,6 +229,8 @@ def fold_layout(arch: Arch) -> data.StructLayout:
             "channels": unsigned(COUNT_WIDTH),
             "pad_stored": unsigned(1),
             "pad_base": unsigned(address_width(arch.storage.activation_words)),
+            "words": unsigned(COUNT_WIDTH),
+            "rest": unsigned(address_width(arch.rows + 1)),
         }
     )
 

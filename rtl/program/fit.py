@@ -8,7 +8,7 @@ from ...spec.program import INPUT, Program, SizedNetwork
 from ..arch.arch import Arch, RequantWidths
 from ..arch.registry import DEFAULT
 from ..arch.storage import Storage
-from .demands import REQUANT_FIELDS, check_program, demands
+from ..networks.demands import REQUANT_FIELDS, check_program, demands
 from .passes import Plan, plan
 
 NAMES = {

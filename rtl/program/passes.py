@@ -1,9 +1,6 @@
 """Passes: a program as the descriptors that the sequencer walks, and the weights they read."""
 
-from dataclasses import dataclass, field
 from typing import assert_never
-
-import numpy as np
 
 from ...spec.codebook import Codebook
 from ...spec.formats import Int64Array
@@ -17,8 +14,11 @@ from ...spec.layers import (
 )
 from ...spec.program import INPUT, Program
 from ..arch.arch import Arch
-from ..layouts.descriptor import LAYER_WIDTH, PassKind
+from ..layouts.descriptor import LAYER_WIDTH, PassKind, limit
 from ..layouts.words import Word, config_word
+from ..networks.plans import Pass, Plan
+from ..networks.regions import Placement
+from ..networks.unsigned import as_unsigned
 from ..timing.schedule import layer_schedule, schedule_word
 from ..timing.tables import (
     OUTPUT,
@@ -30,42 +30,8 @@ from ..timing.tables import (
     tables_of,
 )
 from ..timing.tiling import Tile, concat_parts, layer_tiles, tile_fields
-from .placement import Placement, place
-from .unsigned import Offsets, as_unsigned
-from .walks import Walks, limit
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pass:
-    """One descriptor and what it needs: `fields` (blocks, kernel, inputs, cols, rows) weights."""
-
-    layer: str
-    kind: PassKind
-    word: Word
-    tile: Tile | None = None
-    fields: Int64Array | None = field(default=None, repr=False)
-    weight_width: int = 0
-
-    @property
-    def planes(self) -> int:
-        """Weight planes of the pass."""
-        if self.fields is None:
-            return 0
-        return int(np.prod(self.fields.shape[:3])) * self.weight_width
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """A program on an array: the passes in order, addresses of tensors and tables.
-
-    program: the one that runs, `as_unsigned` of the one that was given; its tensors have `offsets`.
-    """
-
-    program: Program
-    offsets: Offsets
-    placement: Placement
-    tables: Tables
-    passes: list[Pass]
+from .placement import place
+from .walks import Walks
 
 
 def plan(arch: Arch, program: Program) -> Plan:

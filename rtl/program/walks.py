@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from ...spec.errors import InputError
 from ...spec.layers import MacLayer, PoolLayer
 from ...spec.program import Program
 from ...spec.windows import Pair
 from ..arch.arch import Arch
-from ..layouts.descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH
+from ..layouts.descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, limit
 from ..layouts.words import Word
+from ..networks.regions import Placement, Region, bank
 from ..timing.tiling import Tile
-from .placement import Placement, Region
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,14 +137,3 @@ class Walks:
         }
         if self.arch.axes == 2:
             word["feed"] |= {"stride_right": right, "padding_left": left}
-
-
-def bank(region: Region, other: int = 1) -> int:
-    """The bank to read a tensor from: one that holds it, not `other` when it is in both."""
-    return {1: 0, 2: 1}.get(region.banks, 1 - other)
-
-
-def limit(what: str, value: int, width: int) -> None:
-    """Refuse what a field of `width` bits of the descriptor does not hold."""
-    if value >= 1 << width:
-        raise InputError(f"{what} must be below {1 << width} in the accelerator, not {value}")

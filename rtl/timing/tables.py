@@ -19,7 +19,10 @@ OUTPUT = Requant(multiplier=np.ones(1, np.int64), bias=np.zeros(1, np.int64), sh
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tables:
-    """First row of every layer's parameters and codebook, and the rows in all."""
+    """First row of every layer's parameters and codebook, and the rows in all.
+
+    A row of parameters has those of `out_lanes` channels.
+    """
 
     parameters: dict[str, int]
     codebooks: dict[str, int]
@@ -49,7 +52,7 @@ def tables_of(arch: Arch, program: SizedNetwork) -> Tables:
         if has_rows(program, layer):
             requant = isinstance(output_of(layer), Requant)
             parameters[layer.name] = rows[requant]
-            rows[requant] += output_of(layer).channels
+            rows[requant] += -(-output_of(layer).channels // arch.out_lanes)
         book = codebook_of(arch, layer)
         if book is not None:
             codebooks[layer.name] = levels

@@ -1,7 +1,7 @@
 """Tiling: how a layer with sums is cut into column blocks, each reading a range of input blocks."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 
@@ -13,12 +13,14 @@ from ...spec.layers import MacLayer, PoolLayer
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tile:
-    """`blocks` column blocks from output channel `first`, over the same input channel blocks."""
+    """`blocks` column blocks from output channel `first`, over the same input channel blocks; or
+    each over input blocks that lie `block_step` after those of the block before."""
 
     first: int
     blocks: int
     input_block: int
     input_blocks: int
+    block_step: int = 0
 
 
 def tiles(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> list[Tile]:
@@ -69,6 +71,35 @@ def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: 
     return tiles(layer.out_channels, layer.in_channels, layer.groups, rows=rows, cols=cols)
 
 
+def joined_tiles(cut: list[Tile], pads: Int64Array | None, rows: int) -> list[Tile]:
+    """Tiles of one block each that advance evenly through the input, as one.
+
+    pads: (Cin,) padding codes, which must be the same for all of its blocks; None: no padding.
+    """
+    joined: list[Tile] = []
+    for tile in cut:
+        before = joined[-1] if joined else None
+        if before is not None and _continues(before, tile, pads, rows):
+            step = before.block_step or tile.input_block - before.input_block
+            joined[-1] = replace(before, blocks=before.blocks + 1, block_step=step)
+        else:
+            joined.append(tile)
+    return joined
+
+
+def _continues(before: Tile, tile: Tile, pads: Int64Array | None, rows: int) -> bool:
+    """Whether `tile` is the next block of `before`."""
+    even = before.block_step * before.blocks == tile.input_block - before.input_block
+    if tile.blocks > 1 or tile.input_blocks != before.input_blocks:
+        return False
+    if not (even if before.block_step else before.blocks == 1):
+        return False
+    if pads is None:
+        return True
+    codes = [pads[x.input_block * rows :][: x.input_blocks * rows] for x in (before, tile)]
+    return bool((codes[0][: len(codes[1])] == codes[1]).all())
+
+
 def block_pairs(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> int:
     """Column blocks times the input blocks that each of them reads: beats of a kernel position."""
     if groups == 1:
@@ -113,11 +144,11 @@ def tile_fields(tile: Tile, fields: Int64Array, groups: int, *, rows: int, cols:
     """
     outputs, per_in, kernel_h, kernel_w = fields.shape
     per_out = outputs // groups
-    low = tile.input_block * rows
     dense = np.zeros((tile.blocks * cols, kernel_h, kernel_w, tile.input_blocks * rows), np.int64)
     for column in range(min(tile.blocks * cols, outputs - tile.first)):
         output = tile.first + column
-        start = output // per_out * per_in - low
+        low = tile.input_block + column // cols * tile.block_step
+        start = output // per_out * per_in - low * rows
         dense[column, :, :, start : start + per_in] = fields[output].transpose(1, 2, 0)
     shape = (tile.blocks, cols, kernel_h * kernel_w, tile.input_blocks, rows)
     return np.ascontiguousarray(dense.reshape(shape).transpose(0, 2, 3, 1, 4))

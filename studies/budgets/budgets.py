@@ -20,7 +20,7 @@ from ...gates.model.library import GateLibrary
 from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
 from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
-from ...rtl.program.demands import check_program
+from ...rtl.networks.demands import check_program
 from ...rtl.program.fit import narrowest
 from ...spec.errors import InputError
 from ...spec.formats import IntArray

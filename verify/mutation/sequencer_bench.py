@@ -3,7 +3,7 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from adqhw.rtl.accelerator.sequencer import EVENTS
+from adqhw.rtl.layouts.counters import EVENTS
 
 PASSES = (
     {"codebook_base": 2, "codebook_count": 3, "final": 0},

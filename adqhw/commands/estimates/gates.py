@@ -31,7 +31,7 @@ def gates_of(
     from ...gates.model.estimate import array_estimate, fitting, output_estimate
     from ...gates.model.library import read_all
     from ...gates.model.toggles import golden_tensors, layer_toggles
-    from ...rtl.program.demands import check_program
+    from ...rtl.networks.demands import check_program
 
     if images is None:
         raise InputError("Images must be given with --data or --input: toggles need operands")

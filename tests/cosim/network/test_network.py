@@ -22,9 +22,9 @@ from adqhw.cosim.network.files import Trace
 from adqhw.cosim.network.network import Case, run_network
 from adqhw.cosim.network.trace import layer_traces
 from adqhw.rtl.accelerator.ports import Target
-from adqhw.rtl.accelerator.sequencer import EVENTS
 from adqhw.rtl.arch.registry import micro as micro_of
 from adqhw.rtl.arch.registry import names
+from adqhw.rtl.layouts.counters import EVENTS
 from adqhw.rtl.program.fit import check_storage, covering, narrowest
 from adqhw.spec import InputError, LayerKind, Program, Skip, golden
 from adqhw.spec.errors import SimulationError

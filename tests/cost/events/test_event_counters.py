@@ -19,10 +19,10 @@ from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.registry import names
 from adqhw.rtl.lanes.product_table import product_width
 from adqhw.rtl.lanes.shift_add import entry_layout
+from adqhw.rtl.networks.unsigned import as_unsigned
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
 from adqhw.rtl.program.passes import plan
-from adqhw.rtl.program.unsigned import as_unsigned
 from adqhw.rtl.timing.schedule import layer_schedule
 from adqhw.rtl.timing.tables import codebook_of
 from adqhw.spec import LayerKind, Program, Requant, Skip, Threshold

@@ -8,7 +8,7 @@ from programs import Builder, every_kind
 
 from adqhw.rtl.arch.arch import RANGES, Arch, RequantWidths
 from adqhw.rtl.arch.registry import micro, names
-from adqhw.rtl.program.demands import check_program, needs
+from adqhw.rtl.networks.demands import check_program, needs
 from adqhw.rtl.program.fit import check_storage, narrowest, narrowest_lanes
 from adqhw.spec import InputError
 

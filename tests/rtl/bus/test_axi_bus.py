@@ -8,8 +8,8 @@ from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, build, results_of
 from axi_chip import error, finished, loads, two_layers, values
 
 from adqhw.rtl.accelerator.ports import Target, target_rows
-from adqhw.rtl.accelerator.sequencer import EVENTS
 from adqhw.rtl.bus.registers import ALL_PASSES, REGISTERS, mask, offset, register
+from adqhw.rtl.layouts.counters import EVENTS
 from adqhw.rtl.program.fit import check_storage
 from adqhw.rtl.program.image import memory_image
 from adqhw.rtl.timing.network_cycles import network_cycles

@@ -10,8 +10,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink, AxiStreamSource
 
-from adqhw.rtl.accelerator.sequencer import EVENTS
 from adqhw.rtl.bus.registers import ALL_PASSES, WORD, mask, offset
+from adqhw.rtl.layouts.counters import EVENTS
 
 LIMIT_MS = 5
 """Half a million cycles: far more than a tiny network takes."""

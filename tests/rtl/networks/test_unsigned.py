@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import Builder, every_kind, random_images, second_version
 
-from adqhw.rtl.program.unsigned import as_unsigned
+from adqhw.rtl.networks.unsigned import as_unsigned
 from adqhw.spec import IntFormat, LayerKind, MacLayer, Program, Requant, Skip, golden
 from adqhw.spec.errors import InputError
 from adqhw.spec.layers import PoolLayer

@@ -1,0 +1,93 @@
+"""Activation memory of arrays that hold weights: two banks, two reads and two writes per cycle."""
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..accelerator.activation_memory import BANKS, word_layout
+from ..arch.arch import Arch
+from ..arch.storage import address_width, memory_depth
+
+READS = ("feed", "read")
+"""Ports for the operands of the array and for the codes of the output stage."""
+
+
+def word_write_layout(arch: Arch) -> data.StructLayout:
+    """Lanes of a word to write into the banks of a mask."""
+    return data.StructLayout(
+        {
+            "banks": BANKS,
+            "address": address_width(arch.storage.activation_words),
+            "lanes": arch.rows,
+            "word": word_layout(arch),
+        }
+    )
+
+
+class HeldActivationMemory(wiring.Component):
+    """Two banks, each with one read and one write port.
+
+    Reads of the same cycle must be of different banks, and so must be writes: the placement
+    ensures it. A word read in the cycle in which it is written is the old one; no pass does that.
+
+    Latency: 1 cycle. Throughput: 2 reads and 2 writes per cycle.
+
+    Members
+    -------
+    feed_bank, feed_address, feed_enable, feed_word : the array's port; word of the last enable.
+    read_bank, read_address, read_enable, read_word : the output stage's.
+    write, second : `word_write_layout`.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        address = address_width(arch.storage.activation_words)
+        ports: dict[str, wiring.Member] = {}
+        for port in READS:
+            ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
+            ports |= {f"{port}_enable": In(1), f"{port}_word": Out(word_layout(arch))}
+        ports |= {name: In(word_write_layout(arch)) for name in ("write", "second")}
+        super().__init__(ports)
+
+    @property
+    def latency(self) -> int:
+        return 1
+
+    @property
+    def initiation_interval(self) -> int:
+        return 1
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        words = [self._bank(m, bank) for bank in range(BANKS)]
+        for port in READS:
+            # which bank was read: the port's bank may be another one before the word is taken
+            bank = Signal(name=f"{port}_from")
+            with m.If(getattr(self, f"{port}_enable")):
+                m.d.sync += bank.eq(getattr(self, f"{port}_bank"))
+            m.d.comb += getattr(self, f"{port}_word").eq(Mux(bank, words[1], words[0]))
+        return m
+
+    def _bank(self, m: Module, bank: int) -> Value:
+        """The word that was read from it last."""
+        store = memory.Memory(
+            shape=word_layout(self.arch),
+            depth=memory_depth(self.arch.storage.activation_words),
+            init=[],
+        )
+        m.submodules[f"bank_{bank}"] = store
+        write, read = store.write_port(granularity=1), store.read_port()
+        feeding, other = Signal(name=f"feeding_{bank}"), Signal(name=f"second_{bank}")
+        reading = self.read_enable & (self.read_bank == bank)
+        second, lanes = self.second, Signal(self.arch.rows, name=f"lanes_{bank}")
+        m.d.comb += [
+            feeding.eq(self.feed_enable & (self.feed_bank == bank)),
+            read.addr.eq(Mux(feeding, self.feed_address, self.read_address)),
+            read.en.eq(feeding | reading),
+            other.eq(second.banks[bank] & second.lanes.any()),
+            lanes.eq(Mux(self.write.banks[bank], self.write.lanes, 0)),
+            write.addr.eq(Mux(other, second.address, self.write.address)),
+            write.data.eq(Mux(other, second.word, self.write.word)),
+            write.en.eq(Mux(other, second.lanes, lanes)),
+        ]
+        return read.data

@@ -1,0 +1,1 @@
+"""Facts of an integer program that every accelerator needs: unsigned codes, demands, regions."""
