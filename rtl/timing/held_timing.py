@@ -23,3 +23,23 @@ def held_array_latency(arch: Arch, work: Schedule | None = None) -> int:
     """
     work = work or Schedule()
     return work.beat_cycles + 2 + tree_stages(arch) + arch.lanes.combine_cycles
+
+
+def walker_latency(arch: Arch) -> int:
+    """Setup -> first position of the group walker: counters, sums, choice of the padding."""
+    return 3
+
+
+def feed_latency(arch: Arch) -> int:
+    """Setup -> first beat offered: walker, activation memory, beat."""
+    return walker_latency(arch) + 2
+
+
+def weight_feed_latency(arch: Arch) -> int:
+    """Setup -> first fields offered: plane number, weight memory, its register, fields."""
+    return 4
+
+
+def refill_cycles(arch: Arch) -> int:
+    """The station takes fields again -> it is full: a position per cycle, read ahead."""
+    return arch.fill
