@@ -1,0 +1,57 @@
+"""The streams between the jobs of an accelerator and the AXI master beside it."""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..accelerator.activation_memory import BANKS, word_layout
+from ..accelerator.ports import Target
+from ..arch.arch import Arch
+from ..layouts.held import requant_row_layout, threshold_row_layout
+from ..layouts.jobs import BEAT_COUNT_WIDTH, Slot, beat_address_width, external_of, slot_of
+
+MASTER_MODULE = "adqhw_memory_master"
+"""Verilog name of an emitted `AxiMaster`."""
+
+
+def transfer_slots(arch: Arch) -> dict[int, Slot]:
+    """Slot of every load target that jobs can move; weights by the number of their first bank."""
+    widths: dict[int, int] = {
+        Target.CODEBOOKS: arch.level_width,
+        Target.THRESHOLDS: threshold_row_layout(arch).size,
+        Target.REQUANTS: requant_row_layout(arch).size,
+        Target.WEIGHTS: arch.rows * arch.port_columns,
+    }
+    widths |= {Target.ACTIVATIONS + bank: word_layout(arch).size for bank in range(BANKS)}
+    return {target: slot_of(width, external_of(arch).bus_width) for target, width in widths.items()}
+
+
+def request_layout(arch: Arch) -> data.StructLayout:
+    """Beats to read or (store) to write, from beat `at` on."""
+    return data.StructLayout(
+        {
+            "store": unsigned(1),
+            "at": unsigned(beat_address_width(arch)),
+            "beats": unsigned(BEAT_COUNT_WIDTH),
+        }
+    )
+
+
+def write_beat_layout(arch: Arch) -> data.StructLayout:
+    """A beat to write; strobes: which of its bytes."""
+    external = external_of(arch)
+    return data.StructLayout(
+        {"data": unsigned(external.bus_width), "strobes": unsigned(external.bus_bytes)}
+    )
+
+
+def memory_signature(arch: Arch) -> wiring.Signature:
+    """Of the side that has jobs. request, writes; reads; ended: nothing of the request is left."""
+    return wiring.Signature(
+        {
+            "request": Out(stream.Signature(request_layout(arch))),
+            "reads": In(stream.Signature(unsigned(external_of(arch).bus_width))),
+            "writes": Out(stream.Signature(write_beat_layout(arch))),
+            "ended": In(1),
+        }
+    )
