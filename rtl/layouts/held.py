@@ -9,12 +9,11 @@ from amaranth.lib import data
 
 from ..arch.arch import Arch
 from ..arch.storage import address_width
+from ..timing.folding import FOLD_WORDS as FOLD_WORDS
 from ..timing.schedule import schedule_widths
 from .descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, weight_width_width
 from .payloads import shift_width
 
-FOLD_WORDS = 8
-"""Most words of a stored pixel of an image that is folded."""
 PIXEL_WIDTH = 2 * EXTENT_WIDTH
 """Bits of a number of pixels of a map."""
 
