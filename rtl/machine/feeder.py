@@ -63,7 +63,7 @@ class HeldFeeder(wiring.Component):
         kept = Signal.like(control)
         kept_blank = Signal()
         outside = Signal()
-        self.registers = {"read": read, "offered": offered}  # for proofs
+        self.registers = {"read": read, "offered": offered, "flags": kept}  # for proofs
         m.d.comb += [
             advance.eq(~offered | Mux(self.pooling, self.words.ready, self.beats.ready)),
             walker.feed.eq(self.feed),

@@ -77,6 +77,13 @@ class FoldUnit(wiring.Component):
         chain = self._chain(m, fetch, shift, columns)
         mark = Signal(FOLD_WORDS)  # words that the chain is, not yet written
         fewer = mark & (mark - 1)  # without its lowest bit, which is written
+        self.registers = {  # for proofs
+            "active": columns.active,
+            "shift": shift,
+            "mark": mark,
+            "chain": chain,
+            "complete": marks.complete,
+        }
         m.d.comb += more.eq(fewer.any())
         m.d.sync += [fetch.eq(self.setup), mark.eq(Mux(shift, marks.complete, fewer))]
         self._write(m, mark, plain, chain, written)
