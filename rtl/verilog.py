@@ -1,11 +1,13 @@
 """Verilog of an engine: one column module, instantiated `cols` times, and a manifest beside it."""
 
 import json
+import textwrap
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amaranth.back import verilog
+from amaranth.back import rtlil, verilog
 from amaranth.lib import wiring
 
 from ..rtl.networks.demands import check_program
@@ -20,6 +22,8 @@ from .bus.axi_top import AxiTop
 from .engine.engine import Engine
 from .lanes.lane_array import COLUMN_MODULE
 from .layouts.ports import flat_ports, port_table
+from .rtlil.memories import MEMORIES, memories_apart, memory_modules, memory_shapes
+from .rtlil.names import named
 from .timing.timing import latencies
 from .verilog_text import PREFIX, check_prefix, finished, module_name
 
@@ -67,27 +71,57 @@ def verilog_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
 
 
 def accelerator_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
-    """Verilog by file name: the column, then the whole-network accelerator."""
-    column, top = arch.lanes.column(arch), Accelerator(arch, instances=True)
-    return _finished({COLUMN_MODULE: column, ACCELERATOR_MODULE: top}, prefix)
+    """Verilog by file name: the column, the whole-network accelerator, and the modules of its
+    memories where `arch.holds`."""
+    return _finished(_accelerator(arch), arch, prefix)
 
 
 def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     """Verilog by file name: the accelerator's, then its AXI ports, which instantiate it."""
-    top = _finished({AXI_MODULE: AxiTop(arch, instances=True)}, prefix)
-    return accelerator_texts(arch, prefix) | top
+    parts = _accelerator(arch) | {AXI_MODULE: AxiTop(arch, instances=True)}
+    return _finished(parts, arch, prefix)
+
+
+def _accelerator(arch: Arch) -> dict[str, wiring.Component]:
+    """Components by the default names of their modules."""
+    return {
+        COLUMN_MODULE: arch.lanes.column(arch),
+        ACCELERATOR_MODULE: Accelerator(arch, instances=True),
+    }
 
 
 def _texts(arch: Arch, engine: Engine, prefix: str) -> dict[str, str]:
-    return _finished({COLUMN_MODULE: arch.lanes.column(arch), TOP_MODULE: engine}, prefix)
+    return _finished({COLUMN_MODULE: arch.lanes.column(arch), TOP_MODULE: engine}, arch, prefix)
 
 
-def _finished(components: dict[str, wiring.Component], prefix: str) -> dict[str, str]:
+def _finished(components: dict[str, wiring.Component], arch: Arch, prefix: str) -> dict[str, str]:
     """Verilog by file name, of components by the default names of their modules."""
+    write = convert_held if arch.holds else convert
+    texts = {module: write(component, module) for module, component in components.items()}
+    if arch.holds:
+        head = parameter_comment(arch)
+        if shapes := memory_shapes(texts):
+            texts[MEMORIES] = memory_modules(shapes)
+        texts = {module: head + text for module, text in texts.items()}
     return {
-        f"{module_name(module, prefix)}.v": finished(convert(component, module), prefix)
-        for module, component in components.items()
+        f"{module_name(module, prefix)}.v": finished(text, prefix) for module, text in texts.items()
     }
+
+
+def parameter_comment(arch: Arch) -> str:
+    """What a text was made from, as a comment: generator, digest and values of the Arch."""
+    made = ", ".join(f"{name} {metadata.version(name)}" for name in ("adqhw", "amaranth"))
+    values = [f"{name} = {value}" for name, value in _flat(arch.to_dict())]
+    lines = "\n".join(f"   {line}" for line in textwrap.wrap(", ".join(values), 90))
+    return f"/* {made}. Arch {arch.digest}:\n{lines} */\n"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def convert(component: wiring.Component, name: str) -> str:
@@ -102,6 +136,20 @@ def convert(component: wiring.Component, name: str) -> str:
         strip_internal_attrs=True,
     )
     return text
+
+
+def convert_held(component: wiring.Component, name: str) -> str:
+    """`convert` with every wire named and every memory of two ports a module of its own.
+
+    `memory_modules` writes those modules.
+    """
+    ensure_cache_home()
+    text = rtlil.convert(component, name=name, ports=flat_ports(component), emit_src=True)
+    # Amaranth's way from RTLIL to Verilog; it has no public name for this half of `convert`.
+    verilog_text: str = verilog._convert_rtlil_text(
+        named(memories_apart(text)), strip_internal_attrs=True
+    )
+    return verilog_text
 
 
 def verilog_folder(directory: str | Path) -> Path:

@@ -7,7 +7,7 @@ from ..spec.host.text import shown
 
 PREFIX = "adqhw"
 """Default prefix of the names of modules and of the files of an emitted folder."""
-_MODULES = ("column", "engine", "accelerator", "top")
+_MODULES = ("column", "engine", "accelerator", "top", "memories", r"memory_\w+")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _MAX_PREFIX = 40
 

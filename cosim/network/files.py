@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout, result_layout, write_layout
+from ...rtl.accelerator.ports import (
+    ACCELERATOR_MODULE,
+    accelerator_members,
+    load_layout,
+    result_layout,
+    write_layout,
+)
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.storage import address_width
-from ...rtl.layouts.counters import EVENTS, counters_layout
+from ...rtl.layouts.counters import counters_layout, events_of
 from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
 from ...rtl.layouts.hexfile import write_hex
 from ...spec.errors import SimulationError
@@ -27,7 +33,14 @@ _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 def network_verilog(arch: Arch) -> str:
     """`templates/network.v` for an Arch; it runs the program in the memories."""
     word = write_layout(with_row_numbers(arch))["word"].width
-    values = {**port_values(arch), "TOP": ACCELERATOR_MODULE, "WORD_WIDTH": word}
+    ports = [name for name in ("write", "second") if name in accelerator_members(arch)]
+    values = {
+        **port_values(arch),
+        "TOP": ACCELERATOR_MODULE,
+        "WORD_WIDTH": word,
+        "WRITES": len(ports),
+        "WRITE_PORTS": ",\n".join(f"      .{x}(writes[{i}])" for i, x in enumerate(ports)),
+    }
     return filled(_TEMPLATE, values)
 
 
@@ -40,7 +53,7 @@ def port_values(arch: Arch) -> dict[str, int]:
         "CODE_WIDTH": arch.storage.code_width,
         "RESULT_WIDTH": result_layout(arch).size,
         "OUT_WIDTH": arch.out_width,
-        "COUNTERS_WIDTH": counters_layout().size,
+        "COUNTERS_WIDTH": counters_layout(events=events_of(arch)).size,
         "NUMBER_WIDTH": address_width(arch.storage.passes),
         "WRITE_WIDTH": write.size,
         "LAYER_WIDTH": LAYER_WIDTH,
@@ -73,9 +86,10 @@ class Trace:
     """What the harness recorded of one image.
 
     writes: (n, 5) layer, address, lane, code as stored, cycle of every code that is written to the
-    activation memory. undefined: (k, 4) layer, address, lane, cycle of those that are undefined (a
-    lane that holds no code of a tensor may be). results: (m, 2) code, cycle. totals: (passes, 1 +
-    events) cycles and `EVENTS` of each pass alone.
+    activation memory, or given without being stored, in the order of time. undefined: (k, 4) layer,
+    address, lane, cycle of those that are undefined (a lane that holds no code of a tensor may
+    be). results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `events_of` each pass
+    alone.
     """
 
     writes: npt.NDArray[np.int64]
@@ -96,7 +110,7 @@ def read_trace(arch: Arch, path: Path) -> Trace:
         passes, ((finished, cycles),) = lines.decimals("p"), lines.decimals("e")
     except SimulationError as error:
         raise SimulationError(f"{error}; see {path}") from None
-    totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(EVENTS))[:, 1:]
+    totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(events_of(arch)))[:, 1:]
     return Trace(
         writes=writes,
         undefined=np.delete(undefined[undefined[:, 3] != 0], 3, axis=1),

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ...rtl.layouts.counters import EVENTS
-from ...rtl.networks.plans import Plan
+from ...rtl.layouts.counters import events_of
+from ...rtl.networks.plans import Pass, Plan
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ...spec.program import INPUT
@@ -22,7 +22,7 @@ class LayerTrace:
 
     codes: (C, H, W), the program's, without the offset that they have on the array; at_cycle: when
     each left, -1 for one that never came. cycles: of all its passes, from their fetch to their last
-    code. events: totals of `sequencer.EVENTS`.
+    code. events: totals of `events_of` the Arch.
     """
 
     codes: Codes
@@ -43,7 +43,7 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
         passes = [i for i, entry in enumerate(plan.passes) if entry.layer == name]
         totals = trace.totals[[i for i in passes if i < len(trace.totals)]].sum(axis=0)
         if number == len(names) - 1:
-            codes, at_cycle = _results(plan, trace)
+            codes, at_cycle = _in_order(plan, name, trace.results)
         else:
             _refuse_undefined(arch, plan, trace, number, name)
             mine = order[bounds[number] : bounds[number + 1]]
@@ -52,14 +52,17 @@ def layer_traces(arch: Arch, plan: Plan, trace: Trace) -> dict[str, LayerTrace]:
             codes=codes - plan.offsets.get(name, 0),
             at_cycle=at_cycle,
             cycles=int(totals[0]),
-            events=dict(zip(EVENTS, totals[1:].tolist(), strict=True)),
+            events=dict(zip(events_of(arch), totals[1:].tolist(), strict=True)),
         )
     return traces
 
 
 def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tuple[Codes, Codes]:
     """Codes and cycles of a tensor from the writes `mine` of its layer, in their order."""
-    region = plan.placement.tensors[name]
+    region = plan.placement.tensors.get(name)
+    if region is None:  # nobody reads it: its codes are given, not stored
+        codes, at_cycle = _in_order(plan, name, trace.writes[mine, 3:])
+        return _numbers(arch, plan, name, codes), at_cycle
     channels, height, width = plan.program.tensor_shape(name)
     blocks = -(-channels // arch.rows)
     _, address, lane, code, cycle = trace.writes[mine].T
@@ -70,21 +73,29 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
         raise SimulationError(f"Layer {name!r} must write inside its region, not at {flat.max()}")
     codes[flat] = code
     at_cycle[flat] = cycle
-    if plan.program.tensor_format(name).signed:
-        codes = twos_complement(codes, arch.storage.code_width)
-    shape = (height, width, -1)
+    codes, shape = _numbers(arch, plan, name, codes), (height, width, -1)
     codes, at_cycle = (
         values.reshape(shape)[:, :, :channels].transpose(2, 0, 1) for values in (codes, at_cycle)
     )
     return codes, at_cycle
 
 
+def _numbers(arch: Arch, plan: Plan, name: str, stored: Codes) -> Codes:
+    """Stored codes of a tensor as numbers."""
+    if plan.program.tensor_format(name).signed:
+        return twos_complement(stored, arch.storage.code_width)
+    return stored
+
+
 def _refuse_undefined(arch: Arch, plan: Plan, trace: Trace, number: int, name: str) -> None:
     """Refuse an undefined code of the tensor; lanes beyond its last channel do not count."""
-    region, (channels, _, _) = plan.placement.tensors[name], plan.program.tensor_shape(name)
+    region, (channels, _, _) = plan.placement.tensors.get(name), plan.program.tensor_shape(name)
     _, address, lane, cycle = trace.undefined[trace.undefined[:, 0] == number].T
-    block = (address - region.base) % -(-channels // arch.rows)
-    wrong = np.flatnonzero(block * arch.rows + lane < channels)
+    if region is None:
+        wrong = np.arange(len(lane))
+    else:
+        block = (address - region.base) % -(-channels // arch.rows)
+        wrong = np.flatnonzero(block * arch.rows + lane < channels)
     if len(wrong):
         at = wrong[0]
         raise SimulationError(
@@ -93,22 +104,23 @@ def _refuse_undefined(arch: Arch, plan: Plan, trace: Trace, number: int, name: s
         )
 
 
-def _results(plan: Plan, trace: Trace) -> tuple[Codes, Codes]:
-    """Codes and cycles of the last layer from its results, in the order of its passes."""
-    name = plan.program.layers[-1].name
+def _in_order(plan: Plan, name: str, given: Codes) -> tuple[Codes, Codes]:
+    """Codes and cycles of a layer from the pairs `given` in the order of its passes."""
     shape = plan.program.tensor_shape(name)
-    positions = np.concatenate(
-        [
-            result_positions(entry.result_walk, shape)
-            for entry in plan.passes
-            if entry.word.get("to_stream")
-        ]
-    )
+    walks = [entry.result_walk for entry in plan.passes if gives(entry, plan, name)]
+    positions = np.concatenate([result_positions(walk, shape) for walk in walks])
     codes, at_cycle = np.zeros(positions.size, np.int64), np.full(positions.size, -1)
-    count = min(len(positions), len(trace.results))
-    codes[positions[:count]] = trace.results[:count, 0]
-    at_cycle[positions[:count]] = trace.results[:count, 1]
+    count = min(len(positions), len(given))
+    codes[positions[:count]] = given[:count, 0]
+    at_cycle[positions[:count]] = given[:count, 1]
     return codes.reshape(shape), at_cycle.reshape(shape)
+
+
+def gives(entry: Pass, plan: Plan, name: str) -> bool:
+    """Whether the pass gives codes of a layer; of the last one only what leaves as results."""
+    if name == plan.program.layers[-1].name:
+        return bool(entry.word.get("to_stream"))
+    return name in (entry.layer, entry.second)
 
 
 def result_positions(walk: dict[str, int], shape: tuple[int, int, int]) -> Codes:

@@ -13,7 +13,13 @@ from .weight_memory import WeightMemory, plane_row_layout
 
 
 def fed_layout(arch: Arch) -> data.StructLayout:
-    """A beat for the array or the maximum: words as stored; outside: padding, not stored."""
+    """A beat for the array or the maximum: words as stored; outside: padding, not stored.
+
+    Where lanes hold weights, only the maximum takes such words: without weights and channel.
+    """
+    if arch.holds:
+        flags = {name: unsigned(1) for name in ("outside", "first", "last")}
+        return data.StructLayout({"word": word_layout(arch), **flags})
     return data.StructLayout(
         {
             "word": word_layout(arch),

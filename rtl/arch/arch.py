@@ -106,6 +106,8 @@ class Arch:
                 "Arch fill and out_lanes must be 1 where hold is 1, "
                 f"not {self.fill} and {self.out_lanes}"
             )
+        if self.holds:
+            self.lanes.holding(self)
         if self.hold == 1 and self.external is not None:
             raise InputError("Arch hold must be at least 2 where it has external, not 1")
         if self.fill > self.hold:

@@ -74,3 +74,12 @@ def codebook_levels(m: Module, array: wiring.Component) -> Value:
             with m.Case(code):
                 m.d.sync += level.eq(entry.level)
     return Cat(Const(0, arch.level_width), *levels)
+
+
+def looked_up(array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
+    """The level of a weight field: of the codebook or, bypassed, the field itself."""
+    arch = array.arch
+    shape = data.ArrayLayout(signed(arch.level_width), 1 << arch.weight_width)
+    book = data.View(shape, tables["codebook"])
+    stored = field[: arch.level_width].as_signed()
+    return Mux(array.bypass, stored, book[field[: arch.weight_width]])

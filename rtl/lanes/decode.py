@@ -3,8 +3,10 @@
 from typing import Any
 
 from amaranth.hdl import Mux, Value
+from amaranth.lib import wiring
 
 from ..arch.arch import Arch
+from .column import looked_up
 from .multiplying import MacColumn, Multiplying
 from .terms import LaneLoad, Parts, level_book_bits, lookup_area
 
@@ -24,6 +26,9 @@ class Decode(Multiplying):
     name = "decode"
     marker, colour = "o", "#0072B2"
     column = DecodeColumn
+
+    def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
+        return looked_up(array, tables, field)
 
     def area(self, arch: Arch) -> Parts:
         return super().area(arch) | lookup_area(arch, arch.level_width, level_book_bits(arch))

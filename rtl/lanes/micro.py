@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 
+from ...spec.errors import InputError
 from ...spec.formats import Int64Array
 from ...spec.program import SizedNetwork
 from ..arch.arch import Arch, Need
 from ..timing.schedule import Schedule
 from .beat_steps import BeatSteps, Control
 from .column import Column, codebook_levels
+from .held import HeldColumn
 from .terms import Adders, LaneLoad, Parts, level_book_bits
 from .toggles import TOGGLES, Beats, multiplier_toggles
 
@@ -95,6 +97,28 @@ class Micro(ABC):
     def shift(self, arch: Arch, steps: BeatSteps) -> Value | None:
         """Places by which the tree sum of a digit is shifted; None where it is not."""
         return None
+
+    # -- hardware that holds weights ---------------------------------------------------------------
+
+    held_column: ClassVar[type[HeldColumn] | None] = None
+    """One output channel's sums where `Arch.hold` is above 1; None: not for such lanes."""
+
+    def holding(self, arch: Arch) -> type[HeldColumn]:
+        """`held_column`; refuse an Arch that asks for what these lanes cannot do."""
+        if self.held_column is None:
+            raise InputError(f"Arch hold must be 1 for {self.name} lanes, not {arch.hold}")
+        return self.held_column
+
+    def held_width(self, arch: Arch) -> int:
+        """Bits that a lane holds of a weight field: a level."""
+        return arch.level_width
+
+    def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
+        """What a lane holds of `field`, looked up before it enters the station.
+
+        tables: of `tables`.
+        """
+        return field[: array.arch.level_width]
 
     # -- answer ------------------------------------------------------------------------------------
 

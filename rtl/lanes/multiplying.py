@@ -11,6 +11,7 @@ from ...spec.formats import Int64Array
 from ..arch.arch import Arch
 from ..timing.schedule import Schedule
 from .column import Column, adder_tree, lane_ports
+from .held import HeldColumn, registered
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, tree_bits
@@ -90,8 +91,19 @@ class MacColumn(Column):
                 m.d.sync += product.eq(0)
 
 
+class HeldMacColumn(HeldColumn):
+    """A multiplier per lane; the lanes hold levels."""
+
+    def terms(self, m: Module) -> list[list[Value]]:
+        lanes = zip(self.held, self.activations, strict=True)
+        products = [level.as_signed() * operand for level, operand in lanes]
+        return [registered(m, "product", products)]
+
+
 class Multiplying(Micro):
     """A multiplier per lane."""
+
+    held_column = HeldMacColumn
 
     def schedule(
         self, arch: Arch, *, act_width: int, level_width: int | None = None, levels: int = 0

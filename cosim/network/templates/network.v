@@ -5,10 +5,11 @@
 // one model plays every program that its accelerator holds):
 //   <program>_loads.hex  words for the load port, when it changes   <job>_header.hex  counts, rates
 //   <job>_codes.hex    codes of the image stream           <job>_outputs.txt    written here:
-//     w layer address lanes word cycle   a write to the activation memory (hex, full width)
+//     w layer address lanes word cycle   a write to the activation memory (hex, full width), or one
+//                                        in its order of a tensor that is not stored
 //     u layer address lanes bits cycle   before it: bits of its word that are undefined, here 0
 //     r code cycle                       a taken result (hex, full width)
-//     p pass cycles beats drain_stalls input_stalls output_stalls   totals at the end of a pass
+//     p pass cycles event event ...      totals at the end of a pass
 //     end finished cycles                decimal, as the totals
 // the idle rate and the pause rate are chances out of 256 that a stream is held back in a cycle.
 
@@ -30,7 +31,7 @@ module adqhw_network (
   reg [31:0] load_at, code_at, cycle, noise;
   reg [31:0] program_number, loaded;
   reg image_gate, result_gate;
-  integer file, load_file, code_file, items, bit_at;
+  integer file, load_file, code_file, items, bit_at, port;
   string prefix;
 
   wire running = state == RUNNING;
@@ -42,12 +43,9 @@ module adqhw_network (
   wire [@RESULT_WIDTH@-1:0] result;
   wire [@COUNTERS_WIDTH@-1:0] counters;
   wire [@NUMBER_WIDTH@-1:0] ended;
-  wire [@WRITE_WIDTH@-1:0] write;
-  wire [@LAYER_WIDTH@-1:0] write_layer = write[0+:@LAYER_WIDTH@];
-  wire [@ADDRESS_WIDTH@-1:0] write_address = write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@];
-  wire [@ROWS@-1:0] write_lanes = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:@ROWS@];
-  wire [@WORD_WIDTH@-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+@ROWS@+:@WORD_WIDTH@];
-  reg [@WORD_WIDTH@-1:0] undefined;
+  wire [@WRITE_WIDTH@-1:0] writes[0:@WRITES@-1];
+  reg [@WRITE_WIDTH@-1:0] write;
+  reg [@WORD_WIDTH@-1:0] write_word, undefined;
 
   @TOP@ accelerator (
       .clk(clk),
@@ -68,7 +66,7 @@ module adqhw_network (
       .counters(counters),
       .record(record),
       .ended(ended),
-      .write(write)
+@WRITE_PORTS@
   );
 
   task prepare;
@@ -97,15 +95,18 @@ module adqhw_network (
   // Lanes that hold no code of a tensor are never loaded: a maximum over them is undefined.
   task record_write;
     begin
+      write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+@ROWS@+:@WORD_WIDTH@];
       undefined = 0;
       if (^write_word === 1'bx) begin
         for (bit_at = 0; bit_at < @WORD_WIDTH@; bit_at = bit_at + 1)
           undefined[bit_at] = write_word[bit_at] === 1'bx;
-        $fwrite(file, "u %h %h %h %h %h\n", write_layer, write_address, write_lanes, undefined,
-                cycle);
+        $fwrite(file, "u %h %h %h %h %h\n", write[0+:@LAYER_WIDTH@],
+                write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@],
+                write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:@ROWS@], undefined, cycle);
       end
-      $fwrite(file, "w %h %h %h %h %h\n", write_layer, write_address, write_lanes,
-              write_word & ~undefined, cycle);
+      $fwrite(file, "w %h %h %h %h %h\n", write[0+:@LAYER_WIDTH@],
+              write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@],
+              write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:@ROWS@], write_word & ~undefined, cycle);
     end
   endtask
 
@@ -146,11 +147,17 @@ module adqhw_network (
         items = $fscanf(code_file, "%h", next_code);
         code <= next_code;
       end
-      if (write_lanes != 0) record_write;
+      for (port = 0; port < @WRITES@; port = port + 1) begin
+        write = writes[port];
+        if (write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:@ROWS@] != 0) record_write;
+      end
       if (result_taken) $fwrite(file, "r %h %h\n", result[@OUT_WIDTH@-1:0], cycle);
-      if (record)
-        $fwrite(file, "p %0d %0d %0d %0d %0d %0d\n", ended, counters[0+:32], counters[32+:32],
-                counters[64+:32], counters[96+:32], counters[128+:32]);
+      if (record) begin
+        $fwrite(file, "p %0d", ended);
+        for (port = 0; port < @COUNTERS_WIDTH@ / 32; port = port + 1)
+          $fwrite(file, " %0d", counters[32*port+:32]);
+        $fwrite(file, "\n");
+      end
       if (finished || cycle == limit) begin
         $fwrite(file, "end %0d %0d\n", finished, cycle);
         $fclose(file);

@@ -86,7 +86,7 @@ def test_a_host_runs_a_network_over_axi(pauses, tmp_path, tmp_path_factory):
         )
     found = json.loads((tmp_path / "found.json").read_text())
     logits = golden.run(program, images).logits
-    order = result_positions(plan.passes[-1].word["write"], program.tensor_shape("mac4"))
+    order = result_positions(plan.passes[-1].result_walk, program.tensor_shape("mac4"))
     model = np.array([entry.cycles for entry in network_cycles(arch, program)])
     for image, run in enumerate(found["runs"]):
         assert run["results"] == logits[image][order].tolist()

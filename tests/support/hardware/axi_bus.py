@@ -151,7 +151,7 @@ def results_of(plan: Plan, batch) -> list[list[int]]:
     """Golden results of images, in the order of m_axis."""
     logits = golden.run(plan.program, batch).logits.reshape(len(batch), -1)
     shape = plan.program.tensor_shape(plan.program.layers[-1].name)
-    return logits[:, result_positions(plan.passes[-1].word["write"], shape)].tolist()
+    return logits[:, result_positions(plan.passes[-1].result_walk, shape)].tolist()
 
 
 def read_log(path: Path) -> Log:

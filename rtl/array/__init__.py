@@ -1,0 +1,1 @@
+"""The lane array that holds weights."""

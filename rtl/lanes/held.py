@@ -1,0 +1,136 @@
+"""Columns of arrays that hold weights: a word stands in the lanes for the pixels of a group."""
+
+from abc import ABC, abstractmethod
+
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, signed, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arch.arch import Arch
+from ..timing.held_timing import TREE_LEVELS
+
+
+def sum_address_width(arch: Arch) -> int:
+    """Bits of the place of a sum in a column: its slot, above it the bank."""
+    return max(1, (arch.hold - 1).bit_length()) + 1
+
+
+class HeldColumn(wiring.Component, ABC):
+    """One output channel's dot products, `acc = sum(level * activation)` modulo 2^acc_width.
+
+    Stages: lane registers (the word), one term per row, adder tree, accumulator memory with a
+    place per slot of both banks. The word after the present one waits in the column's part of the
+    station. A lane whose level is 0 needs no gate: its term is 0 as long as the word stands.
+
+    Latency: 1 + tree_stages cycles from a cycle's operands to their tree sum, whose place has it in
+    the next cycle. Throughput: the operands of one cycle per cycle.
+
+    Members
+    -------
+    weights : what the lanes hold of this column's fields (`Micro.held_value`); taken into the
+    station when `enter`. word : the lanes take what the station has.
+    activations : of the beat, the same in all columns and constant while the beat lasts.
+    add : the tree sum is added at `place`. restart : it begins the sum there.
+    read : a place; acc : its sum, in the same cycle.
+    station, held, totals : the registers, for tests and proofs.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        width = arch.lanes.held_width(arch)
+        lanes = range(arch.rows)
+        self.station = [data_register(width, f"station_{row}") for row in lanes]
+        self.held = [data_register(width, f"held_{row}") for row in lanes]
+        super().__init__(self.ports(arch))
+
+    @classmethod
+    def ports(cls, arch: Arch) -> dict[str, wiring.Member]:
+        """Members of the signature; all but `acc` are inputs, driven by the array."""
+        width = unsigned(arch.lanes.held_width(arch))
+        return {
+            "weights": In(data.ArrayLayout(width, arch.rows)),
+            **{name: In(1) for name in ("enter", "word", "add", "restart")},
+            "place": In(sum_address_width(arch)),
+            "read": In(sum_address_width(arch)),
+            "acc": Out(signed(arch.acc_width)),
+            **cls.operand_ports(arch),
+        }
+
+    @classmethod
+    def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
+        """What the terms are made of besides the lanes' registers."""
+        return {"activations": In(data.ArrayLayout(unsigned(arch.act_width), arch.rows))}
+
+    @abstractmethod
+    def terms(self, m: Module) -> list[list[Value]]:
+        """One term per row of each tree, out of registers that take this cycle's operands."""
+
+    def placed(self, total: Value) -> Value:
+        """What a tree sum adds to the sum."""
+        return total
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for row, (station, held) in enumerate(zip(self.station, self.held, strict=True)):
+            with m.If(self.enter):
+                m.d.sync += station.eq(self.weights[row])
+            with m.If(self.word):
+                m.d.sync += held.eq(station)
+        self.totals = [tree_sum(m, terms, self.arch.acc_width) for terms in self.terms(m)]
+        self.accumulate(m, self.totals)
+        return m
+
+    def accumulate(self, m: Module, totals: list[Value]) -> None:
+        """Add the tree sum to the sum at its place."""
+        sums = sums_memory(m, "sums", self.arch, self.place)
+        added(m, self, sums, self.place, self.placed(totals[0]))
+        drain = sums.read_port(domain="comb")
+        m.d.comb += [drain.addr.eq(self.read), self.acc.eq(drain.data)]
+
+
+def sums_memory(m: Module, name: str, arch: Arch, place: Value) -> memory.Memory:
+    """A memory with a sum at every `place`."""
+    sums = memory.Memory(shape=signed(arch.acc_width), depth=1 << len(place), init=[])
+    m.submodules[name] = sums
+    return sums
+
+
+def added(m: Module, column: HeldColumn, sums: memory.Memory, place: Value, total: Value) -> Signal:
+    """Add `total` at `place` when the column adds; the sum that is written."""
+    write, old = sums.write_port(), sums.read_port(domain="comb")
+    new = Signal(signed(column.arch.acc_width))
+    m.d.comb += [
+        old.addr.eq(place),
+        new.eq(Mux(column.restart, 0, old.data) + total),
+        write.addr.eq(place),
+        write.en.eq(column.add),
+        write.data.eq(new),
+    ]
+    return new
+
+
+def registered(m: Module, name: str, values: list[Value]) -> list[Value]:
+    """A row's value of the cycle before, for each row."""
+    late = [data_register(value.shape(), f"{name}_{row}") for row, value in enumerate(values)]
+    m.d.sync += [new.eq(value) for new, value in zip(late, values, strict=True)]
+    return list(late)
+
+
+def data_register(shape: ShapeLike, name: str) -> Signal:
+    """A register that a reset leaves as it is: what it has counts only while control says so."""
+    return Signal(shape, name=name, reset_less=True)
+
+
+def tree_sum(m: Module, terms: list[Value], acc_width: int) -> Signal:
+    """Sum of the terms modulo 2^acc_width, a register after every TREE_LEVELS additions."""
+    stage = 0
+    while True:
+        sums = terms
+        for _ in range(TREE_LEVELS):
+            pairs = [a + b for a, b in zip(sums[::2], sums[1::2], strict=False)]
+            sums = pairs + ([sums[-1]] if len(sums) % 2 else [])
+        narrow = [term[:acc_width].as_signed() for term in sums]
+        terms = registered(m, f"partial_{stage}", narrow)
+        if len(terms) == 1:
+            return terms[0]
+        stage += 1

@@ -1,0 +1,95 @@
+"""Held feeder: reads activation words in the order of the group walker, one per cycle."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..accelerator.activation_memory import word_layout
+from ..accelerator.feeder import fed_layout
+from ..arch.arch import Arch
+from ..arch.storage import address_width
+from ..layouts.held import held_beat_layout, held_feed_layout
+from ..timing.held_timing import feed_latency
+from .group_walker import FLAGS, GroupWalker
+
+
+class HeldFeeder(wiring.Component):
+    """Walks the words of a pass: addresses, activation memory, padding.
+
+    Stages: those of the walker, memory, beat. All stand while a beat is not taken. Padding that is
+    not stored is not read.
+
+    Latency: `feed_latency`, from `setup` to the first beat. Throughput: one per cycle.
+
+    Members
+    -------
+    feed : of the descriptor. setup : begin in the next cycle, the pass before has ended.
+    pooling : words go to the maximum instead of the array; constant while a pass runs.
+    address, enable, word : a port of the activation memory, whose word stays until the next enable.
+    beats : `held_beat_layout`. words : `fed_layout`.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        self.walker = GroupWalker(arch)
+        super().__init__(
+            {
+                "feed": In(held_feed_layout(arch)),
+                "setup": In(1),
+                "pooling": In(1),
+                "address": Out(address_width(arch.storage.activation_words)),
+                "enable": Out(1),
+                "word": In(word_layout(arch)),
+                "beats": Out(stream.Signature(held_beat_layout(arch))),
+                "words": Out(stream.Signature(fed_layout(arch))),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        return feed_latency(self.arch)
+
+    @property
+    def initiation_interval(self) -> int:
+        return 1
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.walker = walker = self.walker
+        beat, fed = self.beats.payload, self.words.payload
+        advance, offered, read = Signal(), Signal(), Signal()
+        blank = walker.outside & ~self.feed.pad_stored
+        control = Cat(walker.outside, walker.slot, *(getattr(walker, name) for name in FLAGS))
+        kept = Signal.like(control)
+        kept_blank = Signal()
+        outside = Signal()
+        self.registers = {"read": read, "offered": offered}  # for proofs
+        m.d.comb += [
+            advance.eq(~offered | Mux(self.pooling, self.words.ready, self.beats.ready)),
+            walker.feed.eq(self.feed),
+            walker.setup.eq(self.setup),
+            walker.step.eq(advance),
+            self.address.eq(walker.address),
+            self.enable.eq(advance & walker.active & ~blank),
+            self.beats.valid.eq(offered & ~self.pooling),
+            self.words.valid.eq(offered & self.pooling),
+        ]
+        with m.If(advance):
+            m.d.sync += [
+                Cat(read, offered).eq(Cat(walker.active, read)),
+                kept.eq(control),
+                kept_blank.eq(blank),
+            ]
+            with m.If(read):
+                m.d.sync += Cat(outside, beat.slot, *(getattr(beat, n) for n in FLAGS)).eq(kept)
+                m.d.sync += [
+                    code.eq(Mux(kept_blank, 0, stored))
+                    for code, stored in zip(fed.word, self.word, strict=True)
+                ]
+        m.d.comb += [
+            *(code.eq(stored) for code, stored in zip(beat.activations, fed.word, strict=True)),
+            fed.outside.eq(outside),
+            fed.first.eq(beat.first),
+            fed.last.eq(beat.last),
+        ]
+        return m
