@@ -2,20 +2,23 @@
 
 A pass walks blocks of `cols` output channels, groups of up to `hold` pixels, the words of a group's
 sums, and the pixels of the group for each word. Everything follows from sizes: a network without
-weights is walked as well. Nested loops give the same (`tests/cost/events/test_held_walks.py`).
+weights is walked as well. The planner says the same (`tests/cost/events/test_held_walks.py`).
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+
+import numpy as np
 
 from ...rtl.arch.arch import Arch
-from ...rtl.timing.tiling import Tile, layer_tiles
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...rtl.timing.chaining import chains
+from ...rtl.timing.folding import Fold, fold_of
+from ...rtl.timing.grouping import grouping
+from ...rtl.timing.tiling import Tile, held_tiles
+from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
 from ...spec.program import INPUT, SizedNetwork
-from ...spec.requant import Requant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,11 +31,13 @@ class Walk:
     groups: int
     """Groups of pixels, of one block."""
     tiles: tuple[Tile, ...]
-    passes: int
-    constant: bool
-    """All words of a block are the same: it enters the lanes once."""
+    pooled: bool
+    """All words are the same: a block that reads one input block takes a word once."""
     channels: int
     """Of the output."""
+    inside: int
+    """Pairs of a pixel and a position of its window whose activations are read: all but those of
+    padding with codes 0."""
 
     @property
     def blocks(self) -> int:
@@ -43,11 +48,28 @@ class Walk:
         return self.pixels * self.taps * sum(t.blocks * t.input_blocks for t in self.tiles)
 
     @property
+    def reads(self) -> int:
+        """Activation words that beats read."""
+        return self.inside * sum(t.blocks * t.input_blocks for t in self.tiles)
+
+    def constant(self, tile: Tile) -> bool:
+        """Whether the words of a block are one, which enters the lanes once."""
+        return self.pooled and tile.input_blocks == 1
+
+    @property
+    def stored(self) -> int:
+        """Weight words in the memory."""
+        return sum(
+            t.blocks * (1 if self.constant(t) else self.taps * t.input_blocks) for t in self.tiles
+        )
+
+    @property
     def words(self) -> int:
         """Weight words that enter the lanes."""
-        if self.constant:
-            return self.blocks
-        return self.groups * self.taps * sum(t.blocks * t.input_blocks for t in self.tiles)
+        return sum(
+            t.blocks * (1 if self.constant(t) else self.groups * self.taps * t.input_blocks)
+            for t in self.tiles
+        )
 
     @property
     def sums(self) -> int:
@@ -66,78 +88,64 @@ class Walk:
         return [(first, min(cols, self.channels - first)) for first in firsts]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fold:
-    """Kernel columns of a first layer as channels: every stored pixel has `columns` of the image's.
-
-    height, width: of the map as it is stored.
-    """
-
-    columns: int
-    height: int
-    width: int
-    channels: int
-    """Of a stored pixel."""
-
-
-def fold_of(network: SizedNetwork, arch: Arch) -> Fold | None:
-    """How the image is stored where the first layer reads several columns at once, else None."""
-    layer = network.layers[0]
-    readers = [other for other in network.layers if INPUT in other.reads]
-    if not isinstance(layer, MacLayer) or layer.input != INPUT or len(readers) > 1:
-        return None
-    high, wide = layer.kernel
-    channels, height, _ = network.tensor_shape(INPUT)
-    plain = high * wide * -(-channels // arch.rows)
-    folded = high * -(-channels * wide // arch.rows)
-    if layer.groups > 1 or layer.skip is not None or folded >= plain:
-        return None
-    width = network.tensor_shape(layer.name)[2]
-    return Fold(columns=wide, height=height, width=width, channels=channels * wide)
-
-
 def walk_of(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch) -> Walk:
     """The walk of a layer with sums."""
     outputs, height, width = network.tensor_shape(layer.name)
     channels, taps = network.tensor_shape(layer.input)[0], layer.taps
-    fold = fold_of(network, arch) if layer is network.layers[0] else None
-    tiles = layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
+    tiles = held_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
+    fold = folded(network, layer, arch)
     if fold is not None:
         taps = layer.kernel[0]
-        tiles = [Tile(first=0, blocks=-(-outputs // arch.cols), input_block=0,
-                      input_blocks=-(-fold.channels // arch.rows))]  # fmt: skip
+        blocks, words = -(-outputs // arch.cols), -(-fold.columns * channels // arch.rows)
+        tiles = [Tile(first=0, blocks=blocks, input_block=0, input_blocks=words)]
     return Walk(
         taps=taps,
         pixels=height * width,
-        groups=-(-height * width // arch.hold),
+        groups=grouping(height * width, arch.hold).groups,
         tiles=tuple(tiles),
-        passes=_passes(tiles),
-        constant=isinstance(layer, PoolLayer),
+        pooled=isinstance(layer, PoolLayer),
         channels=outputs,
+        inside=_inside(network, layer, fold),
     )
 
 
-def _passes(tiles: list[Tile]) -> int:
-    """Consecutive tiles of one block each whose input blocks advance by one are one pass."""
-    joined = sum(
-        one.blocks == other.blocks == 1
-        and one.input_blocks == other.input_blocks
-        and one.input_block + 1 == other.input_block
-        for one, other in pairwise(tiles)
-    )
-    return len(tiles) - joined
+def folded(network: SizedNetwork, layer: Layer, arch: Arch) -> Fold | None:
+    """How the image is stored, where `layer` reads several of its columns at once."""
+    return fold_of(network, arch.rows) if layer is network.layers[0] else None
+
+
+def _inside(network: SizedNetwork, layer: MacLayer | PoolLayer, fold: Fold | None) -> int:
+    """Pairs of a pixel and a position that are read. Columns of a folded image are all in it."""
+    counts = network.tensor_shape(layer.name)[1:]
+    sizes, (top, left, _, _) = network.tensor_shape(layer.input)[1:], layer.padding
+    codes = layer.pad_codes if isinstance(layer, MacLayer) else None
+    if codes is not None and any(layer.padding) and np.any(codes):
+        return math.prod(counts) * (layer.kernel[0] if fold else layer.taps)
+    each = [
+        sum(
+            0 <= pixel * layer.stride[axis] + k - (top, left)[axis] < sizes[axis]
+            for pixel in range(counts[axis])
+            for k in range(layer.kernel[axis])
+        )
+        for axis in (0, 1)
+    ]
+    return each[0] * (counts[1] if fold else each[1])
+
+
+def stored_image_bits(network: SizedNetwork, arch: Arch) -> int:
+    """Bits of the image as it is written: whole words of every stored pixel."""
+    channels, height, width = network.tensor_shape(INPUT)
+    fold = fold_of(network, arch.rows)
+    if fold is not None:
+        channels, width = fold.columns * channels, fold.out_width
+    words = -(-channels // arch.rows) * height * width
+    return words * arch.rows * network.tensor_format(INPUT).width
 
 
 @lru_cache(maxsize=16)
 def chained(network: SizedNetwork) -> Mapping[str, str]:
-    """The layer whose pass computes a read activation as well, by the read activation's name."""
-    found: dict[str, str] = {}
-    for layer in network.layers[:-1]:
-        if isinstance(layer, ThresholdLayer) and layer.input != INPUT:
-            maker = network.layer(layer.input)
-            if isinstance(maker.output, Requant) and maker.name not in found.values():
-                found[layer.name] = maker.name
-    return found
+    """The layer whose passes compute a read activation as well, by the read activation's name."""
+    return {reader: maker for maker, reader in chains(network).items()}
 
 
 def narrow(network: SizedNetwork, layer: Layer, arch: Arch) -> bool:

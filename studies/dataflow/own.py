@@ -12,10 +12,10 @@ from ...cost.events.held_walks import (
     Walk,
     chained,
     direct_words,
-    fold_of,
     parameter_rows,
     pooled_words,
     residual_words,
+    stored_image_bits,
     walk_of,
 )
 from ...cost.events.lane_events import gated_macs
@@ -94,11 +94,10 @@ def held(machine: Machine) -> Moves:
 def _held_sums(found: Moves, machine: Machine, layer: MacLayer | PoolLayer, walk: Walk) -> None:
     network, arch = machine.network, machine.arch
     word, lanes = float(word_bits(layer, arch)), arch.rows * arch.cols
-    stored = walk.words // (1 if walk.constant else walk.groups)
-    found.move(WEIGHTS, WEIGHT_MEMORY, stored * word + codebook_bits(layer, arch))
+    found.move(WEIGHTS, WEIGHT_MEMORY, walk.stored * word + codebook_bits(layer, arch))
     found.move(WEIGHTS, WEIGHT_MEMORY, walk.words * word)
     width = network.tensor_format(layer.input).width
-    found.move(MAPS, machine.maps, walk.beats * arch.rows * width)
+    found.move(MAPS, machine.maps, walk.reads * arch.rows * width)
     found.move(LANES, REGISTER, 2 * walk.words * lanes * arch.level_width)  # station, lanes
     found.move(LANES, REGISTER, walk.beats * arch.rows * width)
     if isinstance(layer, MacLayer):
@@ -152,18 +151,10 @@ def output_side(found: Moves, machine: Machine, layer: Layer) -> None:
     if not unread:
         found.move(MAPS, machine.maps, written(network, layer))
     if layer is network.layers[0]:
-        found.move(MAPS, machine.maps, _image_bits(network, layer, arch))
+        found.move(MAPS, machine.maps, stored_image_bits(network, arch))
     found.move(MAPS, machine.maps, _moved_words(network, layer, arch, chains) * arch.rows)
     if has_rows(network, layer):
         _parameters(found, machine, layer)
-
-
-def _image_bits(network: SizedNetwork, layer: Layer, arch: Arch) -> int:
-    fold = fold_of(network, arch)
-    if fold is None:
-        return map_bits(network, layer.input)
-    codes = fold.channels * fold.height * fold.width
-    return codes * network.tensor_format(layer.input).width
 
 
 def _moved_words(network: SizedNetwork, layer: Layer, arch: Arch, chains: Mapping[str, str]) -> int:

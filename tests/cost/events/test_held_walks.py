@@ -8,18 +8,16 @@ from programs import Builder
 
 from adqhw.cost.events.held_walks import (
     chained,
-    fold_of,
-    narrow,
     parameter_rows,
     residual_words,
+    stored_image_bits,
     walk_of,
 )
 from adqhw.cost.topologies.assumed import Assumptions
 from adqhw.cost.topologies.published import published_network
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.timing.tiling import layer_tiles
+from adqhw.rtl.planning.passes import held_plan
 from adqhw.spec import LayerKind, Program, Skip
-from adqhw.spec.layers import MacLayer, PoolLayer
 
 ARCHS = [
     Arch(rows=4, cols=4, hold=4, fill=2, out_lanes=2),
@@ -45,72 +43,105 @@ def every_walk() -> Program:
     return b.build()
 
 
-def steps(program: Program, layer: MacLayer | PoolLayer, arch: Arch):
-    """(first channel of the block, channels, words, group's pixels) of every group of pixels."""
-    outputs, height, width = program.tensor_shape(layer.name)
-    channels, kernel = program.tensor_shape(layer.input)[0], layer.kernel
-    tiles = layer_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
-    folded = fold_of(program, arch) if layer is program.layers[0] else None
-    pixels = list(range(height * width))
-    for tile in tiles:
-        for block in range(tile.blocks):
-            first = tile.first + block * arch.cols
-            words = [
-                (down, across, source)
-                for down in range(kernel[0])
-                for across in range(1 if folded else kernel[1])
-                for source in range(tile.input_blocks if not folded else
-                                    len(range(0, channels * kernel[1], arch.rows)))
-            ]  # fmt: skip
-            groups = -(-len(pixels) // arch.hold)
-            for group in np.array_split(pixels, groups):
-                yield first, min(arch.cols, outputs - first), words, group.tolist()
+def passes_of(program: Program, arch: Arch):
+    """(layer, passes) of every layer with sums, by the planner."""
+    plan = held_plan(arch, program)
+    for layer in program.layers:
+        if layer.sums:
+            passes = [entry for entry in plan.passes if entry.layer == layer.name]
+            yield plan.program.layer(layer.name), passes
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_walks_are_those_of_nested_loops(arch):
-    program = every_walk()
-    for layer in program.layers:
-        if not layer.sums:
-            continue
-        walk, found = walk_of(program, layer, arch), list(steps(program, layer, arch))
-        assert walk.beats == sum(len(words) * len(group) for *_, words, group in found)
-        assert walk.sums == sum(len(group) for *_, group in found)
-        blocks = {first: channels for first, channels, *_ in found}
-        assert walk.block_channels(arch.cols) == list(blocks.items())
-        entered = sum(len(words) for *_, words, _ in found)
-        constant = isinstance(layer, PoolLayer)
-        assert walk.words == (len(blocks) if constant else entered)
-        used = sum(channels * len(words) * len(group) for _, channels, words, group in found)
-        assert walk.column_beats(arch.cols) == used
+@pytest.mark.parametrize("padded", [False, True])
+def test_walks_are_those_of_the_planner(arch, padded):
+    program = every_walk() if padded else without_pads(every_walk())
+    for (layer, passes), own in zip(passes_of(program, arch), with_sums(program), strict=True):
+        walk, feeds = walk_of(program, own, arch), [entry.word["feed"] for entry in passes]
+        pixels = {feed["groups"] * feed["size"] + feed["larger"] for feed in feeds}
+        assert pixels == {walk.pixels}
+        taps = {feed["kernel_height"] * feed["kernel_width"] for feed in feeds}
+        assert taps == {walk.taps}
+        blocks = [feed["blocks"] * feed["channel_blocks"] for feed in feeds]
+        assert walk.beats == sum(blocks) * walk.pixels * walk.taps
+        assert walk.sums == sum(feed["blocks"] for feed in feeds) * walk.pixels
+        stored = sum(entry.planes // arch.fill // entry.weight_width for entry in passes)
+        assert walk.stored == stored
+        entered = [1 if feed["constant"] else feed["groups"] for feed in feeds]
+        assert walk.words == sum(
+            count * entry.planes // arch.fill // entry.weight_width
+            for count, entry in zip(entered, passes, strict=True)
+        )
+        channels = sum(entry.word["walk"]["channels"] * entry.word["feed"]["channel_blocks"]
+                       for entry in passes)  # fmt: skip
+        assert walk.column_beats(arch.cols) == channels * walk.pixels * walk.taps
+        stored = feeds[0].get("pad_stored", 0)
+        assert stored == (padded and any(layer.padding))
+        whole = walk.pixels * walk.taps
+        assert walk.inside == (whole if stored else inside(program, own, layer))
+
+
+def without_pads(program: Program) -> Program:
+    """The same with codes of 0 around all maps, which are not stored."""
+    layers = [replace(x, pad_codes=None) if hasattr(x, "pad_codes") else x for x in program.layers]
+    return replace(program, layers=tuple(layers))
+
+
+def with_sums(program: Program) -> list:
+    return [layer for layer in program.layers if layer.sums]
+
+
+def inside(program: Program, layer, walked) -> int:
+    """Positions of windows that are not padding of code 0, one by one.
+
+    walked: the layer as it is walked; the columns of a folded image are all stored.
+    """
+    _, rows, columns = program.tensor_shape(layer.input)
+    top, left, _, _ = walked.padding
+    folded, found = walked is not layer, 0
+    for y in range(program.tensor_shape(layer.name)[1]):
+        for x in range(program.tensor_shape(layer.name)[2]):
+            for down in range(walked.kernel[0]):
+                for right in range(walked.kernel[1]):
+                    row = y * walked.stride[0] + down - top
+                    column = x * walked.stride[1] + right - left
+                    found += 0 <= row < rows and (folded or 0 <= column < columns)
+    return found
 
 
 @pytest.mark.parametrize("arch", ARCHS)
 def test_rows_and_residual_words_are_the_changes_of_an_address(arch):
     program = every_walk()
-    for layer in program.layers:
-        if not layer.sums:
-            continue
+    for (_, passes), layer in zip(passes_of(program, arch), with_sums(program), strict=True):
         rows, words = [], []
-        step = 1 if narrow(program, layer, arch) else arch.out_lanes
-        for first, channels, _, group in steps(program, layer, arch):
-            for pixel in group:
-                for channel in range(first, first + channels, step):
-                    rows.append((channel // arch.out_lanes, first))
-                    lanes = range(channel, min(channel + step, first + channels))
-                    words += read_words(program, layer, arch, pixel, lanes)
+        for number, entry in enumerate(passes):
+            for block, pixel, lanes in chunks(entry.word["walk"], arch):
+                rows.append((number, block, lanes[0] // arch.out_lanes))
+                words += read_words(entry.word, arch, (number, block, pixel), lanes)
         walk = walk_of(program, layer, arch)
         assert parameter_rows(walk, arch) == changes(rows), layer.name
         assert residual_words(program, layer, walk, arch) == changes(words), layer.name
 
 
-def read_words(program: Program, layer, arch: Arch, pixel: int, lanes: range):
+def chunks(walk, arch: Arch):
+    """(block, pixel, channels of the walk) of every chunk."""
+    step = 1 if walk["narrow"] else arch.out_lanes
+    for block in range(walk["blocks"]):
+        first = block * walk["group"]
+        last = min(first + walk["group"], walk["channels"])
+        for pixel in range(walk["height"] * walk["width"]):
+            for channel in range(first, last, step):
+                yield block, pixel, range(channel, min(channel + step, last))
+
+
+def read_words(word, arch: Arch, where: tuple, lanes: range) -> list:
     """Words of a chunk's residual codes; none where all of them are outside."""
-    if layer.skip is None:
+    if not word["stage"].get("skip"):
         return []
-    count, offset = program.tensor_shape(layer.skip.tensor)[0], layer.skip.channel_offset
-    inside = [c - offset for c in lanes if 0 <= c - offset < count]
-    return [(pixel, word) for word in dict.fromkeys(c // arch.rows for c in inside)]
+    walk = word["walk"]
+    codes = [walk["read_channel"] + channel for channel in lanes]
+    codes = [code for code in codes if 0 <= code < walk["read_channels"]]
+    return [(where, number) for number in dict.fromkeys(code // arch.rows for code in codes)]
 
 
 def changes(values: list) -> int:
@@ -126,9 +157,10 @@ def test_read_activations_are_chained_once_per_stream():
     assert len(chained(network)) == 7
 
 
-def test_folding_needs_fewer_beats_and_a_single_reader():
+def test_a_folded_image_is_stored_in_whole_words():
     program = every_walk()
-    wide = replace(ARCHS[0], rows=2, out_lanes=2)
-    assert fold_of(program, wide).channels == 9
-    many = Arch(rows=1, cols=2, hold=2, fill=1)
-    assert fold_of(program, many) is None  # no beat is saved
+    network = published_network("resnet20-cifar", Assumptions())
+    arch = Arch(rows=16, cols=16, hold=16, fill=8, out_lanes=4)
+    assert stored_image_bits(network, arch) == 32 * 32 * 16 * 8  # 9 of 16 codes
+    assert stored_image_bits(program, ARCHS[0]) == 5 * 4 * 4 * 8  # as it is
+    assert stored_image_bits(program, ARCHS[2]) == 5 * 4 * 12 * 8  # two words of 6
