@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from ...spec.layers import LayerKind, MacLayer
 from ...spec.program import INPUT, SizedNetwork
 
+FOLD_WORDS = 8
+"""Most words of a stored pixel of an image that is folded."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
@@ -22,6 +25,16 @@ class Fold:
     width: int
     out_width: int
 
+    @property
+    def reach(self) -> int:
+        """Columns of a line, those of padding included, up to the last one that is stored."""
+        return (self.out_width - 1) * self.stride + self.columns
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether stored pixels have columns outside the image."""
+        return self.padding > 0 or self.reach > self.width
+
 
 def fold_of(program: SizedNetwork, rows: int) -> Fold | None:
     """How the input is folded on arrays of `rows` rows; None: it is stored as it is.
@@ -35,7 +48,8 @@ def fold_of(program: SizedNetwork, rows: int) -> Fold | None:
     readers = [name for entry in program.layers for name in entry.reads].count(INPUT)
     channels, height, width = program.tensor_shape(INPUT)
     columns = layer.kernel[1]
-    if readers > 1 or channels > rows or -(-columns * channels // rows) >= columns:
+    words = -(-columns * channels // rows)
+    if readers > 1 or channels > rows or words > FOLD_WORDS or words >= columns:
         return None
     return Fold(
         layer=layer.name,
