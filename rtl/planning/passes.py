@@ -40,10 +40,11 @@ def held_plan(arch: Arch, program: Program) -> Plan:
     if fold is not None:
         program = folded(program, fold)
     chained = chains(program)
+    padded = fold.layer if fold is not None and fold.is_padded else None
     plan = Plan(
         program=program,
         offsets=offsets,
-        placement=place(program, chained, arch.rows),
+        placement=place(program, chained, arch.rows, padded),
         tables=tables_of(arch, program),
         passes=[],
         fold=fold,

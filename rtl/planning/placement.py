@@ -15,14 +15,17 @@ from ..networks.regions import (
 from ..timing.chaining import Apart, banks_of, read_together, single_banked
 
 
-def place(program: SizedNetwork, chained: Mapping[str, str], rows: int) -> Placement:
+def place(
+    program: SizedNetwork, chained: Mapping[str, str], rows: int, padded: str | None = None
+) -> Placement:
     """First fit in the order in which tensors are made; a region is free after its last reader.
 
     A layer reads its input and its residual at the same time, so from different banks; a chain
     writes both of its tensors at the same time, into different banks. A tensor outside of chains
-    that can be in neither bank for that reason is stored in both.
+    that can be in neither bank for that reason is stored in both. padded: the layer whose padding
+    is in the input.
     """
-    pads = pad_regions(program, rows)
+    pads = pad_regions(program, rows, padded)
     floor = max((region.end for region in pads.values()), default=0)
     apart, both = _sides(program, chained, rows)
     lives = lifetimes(program, chained)
