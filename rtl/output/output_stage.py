@@ -316,8 +316,7 @@ class OutputStage(wiring.Component):
         self._write(m, self.second, second, chained, self.late[counted], counts)
         with m.If(self.whole):
             m.d.comb += [
-                self.write.banks.eq(Mux(self.take, walk.write.banks, 0)),
-                self.write.lanes.eq(~0),
+                self.write.lanes.eq(Mux(self.take, ~0, 0)),
                 self.write.word.eq(self.maxima.payload),
             ]
 
@@ -336,11 +335,12 @@ class OutputStage(wiring.Component):
         stored = [Signal(width, name=f"{write.as_value().name}_code_{i}") for i in range(lanes)]
         m.d.comb += [
             *(new.eq(code) for new, code in zip(stored, codes, strict=True)),
-            write.banks.eq(Mux(valid, banks, 0)),
+            write.banks.eq(banks),
             write.address.eq(tracker.address),
             write.lanes.eq(
                 Cat(
-                    (tracker.part == row // lanes) & chunk.lanes[row % lanes] for row in range(rows)
+                    valid & (tracker.part == row // lanes) & chunk.lanes[row % lanes]
+                    for row in range(rows)
                 )
             ),
             write.word.eq(Cat(stored[row % lanes] for row in range(rows))),

@@ -37,7 +37,7 @@ def test_two_reads_and_two_writes_in_every_cycle(seed):
                 ctx.set(getattr(dut, f"{name}_address"), address)
                 ctx.set(getattr(dut, f"{name}_enable"), enable)
                 if enable:
-                    want[name] = model[bank, address].tolist()  # before this cycle's writes
+                    want[bank, name] = model[bank, address].tolist()  # before this cycle's writes
             both = rng.random() < 0.2
             masks = (0b11, 0) if both else (1 << first, 1 << (1 - first))
             for name, banks in zip(("write", "second"), masks, strict=True):
@@ -46,9 +46,10 @@ def test_two_reads_and_two_writes_in_every_cycle(seed):
                 address = int(rng.integers(WORDS // 2)) + WORDS // 2 * (not upper)
                 present(ctx, banks, address, lanes, codes, name)
             await ctx.tick()
-            for name, codes in want.items():
-                word = getattr(dut, f"{name}_word")
-                assert [ctx.get(word[row]) for row in range(ROWS)] == codes
+            for (bank, name), codes in want.items():
+                words = [dut.words[bank], *([dut.read_word] if name == "read" else [])]
+                for word in words:
+                    assert [ctx.get(word[row]) for row in range(ROWS)] == codes
 
     def present(ctx, banks, address, lanes, codes, name):
         port = getattr(dut, name)
