@@ -90,7 +90,7 @@ def streamed(
             if base is None or number == 0:
                 if rows.count > most:
                     raise InputError(
-                        f"Arch storage must hold the {what} of one column block, {rows.count} "
+                        f"Arch storage must hold the {what} of a pass, {rows.count} "
                         f"rows for layer {entry.layer!r}, not {most}"
                     )
                 base = base or 0
