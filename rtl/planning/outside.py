@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ..networks.plans import Outside, Pass, Plan
 from ..networks.regions import Placement, map_words
 from .image import held_parameters, pass_planes
 from .passes import held_plan
+from .placement import place
 from .spill import spill
 from .streams import (
     Loads,
@@ -33,9 +35,10 @@ def external_plan(arch: Arch, program: Program) -> Plan:
     holds; what fits stays on chip and is loaded before the run."""
     outside: frozenset[str] = frozenset()
 
-    def placing(program: Program, chained: Mapping[str, str]) -> Placement:
+    def placing(program: Program, chained: Mapping[str, str], padded: str | None) -> Placement:
         nonlocal outside
-        spilled = spill(program, chained, arch.rows, arch.storage.activation_words)
+        sized = partial(place, program, chained, arch.rows, padded)
+        spilled = spill(program, chained, arch.rows, arch.storage.activation_words, sized)
         outside = spilled.outside
         return spilled.placement
 

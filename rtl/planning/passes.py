@@ -1,6 +1,6 @@
 """Passes: a program as descriptors of an array that holds weights, and the weights they read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import assert_never
@@ -36,8 +36,8 @@ from .fold import folded
 from .placement import place
 from .walks import HeldWalks, Target
 
-Placing = Callable[[Program, Mapping[str, str]], Placement]
-"""Addresses of a program's tensors, given its chains."""
+Placing = Callable[..., Placement]
+"""Addresses of a program's tensors: of the program, its chains and, by name, `padded`."""
 
 
 def held_plan(
@@ -53,10 +53,11 @@ def held_plan(
     if fold is not None:
         program = folded(program, fold)
     chained = chains(program)
+    padded = fold.layer if fold is not None and fold.is_padded else None
     plan = Plan(
         program=program,
         offsets=offsets,
-        placement=(placing or partial(place, rows=arch.rows))(program, chained),
+        placement=(placing or partial(place, rows=arch.rows))(program, chained, padded=padded),
         tables=tables_of(arch, program),
         passes=[],
         fold=fold,

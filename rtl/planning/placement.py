@@ -20,16 +20,17 @@ def place(
     program: SizedNetwork,
     chained: Mapping[str, str],
     rows: int,
+    padded: str | None = None,
     sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> Placement:
     """First fit in the order in which tensors are made; a region is free after its last reader.
 
     A layer reads its input and its residual at the same time, so from different banks; a chain
     writes both of its tensors at the same time, into different banks. A tensor outside of chains
-    that can be in neither bank for that reason is stored in both. sizes: words of the tensors that
-    are not stored as a whole.
+    that can be in neither bank for that reason is stored in both. padded: the layer whose padding
+    is in the input. sizes: words of the tensors that are not stored as a whole.
     """
-    pads = pad_regions(program, rows)
+    pads = pad_regions(program, rows, padded)
     floor = max((region.end for region in pads.values()), default=0)
     apart, both = _sides(program, chained, rows)
     lives = lifetimes(program, chained)

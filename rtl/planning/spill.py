@@ -1,13 +1,13 @@
 """Spill: which tensors are kept in external memory, and how many of their words are on chip."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, SizedNetwork
 from ..networks.regions import BOTH, Placement, lifetimes, map_words
-from .placement import place
 
+Placing = Callable[[Mapping[str, int]], Placement]
 HALVES = 2
 """A part of a map is moved while another one is read or written."""
 
@@ -20,10 +20,12 @@ class Spilled:
     outside: frozenset[str]
 
 
-def spill(program: SizedNetwork, chained: Mapping[str, str], rows: int, most: int) -> Spilled:
+def spill(
+    program: SizedNetwork, chained: Mapping[str, str], rows: int, most: int, placed: Placing
+) -> Spilled:
     """A placement in at most `most` words of every bank, with as few tensors outside as a greedy
     choice gives: the largest first, of equal ones the one that is needed longest; their buffers as
-    large as fits.
+    large as fits. placed: a placement with these numbers of words of some tensors.
 
     Where no choice is enough the placement is larger than `most`.
     """
@@ -34,28 +36,25 @@ def spill(program: SizedNetwork, chained: Mapping[str, str], rows: int, most: in
         first, last = lives[name]
         return map_words(program, name, rows), last - first
 
-    placement = _placed(program, chained, rows, outside, 1)
+    placement = placed(_buffers(program, rows, outside, 1))
     while placement.words > most:
         victims = [name for name in _movable(program, placement) if name not in outside]
         if not victims:
             break
         outside.append(max(victims, key=cost))
-        placement = _placed(program, chained, rows, outside, 1)
+        placement = placed(_buffers(program, rows, outside, 1))
     lines = 1
     while outside and placement.words <= most:
-        larger = _placed(program, chained, rows, outside, lines + 1)
+        larger = placed(_buffers(program, rows, outside, lines + 1))
         if larger.words > most or lines > max(program.tensor_shape(n)[1] for n in outside):
             break
         placement, lines = larger, lines + 1
     return Spilled(placement=placement, outside=frozenset(outside))
 
 
-def _placed(
-    program: SizedNetwork, chained: Mapping[str, str], rows: int, outside: list[str], lines: int
-) -> Placement:
-    """With buffers for so many lines of every layer's output."""
-    sizes = {name: _buffer(program, name, rows, lines) for name in outside}
-    return place(program, chained, rows, sizes)
+def _buffers(program: SizedNetwork, rows: int, outside: list[str], lines: int) -> dict[str, int]:
+    """Words of buffers for so many lines of every layer's output."""
+    return {name: _buffer(program, name, rows, lines) for name in outside}
 
 
 def _buffer(program: SizedNetwork, name: str, rows: int, lines: int) -> int:

@@ -261,7 +261,7 @@ def _stripe_feed(word: Word, first: int, end: int, shift: int, hold: int) -> Wor
     return {
         **feed,
         "start": feed["start"] + shift + first * feed["stride_down"] * feed["row_step"],
-        "height": high - low,
+        "height": max(0, high - low),
         "padding_top": low - top,
         "groups": groups.groups,
         "larger": groups.larger,
