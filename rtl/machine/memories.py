@@ -4,24 +4,12 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import BANKS, word_layout
+from ..accelerator.activation_memory import BANKS, word_layout, word_write_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
 
 READS = ("feed", "read")
 """Ports for the operands of the array and for the codes of the output stage."""
-
-
-def word_write_layout(arch: Arch) -> data.StructLayout:
-    """Lanes of a word to write into the banks of a mask."""
-    return data.StructLayout(
-        {
-            "banks": BANKS,
-            "address": address_width(arch.storage.activation_words),
-            "lanes": arch.rows,
-            "word": word_layout(arch),
-        }
-    )
 
 
 class HeldActivationMemory(wiring.Component):
