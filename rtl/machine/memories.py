@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import BANKS, word_layout
+from ..accelerator.activation_memory import BANKS, word_layout, word_write_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
 from ..output.payloads import word_write_layout

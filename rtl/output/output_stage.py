@@ -4,10 +4,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import word_layout
+from ..accelerator.activation_memory import word_layout, word_write_layout
 from ..accelerator.ports import result_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
+from ..array.banks import group_layout
 from ..layouts.held import (
     chunk_walk_layout,
     requant_row_layout,
@@ -20,7 +21,7 @@ from .chunk_reader import ChunkReader
 from .chunk_walker import ChunkWalker
 from .output_lane import OutputLane
 from .parameter_rows import ParameterRows
-from .payloads import Source, chunk_layout, group_layout, row_load_layout, word_write_layout
+from .payloads import Source, chunk_layout, row_load_layout
 from .place_tracker import PlaceTracker
 from .selection import masked, selected
 
