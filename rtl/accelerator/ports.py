@@ -11,6 +11,8 @@ from ..arch.storage import address_width
 from ..layouts.counters import counters_layout, events_of
 from ..layouts.descriptor import LAYER_WIDTH, pass_layout, with_row_numbers
 from ..layouts.held import held_pass_layout, requant_row_layout, threshold_row_layout
+from ..layouts.jobs import job_layout
+from ..layouts.memory_port import memory_signature
 from ..layouts.payloads import requant_layout, threshold_layout
 from .activation_memory import BANKS, word_layout
 
@@ -56,6 +58,8 @@ def row_widths(arch: Arch) -> dict[int, int]:
     plane = arch.rows * arch.port_columns
     widths |= {Target.ACTIVATIONS + bank: word_layout(arch).size for bank in range(BANKS)}
     widths |= {Target.WEIGHTS + bank: plane for bank in range(arch.plane_banks)}
+    if arch.external is not None:
+        widths[Target.JOBS] = job_layout(arch).size
     return widths
 
 
@@ -70,6 +74,8 @@ def target_rows(arch: Arch) -> dict[int, int]:
     }
     rows |= {Target.ACTIVATIONS + bank: storage.activation_words for bank in range(BANKS)}
     rows |= {Target.WEIGHTS + bank: storage.weight_rows for bank in range(arch.plane_banks)}
+    if arch.external is not None:
+        rows[Target.JOBS] = arch.external.jobs
     return rows
 
 
@@ -110,7 +116,9 @@ def write_layout(arch: Arch) -> data.StructLayout:
 
 def accelerator_members(arch: Arch) -> dict[str, Member]:
     """Members of `accelerator.Accelerator` and of `machine.Machine`, described there."""
-    second = {"second": Out(write_layout(arch))} if arch.holds else {}
+    more = {"second": Out(write_layout(arch))} if arch.holds else {}
+    if arch.external is not None:
+        more["memory"] = Out(memory_signature(arch))
     return {
         "load": In(stream.Signature(load_layout(arch), always_ready=True)),
         "start": In(1),
@@ -123,6 +131,6 @@ def accelerator_members(arch: Arch) -> dict[str, Member]:
         "record": Out(1),
         "ended": Out(address_width(arch.storage.passes)),
         "write": Out(write_layout(arch)),
-        **second,
+        **more,
         "progress": Out(1),
     }

@@ -89,7 +89,11 @@ class HeldArray(wiring.Component):
         inputs = self._accept(m, control, station, banks)
         tables = self.arch.lanes.tables(m, self, control)
         inputs |= tables | self._control(m, control, banks)
-        inputs |= {"word": station.take, "read": Cat(self.slot, banks.reading)}
+        inputs |= {
+            "bypass": self.bypass,
+            "word": station.take,
+            "read": Cat(self.slot, banks.reading),
+        }
         self._weights(m, station, tables)
         self.columns: list[HeldColumn] = []  # those that are submodules, for benches
         for col in range(self.arch.cols):
@@ -199,8 +203,7 @@ class HeldArray(wiring.Component):
     def _column(self, m: Module, name: str, inputs: dict[str, Value], acc: Value) -> None:
         """A submodule for Amaranth's simulator, an instance of the one column in Verilog."""
         column = self.arch.lanes.holding(self.arch)
-        wanted = column.ports(self.arch)
-        inputs = {port: signal for port, signal in inputs.items() if port in wanted}
+        inputs = {port: inputs[port] for port in column.ports(self.arch) if port != "acc"}
         if self.instances:
             ports = {f"i_{port}": signal for port, signal in inputs.items()}
             clocks = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}

@@ -6,8 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from ..arch.arch import Arch
 from ..layouts.jobs import ADDRESS_WIDTH, external_of, slot_number_width
-from .ports import memory_signature, write_beat_layout
+from ..layouts.memory_port import memory_signature, write_beat_layout
 
+MASTER_MODULE = "adqhw_memory_master"
+"""Verilog name of an emitted master."""
 INCR = 1
 """Burst type: consecutive addresses."""
 CACHE = 0b0011

@@ -10,8 +10,8 @@ from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
 from ..layouts.descriptor import COUNT_WIDTH
 from ..layouts.jobs import external_of, job_layout, job_number_width
+from ..layouts.memory_port import memory_signature
 from .packer import RowPacker
-from .ports import memory_signature
 from .unpacker import RowUnpacker
 
 

@@ -9,7 +9,8 @@ from ..accelerator.ports import Target
 from ..arch.arch import Arch
 from ..arch.storage import address_width
 from ..layouts.jobs import JOB_ROW_WIDTH, external_of, slot_number_width
-from .ports import transfer_slots, write_beat_layout
+from ..layouts.memory_port import write_beat_layout
+from .slots import transfer_slots
 
 
 class RowPacker(wiring.Component):

@@ -13,7 +13,7 @@ from ..layouts.jobs import (
     external_of,
     slot_number_width,
 )
-from .ports import transfer_slots
+from .slots import transfer_slots
 
 
 class RowUnpacker(wiring.Component):

@@ -11,7 +11,8 @@ from ..arch.arch import Arch
 from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps
-from .column import Column, add_shifted, lane_ports
+from .column import Column, add_shifted, lane_ports, looked_up
+from .held import HeldColumn, registered
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import (
@@ -89,18 +90,46 @@ class BitSerialColumn(Column):
             m.d.sync += self.terms[row].eq(Mux(live & bit, level, 0))
 
 
+class HeldBitSerialColumn(HeldColumn):
+    """The same sum over bits; the lanes hold levels.
+
+    Members
+    -------
+    act_digit : the current bit. shift : that of the tree sum.
+    """
+
+    @classmethod
+    def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
+        width = schedule_widths(arch)["act_digits"]
+        return super().operand_ports(arch) | {"act_digit": In(width), "shift": In(width)}
+
+    def terms(self, m: Module) -> list[list[Value]]:
+        lanes = zip(self.held, self.activations, strict=True)
+        gated = [
+            Mux(code.bit_select(self.act_digit, 1), level, 0).as_signed() for level, code in lanes
+        ]
+        return [registered(m, "term", gated)]
+
+    def placed(self, total: Value) -> Value:
+        return total << self.shift
+
+
 class BitSerial(Micro):
     """One activation bit per cycle: the adder tree sums levels, one shifter per column."""
 
     name = "bit_serial"
     marker, colour = "^", "#009E73"
     column = BitSerialColumn
+    held_column = HeldBitSerialColumn
     act_digits = True
 
     def schedule(
         self, arch: Arch, *, act_width: int, level_width: int | None = None, levels: int = 0
     ) -> Schedule:
         return Schedule(act_digits=act_width)
+
+    def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
+        return looked_up(array, tables, field)
 
     def shift(self, arch: Arch, steps: BeatSteps) -> Value:
         return steps.act_digit

@@ -35,9 +35,6 @@ class HeldColumn(wiring.Component, ABC):
     station, held, totals : the registers, for tests and proofs.
     """
 
-    trees = 1
-    """Sums per output channel."""
-
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
         width = arch.lanes.held_width(arch)
@@ -66,7 +63,7 @@ class HeldColumn(wiring.Component, ABC):
 
     @abstractmethod
     def terms(self, m: Module) -> list[list[Value]]:
-        """One term per row of each tree, of this cycle's operands."""
+        """One term per row of each tree, out of registers that take this cycle's operands."""
 
     def placed(self, total: Value) -> Value:
         """What a tree sum adds to the sum."""
@@ -79,31 +76,44 @@ class HeldColumn(wiring.Component, ABC):
                 m.d.sync += station.eq(self.weights[row])
             with m.If(self.word):
                 m.d.sync += held.eq(station)
-        registered = []
-        for kind, terms in enumerate(self.terms(m)):
-            products = [
-                data_register(signed(len(term)), f"term_{kind}_{row}")
-                for row, term in enumerate(terms)
-            ]
-            m.d.sync += [new.eq(term) for new, term in zip(products, terms, strict=True)]
-            registered.append(tree_sum(m, products, self.arch.acc_width))
-        self.totals = registered
-        self.accumulate(m, registered)
+        self.totals = [tree_sum(m, terms, self.arch.acc_width) for terms in self.terms(m)]
+        self.accumulate(m, self.totals)
         return m
 
-    def accumulate(self, m: Module, totals: list[Signal]) -> None:
+    def accumulate(self, m: Module, totals: list[Value]) -> None:
         """Add the tree sum to the sum at its place."""
-        sums = self.sums = accumulator(m, "sums", self.arch.acc_width, 1 << len(self.place))
-        write, old = sums.write_port(), sums.read_port(domain="comb")
+        sums = sums_memory(m, "sums", self.arch, self.place)
+        added(m, self, sums, self.place, self.placed(totals[0]))
         drain = sums.read_port(domain="comb")
-        m.d.comb += [
-            old.addr.eq(self.place),
-            write.addr.eq(self.place),
-            write.en.eq(self.add),
-            write.data.eq(Mux(self.restart, 0, old.data) + self.placed(totals[0])),
-            drain.addr.eq(self.read),
-            self.acc.eq(drain.data),
-        ]
+        m.d.comb += [drain.addr.eq(self.read), self.acc.eq(drain.data)]
+
+
+def sums_memory(m: Module, name: str, arch: Arch, place: Value) -> memory.Memory:
+    """A memory with a sum at every `place`."""
+    sums = memory.Memory(shape=signed(arch.acc_width), depth=1 << len(place), init=[])
+    m.submodules[name] = sums
+    return sums
+
+
+def added(m: Module, column: HeldColumn, sums: memory.Memory, place: Value, total: Value) -> Signal:
+    """Add `total` at `place` when the column adds; the sum that is written."""
+    write, old = sums.write_port(), sums.read_port(domain="comb")
+    new = Signal(signed(column.arch.acc_width))
+    m.d.comb += [
+        old.addr.eq(place),
+        new.eq(Mux(column.restart, 0, old.data) + total),
+        write.addr.eq(place),
+        write.en.eq(column.add),
+        write.data.eq(new),
+    ]
+    return new
+
+
+def registered(m: Module, name: str, values: list[Value]) -> list[Value]:
+    """A row's value of the cycle before, for each row."""
+    late = [data_register(value.shape(), f"{name}_{row}") for row, value in enumerate(values)]
+    m.d.sync += [new.eq(value) for new, value in zip(late, values, strict=True)]
+    return list(late)
 
 
 def data_register(shape: ShapeLike, name: str) -> Signal:
@@ -111,25 +121,16 @@ def data_register(shape: ShapeLike, name: str) -> Signal:
     return Signal(shape, name=name, reset_less=True)
 
 
-def accumulator(m: Module, name: str, width: int, depth: int) -> memory.Memory:
-    """A memory of so many sums."""
-    m.submodules[name] = store = memory.Memory(shape=signed(width), depth=depth, init=[])
-    return store
-
-
-def tree_sum(m: Module, terms: list[Signal], acc_width: int) -> Signal:
+def tree_sum(m: Module, terms: list[Value], acc_width: int) -> Signal:
     """Sum of the terms modulo 2^acc_width, a register after every TREE_LEVELS additions."""
     stage = 0
     while True:
-        sums: list[Value] = list(terms)
+        sums = terms
         for _ in range(TREE_LEVELS):
             pairs = [a + b for a, b in zip(sums[::2], sums[1::2], strict=False)]
             sums = pairs + ([sums[-1]] if len(sums) % 2 else [])
-        terms = [
-            data_register(signed(min(len(term), acc_width)), f"partial_{stage}_{i}")
-            for i, term in enumerate(sums)
-        ]
-        m.d.sync += [new.eq(term) for new, term in zip(terms, sums, strict=True)]
+        narrow = [term[:acc_width].as_signed() for term in sums]
+        terms = registered(m, f"partial_{stage}", narrow)
         if len(terms) == 1:
             return terms[0]
         stage += 1

@@ -11,7 +11,7 @@ from ...spec.formats import Int64Array
 from ..arch.arch import Arch
 from ..timing.schedule import Schedule
 from .column import Column, adder_tree, lane_ports
-from .held import HeldColumn
+from .held import HeldColumn, registered
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, tree_bits
@@ -96,7 +96,8 @@ class HeldMacColumn(HeldColumn):
 
     def terms(self, m: Module) -> list[list[Value]]:
         lanes = zip(self.held, self.activations, strict=True)
-        return [[level.as_signed() * operand for level, operand in lanes]]
+        products = [level.as_signed() * operand for level, operand in lanes]
+        return [registered(m, "product", products)]
 
 
 class Multiplying(Micro):

@@ -14,6 +14,7 @@ from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
 from .column import Column, add_shifted, codebook_levels
+from .held import HeldColumn, registered
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, level_book_bits, stages, tree_bits
@@ -174,20 +175,49 @@ class ProductTableColumn(Column):
             with m.If(use):
                 m.d.sync += field.eq(weight)
         code = Signal(self.arch.weight_width, name=f"code_{row}")
-        m.d.comb += code.eq(self._digit(field))
+        m.d.comb += code.eq(level_digit(self, field))
         with m.If(self.advance):
             m.d.sync += self.products[row].eq(Mux(live, self.words[row][code], 0))
 
-    def _digit(self, field: Value) -> Value:
-        """The current digit; below the top one without its highest bit, so that it is positive."""
-        width = self.arch.weight_width
-        count = table_digits(self.arch, self.arch.level_width)
-        extended = Cat(field, field[-1].replicate(width))
-        places = (
-            extended[at : at + width] for at in range(0, count * (width - 1), max(1, width - 1))
-        )
-        digit = Array(places)[self.level_digit] if count > 1 else field[:width]
-        return Cat(digit[: width - 1], digit[width - 1] & self.top)
+
+def level_digit(column: wiring.Component, field: Value) -> Value:
+    """The column's current digit; below the top one without its highest bit, so that it is
+    positive."""
+    width = column.arch.weight_width
+    count = table_digits(column.arch, column.arch.level_width)
+    extended = Cat(field, field[-1].replicate(width))
+    places = (extended[at : at + width] for at in range(0, count * (width - 1), max(1, width - 1)))
+    digit = Array(places)[column.level_digit] if count > 1 else field[:width]
+    return Cat(digit[: width - 1], digit[width - 1] & column.top)
+
+
+class HeldTableColumn(HeldColumn):
+    """The same selection; the lanes hold fields.
+
+    Members
+    -------
+    words : of the rows (`words_layout`). level_digit, top : as in `ProductTableColumn`.
+    shift : of the tree sum.
+    """
+
+    @classmethod
+    def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
+        return {
+            "words": In(words_layout(arch)),
+            "level_digit": In(schedule_widths(arch)["level_digits"]),
+            "top": In(1),
+            "shift": In(shift_width(arch)),
+        }
+
+    def terms(self, m: Module) -> list[list[Value]]:
+        chosen = [
+            word[level_digit(self, field)]
+            for word, field in zip(self.words, self.held, strict=True)
+        ]
+        return [registered(m, "product", chosen)]
+
+    def placed(self, total: Value) -> Value:
+        return total << self.shift
 
 
 TABLE_TOGGLES = (
@@ -266,6 +296,7 @@ class SharedProducts(Micro):
     name = "product_table"
     marker, colour = "v", "#D55E00"
     column = ProductTableColumn
+    held_column = HeldTableColumn
     act_digits = level_digits = True
 
     def schedule(
@@ -273,6 +304,12 @@ class SharedProducts(Micro):
     ) -> Schedule:
         digits = 1 if level_width is None else table_digits(arch, level_width)
         return Schedule(act_digits=-(-act_width // table_slice(arch)), level_digits=digits)
+
+    def held_width(self, arch: Arch) -> int:
+        return arch.field_width
+
+    def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
+        return field
 
     def build_cycles(self, arch: Arch) -> int:
         """A word a cycle before a layer's first beat; word 0 is 0, not stored."""

@@ -16,6 +16,7 @@ from ..layouts.payloads import codebook_layout
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import Control
 from .column import Column, adder_tree
+from .held import HeldColumn, added, data_register, registered, sum_address_width, sums_memory
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, lookup_area, stages, tree_bits
@@ -182,12 +183,76 @@ class ShiftAddColumn(Column):
             m.d.sync += self.terms[row].eq(Mux(live & entry.present, signed_term, 0))
 
 
+class HeldShiftAddColumn(HeldColumn):
+    """The same two sums; the lanes hold entries or, bypassed, levels.
+
+    E and O need one bank: a sum that ends is combined in the next cycle, in front of the memory
+    that is read, and the next group's first beat begins its place anew.
+
+    Members
+    -------
+    bypass, level_digit, top, factor : as in `ShiftAddColumn`. ends : the tree sums complete E and
+    O. combined : they did so in the cycle before; combined_place : place of the result.
+    """
+
+    @classmethod
+    def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
+        return super().operand_ports(arch) | {
+            **{name: In(1) for name in ("bypass", "top", "ends", "combined")},
+            "level_digit": In(schedule_widths(arch)["level_digits"]),
+            "factor": In(arch.level_width),
+            "combined_place": In(sum_address_width(arch)),
+        }
+
+    def terms(self, m: Module) -> list[list[Value]]:
+        lanes = zip(self.held, self.activations, strict=True)
+        shifted, flags = zip(*(self._lane(held, code) for held, code in lanes), strict=True)
+        terms = registered(m, "shifted", list(shifted))
+        odd = registered(m, "odd", list(flags))
+        return [
+            [Mux(flag == kind, term, 0) for flag, term in zip(odd, terms, strict=True)]
+            for kind in range(2)
+        ]
+
+    def _lane(self, held: Value, code: Value) -> tuple[Value, Value]:
+        """The shifted activation, and whether it belongs to O."""
+        entry = data.View(entry_layout(self.arch), held[: entry_layout(self.arch).size])
+        bit = held.bit_select(self.level_digit, 1)
+        present = Mux(self.bypass, bit, entry.present)
+        negative = Mux(self.bypass, self.top, entry.negative)
+        places = Mux(self.bypass, self.level_digit, entry.shift)
+        shifted = (code << places)[: self.arch.act_width + self.arch.level_width - 1]
+        term = Mux(present, Mux(negative, -shifted, shifted), 0)
+        return term, ~self.bypass & entry.odd
+
+    def accumulate(self, m: Module, totals: list[Value]) -> None:
+        slot, ended = self.place[:-1], []
+        for kind, total in zip(("even", "odd"), totals, strict=True):
+            running = sums_memory(m, f"{kind}_sums", self.arch, slot)
+            new = added(m, self, running, slot, total)
+            complete = data_register(signed(self.arch.acc_width), f"{kind}_sum")
+            with m.If(self.ends):
+                m.d.sync += complete.eq(new)
+            ended.append(complete)
+        sums = sums_memory(m, "sums", self.arch, self.read)
+        write, drain = sums.write_port(), sums.read_port(domain="comb")
+        even, odd = ended
+        m.d.comb += [
+            write.addr.eq(self.combined_place),
+            write.en.eq(self.combined),
+            write.data.eq(even + self.factor * odd),
+            drain.addr.eq(self.read),
+            self.acc.eq(drain.data),
+        ]
+
+
 class ShiftAdd(Micro):
     """Power-of-two and POST codebooks: shifts, two accumulators, the factor once per output."""
 
     name = "shift_add"
     marker, colour = "X", "#56B4E9"
     column = ShiftAddColumn
+    held_column = HeldShiftAddColumn
     level_digits = bitwise_levels = True
     combine_cycles = 1
 
@@ -208,6 +273,14 @@ class ShiftAdd(Micro):
         m.submodules.codebook = book = ShiftCodebook(array.arch)
         wiring.connect(m, wiring.flipped(array.codebook), book.levels)
         return {"entries": book.entries, "factor": book.factor}
+
+    def held_width(self, arch: Arch) -> int:
+        return max(arch.level_width, entry_layout(arch).size)
+
+    def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
+        arch, entries = array.arch, tables["entries"]
+        entry = entries[field[: arch.weight_width]]
+        return Mux(array.bypass, field[: arch.level_width], entry.as_value())
 
     def compute(self, mac: LookupMac, activations: Int64Array, fields: Int64Array) -> int:
         levels = mac.levels(fields)

@@ -14,8 +14,15 @@ HELD_EVENTS = (*EVENTS, "word_stalls")
 word_stalls: one that uses a new word waits for the station."""
 
 
+EXTERNAL_EVENTS = (*HELD_EVENTS, "external_stalls", "beats_read", "beats_written")
+"""Of arrays with external memory. external_stalls: cycles in which a pass that is complete waits
+for its jobs; beats of the memory's bus, read and written."""
+
+
 def events_of(arch: Arch) -> tuple[str, ...]:
     """The counters beside the cycles."""
+    if arch.external is not None:
+        return EXTERNAL_EVENTS
     return HELD_EVENTS if arch.holds else EVENTS
 
 

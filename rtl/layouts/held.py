@@ -9,12 +9,11 @@ from amaranth.lib import data
 
 from ..arch.arch import Arch
 from ..arch.storage import address_width
+from ..timing.folding import FOLD_WORDS as FOLD_WORDS
 from ..timing.schedule import schedule_widths
 from .descriptor import COUNT_WIDTH, EXTENT_WIDTH, KERNEL_WIDTH, LAYER_WIDTH, weight_width_width
 from .payloads import shift_width
 
-FOLD_WORDS = 8
-"""Most words of a stored pixel of an image that is folded."""
 PIXEL_WIDTH = 2 * EXTENT_WIDTH
 """Bits of a number of pixels of a map."""
 
@@ -241,7 +240,8 @@ def held_pass_layout(arch: Arch) -> data.StructLayout:
     second_layer: number of the layer whose codes the chained thresholds give. direct passes read
     their codes by the walk's `read`; maxima and arrays read words by `feed`.
     jobs: transfers from and to external memory that run beside this pass, from job `first_job` on.
-    idle: nothing but the jobs; `kind` does not matter.
+    idle: nothing but the jobs; `kind` does not matter. more: of an input pass: the image goes on in
+    a later one.
     """
     return data.StructLayout(
         {
@@ -250,6 +250,7 @@ def held_pass_layout(arch: Arch) -> data.StructLayout:
             "second_layer": unsigned(LAYER_WIDTH),
             "final": unsigned(1),
             "idle": unsigned(1),
+            "more": unsigned(1),
             "to_stream": unsigned(1),
             "feed_signed": unsigned(1),
             "bypass": unsigned(1),

@@ -9,7 +9,9 @@ from ..arch.arch import Arch, RequantWidths
 from ..arch.registry import DEFAULT
 from ..arch.storage import Storage
 from ..networks.demands import REQUANT_FIELDS, check_program, demands
-from .passes import Plan, plan
+from ..networks.plans import Plan
+from ..planning.passes import held_plan
+from .passes import plan
 
 NAMES = {
     "code_width": ("stored activation code", "bits"),
@@ -38,17 +40,43 @@ def needed(arch: Arch, planned: Plan) -> Storage:
     )
 
 
+def plan_of(arch: Arch, program: Program) -> Plan:
+    """The passes of `program`, by the planner of the array's kind."""
+    return held_plan(arch, program) if arch.holds else plan(arch, program)
+
+
 def with_memories(arch: Arch, program: Program) -> Arch:
     """`arch` with the least memories that hold `program`."""
-    return replace(arch, storage=needed(arch, plan(arch, program)))
+    return replace(arch, storage=needed(arch, plan_of(arch, program)))
 
 
-def narrowest(program: Program, *, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
+def narrowest(
+    program: Program,
+    *,
+    rows: int,
+    cols: int,
+    micro: str = DEFAULT,
+    hold: int = 1,
+    fill: int = 1,
+    out_lanes: int = 1,
+) -> Arch:
     """The Arch with the least of everything on which `program` runs."""
-    return with_memories(narrowest_lanes(program, rows=rows, cols=cols, micro=micro), program)
+    arch = narrowest_lanes(
+        program, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes
+    )
+    return with_memories(arch, program)
 
 
-def narrowest_lanes(program: SizedNetwork, *, rows: int, cols: int, micro: str = DEFAULT) -> Arch:
+def narrowest_lanes(
+    program: SizedNetwork,
+    *,
+    rows: int,
+    cols: int,
+    micro: str = DEFAULT,
+    hold: int = 1,
+    fill: int = 1,
+    out_lanes: int = 1,
+) -> Arch:
     """The same with `storage` as it is by default, for models that only cost the array.
 
     The least memories need the whole plan of the program, seconds for millions of weights.
@@ -57,18 +85,30 @@ def narrowest_lanes(program: SizedNetwork, *, rows: int, cols: int, micro: str =
     least |= {"threshold_width": 1, "multiplier_width": 2, "bias_width": 2, "shift_max": 0}
     least |= {"skip_multiplier_width": 2, "skip_width": 2, "acc_width": 2, "out_width": 2}
     least |= {"channels": 1, "axes": 1}
-    lanes = Arch(rows=rows, cols=cols, micro=micro).lanes  # refuses a size or name
-    least |= lanes.least
-    for need in demands(lanes, program, rows=rows, cols=cols):
-        least[need.parameter] = max(least[need.parameter], need.value)
+    size: dict[str, Any] = {"rows": rows, "cols": cols, "micro": micro}
+    size |= {"hold": hold, "fill": fill, "out_lanes": out_lanes}
+    arch = Arch(**size)  # refuses a size or name
+    least |= arch.lanes.least
+    for need in demands(arch.lanes, program, rows=rows, cols=cols):
+        if not (arch.holds and need.parameter == "axes"):  # every pass has both axes
+            least[need.parameter] = max(least[need.parameter], need.value)
     nested = {name: least.pop(name) for name in sorted(REQUANT_FIELDS)}
-    values: dict[str, Any] = {**least, "micro": micro}
-    return Arch(rows=rows, cols=cols, **values, requant=RequantWidths(**nested))
+    return Arch(**size, **least, requant=RequantWidths(**nested))
 
 
-def covering(programs: list[Program], *, rows: int, cols: int, micro: str) -> Arch:
+def covering(
+    programs: list[Program],
+    *,
+    rows: int,
+    cols: int,
+    micro: str,
+    hold: int = 1,
+    fill: int = 1,
+    out_lanes: int = 1,
+) -> Arch:
     """The narrowest Arch on which each of `programs` runs."""
-    archs = [asdict(narrowest(p, rows=rows, cols=cols, micro=micro)) for p in programs]
+    size = {"rows": rows, "cols": cols, "hold": hold, "fill": fill, "out_lanes": out_lanes}
+    archs = [asdict(narrowest(program, micro=micro, **size)) for program in programs]
     merged = archs[0]
     for other in archs[1:]:
         merged = _larger(merged, other)
@@ -91,7 +131,7 @@ def check_storage(arch: Arch, program: Program) -> Plan:
     small, by name and by how much.
     """
     check_program(arch, program)
-    planned = plan(arch, program)
+    planned = plan_of(arch, program)
     storage = needed(arch, planned)
     for name, (what, unit) in NAMES.items():
         least, available = getattr(storage, name), getattr(arch.storage, name)

@@ -11,8 +11,9 @@ from ..arch.arch import Arch
 from ..layouts.descriptor import pass_layout, with_row_numbers
 from ..layouts.payloads import requant_layout, threshold_layout
 from ..layouts.words import requant_words, threshold_words
+from ..networks.plans import Plan
+from ..planning.image import held_parameters, held_passes
 from ..timing.tables import codebook_of, has_rows, output_of
-from .passes import Plan
 
 Row = tuple[int, int, int]
 """(target, row, data)."""
@@ -20,11 +21,12 @@ Row = tuple[int, int, int]
 
 def memory_image(arch: Arch, plan: Plan) -> list[Row]:
     """All rows, memory by memory."""
-    arch = with_row_numbers(arch)
+    if not arch.holds:
+        arch = with_row_numbers(arch)
     return [
-        *_passes(arch, plan),
+        *(held_passes(arch, plan) if arch.holds else _passes(arch, plan)),
         *_codebooks(arch, plan),
-        *_parameters(arch, plan),
+        *(held_parameters(arch, plan) if arch.holds else _parameters(arch, plan)),
         *_padding(arch, plan),
         *_weights(arch, plan),
     ]
@@ -99,7 +101,7 @@ def _weights(arch: Arch, plan: Plan) -> Iterator[Row]:
     for entry in plan.passes:
         if entry.fields is None:
             continue
-        beats = entry.fields.reshape(-1, arch.cols * arch.rows)
+        beats = entry.fields.reshape(-1, arch.port_columns * arch.rows)
         shifts = np.arange(entry.weight_width)[:, None]
         bits = (beats[:, None, :] >> shifts & 1).reshape(-1, beats.shape[1]).astype(np.uint8)
         for packed in np.packbits(bits, axis=1, bitorder="little"):

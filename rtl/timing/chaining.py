@@ -4,7 +4,7 @@ A layer that requantizes gives two tensors then: its codes, and those of the fir
 that reads them. Both are written in the same cycles, so to different banks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
@@ -54,7 +54,7 @@ def chains(program: SizedNetwork) -> dict[str, str]:
     return found
 
 
-def banks_of(program: SizedNetwork, chained: dict[str, str]) -> Apart | None:
+def banks_of(program: SizedNetwork, chained: Mapping[str, str]) -> Apart | None:
     """What the tensors that must be in one bank ask for; None where it contradicts itself."""
     apart = Apart()
     single = single_banked(program, chained)
@@ -63,13 +63,13 @@ def banks_of(program: SizedNetwork, chained: dict[str, str]) -> Apart | None:
     return apart if all(apart.separate(*pair) for pair in pairs) else None
 
 
-def single_banked(program: SizedNetwork, chained: dict[str, str]) -> set[str]:
+def single_banked(program: SizedNetwork, chained: Mapping[str, str]) -> set[str]:
     """Tensors of chains that write both of theirs."""
     kept = {name for name in chained if is_read(program, name, chained)}
     return kept | {chained[name] for name in kept}
 
 
-def is_read(program: SizedNetwork, name: str, chained: dict[str, str]) -> bool:
+def is_read(program: SizedNetwork, name: str, chained: Mapping[str, str]) -> bool:
     """Whether a pass reads a tensor of a chain: otherwise it is not stored."""
     return any(name in layer.reads and chained.get(name) != layer.name for layer in program.layers)
 

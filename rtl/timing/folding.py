@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from ...spec.layers import LayerKind, MacLayer
 from ...spec.program import INPUT, SizedNetwork
 
+FOLD_WORDS = 8
+"""Most words of a stored pixel of an image that is folded."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
@@ -35,7 +38,8 @@ def fold_of(program: SizedNetwork, rows: int) -> Fold | None:
     readers = [name for entry in program.layers for name in entry.reads].count(INPUT)
     channels, height, width = program.tensor_shape(INPUT)
     columns = layer.kernel[1]
-    if readers > 1 or channels > rows or -(-columns * channels // rows) >= columns:
+    words = -(-columns * channels // rows)
+    if readers > 1 or channels > rows or words > FOLD_WORDS or words >= columns:
         return None
     return Fold(
         layer=layer.name,

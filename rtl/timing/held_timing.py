@@ -25,6 +25,55 @@ def held_array_latency(arch: Arch, work: Schedule | None = None) -> int:
     return work.beat_cycles + 2 + tree_stages(arch) + arch.lanes.combine_cycles
 
 
+LANE_REQUANT_CYCLES = 9
+"""Sum taken by an output lane -> its code: operands, partial products, three of sums, two of
+shift, comparison with the limits, code."""
+STAGE_SETUP_CYCLES = 6
+"""Setup of a pass -> the cycle in which the output stage can take its first chunk: walk, address,
+request, memory, word, codes, since residual codes are read ahead of the sums."""
+MAXIMA_SETUP_CYCLES = 3
+"""Setup of a pass of maxima -> the cycle in which their first word can be taken and written."""
+
+
+def count_stages(arch: Arch) -> int:
+    """Registers that a count of thresholds passes."""
+    return 1 if arch.threshold_width <= 4 else 2
+
+
+def lane_threshold_cycles(arch: Arch) -> int:
+    """Sum taken by an output lane -> its count of thresholds: as a code, both signs, comparison,
+    count."""
+    return LANE_REQUANT_CYCLES + 2 + count_stages(arch)
+
+
+def stage_write_cycles(arch: Arch, *, requant: bool) -> int:
+    """Chunk taken by the output stage -> the cycle in which its codes are written.
+
+    Chunks are taken one per cycle: the first in the cycle in which `groups` is valid (direct codes
+    as soon as they can be), the next group's first in the cycle after the last one of a group.
+    requant: codes of the requantization, else of thresholds, chained ones too.
+    """
+    return 1 + (LANE_REQUANT_CYCLES if requant else lane_threshold_cycles(arch))
+
+
+def stage_result_cycles(arch: Arch, *, requant: bool) -> int:
+    """Chunk taken -> its result is valid."""
+    return stage_write_cycles(arch, requant=requant) + 1
+
+
+def stage_finish_cycles(
+    arch: Arch, *, requant: bool, chained: bool = False, results: bool = False
+) -> int:
+    """Last chunk taken -> `finished`, no result waiting.
+
+    For maxima it is 1: a word is written in the cycle in which it is taken.
+    """
+    last = stage_write_cycles(arch, requant=requant and not chained)
+    if results:
+        last = max(last, stage_result_cycles(arch, requant=requant))
+    return last + 1
+
+
 def walker_latency(arch: Arch) -> int:
     """Setup -> first position of the group walker: counters, sums, choice of the padding."""
     return 3
@@ -43,3 +92,23 @@ def weight_feed_latency(arch: Arch) -> int:
 def refill_cycles(arch: Arch) -> int:
     """The station takes fields again -> it is full: a position per cycle, read ahead."""
     return arch.fill
+
+
+def fold_cycles(
+    arch: Arch, *, columns: int, stride: int, padding: int, channels: int, height: int, width: int,
+    out_width: int,
+) -> int:  # fmt: skip
+    """Setup -> an image is stored (`fold_layout`), every code there when it can be taken.
+
+    A code of the padded lines per cycle, one more for every word that begins where another one
+    begins, and what follows the last code until the last word is in its lanes.
+    """
+    line = max(padding + width, (out_width - 1) * stride + columns) * channels
+    words = -(-columns * channels // arch.rows)
+    last = (height - 1) * line + (out_width - 1) * stride * channels + (words - 1) * arch.rows
+    together = 0
+    if columns > 1 and words > 1:
+        step = stride * channels
+        begins = {x * step + word * arch.rows for x in range(out_width) for word in range(words)}
+        together = height * (out_width * words - len(begins))
+    return together + max(height * line + 3, last + arch.rows + 4)

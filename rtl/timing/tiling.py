@@ -71,6 +71,12 @@ def layer_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: 
     return tiles(layer.out_channels, layer.in_channels, layer.groups, rows=rows, cols=cols)
 
 
+def held_tiles(layer: MacLayer | PoolLayer, channels: int, *, rows: int, cols: int) -> list[Tile]:
+    """Tiles of a layer on an array that holds weights: those that advance evenly are one."""
+    pads = layer.pad_codes if isinstance(layer, MacLayer) and any(layer.padding) else None
+    return joined_tiles(layer_tiles(layer, channels, rows=rows, cols=cols), pads, rows)
+
+
 def joined_tiles(cut: list[Tile], pads: Int64Array | None, rows: int) -> list[Tile]:
     """Tiles of one block each that advance evenly through the input, as one.
 

@@ -41,8 +41,8 @@ def checked(work: Work, **pressure) -> Handshakes:
 @pytest.mark.parametrize("micro_name", HOLDING)
 def test_sums_do_not_depend_on_idles_or_back_pressure(size: str, micro_name: str):
     a = sized(size, micro_name)
-    for seed, (idle, pause) in enumerate(((0, 0), (0.5, 0), (0, 0.9), (0.3, 0.7))):
-        work = random_work(a, np.random.default_rng(seed), 6, depth=4, bypass=seed % 2 == 1)
+    for seed, (idle, pause) in enumerate(((0, 0.9), (0.4, 0.5))):
+        work = random_work(a, np.random.default_rng(seed), 4, depth=3, bypass=seed == 1)
         checked(work, idle=idle, pause=pause, seed=seed)
 
 
@@ -56,7 +56,7 @@ def test_sums_do_not_depend_on_idles_or_back_pressure(size: str, micro_name: str
     st.sampled_from([0.0, 0.5, 0.95]),
     st.integers(0, 999),
 )
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_random_arrays(name, rows, sides, hold, bypass, idle, pause, seed):
     cols, fill = sides
     a = arch(rows, cols, name, hold=hold, fill=fill, act_width=5)
@@ -80,18 +80,18 @@ def test_both_stalls_happen():
     assert checked(random_work(a, rng, 6, depth=1), pause=0.95).stalls["sums"] > 0
 
 
-@pytest.mark.parametrize("pixels", [1, 3, 4])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("pixels", [1, 4])
+@pytest.mark.parametrize("size", ["three trees", "a column per cycle"])
 @pytest.mark.parametrize("micro_name", HOLDING)
 @pytest.mark.parametrize("bypass", [False, True])
 def test_latency_and_throughput_are_as_stated(size: str, micro_name: str, bypass: bool, pixels):
     """Beats without a pause: a word takes max(its beats, fill + 1) cycles, a group its words."""
-    a = sized(size, micro_name, act_width=6)
-    pixels, depth = min(pixels, a.hold), 3
+    a = sized(size, micro_name, act_width=5)
+    depth = 2
     rng = np.random.default_rng(1)
     work = Work(
         arch=a,
-        activations=[rng.integers(0, 64, (depth, pixels, a.rows)) for _ in range(3)],
+        activations=[rng.integers(0, 32, (depth, pixels, a.rows)) for _ in range(3)],
         codes=[rng.integers(0, 8, (depth, a.cols, a.rows)) for _ in range(3)],
         read=[[True] * depth] * 3,
         bypass=bypass,

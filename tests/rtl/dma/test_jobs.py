@@ -11,7 +11,7 @@ from adqhw.rtl.accelerator.ports import Target
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.external import External
 from adqhw.rtl.arch.storage import Storage
-from adqhw.rtl.dma.ports import transfer_slots
+from adqhw.rtl.dma.slots import transfer_slots
 from adqhw.rtl.layouts.jobs import Job, external_of, packed_rows, slot_of, transfer_of
 from adqhw.rtl.timing.dram import DramModel, JobTimer
 

@@ -12,7 +12,7 @@ from memory_slave import MemorySlave
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.dma.axi_master import AxiMaster
 from adqhw.rtl.dma.job_engine import JobEngine
-from adqhw.rtl.dma.ports import transfer_slots
+from adqhw.rtl.dma.slots import transfer_slots
 from adqhw.rtl.layouts.jobs import Job, external_of, job_word
 from adqhw.rtl.timing.dram import DramModel
 

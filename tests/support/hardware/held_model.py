@@ -108,7 +108,7 @@ def random_work(a: Arch, rng: np.random.Generator, groups: int, *, depth: int, *
 def run(dut, work: Work, probe=None, **pressure):
     """Play the work; the trace and, by group as it is taken, the sums of its slots.
 
-    All slots are read in every cycle in which a group is offered: they must not change.
+    All slots are read when a group is offered and when it is taken: they must not change between.
     """
     schedule = schedule_word(work.arch, work.mac.schedule)
     offered: list[list[list[int]]] = []
@@ -116,16 +116,17 @@ def run(dut, work: Work, probe=None, **pressure):
 
     def watch(ctx):
         nonlocal current
-        if ctx.get(dut.groups.valid):
+        taken = ctx.get(dut.groups.valid) and ctx.get(dut.groups.ready)
+        if taken or (ctx.get(dut.groups.valid) and current is None):
             sums = []
             for slot in range(ctx.get(dut.groups.payload.count)):
                 ctx.set(dut.slot, slot)
                 sums.append(list(ctx.get(dut.accs)))
             assert current is None or sums == current, "sums changed while offered"
             current = sums
-            if ctx.get(dut.groups.ready):
-                offered.append(sums)
-                current = None
+        if taken:
+            offered.append(current)
+            current = None
         if probe is not None:
             probe(ctx)
 

@@ -4,26 +4,8 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import BANKS, word_layout
-from ..accelerator.ports import Target
 from ..arch.arch import Arch
-from ..layouts.held import requant_row_layout, threshold_row_layout
-from ..layouts.jobs import BEAT_COUNT_WIDTH, Slot, beat_address_width, external_of, slot_of
-
-MASTER_MODULE = "adqhw_memory_master"
-"""Verilog name of an emitted `AxiMaster`."""
-
-
-def transfer_slots(arch: Arch) -> dict[int, Slot]:
-    """Slot of every load target that jobs can move; weights by the number of their first bank."""
-    widths: dict[int, int] = {
-        Target.CODEBOOKS: arch.level_width,
-        Target.THRESHOLDS: threshold_row_layout(arch).size,
-        Target.REQUANTS: requant_row_layout(arch).size,
-        Target.WEIGHTS: arch.rows * arch.port_columns,
-    }
-    widths |= {Target.ACTIVATIONS + bank: word_layout(arch).size for bank in range(BANKS)}
-    return {target: slot_of(width, external_of(arch).bus_width) for target, width in widths.items()}
+from .jobs import BEAT_COUNT_WIDTH, beat_address_width, external_of
 
 
 def request_layout(arch: Arch) -> data.StructLayout:

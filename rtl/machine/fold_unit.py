@@ -1,0 +1,138 @@
+"""Fold unit: stores an image as it comes, or every pixel with its neighbours to the right."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..accelerator.activation_memory import word_layout
+from ..arch.arch import Arch
+from ..arch.storage import address_width
+from ..layouts.descriptor import COUNT_WIDTH
+from ..layouts.held import FOLD_WORDS, chunk_walk_layout, fold_layout
+from .fold_columns import FoldColumns
+from .fold_marks import FoldMarks
+from .fold_places import FoldPlaces
+from .memories import word_write_layout
+from .rounds import Rounds
+
+
+class FoldUnit(wiring.Component):
+    """Words of stored pixels out of the codes of an image, one code per cycle.
+
+    The last `rows` codes of the padded lines are in a chain of registers; a word is written when
+    the chain is that word. Where several words begin at one code, as pixels overlap, each of them
+    is written, and the chain waits for all but the first. A last word that is not full is written
+    when codes of the pixels behind it have moved it into its lanes.
+
+    Latency: `fold_cycles`, from `setup` to `finished`. Throughput: a code of the padded lines per
+    cycle, beside what waits.
+
+    Members
+    -------
+    fold, walk : of the descriptor; of the walk only `write` counts. setup : begin in the next
+    cycle, the pass before has ended. image : codes, pixel by pixel, channels innermost.
+    image_last : the next code is the image's last one. address, enable, word : a port of the
+    activation memory, for the padding codes. write : whole words; codes that a pixel does not have
+    are 0. finished : every code has come and every word is written.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        self.arch = arch
+        super().__init__(
+            {
+                "fold": In(fold_layout(arch)),
+                "walk": In(chunk_walk_layout(arch)),
+                "setup": In(1),
+                "image": In(stream.Signature(unsigned(arch.storage.code_width))),
+                "image_last": Out(1),
+                "address": Out(address_width(arch.storage.activation_words)),
+                "enable": Out(1),
+                "word": In(word_layout(arch)),
+                "write": Out(word_write_layout(arch)),
+                "finished": Out(1, init=1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.columns = columns = FoldColumns(self.arch)
+        m.submodules.marks = marks = FoldMarks(self.arch)
+        fetch, more, shift = Signal(), Signal(), Signal()  # padding codes come; words wait
+        written, plain = Signal(), Signal()
+        needs = columns.active & columns.inside
+        m.d.comb += [
+            plain.eq(self.fold.columns == 1),
+            columns.fold.eq(self.fold),
+            columns.setup.eq(self.setup),
+            columns.step.eq(shift),
+            marks.fold.eq(self.fold),
+            marks.plain.eq(plain),
+            marks.setup.eq(self.setup),
+            marks.shift.eq(shift),
+            marks.begins.eq(columns.active & columns.begins),
+            self.image.ready.eq(needs & ~fetch & ~more),
+            self.image_last.eq(columns.active & columns.last),
+            shift.eq(~self.finished & ~fetch & ~more & (~needs | self.image.valid)),
+        ]
+        chain = self._chain(m, fetch, shift, columns)
+        mark = Signal(FOLD_WORDS)  # words that the chain is, not yet written
+        fewer = mark & (mark - 1)  # without its lowest bit, which is written
+        m.d.comb += more.eq(fewer.any())
+        m.d.sync += [fetch.eq(self.setup), mark.eq(Mux(shift, marks.complete, fewer))]
+        self._write(m, mark, plain, chain, written)
+        with m.If(self.setup):
+            m.d.sync += [self.finished.eq(0), mark.eq(0)]
+        with m.Elif(written & ~columns.active):
+            m.d.sync += self.finished.eq(1)
+        return m
+
+    def _chain(self, m: Module, fetch: Value, shift: Value, columns: FoldColumns) -> Value:
+        """The last `rows` codes, the newest one in the highest lane."""
+        padding, chain = Signal(word_layout(self.arch)), Signal(word_layout(self.arch))
+        m.d.comb += [
+            self.address.eq(self.fold.pad_base),
+            self.enable.eq(self.setup & self.fold.pad_stored),
+        ]
+        code = Signal(self.arch.storage.code_width)
+        with m.If(fetch & self.fold.pad_stored):
+            m.d.sync += padding.eq(self.word)
+        with m.If(columns.active & columns.inside):
+            m.d.comb += code.eq(self.image.payload)
+        with m.Elif(columns.active & self.fold.pad_stored):
+            m.d.comb += code.eq(padding[columns.channel[: address_width(self.arch.rows)]])
+        with m.If(shift):
+            codes = [*(chain[row] for row in range(1, self.arch.rows)), code]
+            m.d.sync += [chain[row].eq(new) for row, new in enumerate(codes)]
+        return chain
+
+    def _write(self, m: Module, mark: Value, plain: Value, chain: Value, written: Value) -> None:
+        """The word of the lowest bit of `mark`: its number, place and codes."""
+        fold, write = self.fold, self.write
+        m.submodules.places = places = FoldPlaces(self.arch)
+        number, behind = Signal(range(FOLD_WORDS)), Signal(COUNT_WIDTH)  # of the word in its pixel
+        taken, final = Signal(), Signal()  # a word is written; its pixel's last one
+        lines = Rounds("written_line", fold.height)
+        for bit in reversed(range(FOLD_WORDS)):
+            with m.If(mark[bit]):
+                m.d.comb += number.eq(bit)
+        m.d.comb += [
+            taken.eq(mark.any()),
+            final.eq(Mux(plain, number == 1, number + 1 == fold.words)),
+            places.place.eq(self.walk.write),
+            places.width.eq(fold.out_width),
+            places.setup.eq(self.setup),
+            places.number.eq(Mux(plain, 0, number)),
+            places.step.eq(taken & (final | ~plain)),
+            write.banks.eq(Mux(taken, self.walk.write.banks, 0)),
+            write.address.eq(places.address + Mux(plain, behind, number)),
+            write.lanes.eq(Mux(taken, (1 << self.arch.rows) - 1, 0)),
+        ]
+        lines.run(m, self.setup, taken & final & places.line_end)
+        for row in range(self.arch.rows):
+            m.d.comb += write.word[row].eq(Mux(final & (fold.rest <= row), 0, chain[row]))
+        with m.If(self.setup):
+            m.d.sync += [behind.eq(0), written.eq(0)]
+        with m.Elif(taken):
+            m.d.sync += behind.eq(Mux(final, 0, behind + 1))
+            with m.If(final & places.line_end & lines.end):
+                m.d.sync += written.eq(1)
