@@ -4,11 +4,13 @@ Delays and transition times come from the Liberty's tables, rising and falling e
 register's data must be stable its set-up time before the clock. The clock is ideal: all registers
 see it at once, with one stated transition time. Memories have a stated access time from the clock
 and a stated set-up time. Inputs arrive with the clock, outputs have no set-up time. Loads are
-input pins (and wires as a factor). Not in it: placed wires, clock skew, hold times.
+input pins (and wires as a factor). A gate's output has the slowest of the transition times that
+its inputs cause, whichever of them arrives last, as other tools have it. Not in it: placed wires,
+clock skew, hold times.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -82,7 +84,7 @@ class StaticTiming:
         # the last row stands for constants and for what is not connected
         size = netlist.nets + 1
         self.arrival = np.full((size, 2), -np.inf)
-        self.slew = np.full((size, 2), assumed.slew_ns)
+        self.slew = np.zeros((size, 2))
         self.gate, self.source = np.full((2, size, 2), -1, np.int64)
         self.edge = np.zeros((size, 2), np.int64)
         self._begin()
@@ -99,12 +101,15 @@ class StaticTiming:
         self.starts: dict[int, str] = {}
         for port, nets in netlist.inputs.items():
             self.starts |= {net: f"input {port}[{bit}]" for bit, net in enumerate(nets)}
-            self.arrival[list(nets)] = 0.0
+            self._arrives(nets, 0.0)
         if netlist.clock is not None:
-            self.arrival[netlist.clock] = 0.0
+            self._arrives((netlist.clock,), 0.0)
         for macro in netlist.macros:
             self.starts |= dict.fromkeys(macro.outputs, macro.name)
-            self.arrival[list(macro.outputs)] = self.assumed.access_ns
+            self._arrives(macro.outputs, self.assumed.access_ns)
+
+    def _arrives(self, nets: Sequence[int], ns: float) -> None:
+        self.arrival[list(nets)], self.slew[list(nets)] = ns, self.assumed.slew_ns
 
     def _pin(self, numbers: Numbers, pin: str) -> Numbers:
         """The net of a pin of several gates; what is no net: the last row."""
@@ -134,16 +139,15 @@ class StaticTiming:
             for start in input_edges(arc, edge):
                 slews = self.slew[sources, start]
                 at = self.arrival[sources, start] + delay.at(slews, loads)
-                later = (at > self.arrival[nets, edge]) & (nets < self.netlist.nets)
-                if later.any():
-                    ends = nets[later]
-                    self.arrival[ends, edge] = at[later]
-                    self.slew[ends, edge] = transition.at(slews, loads)[later]
-                    self.gate[ends, edge], self.source[ends, edge] = (
-                        numbers[later],
-                        sources[later],
-                    )
-                    self.edge[ends, edge] = start
+                real = (nets < self.netlist.nets) & np.isfinite(at)
+                slow = real & ((after := transition.at(slews, loads)) > self.slew[nets, edge])
+                self.slew[nets[slow], edge] = after[slow]
+                later = real & (at > self.arrival[nets, edge])
+                ends = nets[later]
+                self.arrival[ends, edge] = at[later]
+                self.gate[ends, edge] = numbers[later]
+                self.source[ends, edge] = sources[later]
+                self.edge[ends, edge] = start
 
     # -- ends --------------------------------------------------------------------------------------
 

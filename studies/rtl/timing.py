@@ -16,14 +16,14 @@ from ...gates.liberty.liberty import read_liberty
 from ...gates.netlist.static import Assumptions, StaticTiming
 from ...gates.netlist.whole import map_whole
 from ...gates.netlist.worst_paths import TimingReport, report
+from ...rtl.accelerator.accelerator import Accelerator
 from ...rtl.accelerator.ports import ACCELERATOR_MODULE
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...rtl.arch.storage import Storage
 from ...rtl.layouts.ports import port_table
-from ...rtl.machine.choice import accelerator_of
 from ...rtl.rtlil.memories import MEMORIES
-from ...rtl.verilog import accelerator_texts
+from ...rtl.verilog import accelerator_texts, convert
 from . import synthesis
 
 MICROS = (DEFAULT, BASELINE)
@@ -50,6 +50,8 @@ class Design:
 
     def texts(self) -> tuple[str, str]:
         """Verilog of everything with the module `synthesis.TOP`, and of the memories' modules."""
+        if not self.arch.holds:
+            return convert(Accelerator(self.arch), synthesis.TOP), ""
         texts = accelerator_texts(self.arch)
         memories = texts.pop(f"{MEMORIES}.v", "")
         whole = "".join(texts.values())
@@ -111,7 +113,7 @@ def place(design: Design, cache: Path) -> Placed:
     Minutes; what came out is kept below `cache`.
     """
     verilog, memories = design.texts()
-    probe = synthesis.probe(port_table(accelerator_of(design.arch)))
+    probe = synthesis.probe(port_table(Accelerator(design.arch)))
     texts = {"design.v": verilog + memories, "probe.v": probe}
     part = synthesis.LARGE[synthesis.ECP5]
     tools = [metadata.version(f"yowasp-{tool}") for tool in ("yosys", "nextpnr-ecp5")]
