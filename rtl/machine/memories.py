@@ -36,6 +36,7 @@ class HeldActivationMemory(wiring.Component):
     -------
     feed_bank, feed_address, feed_enable, feed_word : the array's port; word of the last enable.
     read_bank, read_address, read_enable, read_word : the output stage's.
+    words : read last from each bank, for whoever has registers beside them.
     write, second : `word_write_layout`.
     """
 
@@ -47,6 +48,7 @@ class HeldActivationMemory(wiring.Component):
             ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
             ports |= {f"{port}_enable": In(1), f"{port}_word": Out(word_layout(arch))}
         ports |= {name: In(word_write_layout(arch)) for name in ("write", "second")}
+        ports["words"] = Out(data.ArrayLayout(word_layout(arch), BANKS))
         super().__init__(ports)
 
     @property
@@ -60,6 +62,7 @@ class HeldActivationMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         words = [self._bank(m, bank) for bank in range(BANKS)]
+        m.d.comb += [self.words[bank].eq(word) for bank, word in enumerate(words)]
         for port in READS:
             # which bank was read: the port's bank may be another one before the word is taken
             bank = Signal(name=f"{port}_from")
