@@ -32,6 +32,9 @@ from .commands.bench import (
     budgets as bench_budgets,
 )
 from .commands.bench import (
+    dataflow as bench_dataflow,
+)
+from .commands.bench import (
     estimate as bench_estimate,
 )
 from .commands.bench import (
@@ -97,6 +100,7 @@ benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
+benchmarks.command("dataflow")(guarded(bench_dataflow.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))

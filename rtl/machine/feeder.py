@@ -1,10 +1,10 @@
 """Held feeder: reads activation words in the order of the group walker, one per cycle."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import word_layout
+from ..accelerator.activation_memory import BANKS, word_layout
 from ..accelerator.feeder import fed_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
@@ -17,7 +17,7 @@ class HeldFeeder(wiring.Component):
     """Walks the words of a pass: addresses, activation memory, padding.
 
     Stages: those of the walker, memory, beat. All stand while a beat is not taken. Padding that is
-    not stored is not read.
+    not stored is not read. A bank has a register of its own, as a read of it takes a whole cycle.
 
     Latency: `feed_latency`, from `setup` to the first beat. Throughput: one per cycle.
 
@@ -25,7 +25,8 @@ class HeldFeeder(wiring.Component):
     -------
     feed : of the descriptor. setup : begin in the next cycle, the pass before has ended.
     pooling : words go to the maximum instead of the array; constant while a pass runs.
-    address, enable, word : a port of the activation memory, whose word stays until the next enable.
+    address, enable : reads of bank `feed.bank` of the activation memory. banks : the word read last
+    from each bank, which stays until the bank is read again.
     beats : `held_beat_layout`. words : `fed_layout`.
     """
 
@@ -39,7 +40,7 @@ class HeldFeeder(wiring.Component):
                 "pooling": In(1),
                 "address": Out(address_width(arch.storage.activation_words)),
                 "enable": Out(1),
-                "word": In(word_layout(arch)),
+                "banks": In(data.ArrayLayout(word_layout(arch), BANKS)),
                 "beats": Out(stream.Signature(held_beat_layout(arch))),
                 "words": Out(stream.Signature(fed_layout(arch))),
             }
@@ -61,9 +62,8 @@ class HeldFeeder(wiring.Component):
         blank = walker.outside & ~self.feed.pad_stored
         control = Cat(walker.outside, walker.slot, *(getattr(walker, name) for name in FLAGS))
         kept = Signal.like(control)
-        kept_blank = Signal()
-        outside = Signal()
-        self.registers = {"read": read, "offered": offered}  # for proofs
+        kept_blank, blank_now, outside = Signal(), Signal(), Signal()
+        self.registers = {"read": read, "offered": offered, "flags": kept}  # for proofs
         m.d.comb += [
             advance.eq(~offered | Mux(self.pooling, self.words.ready, self.beats.ready)),
             walker.feed.eq(self.feed),
@@ -73,23 +73,30 @@ class HeldFeeder(wiring.Component):
             self.enable.eq(advance & walker.active & ~blank),
             self.beats.valid.eq(offered & ~self.pooling),
             self.words.valid.eq(offered & self.pooling),
-        ]
-        with m.If(advance):
-            m.d.sync += [
-                Cat(read, offered).eq(Cat(walker.active, read)),
-                kept.eq(control),
-                kept_blank.eq(blank),
-            ]
-            with m.If(read):
-                m.d.sync += Cat(outside, beat.slot, *(getattr(beat, n) for n in FLAGS)).eq(kept)
-                m.d.sync += [
-                    code.eq(Mux(kept_blank, 0, stored))
-                    for code, stored in zip(fed.word, self.word, strict=True)
-                ]
-        m.d.comb += [
             *(code.eq(stored) for code, stored in zip(beat.activations, fed.word, strict=True)),
             fed.outside.eq(outside),
             fed.first.eq(beat.first),
             fed.last.eq(beat.last),
         ]
+        with m.If(advance):
+            m.d.sync += [Cat(read, offered).eq(Cat(walker.active, read))]
+            m.d.sync += [kept.eq(control), kept_blank.eq(blank)]
+            with m.If(read):
+                m.d.sync += Cat(outside, beat.slot, *(getattr(beat, n) for n in FLAGS)).eq(kept)
+                m.d.sync += blank_now.eq(kept_blank)
+        words = self._words(m, advance & read & ~kept_blank)
+        m.d.comb += [
+            code.eq(Mux(blank_now, 0, Mux(self.feed.bank, two, one)))
+            for code, one, two in zip(fed.word, *words, strict=True)
+        ]
         return m
+
+    def _words(self, m: Module, take: Value) -> list[data.View]:
+        """Registers of the banks; only that of the bank that is read moves."""
+        words = []
+        for bank, read in enumerate(self.banks):
+            word = Signal(word_layout(self.arch), name=f"word_of_{bank}")
+            with m.If(take & (self.feed.bank == bank)):
+                m.d.sync += word.eq(read)
+            words.append(word)
+        return words

@@ -9,10 +9,10 @@ from ..arch.arch import Arch
 from ..arch.storage import address_width
 from ..layouts.descriptor import COUNT_WIDTH
 from ..layouts.held import FOLD_WORDS, chunk_walk_layout, fold_layout
+from ..output.payloads import word_write_layout
 from .fold_columns import FoldColumns
 from .fold_marks import FoldMarks
 from .fold_places import FoldPlaces
-from .memories import word_write_layout
 from .rounds import Rounds
 
 
@@ -31,9 +31,9 @@ class FoldUnit(wiring.Component):
     -------
     fold, walk : of the descriptor; of the walk only `write` counts. setup : begin in the next
     cycle, the pass before has ended. image : codes, pixel by pixel, channels innermost.
-    image_last : the next code is the image's last one. address, enable, word : a port of the
-    activation memory, for the padding codes. write : whole words; codes that a pixel does not have
-    are 0. finished : every code has come and every word is written.
+    image_last : the next code is the image's last one. address, enable, word : a port of bank 0 of
+    the activation memory, for the padding codes. write : whole words, where `lanes` is not 0; codes
+    that a pixel does not have are 0. finished : every code has come and every word is written.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -77,6 +77,13 @@ class FoldUnit(wiring.Component):
         chain = self._chain(m, fetch, shift, columns)
         mark = Signal(FOLD_WORDS)  # words that the chain is, not yet written
         fewer = mark & (mark - 1)  # without its lowest bit, which is written
+        self.registers = {  # for proofs
+            "active": columns.active,
+            "shift": shift,
+            "mark": mark,
+            "chain": chain,
+            "complete": marks.complete,
+        }
         m.d.comb += more.eq(fewer.any())
         m.d.sync += [fetch.eq(self.setup), mark.eq(Mux(shift, marks.complete, fewer))]
         self._write(m, mark, plain, chain, written)
@@ -123,7 +130,7 @@ class FoldUnit(wiring.Component):
             places.setup.eq(self.setup),
             places.number.eq(Mux(plain, 0, number)),
             places.step.eq(taken & (final | ~plain)),
-            write.banks.eq(Mux(taken, self.walk.write.banks, 0)),
+            write.banks.eq(self.walk.write.banks),
             write.address.eq(places.address + Mux(plain, behind, number)),
             write.lanes.eq(Mux(taken, (1 << self.arch.rows) - 1, 0)),
         ]

@@ -37,6 +37,8 @@ class GroupWalker(wiring.Component):
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
+        self.walking, self.moving = Signal(), Signal()  # a position is in the counters; it leaves
+        self.registers = {"walking": self.walking, "summed": Signal()}  # for proofs
         super().__init__(
             {
                 "feed": In(held_feed_layout(arch)),
@@ -61,7 +63,6 @@ class GroupWalker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         feed = self.feed
-        self.walking, self.moving = Signal(), Signal()
         self.slot_end, self.group_end, self.block_end = Signal(), Signal(), Signal()
         self.inner = Rounds("inner", feed.channel_blocks)
         self.kx, self.ky = Rounds("kx", feed.kernel_width), Rounds("ky", feed.kernel_height)
@@ -203,7 +204,7 @@ class GroupWalker(wiring.Component):
     ) -> None:
         """Two registers behind the counters: the sums, then the choice of the padding."""
         feed = self.feed
-        there, valid = Signal.like(self.address), Signal()
+        there, valid = Signal.like(self.address), self.registers["summed"]
         padding = Signal.like(self.address)
         row, column = Signal(_EDGE), Signal(_EDGE)
         kept = Signal(len(control))

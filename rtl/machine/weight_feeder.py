@@ -69,7 +69,12 @@ class WeightFeeder(wiring.Component):
         ]
         read, held = Signal(), Signal()
         read_position, held_position = Signal.like(position), Signal.like(position)
-        self.registers = {"read": read, "held": held}  # for proofs
+        self.registers = {  # for proofs
+            "walking": walking,
+            "read": read,
+            "held": held,
+            "positions": [held_position, read_position, position],
+        }
         payload = self.fields.payload
         with m.If(advance):
             m.d.sync += Cat(read, held, self.fields.valid).eq(Cat(walking, read, held))

@@ -70,12 +70,17 @@ def lifetimes(
     return lives
 
 
-def pad_regions(program: SizedNetwork, rows: int) -> dict[str, Region]:
-    """One word per channel block of every layer whose padding codes are not all 0."""
+def pad_regions(program: SizedNetwork, rows: int, padded: str | None = None) -> dict[str, Region]:
+    """One word per channel block of every layer whose padding codes are not all 0.
+
+    padded: a layer that has padding, whatever it says itself.
+    """
     regions: dict[str, Region] = {}
     base = 0
     for layer in program.layers:
-        if not isinstance(layer, MacLayer) or not any(layer.padding) or not np.any(layer.pad_codes):
+        if not isinstance(layer, MacLayer) or not np.any(layer.pad_codes):
+            continue
+        if not any(layer.padding) and layer.name != padded:
             continue
         words = -(-layer.in_channels // rows)
         regions[layer.name] = Region(banks=BOTH, base=base, words=words)

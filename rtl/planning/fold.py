@@ -46,8 +46,7 @@ def stored_image(plan: Plan, images: IntArray) -> Int64Array:
         return codes
     layer = plan.program.layer(fold.layer)
     assert isinstance(layer, MacLayer)
-    around = (fold.out_width - 1) * fold.stride + fold.columns
-    padded = np.empty((*codes.shape[:3], max(around, fold.padding + fold.width)), np.int64)
+    padded = np.empty((*codes.shape[:3], max(fold.reach, fold.padding + fold.width)), np.int64)
     padded[:] = layer.pad_codes[: fold.channels].reshape(1, -1, 1, 1)
     padded[..., fold.padding : fold.padding + fold.width] = codes
     at = np.arange(fold.columns)[:, None] + np.arange(fold.out_width) * fold.stride

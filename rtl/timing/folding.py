@@ -25,6 +25,16 @@ class Fold:
     width: int
     out_width: int
 
+    @property
+    def reach(self) -> int:
+        """Columns of a line, those of padding included, up to the last one that is stored."""
+        return (self.out_width - 1) * self.stride + self.columns
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether stored pixels have columns outside the image."""
+        return self.padding > 0 or self.reach > self.width
+
 
 def fold_of(program: SizedNetwork, rows: int) -> Fold | None:
     """How the input is folded on arrays of `rows` rows; None: it is stored as it is.

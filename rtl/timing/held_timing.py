@@ -5,7 +5,11 @@ Plain functions of `Arch`, as in `rtl.timing.timing`: components, tests and mode
 
 from ..arch.arch import Arch
 from .schedule import Schedule
+from .timing import MAX_POOL_LATENCY
 
+HELD_PASS_OVERHEAD = 4
+"""Cycles of a pass beside a cycle per level of its codebook and its run: take the descriptor, find
+the codebook's end, begin; after the run, in which nothing of the pass is left, see its end."""
 TREE_LEVELS = 2
 """Additions in series between two registers of an adder tree."""
 
@@ -23,6 +27,55 @@ def held_array_latency(arch: Arch, work: Schedule | None = None) -> int:
     """
     work = work or Schedule()
     return work.beat_cycles + 2 + tree_stages(arch) + arch.lanes.combine_cycles
+
+
+LANE_REQUANT_CYCLES = 9
+"""Sum taken by an output lane -> its code: operands, partial products, three of sums, two of
+shift, comparison with the limits, code."""
+STAGE_SETUP_CYCLES = 6
+"""Setup of a pass -> the cycle in which the output stage can take its first chunk: walk, address,
+request, memory, word, codes, since residual codes are read ahead of the sums."""
+MAXIMA_SETUP_CYCLES = 3
+"""Setup of a pass of maxima -> the cycle in which their first word can be taken and written."""
+
+
+def count_stages(arch: Arch) -> int:
+    """Registers that a count of thresholds passes."""
+    return 1 if arch.threshold_width <= 4 else 2
+
+
+def lane_threshold_cycles(arch: Arch) -> int:
+    """Sum taken by an output lane -> its count of thresholds: as a code, both signs, comparison,
+    count."""
+    return LANE_REQUANT_CYCLES + 2 + count_stages(arch)
+
+
+def stage_write_cycles(arch: Arch, *, requant: bool) -> int:
+    """Chunk taken by the output stage -> the cycle in which its codes are written.
+
+    Chunks are taken one per cycle: the first in the cycle in which `groups` is valid (direct codes
+    as soon as they can be), the next group's first in the cycle after the last one of a group.
+    requant: codes of the requantization, else of thresholds, chained ones too.
+    """
+    return 1 + (LANE_REQUANT_CYCLES if requant else lane_threshold_cycles(arch))
+
+
+def stage_result_cycles(arch: Arch, *, requant: bool) -> int:
+    """Chunk taken -> its result is valid."""
+    return stage_write_cycles(arch, requant=requant) + 1
+
+
+def stage_finish_cycles(
+    arch: Arch, *, requant: bool, chained: bool = False, results: bool = False
+) -> int:
+    """Last chunk taken -> `finished`, no result waiting.
+
+    For maxima it is 1: a word is written in the cycle in which it is taken.
+    """
+    last = stage_write_cycles(arch, requant=requant and not chained)
+    if results:
+        last = max(last, stage_result_cycles(arch, requant=requant))
+    return last + 1
 
 
 def walker_latency(arch: Arch) -> int:
@@ -63,3 +116,14 @@ def fold_cycles(
         begins = {x * step + word * arch.rows for x in range(out_width) for word in range(words)}
         together = height * (out_width * words - len(begins))
     return together + max(height * line + 3, last + arch.rows + 4)
+
+
+def maxima_cycles(arch: Arch, words: int) -> int:
+    """Setup -> `finished` of a pass of maxima over so many words: the last one is offered, its
+    maximum is complete and written."""
+    return feed_latency(arch) + words - 1 + MAX_POOL_LATENCY + 1
+
+
+def build_latency(arch: Arch) -> int:
+    """Setup -> the first beat can be taken, as far as the lanes must build tables."""
+    return arch.lanes.build_cycles(arch) + 1

@@ -32,18 +32,23 @@ class Fed(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.feeder = feeder = self.feeder
-        m.submodules.memory = store = memory.Memory(
-            shape=unsigned(16), depth=len(self.words), init=self.words
-        )
-        read = store.read_port()
         self.reads = Signal()
+        for bank in range(2):  # bank 1 has the complements
+            mask = 0xFFFF * bank
+            store = memory.Memory(
+                shape=unsigned(16), depth=WORDS, init=[w ^ mask for w in self.words]
+            )
+            m.submodules[f"bank_{bank}"] = store
+            read = store.read_port()
+            m.d.comb += [
+                read.addr.eq(feeder.address),
+                read.en.eq(feeder.enable & (self.feed.bank == bank)),
+                feeder.banks[bank].as_value().eq(read.data),
+            ]
         m.d.comb += [
             feeder.feed.eq(self.feed),
             feeder.setup.eq(self.setup),
             feeder.pooling.eq(self.pooling),
-            read.addr.eq(feeder.address),
-            read.en.eq(feeder.enable),
-            feeder.word.as_value().eq(read.data),
             self.reads.eq(feeder.enable),
         ]
         return m
@@ -61,7 +66,8 @@ def run(hold: int, walks: list[Walk], pause: float, *, pooling: bool = False) ->
         ctx.set(dut.pooling, int(pooling))
         for walk in walks:
             expected = walk.beats()
-            ctx.set(dut.feed, walk.feed(WORDS))
+            bank = int(rng.integers(0, 2))
+            ctx.set(dut.feed, walk.feed(WORDS) | {"bank": bank})
             ctx.set(dut.setup, 1)
             await ctx.tick()
             ctx.set(dut.setup, 0)
@@ -70,7 +76,8 @@ def run(hold: int, walks: list[Walk], pause: float, *, pooling: bool = False) ->
                 ctx, port, len(expected), rng, pause, lambda ctx: reads.append(ctx.get(dut.reads))
             )
             for (beat, _), wanted in zip(found, expected, strict=True):
-                word = 0 if wanted["address"] is None else words[wanted["address"]]
+                at = wanted["address"]
+                word = 0 if at is None else words[at] ^ 0xFFFF * bank
                 codes = [word & 255, word >> 8]
                 assert list(beat.word if pooling else beat.activations) == codes, walk
                 names = ("outside", "first", "last") if pooling else ("slot", *FLAGS)

@@ -95,7 +95,7 @@ def run(rows: int, folds: list[dict[str, Any]], idle: float, seed: int) -> None:
             offers = at < len(codes) and (offers or rng.random() >= idle)
             ctx.set(dut.image.valid, int(offers))
             ctx.set(dut.image.payload, int(codes[at]) if offers else 77)
-            if ctx.get(dut.write.banks):
+            if ctx.get(dut.write.lanes):
                 assert ctx.get(dut.write.banks) == 2
                 assert ctx.get(dut.write.lanes) == (1 << rows) - 1
                 address = ctx.get(dut.write.address)

@@ -1,0 +1,1 @@
+"""Dataflow: what is held where, from counts of bits moved per multiplication."""
