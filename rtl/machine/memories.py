@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from ..accelerator.activation_memory import BANKS, word_layout, word_write_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
-from ..output.payloads import word_write_layout
 
 READS = ("feed", "read")
 """Ports for the operands of the array and for the codes of the output stage."""
