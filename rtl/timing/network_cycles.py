@@ -18,8 +18,10 @@ from ...spec.layers import (
 from ...spec.program import INPUT, SizedNetwork
 from ..arch.arch import Arch
 from .elementwise import elementwise, least, most
+from .held_cycles import held_cycles
 from .schedule import layer_schedule
 from .tables import codebook_of
+from .tensor_cycles import TensorCycles as TensorCycles
 from .tiling import Tile, concat_parts, layer_tiles
 from .timing import (
     MAX_POOL_LATENCY,
@@ -37,39 +39,11 @@ SUMMED = (
 """Fields that are summed over a layer's tiles."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TensorCycles:
-    """Cycles of all passes of a layer (or of the input), from fetch to last code, and their beats,
-    sums and words, from which events are counted.
-    """
-
-    name: str
-    kind: str
-    cycles: int
-    beats: int = 0
-    """Accepted by the array."""
-    drain_stalls: int = 0
-    """Cycles in which the array waits for the drain."""
-    passes: int = 1
-    groups: int = 0
-    """Sums of a column: all columns finish theirs in the same cycle."""
-    drained: int = 0
-    """Sums that pass the drain, those of idle columns too."""
-    column_beats: int = 0
-    """Beats, summed over the columns whose sums belong to an output channel."""
-    column_blocks: int = 0
-    """Blocks of `cols` output channels."""
-    words: int = 0
-    """That are moved whole: windows of a max pool, a concatenation's aligned sources, an upsampled
-    map."""
-    codes: int = 0
-    """That go through the output stage one by one, without sums."""
-
-
 def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     """The input and every layer, in order, with streams that do not stall.
 
-    Every pass costs PASS_OVERHEAD, every codebook a cycle per level. Then:
+    Of arrays that hold weights: `held_cycles`. Of others every pass costs PASS_OVERHEAD, every
+    codebook a cycle per level. Then:
 
         input      a cycle per code
         threshold  OPERAND_LATENCY + codes + latency of the output stage
@@ -88,6 +62,8 @@ def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     >>> [layer.cycles for layer in network_cycles(Arch(rows=16, cols=16), program)][:2]
     [3077, 16409]
     """
+    if arch.holds:
+        return held_cycles(arch, program)
     channels, height, width = program.tensor_shape(INPUT)
     codes = channels * height * width
     timings = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
