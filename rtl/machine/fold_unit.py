@@ -9,10 +9,10 @@ from ..arch.arch import Arch
 from ..arch.storage import address_width
 from ..layouts.descriptor import COUNT_WIDTH
 from ..layouts.held import FOLD_WORDS, chunk_walk_layout, fold_layout
+from ..output.payloads import word_write_layout
 from .fold_columns import FoldColumns
 from .fold_marks import FoldMarks
 from .fold_places import FoldPlaces
-from .memories import word_write_layout
 from .rounds import Rounds
 
 
