@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from amaranth.hdl import Value
-from amaranth.lib import wiring
 
 from ...rtl.accelerator.ports import (
     ACCELERATOR_MODULE,
@@ -23,7 +22,7 @@ from ...rtl.layouts.counters import counters_layout, events_of
 from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
 from ...rtl.layouts.hexfile import write_hex
 from ...rtl.layouts.jobs import external_of
-from ...rtl.layouts.memory_port import request_layout, write_beat_layout
+from ...rtl.layouts.memory_port import memory_signature, request_layout, write_beat_layout
 from ...rtl.timing.dram import DramModel
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
@@ -64,9 +63,11 @@ def network_verilog(arch: Arch) -> str:
         "WRITES": len(ports),
         "WRITE_PORTS": ",\n".join(f"      .{x}(writes[{i}])" for i, x in enumerate(ports)),
     }
-    values["MEMORY_WIRES"] = "\n".join(f"  wire [{width - 1}:0] {x};" for x, width in memory)
-    values["MEMORY_LINKS"] = "".join(f"      .{x}({x}),\n" for x, _ in memory)
-    values["MEMORY"] = _MEMORY.replace("@PORTS@", values["MEMORY_LINKS"]) if memory else ""
+    wires = [f"  wire [{width - 1}:0] memory_{x};" for x, width in memory]
+    links = "".join(f"      .memory_{x}(memory_{x}),\n" for x, _ in memory)
+    values["MEMORY_WIRES"] = "\n".join(wires)
+    values["MEMORY_LINKS"] = links.replace("  .memory_", "  .external_")
+    values["MEMORY"] = _MEMORY.replace("@PORTS@", links) if memory else ""
     return filled(_TEMPLATE, values)
 
 
@@ -93,8 +94,7 @@ def write_memory(arch: Arch, contents: bytes, path: Path) -> None:
 
 def _memory_ports(arch: Arch) -> list[tuple[str, int]]:
     """Wires between the accelerator and its master: names and widths."""
-    members = accelerator_members(arch)
-    port = wiring.Signature({"memory": members["memory"]}).create()
+    port = memory_signature(arch).create()
     flat = port.signature.flatten(port)
     return [("_".join(map(str, path)), len(Value.cast(value))) for path, _, value in flat]
 
