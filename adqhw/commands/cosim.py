@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.arrays import (
+    ARCH_HELP,
+    COLS_HELP,
+    FILL_HELP,
+    HOLD_HELP,
+    MICRO_HELP,
+    OUT_LANES_HELP,
+    ROWS_HELP,
+    ArraySize,
+    choose_arch,
+)
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
@@ -39,6 +49,9 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
     rtl: Annotated[
         Path | None,
         typer.Option(
@@ -80,14 +93,18 @@ def command(
     chosen = _parse(window) if window else None
     if waves:
         check_waves(waves, chosen or DEFAULT_WINDOW)
+    size = ArraySize(rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes)
     loaded = load(program)
     emitted = None
     if rtl is not None:
-        if layer or (arch, rows, cols, micro) != (None, None, None, None):
-            raise InputError("--rtl must go without --layer, --arch, --rows, --cols and --micro")
+        if layer or arch is not None or size != ArraySize():
+            raise InputError(
+                "--rtl must go without --layer, --arch, --rows, --cols, --micro, --hold, --fill "
+                "and --out-lanes"
+            )
         emitted = read_emitted(rtl, loaded)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
-    array = emitted.arch if emitted else choose_arch(loaded, arch, rows, cols, micro)
+    array = emitted.arch if emitted else choose_arch(loaded, arch, size)
     with people.status("golden") as status:
         options: dict[str, Any] = {
             "build_dir": build,

@@ -33,7 +33,8 @@ TOPOLOGY = (
 JOULES = r"[\d)] [pnµm]?J\b"
 MODES = ("program", "gates", "lanes", "systolic")
 OPTIONS = {
-    "--arch": "arch.toml", "--rows": "4", "--cols": "4", "--micro": "uniform", "--tech": "unit",
+    "--arch": "arch.toml", "--rows": "4", "--cols": "4", "--micro": "uniform", "--hold": "4",
+    "--fill": "2", "--out-lanes": "2", "--tech": "unit",
     "--data": ".", "--input": "two.npy", "--images": "1", "--batch": "2", "--resident": None,
     "--bandwidth": "8", "--weight-bits": "3", "--act-bits": "3", "--dataflow": "os",
     "--gates": "gates.toml",
