@@ -46,6 +46,18 @@ def axi_master_members(arch: Arch) -> dict[str, wiring.Member]:
     }
 
 
+def axi_master_signature(arch: Arch) -> dict[str, wiring.Member]:
+    """Members of `AxiMaster`."""
+    return {
+        "memory": In(memory_signature(arch)),
+        "base": In(ADDRESS_WIDTH),
+        "stop": In(1),
+        "idle": Out(1),
+        "failed": Out(1),
+        **axi_master_members(arch),
+    }
+
+
 class AxiMaster(wiring.Component):
     """Cuts a request into bursts that end at multiples of `burst_beats` beats: so none crosses a
     multiple of 4 KiB. Up to `outstanding` bursts are asked for ahead of their data.
@@ -68,16 +80,7 @@ class AxiMaster(wiring.Component):
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
-        super().__init__(
-            {
-                "memory": In(memory_signature(arch)),
-                "base": In(ADDRESS_WIDTH),
-                "stop": In(1),
-                "idle": Out(1),
-                "failed": Out(1),
-                **axi_master_members(arch),
-            }
-        )
+        super().__init__(axi_master_signature(arch))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

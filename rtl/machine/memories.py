@@ -15,8 +15,8 @@ READS = ("feed", "read")
 class HeldActivationMemory(wiring.Component):
     """Two banks, each with one read and one write port.
 
-    Reads of the same cycle must be of different banks, and so must be writes: the placement
-    ensures it. A word read in the cycle in which it is written is the old one; no pass does that.
+    Reads of the same cycle must be of different banks, and so must be writes: placement and jobs
+    ensure it. A word read in the cycle in which it is written is the old one; no pass does that.
 
     Latency: 1 cycle. Throughput: 2 reads and 2 writes per cycle.
 
@@ -26,7 +26,7 @@ class HeldActivationMemory(wiring.Component):
     read_bank, read_address, read_enable, read_word : the output stage's; the word that it read
     last, until the other port reads that bank.
     words : read last from each bank, for whoever has registers beside them.
-    write, second : `word_write_layout`.
+    write, second : `word_write_layout`; job : as well, of arrays with external memory.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -36,7 +36,8 @@ class HeldActivationMemory(wiring.Component):
         for port in READS:
             ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
             ports[f"{port}_enable"] = In(1)
-        ports |= {name: In(word_write_layout(arch)) for name in ("write", "second")}
+        self.writes = ("write", "second") if arch.external is None else ("write", "second", "job")
+        ports |= {name: In(word_write_layout(arch)) for name in self.writes}
         ports["read_word"] = Out(word_layout(arch))
         ports["words"] = Out(data.ArrayLayout(word_layout(arch), BANKS))
         super().__init__(ports)
@@ -82,4 +83,11 @@ class HeldActivationMemory(wiring.Component):
             write.data.eq(Mux(other, second.word, self.write.word)),
             write.en.eq(Mux(other, second.lanes, lanes)),
         ]
+        if self.arch.external is not None:
+            with m.If(self.job.banks[bank]):
+                m.d.comb += [
+                    write.addr.eq(self.job.address),
+                    write.data.eq(self.job.word),
+                    write.en.eq(self.job.lanes),
+                ]
         return read.data
