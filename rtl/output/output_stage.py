@@ -50,7 +50,8 @@ class OutputStage(wiring.Component):
     thresholds, requants : rows to load, `row_load_layout`.
     read_bank, read_address, read_enable, read_word : the activation memory's port, 1 cycle; the
     word stays until the next read.
-    write : `word_write_layout` of the codes of the pass. second : of the chained ones.
+    write : `word_write_layout` of the codes of the pass. second : of the chained ones. lanes: 0 in
+    cycles without a write, and where codes are results; banks: those of the walk, at any time.
     result : `result_layout`, where to_stream; last: of a final pass.
     progress : a chunk or a result is taken in this cycle.
     """
@@ -317,8 +318,7 @@ class OutputStage(wiring.Component):
         self._write(m, self.second, second, chained, self.late[counted], counts)
         with m.If(self.whole):
             m.d.comb += [
-                self.write.banks.eq(Mux(self.take, walk.write.banks, 0)),
-                self.write.lanes.eq(~0),
+                self.write.lanes.eq(self.take.replicate(self.arch.rows)),
                 self.write.word.eq(self.maxima.payload),
             ]
 
@@ -337,11 +337,12 @@ class OutputStage(wiring.Component):
         stored = [Signal(width, name=f"{write.as_value().name}_code_{i}") for i in range(lanes)]
         m.d.comb += [
             *(new.eq(code) for new, code in zip(stored, codes, strict=True)),
-            write.banks.eq(Mux(valid, banks, 0)),
+            write.banks.eq(banks),
             write.address.eq(tracker.address),
             write.lanes.eq(
                 Cat(
-                    (tracker.part == row // lanes) & chunk.lanes[row % lanes] for row in range(rows)
+                    valid & (tracker.part == row // lanes) & chunk.lanes[row % lanes]
+                    for row in range(rows)
                 )
             ),
             write.word.eq(Cat(stored[row % lanes] for row in range(rows))),
