@@ -39,6 +39,13 @@ class Micro(ABC):
     colour: ClassVar[str] = "#000000"
     """In plots."""
 
+    def narrowed(self, arch: Arch) -> "Micro":
+        """These lanes with multipliers of `Arch.multiply_width` bits, fewer than levels have."""
+        raise InputError(
+            f"Arch multiply_width must be level_width {arch.level_width} for {self.name} lanes, "
+            f"not {arch.multiply_width}"
+        )
+
     # -- a program ---------------------------------------------------------------------------------
 
     stores_levels: ClassVar[bool] = False
