@@ -50,7 +50,8 @@ class OutputStage(wiring.Component):
     thresholds, requants : rows to load, `row_load_layout`.
     read_bank, read_address, read_enable, read_word : the activation memory's port, 1 cycle; the
     word stays until the next read.
-    write : `word_write_layout` of the codes of the pass. second : of the chained ones.
+    write : `word_write_layout` of the codes of the pass. second : of the chained ones. lanes: 0 in
+    cycles without a write, and where codes are results; banks: those of the walk, at any time.
     result : `result_layout`, where to_stream; last: of a final pass.
     progress : a chunk or a result is taken in this cycle.
     """
@@ -317,7 +318,7 @@ class OutputStage(wiring.Component):
         self._write(m, self.second, second, chained, self.late[counted], counts)
         with m.If(self.whole):
             m.d.comb += [
-                self.write.lanes.eq(Mux(self.take, ~0, 0)),
+                self.write.lanes.eq(self.take.replicate(self.arch.rows)),
                 self.write.word.eq(self.maxima.payload),
             ]
 

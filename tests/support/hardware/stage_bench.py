@@ -157,7 +157,7 @@ class _Run:
         ctx, dut, record = self.ctx, self.dut, self.record
         for port, found in ((dut.write, record.writes), (dut.second, record.seconds)):
             banks, lanes = ctx.get(port.banks), ctx.get(port.lanes)
-            if banks and lanes:
+            if lanes:  # given, also where no bank has the map
                 word = ctx.get(port.word.as_value())
                 width = self.arch.storage.code_width
                 codes = {
