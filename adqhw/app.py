@@ -50,6 +50,9 @@ from .commands.bench import (
     sim as bench,
 )
 from .commands.bench import (
+    timing as bench_timing,
+)
+from .commands.bench import (
     train as bench_train,
 )
 from .console import guarded
@@ -96,6 +99,8 @@ benchmarks.command("sim")(guarded(bench.command))
 benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
+benchmarks.command("timing")(guarded(bench_timing.command))
+benchmarks.command("timing")(guarded(bench_timing.command))
 benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
 benchmarks.command("bars")(guarded(bench_bars.command))

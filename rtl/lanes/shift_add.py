@@ -275,7 +275,8 @@ class ShiftAdd(Micro):
         return {"entries": book.entries, "factor": book.factor}
 
     def held_width(self, arch: Arch) -> int:
-        return max(arch.level_width, entry_layout(arch).size)
+        entry: int = entry_layout(arch).size
+        return max(arch.level_width, entry)
 
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         arch, entries = array.arch, tables["entries"]

@@ -6,7 +6,7 @@ from typing import Any
 from ...spec.errors import InputError
 from ...spec.program import INPUT, Program, SizedNetwork
 from ..accelerator.ports import Target
-from ..arch.arch import Arch, RequantWidths
+from ..arch.arch import RANGES, Arch, RequantWidths
 from ..arch.registry import DEFAULT
 from ..arch.storage import Storage
 from ..networks.demands import REQUANT_FIELDS, check_program, demands
@@ -71,11 +71,16 @@ def narrowest(
     hold: int = 1,
     fill: int = 1,
     out_lanes: int = 1,
+    multiply_width: int | None = None,
 ) -> Arch:
-    """The Arch with the least of everything on which `program` runs."""
+    """The Arch with the least of everything on which `program` runs.
+
+    multiply_width: of `Arch`, if levels have as many bits.
+    """
     arch = narrowest_lanes(
-        program, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes
-    )
+        program, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )  # fmt: skip
     return with_memories(arch, program)
 
 
@@ -88,6 +93,7 @@ def narrowest_lanes(
     hold: int = 1,
     fill: int = 1,
     out_lanes: int = 1,
+    multiply_width: int | None = None,
 ) -> Arch:
     """The same with `storage` as it is by default, for models that only cost the array.
 
@@ -99,13 +105,16 @@ def narrowest_lanes(
     least |= {"channels": 1, "axes": 1}
     size: dict[str, Any] = {"rows": rows, "cols": cols, "micro": micro}
     size |= {"hold": hold, "fill": fill, "out_lanes": out_lanes}
-    arch = Arch(**size)  # refuses a size or name
+    widest = RANGES["level_width"][1]
+    arch = Arch(**size, level_width=widest, multiply_width=multiply_width)  # refuses a size or name
     least |= arch.lanes.least
     for need in demands(arch.lanes, program, rows=rows, cols=cols):
         if not (arch.holds and need.parameter == "axes"):  # every pass has both axes
             least[need.parameter] = max(least[need.parameter], need.value)
+    if multiply_width is not None:
+        size["multiply_width"] = min(multiply_width, least["level_width"])
     nested = {name: least.pop(name) for name in sorted(REQUANT_FIELDS)}
-    return Arch(**size, **least, requant=RequantWidths(**nested))
+    return Arch(**(size | least), requant=RequantWidths(**nested))
 
 
 def covering(
