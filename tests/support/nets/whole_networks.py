@@ -52,7 +52,8 @@ def differences(
                     found.append((number, model.name, f"{wrong} of {want.size} codes"))
                 least = model.cycles if arch.holds else model.cycles + held
                 if arch.external is not None and not pressure(number).memory_stall:
-                    moved = [(events[n], getattr(model, n)) for n in ("beats_read", "beats_written")]
+                    names = ("beats_read", "beats_written")
+                    moved = [(events[name], getattr(model, name)) for name in names]
                     if any(one != other for one, other in moved):
                         found.append((number, model.name, f"beats of the memory: {moved}"))
                 if not least <= trace.cycles <= model.cycles + held:
