@@ -23,6 +23,9 @@ HOLD_HELP = (
 )
 FILL_HELP = "Cycles in which a weight word enters the lanes; divides --cols, at most --hold (1)."
 OUT_LANES_HELP = "Sums that leave the array per cycle; divides --rows and --cols (1)."
+MULTIPLY_WIDTH_HELP = (
+    "Bits of a uniform lane's multiplier; wider weights take several cycles (those of the widest)."
+)
 
 DEFAULT_ARRAY = 16
 
@@ -46,6 +49,7 @@ class ArraySize:
     hold: int | None = None
     fill: int | None = None
     out_lanes: int | None = None
+    multiply_width: int | None = None
 
     @property
     def options(self) -> dict[str, int | str | None]:

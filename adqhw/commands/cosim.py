@@ -12,6 +12,7 @@ from ..flows.arrays import (
     FILL_HELP,
     HOLD_HELP,
     MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
     OUT_LANES_HELP,
     ROWS_HELP,
     ArraySize,
@@ -52,6 +53,7 @@ def command(
     hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
     fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
     out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     rtl: Annotated[
         Path | None,
         typer.Option(
@@ -93,14 +95,22 @@ def command(
     chosen = _parse(window) if window else None
     if waves:
         check_waves(waves, chosen or DEFAULT_WINDOW)
-    size = ArraySize(rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes)
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
     loaded = load(program)
     emitted = None
     if rtl is not None:
         if layer or arch is not None or size != ArraySize():
             raise InputError(
-                "--rtl must go without --layer, --arch, --rows, --cols, --micro, --hold, --fill "
-                "and --out-lanes"
+                "--rtl must go without --layer, --arch, --rows, --cols, --micro, --hold, --fill, "
+                "--out-lanes and --multiply-width"
             )
         emitted = read_emitted(rtl, loaded)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)

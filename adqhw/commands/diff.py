@@ -13,6 +13,7 @@ from ..flows.arrays import (
     FILL_HELP,
     HOLD_HELP,
     MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
     OUT_LANES_HELP,
     ROWS_HELP,
     ArraySize,
@@ -40,6 +41,7 @@ def command(
     hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
     fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
     out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     flip: Annotated[
         str | None,
         typer.Option(help="TARGET:ROW:BIT of rtl's memory image to invert, to see it found."),
@@ -55,7 +57,15 @@ def command(
     """
     from ..cosim.compare import divergence
 
-    size = ArraySize(rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes)
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
     given = {"--arch": arch, **size.options, "--flip": flip}
     unused = [name for name, value in given.items() if value is not None]
     if RTL not in (a, b) and unused:

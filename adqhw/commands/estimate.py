@@ -12,6 +12,7 @@ from ..flows.arrays import (
     FILL_HELP,
     HOLD_HELP,
     MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
     OUT_LANES_HELP,
     ROWS_HELP,
     ArraySize,
@@ -47,6 +48,7 @@ def command(
     hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
     fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
     out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     tech: Annotated[str | None, typer.Option(help=TECH_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
@@ -69,7 +71,15 @@ def command(
 
     Example: adqhw estimate program.safetensors --rows 16 --cols 16 --data ~/cifar10
     """
-    size = ArraySize(rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes)
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
     given = {
         "--arch": arch, **size.options, "--tech": tech,
         "--data": data, "--input": input_file, "--images": images, "--batch": batch,
@@ -109,6 +119,7 @@ LANES = {
     "--hold",
     "--fill",
     "--out-lanes",
+    "--multiply-width",
     "--tech",
     "--batch",
     "--resident",

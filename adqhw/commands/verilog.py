@@ -12,6 +12,7 @@ from ..flows.arrays import (
     FILL_HELP,
     HOLD_HELP,
     MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
     OUT_LANES_HELP,
     ROWS_HELP,
     ArraySize,
@@ -39,6 +40,7 @@ def command(
     hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
     fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
     out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     images: Annotated[int, typer.Option(help="Images of the testbench.")] = 1,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
@@ -65,7 +67,13 @@ def command(
     else:
         program = load(source)
         size = ArraySize(
-            rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes
+            rows=rows,
+            cols=cols,
+            micro=micro,
+            hold=hold,
+            fill=fill,
+            out_lanes=out_lanes,
+            multiply_width=multiply_width,
         )
         array = choose_arch(program, arch, size)
         batch, origin = _images(program, images, data, input_file)

@@ -12,6 +12,7 @@ from ...flows.arrays import (
     FILL_HELP,
     HOLD_HELP,
     MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
     OUT_LANES_HELP,
     ROWS_HELP,
     ArraySize,
@@ -40,6 +41,7 @@ def cosim(
     hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
     fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
     out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     build: Annotated[Path, typer.Option(help=BUILD_HELP)] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -55,7 +57,15 @@ def cosim(
 
     loaded = load(program)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images).images
-    size = ArraySize(rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes)
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
     array = choose_arch(loaded, arch, size)
     cost = measure(loaded, batch, array, build, rounds=rounds, tick=_tick)
     record = {"program": str(program), **cost.to_dict()}
