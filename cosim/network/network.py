@@ -14,8 +14,8 @@ from ...rtl.layouts.jobs import external_of
 from ...rtl.networks.plans import Plan
 from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
+from ...rtl.program.run_cycles import run_cycles
 from ...rtl.timing.dram import DramModel
-from ...rtl.timing.network_cycles import network_cycles
 from ...spec.errors import SimulationError
 from ...spec.program import INPUT, Program
 from ..layer.harness import Pressure, is_finished
@@ -150,7 +150,8 @@ def _load(arch: Arch, case: Case) -> Loaded:
     """The memory image of a case, and the cycles after which it is stopped."""
     plan = case.plan or check_storage(arch, case.program)
     slow = max(case.pressure.beat_idle, case.pressure.output_pause, case.pressure.memory_stall)
-    free = sum(entry.cycles for entry in network_cycles(arch, case.program))
+    cycles = run_cycles(arch, case.program, plan, case.memory)
+    free = sum(entry.cycles for entry in cycles)
     return Loaded(
         case=case,
         plan=plan,

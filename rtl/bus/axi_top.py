@@ -61,7 +61,6 @@ class AxiTop(wiring.Component):
         for name in ("host", "watchdog", "images", "results"):
             m.submodules[name] = getattr(self, name)
         inner, stop = self.accelerator, Signal()
-        self.failed = Signal()  # external memory, 0 where there is none
         m.submodules.accelerator = (
             instance_of(inner, ACCELERATOR_MODULE, ResetSignal() | stop)
             if self.instances
@@ -81,13 +80,16 @@ class AxiTop(wiring.Component):
         host, images, watchdog = self.host, self.images, self.watchdog
         wiring.connect(m, host.load, inner.load)
         names = ("busy", "done", "counters", "record", "ended")
+        causes = host.abort | images.short | images.long | watchdog.expired
+        if self.master is not None:
+            causes |= self.master.failed
         m.d.comb += [
             inner.start.eq(host.start),
             *(getattr(host, name).eq(getattr(inner, name)) for name in names),
             watchdog.limit.eq(host.limit),
             watchdog.busy.eq(inner.busy),
             watchdog.progress.eq(inner.progress),
-            stop.eq(host.abort | images.short | images.long | watchdog.expired | self.failed),
+            stop.eq(causes),
             host.image_short.eq(images.short),
             host.image_long.eq(images.long),
             host.watchdog.eq(watchdog.expired),
@@ -102,7 +104,6 @@ class AxiTop(wiring.Component):
         m.submodules.master = instance_of(master, MASTER_MODULE) if self.instances else master
         wiring.connect(m, inner.external, master.memory)
         m.d.comb += [
-            self.failed.eq(master.failed),
             self.host.memory.eq(master.failed),
             master.base.eq(self.host.memory_base),
             master.stop.eq(stop),

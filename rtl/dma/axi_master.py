@@ -74,7 +74,8 @@ class AxiMaster(wiring.Component):
     -------
     memory : the other side of `memory_signature`. base : byte address of the first beat, a multiple
     of 4 KiB, constant while not idle. stop : of what uses `memory`, which is reset at the same
-    time. idle : nothing is under way. failed : a response was not OKAY, for 1 cycle.
+    time. idle : nothing is under way. failed : a response was not OKAY, for 1 cycle; not of bursts
+    that a stop has cut off.
     m_axi_* : `axi_master_members`.
     """
 
@@ -170,7 +171,7 @@ class AxiMaster(wiring.Component):
             closes.eq((read & self.m_axi_rlast) | answered),
         ]
         wrong = (read & (self.m_axi_rresp != 0)) | (answered & (self.m_axi_bresp != 0))
-        m.d.sync += self.failed.eq(wrong)
+        m.d.sync += self.failed.eq(wrong & ~self.draining)
         return closes
 
     def _write_beats(self, m: Module) -> None:

@@ -76,6 +76,8 @@ def plan_cycles(arch: Arch, plan: Plan, memory: DramModel | None = None) -> list
                 name=name, kind=kind, cycles=total.cycles, beats=total.beats,
                 drain_stalls=total.drain_stalls, word_stalls=total.word_stalls,
                 weight_words=total.weight_words, chunks=total.chunks, passes=len(mine),
+                external_stalls=total.external_stalls, beats_read=total.beats_read,
+                beats_written=total.beats_written,
             )
         )  # fmt: skip
     return found
