@@ -120,7 +120,12 @@ def _compare(
         mismatches=mismatches,
         cycles_rtl=max(trace.cycles for trace in traces),
         cycles_model=model.cycles,
-        stall_cycles_rtl=max(trace.events["drain_stalls"] for trace in traces),
-        stall_cycles_model=model.drain_stalls,
+        stall_cycles_rtl=max(_stalls(trace) for trace in traces),
+        stall_cycles_model=model.drain_stalls + model.word_stalls,
         failure=failure,
     )
+
+
+def _stalls(trace: LayerTrace) -> int:
+    """Cycles in which the array waits, for room for its sums or for weights."""
+    return trace.events["drain_stalls"] + trace.events.get("word_stalls", 0)

@@ -78,10 +78,10 @@ class HeldActivationMemory(wiring.Component):
             read.addr.eq(Mux(feeding, self.feed_address, self.read_address)),
             read.en.eq(feeding | reading),
             other.eq(second.banks[bank] & second.lanes.any()),
-            lanes.eq(Mux(self.write.banks[bank], self.write.lanes, 0)),
+            lanes.eq(Mux(self.write.banks[bank], self.write.lanes | self.write.filled, 0)),
             write.addr.eq(Mux(other, second.address, self.write.address)),
             write.data.eq(Mux(other, second.word, self.write.word)),
-            write.en.eq(Mux(other, second.lanes, lanes)),
+            write.en.eq(Mux(other, second.lanes | second.filled, lanes)),
         ]
         if self.arch.external is not None:
             with m.If(self.job.banks[bank]):

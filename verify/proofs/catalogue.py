@@ -10,7 +10,7 @@ from adqhw.rtl.lanes.bit_serial import BitSerial
 from adqhw.rtl.lanes.product_table import SharedProducts
 from adqhw.rtl.lanes.shift_add import ShiftAdd
 
-from . import binned, columns, feeds, product, shift, stages, streams
+from . import binned, columns, feeds, output_lane, product, shift, stages, streams
 from .prover import Proof
 
 WEIGHT_WIDTHS = (2, 3, 4, 8)
@@ -324,5 +324,36 @@ def _feeds() -> list[Proof]:
     ]
 
 
+def _output() -> list[Proof]:
+    """Output lanes of arrays that hold weights."""
+    return [
+        *(
+            Proof(
+                component="output lane requant",
+                configuration=f"parts of {part_width} bits, acc 5, multiplier 4",
+                build=partial(output_lane.requant, part_width),
+                reach=16,
+                fault=bug("a logical shift", "output_lane", "sshr", "shr")
+                if part_width == 17
+                else None,
+            )
+            for part_width in (17, 2)
+        ),
+        *(
+            Proof(
+                component="output lane threshold",
+                configuration=f"act {act_width}, acc 5",
+                build=partial(output_lane.threshold, act_width),
+                reach=20,
+                fault=bug("> in place of >=", "output_lane", "ge", "gt")
+                if act_width == 2
+                else None,
+                fast=act_width == 2,
+            )
+            for act_width in (1, 2, 4)
+        ),
+    ]
+
+
 def catalogue() -> list[Proof]:
-    return [*_columns(), *_family(), *_bounds(), *_stages(), *_streams(), *_feeds()]
+    return [*_columns(), *_family(), *_bounds(), *_stages(), *_streams(), *_feeds(), *_output()]
