@@ -32,7 +32,7 @@ class AxiTop(wiring.Component):
     sign-extended, `tlast` with the last of an image. A result not accepted freezes the engine.
     `tuser`: the transfer is no result, it closes the frame of a run that ended before its last one.
 
-    `interrupt` where lanes hold weights, `m_axi_*` where there is external memory.
+    `irq`, an interrupt, where lanes hold weights, `m_axi_*` where there is external memory.
 
     Whatever ends a run (ABORT, an image that is too short or too long, the watchdog, an error of
     external memory) resets the accelerator, not its memories. During reset nothing is ready or
@@ -68,7 +68,7 @@ class AxiTop(wiring.Component):
         )
         self._control(m, inner, stop)
         if self.arch.holds:
-            m.d.comb += self.interrupt.eq(self.host.interrupt & ~ResetSignal())
+            m.d.comb += self.irq.eq(self.host.irq & ~ResetSignal())
         if self.master is not None:
             self._memory(m, inner, self.master, stop)
         self._streams(m, inner, stop)
@@ -175,7 +175,7 @@ def axi_members(arch: Arch) -> dict[str, wiring.Member]:
         "tdata": Out(signed(RESULT_WIDTH)), "tlast": Out(1), "tuser": Out(1), "tvalid": Out(1),
         "tready": In(1),
     }  # fmt: skip
-    more: dict[str, wiring.Member] = {"interrupt": Out(1)} if arch.holds else {}
+    more: dict[str, wiring.Member] = {"irq": Out(1)} if arch.holds else {}
     if arch.external is not None:
         more |= axi_master_members(arch)
     return {

@@ -44,7 +44,7 @@ class HostPort(wiring.Component):
     lite : its channels (aw, w, b, ar, r). load : of the accelerator. start, abort, realign : for 1
     cycle. limit : of the watchdog. busy, done, counters, record, ended : of the sequencer.
     dropping, waiting : of the gates. image_short, image_long, watchdog, memory : 1 cycle each.
-    interrupt : of arrays that hold weights. memory_base : of external memory.
+    irq : interrupt, of arrays that hold weights. memory_base : of external memory.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -54,7 +54,7 @@ class HostPort(wiring.Component):
         self.counted = tuple(name.upper() for name in ("cycles", *events_of(arch)))
         self.lite, self.loader, self.log = LitePort(), Loader(arch), PassLog(arch)
         inputs = ("busy", "done", "dropping", "waiting", *self.accidents, "record")
-        more = {"interrupt": Out(1)} if arch.holds else {}
+        more = {"irq": Out(1)} if arch.holds else {}
         if arch.external is not None:
             more["memory_base"] = Out(WORD)
         super().__init__(
@@ -131,7 +131,7 @@ class HostPort(wiring.Component):
             was_done.eq(self.done),
             self.happened.eq((self.happened & ~cleared) | Cat(ends, errors.any())),
         ]
-        m.d.comb += self.interrupt.eq((self.happened & self.enabled).any())
+        m.d.comb += self.irq.eq((self.happened & self.enabled).any())
 
     def _causes(self, asked: dict[str, Value]) -> Value:
         """Why the current write is refused: bits of `ERRORS`. asked: all strobes, by register."""

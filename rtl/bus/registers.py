@@ -239,7 +239,7 @@ _INTERRUPTS = (
         name="INTERRUPT_ENABLE",
         offset=0x2C,
         access=Access.READ_WRITE,
-        meaning="The bits of INTERRUPT of which each sets the output interrupt. Where lanes hold "
+        meaning="The bits of INTERRUPT of which each sets the output irq. Where lanes hold "
         "weights.",
         fields=_bits(_CAUSES),
     ),

@@ -73,21 +73,28 @@ class HeldActivationMemory(wiring.Component):
         feeding, other = Signal(name=f"feeding_{bank}"), Signal(name=f"second_{bank}")
         reading = self.read_enable & (self.read_bank == bank)
         second, lanes = self.second, Signal(self.arch.rows, name=f"lanes_{bank}")
+        writing = [
+            (other, second, second.lanes | second.filled),
+            (None, self.write, lanes),
+        ]
+        if self.arch.external is not None:
+            job = Signal(name=f"job_{bank}")
+            m.d.comb += job.eq(self.job.banks[bank])
+            writing = [(job, self.job, self.job.lanes), *writing]
         m.d.comb += [
             feeding.eq(self.feed_enable & (self.feed_bank == bank)),
             read.addr.eq(Mux(feeding, self.feed_address, self.read_address)),
             read.en.eq(feeding | reading),
             other.eq(second.banks[bank] & second.lanes.any()),
             lanes.eq(Mux(self.write.banks[bank], self.write.lanes | self.write.filled, 0)),
-            write.addr.eq(Mux(other, second.address, self.write.address)),
-            write.data.eq(Mux(other, second.word, self.write.word)),
-            write.en.eq(Mux(other, second.lanes | second.filled, lanes)),
+            write.addr.eq(_first([(flag, port.address) for flag, port, _ in writing])),
+            write.data.eq(_first([(flag, port.word.as_value()) for flag, port, _ in writing])),
+            write.en.eq(_first([(flag, enable) for flag, _, enable in writing])),
         ]
-        if self.arch.external is not None:
-            with m.If(self.job.banks[bank]):
-                m.d.comb += [
-                    write.addr.eq(self.job.address),
-                    write.data.eq(self.job.word),
-                    write.en.eq(self.job.lanes),
-                ]
         return read.data
+
+
+def _first(choices: list[tuple[Signal | None, Value]]) -> Value:
+    """The value of the first flag that is set; the last one has none."""
+    (flag, value), *others = choices
+    return value if flag is None else Mux(flag, value, _first(others))
