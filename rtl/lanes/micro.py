@@ -16,6 +16,7 @@ from ...spec.errors import InputError
 from ...spec.formats import Int64Array
 from ...spec.program import SizedNetwork
 from ..arch.arch import Arch, Need
+from ..arch.registry import BASELINE
 from ..timing.schedule import Schedule
 from .beat_steps import BeatSteps, Control
 from .column import Column, codebook_levels
@@ -42,8 +43,8 @@ class Micro(ABC):
     def narrowed(self, arch: Arch) -> "Micro":
         """These lanes with multipliers of `Arch.multiply_width` bits, fewer than levels have."""
         raise InputError(
-            f"Arch multiply_width must be level_width {arch.level_width} for {self.name} lanes, "
-            f"not {arch.multiply_width}"
+            f"Arch micro must be {BASELINE} where multiply_width is below level_width, "
+            f"not {self.name}"
         )
 
     # -- a program ---------------------------------------------------------------------------------

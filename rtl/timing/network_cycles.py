@@ -1,8 +1,8 @@
 """Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, assert_never
 
 import numpy as np
@@ -32,6 +32,7 @@ from .timing import (
     output_latency,
 )
 
+COUNTED = tuple(entry.name for entry in fields(TensorCycles) if entry.name not in ("name", "kind"))
 SUMMED = (
     "cycles", "beats", "drain_stalls", "passes", "groups", "drained", "column_beats",
     "column_blocks",
@@ -63,12 +64,28 @@ def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     [3077, 16409]
     """
     if arch.holds:
-        return held_cycles(arch, program)
+        return _held(arch, program)
     channels, height, width = program.tensor_shape(INPUT)
     codes = channels * height * width
     timings = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
     timings += [_layer(arch, program, layer) for layer in program.layers]
     return timings
+
+
+def _held(points: Any, program: SizedNetwork) -> list[TensorCycles]:
+    """Of one array, or vectors of `cost.estimate.points`, one array after the other."""
+    if isinstance(points.rows, int):
+        return held_cycles(points, program)
+    arrays = [held_cycles(arch, program) for arch in points.arrays]
+    return [_together(timings, COUNTED) for timings in zip(*arrays, strict=True)]
+
+
+def _together(timings: Sequence[TensorCycles], names: Sequence[str]) -> TensorCycles:
+    """One layer on many arrays, as vectors."""
+    vectors: dict[str, Any] = {
+        name: np.array([getattr(timing, name) for timing in timings], np.int64) for name in names
+    }
+    return TensorCycles(name=timings[0].name, kind=timings[0].kind, **vectors)
 
 
 def _layer(arch: Arch, program: SizedNetwork, layer: Layer) -> TensorCycles:
@@ -196,8 +213,4 @@ def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]
 
 def _one_by_one(points: Any, program: SizedNetwork, layer: MacLayer | PoolLayer) -> TensorCycles:
     """Vectors of `cost.estimate.points`, where the number of tiles itself depends on the array."""
-    timings = [_sums(arch, program, layer) for arch in points.arrays]
-    vectors: dict[str, Any] = {
-        name: np.array([getattr(timing, name) for timing in timings], np.int64) for name in SUMMED
-    }
-    return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)
+    return _together([_sums(arch, program, layer) for arch in points.arrays], SUMMED)

@@ -127,7 +127,7 @@ def test_levels_as_wide_as_the_multiplier_are_the_plain_array():
         ({"multiply_width": "4"}, r"multiply_width must be in 2\.\.16, not '4'"),
         (
             {"multiply_width": 4, "micro": "decode"},
-            "multiply_width must be level_width 8 for decode lanes, not 4",
+            "micro must be uniform where multiply_width is below level_width, not decode",
         ),
     ],
 )
