@@ -97,6 +97,8 @@ def _templates(arch: Arch, numbers: dict[str, Any], prefix: str) -> dict[str, st
         "MICRO": arch.micro,
         "COLS": arch.cols,
         **second_write(arch, _TEMPLATES / TESTBENCH),
+        "MEMORY_FILE": f" {prefix}_memories.v" if arch.holds else "",
+        "MEMORY_ENTRY": f", {prefix}_memories.v" if arch.holds else "",
     }
     paths = sorted(_TEMPLATES.iterdir())
     return {path.name.replace(_IN_NAME, prefix): filled(path, values) for path in paths}
