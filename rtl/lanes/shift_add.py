@@ -277,6 +277,9 @@ class ShiftAdd(Micro):
     def held_width(self, arch: Arch) -> int:
         return max(arch.level_width, entry_layout(arch).size)
 
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return arch.level_width + arch.act_width, 1
+
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         arch, entries = array.arch, tables["entries"]
         entry = entries[field[: arch.weight_width]]
