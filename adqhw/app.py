@@ -50,7 +50,13 @@ from .commands.bench import (
     sim as bench,
 )
 from .commands.bench import (
+    timing as bench_timing,
+)
+from .commands.bench import (
     train as bench_train,
+)
+from .commands.bench import (
+    utilization as bench_utilization,
 )
 from .console import guarded
 from .spec.host.version import VERSION
@@ -96,10 +102,12 @@ benchmarks.command("sim")(guarded(bench.command))
 benchmarks.command("cosim")(guarded(bench_rtl.cosim))
 benchmarks.command("shapes")(guarded(bench_rtl.shapes))
 benchmarks.command("synth")(guarded(bench_rtl.synth))
+benchmarks.command("timing")(guarded(bench_timing.command))
 benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
+benchmarks.command("utilization")(guarded(bench_utilization.command))
 benchmarks.command("dataflow")(guarded(bench_dataflow.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))

@@ -1,7 +1,9 @@
 """The lane array that a command works on: from a TOML file, or the narrowest of a given size."""
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..rtl.arch import registry
 from ..spec.errors import InputError
@@ -11,10 +13,19 @@ from ..spec.program import Program
 if TYPE_CHECKING:
     from ..rtl.arch.arch import Arch
 
-ARCH_HELP = "Array as a TOML file, instead of --rows --cols --micro."
+ARCH_HELP = "Array as a TOML file, instead of its size (--rows, --cols, --micro ...)."
 ROWS_HELP = "Input channels per beat (16)."
 COLS_HELP = "Output channels per beat (16)."
 MICRO_HELP = registry.listed()
+HOLD_HELP = (
+    "Pixels that use a weight word before the next one is read (1); above 1 the array that holds "
+    "weights."
+)
+FILL_HELP = "Cycles in which a weight word enters the lanes; divides --cols, at most --hold (1)."
+OUT_LANES_HELP = "Sums that leave the array per cycle; divides --rows and --cols (1)."
+MULTIPLY_WIDTH_HELP = (
+    "Bits of a uniform lane's multiplier; wider weights take several cycles (those of the widest)."
+)
 
 DEFAULT_ARRAY = 16
 
@@ -28,20 +39,42 @@ def array_size(text: str, what: str = "Array") -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def choose_arch(
-    program: Program, file: Path | None, rows: int | None, cols: int | None, micro: str | None
-) -> "Arch":
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArraySize:
+    """The narrowest array that a command may ask for; None: not given."""
+
+    rows: int | None = None
+    cols: int | None = None
+    micro: str | None = None
+    hold: int | None = None
+    fill: int | None = None
+    out_lanes: int | None = None
+    multiply_width: int | None = None
+
+    @property
+    def options(self) -> dict[str, int | str | None]:
+        """By the name of the option."""
+        fields = dataclasses.asdict(self).items()
+        return {f"--{name.replace('_', '-')}": value for name, value in fields}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Arguments of `rtl.program.fit.narrowest`, with what is not given as it is by default."""
+        for name in ("--fill", "--out-lanes"):
+            if self.hold is None and self.options[name] is not None:
+                raise InputError(f"{name} must go with --hold")
+        given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        return {"rows": DEFAULT_ARRAY, "cols": DEFAULT_ARRAY, **given}
+
+
+def choose_arch(program: Program, file: Path | None, size: ArraySize) -> "Arch":
     """The array of `file`, or the narrowest of the given size on which the program runs."""
     from ..rtl.arch.arch import Arch
     from ..rtl.program.fit import narrowest
 
     if file is None:
-        return narrowest(
-            program,
-            rows=DEFAULT_ARRAY if rows is None else rows,
-            cols=DEFAULT_ARRAY if cols is None else cols,
-            micro=registry.DEFAULT if micro is None else micro,
-        )
-    if (rows, cols, micro) != (None, None, None):
-        raise InputError("Array must come from --arch or from --rows, --cols and --micro, not both")
+        return narrowest(program, **size.values)
+    given = [name for name, value in size.options.items() if value is not None]
+    if given:
+        raise InputError(f"Array must come from --arch or from its size, not also from {given[0]}")
     return Arch.from_toml(file)

@@ -16,7 +16,7 @@ from ..spec.engines import Result, check_images
 from ..spec.errors import InputError
 from ..spec.program import Program
 from ..spec.program_file import load
-from .arrays import choose_arch
+from .arrays import ArraySize, choose_arch
 from .engines import run_in_steps, top1
 
 if TYPE_CHECKING:
@@ -323,7 +323,8 @@ def _array(
 ) -> "Arch":
     """The array that a caller means."""
     if arch is None or isinstance(arch, str | Path):
-        return choose_arch(program, None if arch is None else Path(arch), rows, cols, micro)
+        size = ArraySize(rows=rows, cols=cols, micro=micro)
+        return choose_arch(program, None if arch is None else Path(arch), size)
     if (rows, cols, micro) != (None, None, None):
         raise InputError("Array must come from arch or from rows, cols and micro, not from both")
     return arch

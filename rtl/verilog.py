@@ -15,13 +15,13 @@ from ..spec.errors import InputError
 from ..spec.host.caches import ensure_cache_home
 from ..spec.host.digests import text_digests
 from ..spec.host.files import write_file
-from .accelerator.accelerator import Accelerator
 from .accelerator.ports import ACCELERATOR_MODULE
 from .arch.arch import Arch
 from .bus.axi_top import AxiTop
 from .engine.engine import Engine
 from .lanes.lane_array import COLUMN_MODULE
 from .layouts.ports import flat_ports, port_table
+from .machine.choice import accelerator_of
 from .rtlil.memories import MEMORIES, memories_apart, memory_modules, memory_shapes
 from .rtlil.names import named
 from .timing.timing import latencies
@@ -84,9 +84,10 @@ def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
 
 def _accelerator(arch: Arch) -> dict[str, wiring.Component]:
     """Components by the default names of their modules."""
+    column = arch.lanes.holding(arch) if arch.holds else arch.lanes.column
     return {
-        COLUMN_MODULE: arch.lanes.column(arch),
-        ACCELERATOR_MODULE: Accelerator(arch, instances=True),
+        COLUMN_MODULE: column(arch),
+        ACCELERATOR_MODULE: accelerator_of(arch, instances=True),
     }
 
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.arrays import (
+    ARCH_HELP,
+    COLS_HELP,
+    FILL_HELP,
+    HOLD_HELP,
+    MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
+    OUT_LANES_HELP,
+    ROWS_HELP,
+    ArraySize,
+    choose_arch,
+)
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
@@ -39,6 +50,10 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     rtl: Annotated[
         Path | None,
         typer.Option(
@@ -80,14 +95,26 @@ def command(
     chosen = _parse(window) if window else None
     if waves:
         check_waves(waves, chosen or DEFAULT_WINDOW)
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
     loaded = load(program)
     emitted = None
     if rtl is not None:
-        if layer or (arch, rows, cols, micro) != (None, None, None, None):
-            raise InputError("--rtl must go without --layer, --arch, --rows, --cols and --micro")
+        if layer or arch is not None or size != ArraySize():
+            raise InputError(
+                "--rtl must go without --layer, --arch, --rows, --cols, --micro, --hold, --fill, "
+                "--out-lanes and --multiply-width"
+            )
         emitted = read_emitted(rtl, loaded)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
-    array = emitted.arch if emitted else choose_arch(loaded, arch, rows, cols, micro)
+    array = emitted.arch if emitted else choose_arch(loaded, arch, size)
     with people.status("golden") as status:
         options: dict[str, Any] = {
             "build_dir": build,

@@ -7,7 +7,18 @@ import numpy as np
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say
-from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.arrays import (
+    ARCH_HELP,
+    COLS_HELP,
+    FILL_HELP,
+    HOLD_HELP,
+    MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
+    OUT_LANES_HELP,
+    ROWS_HELP,
+    ArraySize,
+    choose_arch,
+)
 from ..flows.engines import engine
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
@@ -27,6 +38,10 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     flip: Annotated[
         str | None,
         typer.Option(help="TARGET:ROW:BIT of rtl's memory image to invert, to see it found."),
@@ -42,7 +57,16 @@ def command(
     """
     from ..cosim.compare import divergence
 
-    given = {"--arch": arch, "--rows": rows, "--cols": cols, "--micro": micro, "--flip": flip}
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
+    given = {"--arch": arch, **size.options, "--flip": flip}
     unused = [name for name, value in given.items() if value is not None]
     if RTL not in (a, b) and unused:
         raise InputError(f"{unused[0]} must go with the engine rtl, not with {a} and {b}")
@@ -53,7 +77,7 @@ def command(
         for side, name in (("a", a), ("b", b)):
             status.update(f"running {name}")
             if name == RTL:
-                array = choose_arch(loaded, arch, rows, cols, micro)
+                array = choose_arch(loaded, arch, size)
                 change = divergence.parse_flip(flip) if flip else lambda rows: rows
                 tensors[side], traces = divergence.rtl_tensors(
                     loaded, np.asarray(batch), array, build, change

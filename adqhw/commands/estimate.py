@@ -6,7 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from ..console import JSON_OPTION
-from ..flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP
+from ..flows.arrays import (
+    ARCH_HELP,
+    COLS_HELP,
+    FILL_HELP,
+    HOLD_HELP,
+    MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
+    OUT_LANES_HELP,
+    ROWS_HELP,
+    ArraySize,
+)
 from ..flows.images import DATA_HELP, INPUT_HELP
 from ..spec.errors import InputError
 from .estimates.output import Request
@@ -35,6 +45,10 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     tech: Annotated[str | None, typer.Option(help=TECH_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
@@ -57,8 +71,17 @@ def command(
 
     Example: adqhw estimate program.safetensors --rows 16 --cols 16 --data ~/cifar10
     """
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
     given = {
-        "--arch": arch, "--rows": rows, "--cols": cols, "--micro": micro, "--tech": tech,
+        "--arch": arch, **size.options, "--tech": tech,
         "--data": data, "--input": input_file, "--images": images, "--batch": batch,
         "--resident": resident or None, "--bandwidth": bandwidth, "--weight-bits": weight_bits,
         "--act-bits": act_bits, "--dataflow": dataflow, "--gates": gates or None,
@@ -67,9 +90,7 @@ def command(
     check_options(given, of_topology=of_topology)
     request = Request(
         path=program,
-        rows=rows,
-        cols=cols,
-        micro=micro,
+        size=size,
         tech=DEFAULT_TECHNOLOGY if tech is None else tech,
         bandwidth=bandwidth,
         weights_from_dram=not resident,
@@ -93,7 +114,17 @@ def command(
 
 
 EVERYWHERE = {"--rows", "--cols"}
-LANES = {"--micro", "--tech", "--batch", "--resident", "--bandwidth"}
+LANES = {
+    "--micro",
+    "--hold",
+    "--fill",
+    "--out-lanes",
+    "--multiply-width",
+    "--tech",
+    "--batch",
+    "--resident",
+    "--bandwidth",
+}
 TAKEN = {
     "a program": EVERYWHERE | LANES | {"--arch", "--data", "--input", "--images", "--gates"},
     "a topology (.csv) on the lane array": EVERYWHERE | LANES | {"--weight-bits", "--act-bits"},

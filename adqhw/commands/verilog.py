@@ -7,7 +7,17 @@ import numpy as np
 import typer
 
 from ..console import JSON_OPTION, emit, say
-from ..flows.arrays import COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ..flows.arrays import (
+    COLS_HELP,
+    FILL_HELP,
+    HOLD_HELP,
+    MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
+    OUT_LANES_HELP,
+    ROWS_HELP,
+    ArraySize,
+    choose_arch,
+)
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
@@ -27,6 +37,10 @@ def command(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     images: Annotated[int, typer.Option(help="Images of the testbench.")] = 1,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
@@ -52,7 +66,16 @@ def command(
         manifest, array = _lane_array(source, out, prefix)
     else:
         program = load(source)
-        array = choose_arch(program, arch, rows, cols, micro)
+        size = ArraySize(
+            rows=rows,
+            cols=cols,
+            micro=micro,
+            hold=hold,
+            fill=fill,
+            out_lanes=out_lanes,
+            multiply_width=multiply_width,
+        )
+        array = choose_arch(program, arch, size)
         batch, origin = _images(program, images, data, input_file)
         from ..cosim.emitted.emission import emit_accelerator
 

@@ -135,6 +135,8 @@ def cosimulate(
     its own layer. A differing code is recorded in a folder below `failures` that reruns it.
     """
     tool = find_simulator(simulator)
+    if arch.holds:
+        raise InputError(f"Arch hold must be 1 to run single layers, not {arch.hold}")
     check_program(arch, program)
     names, skipped = _chosen(program, layers)
     tensors = reference_tensors(program, images, reference, progress)

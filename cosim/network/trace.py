@@ -68,7 +68,7 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
     _, address, lane, code, cycle = trace.writes[mine].T
     size = blocks * arch.rows * height * width
     codes, at_cycle = np.zeros(size, np.int64), np.full(size, -1)
-    flat = (address - region.base) * arch.rows + lane
+    flat = (address - _origins(plan, trace, name, region.base, cycle)) * arch.rows + lane
     if flat.size and (flat.min() < 0 or flat.max() >= size):
         raise SimulationError(f"Layer {name!r} must write inside its region, not at {flat.max()}")
     codes[flat] = code
@@ -78,6 +78,14 @@ def _stored(arch: Arch, plan: Plan, trace: Trace, name: str, mine: Codes) -> tup
         values.reshape(shape)[:, :, :channels].transpose(2, 0, 1) for values in (codes, at_cycle)
     )
     return codes, at_cycle
+
+
+def _origins(plan: Plan, trace: Trace, name: str, base: int, cycles: Codes) -> Codes:
+    """Where the tensor's first word would be, by the cycles of its writes: passes that make some
+    lines of it do not put them where they would be in a whole map."""
+    origins = [entry.origins.get(name, base) for entry in plan.passes]
+    ends = np.cumsum(trace.totals[:, 0])
+    return np.array(origins)[np.minimum(np.searchsorted(ends, cycles), len(origins) - 1)]
 
 
 def _numbers(arch: Arch, plan: Plan, name: str, stored: Codes) -> Codes:
@@ -120,13 +128,14 @@ def gives(entry: Pass, plan: Plan, name: str) -> bool:
     """Whether the pass gives codes of a layer; of the last one only what leaves as results."""
     if name == plan.program.layers[-1].name:
         return bool(entry.word.get("to_stream"))
-    return name in (entry.layer, entry.second)
+    return name in (entry.layer, entry.second) and not entry.idle
 
 
 def result_positions(walk: dict[str, int], shape: tuple[int, int, int]) -> Codes:
     """Indices in the flattened (C, H, W) map of the codes of a walk, in its order."""
     channels, height, width = shape
     pixels = height * width
-    block, pixel, column = np.indices((walk["blocks"], pixels, walk["group"])).reshape(3, -1)
+    part = walk["lines"] * width
+    block, pixel, column = np.indices((walk["blocks"], part, walk["group"])).reshape(3, -1)
     channel = walk["channel"] + block * walk["group"] + column
-    return (channel * pixels + pixel)[channel < channels]
+    return (channel * pixels + walk["line"] * width + pixel)[channel < channels]

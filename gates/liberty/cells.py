@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from ...spec.errors import InputError
 from .function import Function, parse_function
-from .table import LARGEST, Table, read_table
+from .table import CONSTRAINTS, LARGEST, VARIABLES, Table, read_table
 from .text import Group
 
 _DELAYS = ("cell_rise", "cell_fall", "rise_transition", "fall_transition")
 _DELAY_ARCS = ("combinational", "rising_edge", "falling_edge")
+_SETUPS = {"rise_constraint": "rise", "fall_constraint": "fall"}
 _SENSES = ("positive_unate", "negative_unate", "non_unate")
 _PIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 """Names of pins become ports in Verilog and words of scripts."""
@@ -146,6 +147,23 @@ class CellReader:
             )
         return tuple(arcs)
 
+    def setups(self, pin: str) -> tuple[dict[str, Table], ...]:
+        """Times that an input must be stable before the clock rises, for its `rise` and `fall`."""
+        found = [g for g in self.group.named("pin") if g.label == pin]
+        arcs = []
+        for group in found[0].named("timing") if found else ():
+            if group.values.get("timing_type") != "setup_rising":
+                continue
+            where = f"{self.where}, pin {pin!r}, setup_rising in line {group.line}"
+            arcs.append(
+                {
+                    edge: self._table(table, where, self.units.time_ns, CONSTRAINTS)
+                    for name, edge in _SETUPS.items()
+                    for table in group.named(name)
+                }
+            )
+        return tuple(arcs)
+
     def _pin(self, group: Group) -> Pin:
         where = f"{self.where}, pin {group.label!r}"
         direction = group.values.get("direction", "")
@@ -180,9 +198,18 @@ class CellReader:
             **tables,
         )
 
-    def _table(self, group: Group, where: str, unit: float) -> Table:
-        time_ns, load_ff = self.units.time_ns, self.units.load_ff
-        return read_table(group, self.templates, where, time_ns=time_ns, load_ff=load_ff, unit=unit)
+    def _table(
+        self, group: Group, where: str, unit: float, variables: Mapping[str, str] = VARIABLES
+    ) -> Table:
+        return read_table(
+            group,
+            self.templates,
+            where,
+            time_ns=self.units.time_ns,
+            load_ff=self.units.load_ff,
+            unit=unit,
+            variables=variables,
+        )
 
     def _function(self, group: Group, name: str, where: str) -> Function | None:
         text = group.values.get(name)

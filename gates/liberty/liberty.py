@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...spec.errors import InputError
 from .cells import Cell, CellReader, TimingArc, Units, number
+from .table import Table
 from .text import Group, parse_text, read_text
 
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
@@ -57,6 +58,10 @@ class Library:
         if (name, pin) not in self._timings:
             self._timings[name, pin] = self._reader(name).timings(pin)
         return self._timings[name, pin]
+
+    def setups(self, name: str, pin: str) -> tuple[dict[str, Table], ...]:
+        """Set-up times of an input of a flip-flop, for its `rise` and `fall`."""
+        return self._reader(name).setups(pin)
 
 
 def read_liberty(path: Path) -> Library:

@@ -23,13 +23,20 @@ VARIABLES = {
 }
 """Liberty's names of the indices of tables."""
 
+DATA_SLEW, CLOCK_SLEW = "data slew", "clock slew"
+CONSTRAINTS = {
+    "constrained_pin_transition": DATA_SLEW,
+    "related_pin_transition": CLOCK_SLEW,
+}
+"""The same of set-up times."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """values: one axis per entry of `axes`, at most slew and load; a scalar has no axis."""
+    """values: one axis per entry of `axes`, at most two; a scalar has no axis."""
 
     axes: tuple[tuple[str, Floats], ...]
-    """(variable, increasing points): slew in ns, load in fF."""
+    """(variable, increasing points): slews in ns, load in fF."""
     values: Floats
 
     def at(self, slew_ns: float | Floats, load_ff: float | Floats) -> Floats:
@@ -37,8 +44,15 @@ class Table:
 
         slew_ns and load_ff: numbers, or arrays of one shape, which is the result's.
         """
-        given = {SLEW: np.asarray(slew_ns, float), LOAD: np.asarray(load_ff, float)}
-        shape = np.broadcast_shapes(given[SLEW].shape, given[LOAD].shape)
+        return self._over({SLEW: np.asarray(slew_ns, float), LOAD: np.asarray(load_ff, float)})
+
+    def setup(self, data_ns: float | Floats, clock_ns: float | Floats) -> Floats:
+        """The same over the transition times of data and clock, for a table of set-up times."""
+        slews = np.asarray(data_ns, float), np.asarray(clock_ns, float)
+        return self._over(dict(zip((DATA_SLEW, CLOCK_SLEW), slews, strict=True)))
+
+    def _over(self, given: Mapping[str, Floats]) -> Floats:
+        shape = np.broadcast_shapes(*(points.shape for points in given.values()))
         corners: list[tuple[tuple[Any, ...], Any]] = [((), np.ones(shape))]
         for variable, points in self.axes:
             low, share = _segment(points, given[variable])
@@ -61,25 +75,27 @@ def read_table(
     time_ns: float,
     load_ff: float,
     unit: float,
+    variables: Mapping[str, str] = VARIABLES,
 ) -> Table:
-    """The table of `group`; units: of time, load and the values."""
+    """The table of `group`; units: of time, load and the values. variables: its indices may be."""
     template = templates.get(group.label)
     if template is None and group.label != "scalar":
         raise InputError(f"{where} must use a declared template, not {group.label!r}")
-    units = {SLEW: time_ns, LOAD: load_ff}
+    units = {SLEW: time_ns, LOAD: load_ff, DATA_SLEW: time_ns, CLOCK_SLEW: time_ns}
     axes = []
     for number in range(1, 4):
         name = template.values.get(f"variable_{number}") if template else None
         if name is None:
             break
-        if name not in VARIABLES:
-            raise InputError(f"{where} must be over slew and load, not {name!r}")
+        if name not in variables:
+            over = "slew and load" if variables is VARIABLES else "the slews of data and clock"
+            raise InputError(f"{where} must be over {over}, not {name!r}")
         index = f"index_{number}"
         texts = group.lists.get(index) or (template.lists.get(index) if template else None)
-        points = _numbers(texts, f"{where}, {index}") * units[VARIABLES[name]]
+        points = _numbers(texts, f"{where}, {index}") * units[variables[name]]
         if not np.all(np.diff(points) > 0):
             raise InputError(f"{where}, {index} must increase, not {points.tolist()}")
-        axes.append((VARIABLES[name], points))
+        axes.append((variables[name], points))
     values = _numbers(group.lists.get("values"), f"{where}, values") * unit
     sizes = tuple(len(points) for _, points in axes)
     if values.size != int(np.prod(sizes)):

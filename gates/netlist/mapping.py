@@ -65,7 +65,7 @@ def mapping_script(library: Library, period_ns: float | None = None, *, flat: bo
 
     flat: optimize across modules; otherwise each module alone, without hierarchy in the end.
     """
-    avoid = " ".join(f"-dont_use {_word(name)}" for name in library.unusable())
+    avoid = " ".join(f"-dont_use {word(name)}" for name in library.unusable())
     constr = "-constr abc.constr" if mapping_constraints(library) else ""
     target = "" if period_ns is None else f"-D {round(1000 * period_ns)}"
     over, under = ("-flatten", "") if flat else ("", "flatten;")
@@ -93,10 +93,10 @@ def mapping_constraints(library: Library) -> str:
     if not buffers:
         return ""
     _, name, load = min(buffers)
-    return f"set_driving_cell {_word(name)}\nset_load {load:g} [all_outputs]\n"
+    return f"set_driving_cell {word(name)}\nset_load {load:g} [all_outputs]\n"
 
 
-def _word(name: str) -> str:
+def word(name: str) -> str:
     """`name`, if no script can take it for more than a word."""
     if not re.fullmatch(r"[A-Za-z0-9_]+", name):
         raise InputError(f"Cell must be named by letters, digits and '_', not {name!r}")

@@ -5,8 +5,8 @@ what the generators of `rtl/` become. Anything else is refused by name.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,16 @@ class Gate:
     pins: Mapping[str, int]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Macro:
+    """A memory that is not made of gates: the nets of its inputs, without clock, and outputs."""
+
+    name: str
+    cell: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Netlist:
     """A flat netlist of `nets` nets; ports are net numbers, low bit first, without the clock."""
@@ -41,6 +51,9 @@ class Netlist:
     clock: int | None
     """None: the module has no clock."""
     nets: int
+    macros: tuple[Macro, ...] = ()
+    bits: Mapping[int, int] = field(default_factory=dict, repr=False)
+    """Net by yosys's number of a bit."""
 
     def area(self, library: Library) -> float:
         """Sum of the cells', in the library's unit."""
@@ -76,13 +89,25 @@ def net_loads(netlist: Netlist, library: Library, wire_factor: float = 0.0) -> F
     return loads * (1.0 + wire_factor)
 
 
-def parse_netlist(text: str, top: str, library: Library) -> Netlist:
-    """The netlist in yosys's JSON; every cell is checked against the library."""
+def parse_netlist(
+    text: str, top: str, library: Library, *, is_macro: Callable[[str], bool] = lambda cell: False
+) -> Netlist:
+    """The netlist in yosys's JSON; every cell is checked against the library.
+
+    is_macro: whether a kind of cell is a memory, which is no gate.
+    """
     numbers = _Numbers()
     try:
         module = json.loads(text)["modules"][top]
+        cells = sorted(module["cells"].items())
         gates = tuple(
-            _gate(name, entry, numbers, library) for name, entry in sorted(module["cells"].items())
+            _gate(name, entry, numbers, library)
+            for name, entry in cells
+            if not is_macro(entry["type"])
+        )
+        clocks = module["ports"].get(CLOCK, {"bits": []})["bits"]
+        macros = tuple(
+            _macro(name, entry, numbers, clocks) for name, entry in cells if is_macro(entry["type"])
         )
         ports = {
             str(name): (port["direction"], tuple(numbers[bit] for bit in port["bits"]))
@@ -99,6 +124,8 @@ def parse_netlist(text: str, top: str, library: Library) -> Netlist:
         outputs={n: nets for n, (d, nets) in ports.items() if d == "output"},
         clock=clock,
         nets=len(numbers.found),
+        macros=macros,
+        bits=numbers.found,
     )
     _check_clock(netlist, library, clock)
     return netlist
@@ -136,6 +163,19 @@ def _gate(name: str, entry: dict[str, Any], numbers: _Numbers, library: Library)
         if pin in wired and (pin in cell.inputs or isinstance(wired[pin], int))
     }
     return Gate(name=name, cell=cell.name, pins=pins)
+
+
+def _macro(name: str, entry: dict[str, Any], numbers: _Numbers, clocks: list[int]) -> Macro:
+    ends: dict[str, list[int]] = {"input": [], "output": []}
+    for port, wired in entry["connections"].items():
+        wires = [bit for bit in wired if isinstance(bit, int) and bit not in clocks]
+        ends[entry["port_directions"][port]] += [numbers[bit] for bit in wires]
+    return Macro(
+        name=name,
+        cell=entry["type"],
+        inputs=tuple(sorted(set(ends["input"]))),
+        outputs=tuple(ends["output"]),
+    )
 
 
 def _check_clock(netlist: Netlist, library: Library, clock: int | None) -> None:

@@ -18,13 +18,18 @@ from ..liberty.table import Floats
 from .netlist import Gate, Netlist, clock_pin, net_loads
 
 RISE, FALL = 0, 1
-_NAMES = ("rise", "fall")
+EDGE_NAMES = ("rise", "fall")
 _FROM: dict[str, dict[int, tuple[int, ...]]] = {
     "positive_unate": {RISE: (RISE,), FALL: (FALL,)},
     "negative_unate": {RISE: (FALL,), FALL: (RISE,)},
     "non_unate": {RISE: (RISE, FALL), FALL: (RISE, FALL)},
 }
 """Which input edges cause an output edge."""
+
+
+def input_edges(arc: TimingArc, edge: int) -> tuple[int, ...]:
+    """The edges of an arc's input that cause an edge of its output."""
+    return (RISE,) if arc.kind == "rising_edge" else _FROM[arc.sense][edge]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,13 +82,11 @@ class _Walk:
     def _arc(self, gate: Gate, arc: TimingArc, source: int, net: int) -> None:
         if source < 0:
             return
-        causes = _FROM[arc.sense]
-        for edge, name in enumerate(_NAMES):
+        for edge, name in enumerate(EDGE_NAMES):
             delay, transition = (arc.tables.get(k) for k in (f"cell_{name}", f"{name}_transition"))
             if delay is None or transition is None:
                 continue
-            starts = (RISE,) if arc.kind == "rising_edge" else causes[edge]
-            for start in starts:
+            for start in input_edges(arc, edge):
                 slew = self.slew[source, start]
                 at = self.arrival[source, start] + float(delay.at(slew, self.loads[net]))
                 if at > self.arrival[net, edge]:

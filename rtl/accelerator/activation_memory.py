@@ -15,6 +15,18 @@ def word_layout(arch: Arch) -> data.ArrayLayout:
     return data.ArrayLayout(unsigned(arch.storage.code_width), arch.rows)
 
 
+def word_write_layout(arch: Arch) -> data.StructLayout:
+    """Lanes of a word to write into the banks of a mask."""
+    return data.StructLayout(
+        {
+            "banks": BANKS,
+            "address": address_width(arch.storage.activation_words),
+            "lanes": arch.rows,
+            "word": word_layout(arch),
+        }
+    )
+
+
 class ActivationMemory(wiring.Component):
     """Serves a beat's word and one residual (or direct) code's word per cycle.
 

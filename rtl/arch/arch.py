@@ -67,6 +67,9 @@ class Arch:
     """Widest codebook index."""
     level_width: int = 8
     """Signed levels: of the codebook, and of weights stored without one."""
+    multiply_width: int | None = None
+    """Bits of a level that a multiplier takes in a cycle, at most `level_width`; None: all. Wider
+    levels take several cycles. Of `uniform` lanes only."""
     acc_width: int = 24
     """Signed sums."""
     threshold_width: int = 4
@@ -94,6 +97,7 @@ class Arch:
         registry.checked(self.micro, "Arch micro")
         _check(self, "Arch")
         self._check_hold()
+        self._check_multiplier()
         if self.out_width <= self.threshold_width:
             raise InputError(
                 f"Arch out_width must be more than threshold_width {self.threshold_width}, "
@@ -122,6 +126,15 @@ class Arch:
                         f"Arch {name} must divide {size} {getattr(self, size)}, not {parts}"
                     )
 
+    def _check_multiplier(self) -> None:
+        width = self.multiply_width
+        if width is not None and width > self.level_width:
+            raise InputError(
+                f"Arch multiply_width must be at most level_width {self.level_width}, not {width}"
+            )
+        if self.digit_width < self.level_width:
+            _ = self.lanes  # refuses lanes without such multipliers
+
     # -- derived -----------------------------------------------------------------------------------
 
     @property
@@ -137,7 +150,13 @@ class Arch:
     @property
     def lanes(self) -> "Micro":
         """The micro-architecture."""
-        return registry.micro(self.micro)
+        lanes = registry.micro(self.micro)
+        return lanes.narrowed(self) if self.digit_width < self.level_width else lanes
+
+    @property
+    def digit_width(self) -> int:
+        """Bits of a level that a multiplier takes in a cycle."""
+        return self.level_width if self.multiply_width is None else self.multiply_width
 
     @property
     def field_width(self) -> int:
@@ -175,10 +194,12 @@ class Arch:
         """JSON and TOML form; `Arch.from_dict` is the inverse.
 
         `axes`, `hold`, `fill` and `out_lanes` are not named where they are 1, nor `external` where
-        there is none, so that an array which has no need of them keeps the digest that files of
-        older versions say.
+        there is none, nor `multiply_width` where it is that of the levels, so that an array which
+        has no need of them keeps the digest that files of older versions say.
         """
         values = dataclasses.asdict(self)
+        if self.digit_width == self.level_width:
+            del values["multiply_width"]
         if self.external is None:
             del values["external"]
         for name in ("axes", "hold", "fill", "out_lanes"):
@@ -214,6 +235,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "act_width": (1, 16),
     "weight_width": (2, 8),
     "level_width": (2, 16),
+    "multiply_width": (2, 16),
     "acc_width": (2, 32),
     "threshold_width": (1, 8),
     "out_width": (2, 33),
@@ -241,5 +263,7 @@ def _check(values: Arch | RequantWidths, what: str) -> None:
             continue
         low, high = RANGES[entry.name]
         value = getattr(values, entry.name)
+        if entry.name == "multiply_width" and value is None:
+            continue
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise InputError(f"{what} {entry.name} must be in {low}..{high}, not {shown(value)}")

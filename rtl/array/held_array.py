@@ -87,7 +87,8 @@ class HeldArray(wiring.Component):
         wiring.connect(m, wiring.flipped(self.groups), banks.groups)
         control = Control(advance=Const(1), take=Const(1), load=Signal(name="load"))
         inputs = self._accept(m, control, station, banks)
-        tables = self.arch.lanes.tables(m, self, control)
+        lanes = self.arch.lanes
+        tables = {} if lanes.stores_levels else lanes.tables(m, self, control)
         inputs |= tables | self._control(m, control, banks)
         inputs |= {
             "bypass": self.bypass,

@@ -9,6 +9,8 @@ from ..accelerator.ports import ACCELERATOR_MODULE, accelerator_members
 from ..arch.arch import Arch
 from ..layouts.descriptor import with_row_numbers
 from ..layouts.ports import instance_of
+from ..machine.choice import accelerator_of
+from ..machine.machine import Machine
 from .host_port import HostPort
 from .image_gate import ImageGate
 from .registers import ADDRESS_WIDTH, WORD
@@ -35,7 +37,7 @@ class AxiTop(wiring.Component):
         self.accelerator = (
             wiring.Signature(accelerator_members(with_row_numbers(arch))).create()
             if instances
-            else Accelerator(arch)
+            else accelerator_of(arch)
         )
         self.host, self.watchdog = HostPort(arch), Watchdog()
         self.images, self.results = ImageGate(arch), ResultGate(arch)
@@ -56,7 +58,7 @@ class AxiTop(wiring.Component):
         self._registers(m)
         return m
 
-    def _control(self, m: Module, inner: Accelerator, stop: Value) -> None:
+    def _control(self, m: Module, inner: Accelerator | Machine, stop: Value) -> None:
         """Starts and ends of a run."""
         host, images, watchdog = self.host, self.images, self.watchdog
         wiring.connect(m, host.load, inner.load)
@@ -77,7 +79,7 @@ class AxiTop(wiring.Component):
             images.due.eq(inner.image_last),
         ]
 
-    def _streams(self, m: Module, inner: Accelerator, stop: Value) -> None:
+    def _streams(self, m: Module, inner: Accelerator | Machine, stop: Value) -> None:
         """Images in, results out."""
         images, results, on = self.images, self.results, ~ResetSignal()
         wiring.connect(m, images.codes, inner.image)

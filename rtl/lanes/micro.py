@@ -16,6 +16,7 @@ from ...spec.errors import InputError
 from ...spec.formats import Int64Array
 from ...spec.program import SizedNetwork
 from ..arch.arch import Arch, Need
+from ..arch.registry import BASELINE
 from ..timing.schedule import Schedule
 from .beat_steps import BeatSteps, Control
 from .column import Column, codebook_levels
@@ -38,6 +39,13 @@ class Micro(ABC):
     marker: ClassVar[str] = "o"
     colour: ClassVar[str] = "#000000"
     """In plots."""
+
+    def narrowed(self, arch: Arch) -> "Micro":
+        """These lanes with multipliers of `Arch.multiply_width` bits, fewer than levels have."""
+        raise InputError(
+            f"Arch micro must be {BASELINE} where multiply_width is below level_width, "
+            f"not {self.name}"
+        )
 
     # -- a program ---------------------------------------------------------------------------------
 

@@ -275,7 +275,8 @@ class ShiftAdd(Micro):
         return {"entries": book.entries, "factor": book.factor}
 
     def held_width(self, arch: Arch) -> int:
-        return max(arch.level_width, entry_layout(arch).size)
+        entry: int = entry_layout(arch).size
+        return max(arch.level_width, entry)
 
     def held_term(self, arch: Arch) -> tuple[int, int]:
         return arch.level_width + arch.act_width, 1

@@ -2,6 +2,9 @@
 
 from amaranth.hdl import Value
 
+from ..arch.arch import Arch
+from .digits import MICRO as DIGITS
+from .micro import Micro
 from .multiplying import MacColumn, Multiplying
 
 
@@ -19,6 +22,9 @@ class Uniform(Multiplying):
     marker, colour = "s", "#E69F00"
     stores_levels = True
     column = UniformColumn
+
+    def narrowed(self, arch: Arch) -> Micro:
+        return DIGITS
 
 
 MICRO = Uniform()

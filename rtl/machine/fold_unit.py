@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import word_layout
+from ..accelerator.activation_memory import word_layout, word_write_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
 from ..layouts.descriptor import COUNT_WIDTH
@@ -12,7 +12,6 @@ from ..layouts.held import FOLD_WORDS, chunk_walk_layout, fold_layout
 from .fold_columns import FoldColumns
 from .fold_marks import FoldMarks
 from .fold_places import FoldPlaces
-from .memories import word_write_layout
 from .rounds import Rounds
 
 

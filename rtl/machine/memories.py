@@ -4,24 +4,12 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import BANKS, word_layout
+from ..accelerator.activation_memory import BANKS, word_layout, word_write_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width, memory_depth
 
 READS = ("feed", "read")
 """Ports for the operands of the array and for the codes of the output stage."""
-
-
-def word_write_layout(arch: Arch) -> data.StructLayout:
-    """Lanes of a word to write into the banks of a mask."""
-    return data.StructLayout(
-        {
-            "banks": BANKS,
-            "address": address_width(arch.storage.activation_words),
-            "lanes": arch.rows,
-            "word": word_layout(arch),
-        }
-    )
 
 
 class HeldActivationMemory(wiring.Component):
@@ -34,8 +22,9 @@ class HeldActivationMemory(wiring.Component):
 
     Members
     -------
-    feed_bank, feed_address, feed_enable, feed_word : the array's port; word of the last enable.
-    read_bank, read_address, read_enable, read_word : the output stage's.
+    feed_bank, feed_address, feed_enable : the array's port.
+    read_bank, read_address, read_enable, read_word : the output stage's; the word that it read
+    last, until the other port reads that bank.
     words : read last from each bank, for whoever has registers beside them.
     write, second : `word_write_layout`.
     """
@@ -46,8 +35,9 @@ class HeldActivationMemory(wiring.Component):
         ports: dict[str, wiring.Member] = {}
         for port in READS:
             ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
-            ports |= {f"{port}_enable": In(1), f"{port}_word": Out(word_layout(arch))}
+            ports[f"{port}_enable"] = In(1)
         ports |= {name: In(word_write_layout(arch)) for name in ("write", "second")}
+        ports["read_word"] = Out(word_layout(arch))
         ports["words"] = Out(data.ArrayLayout(word_layout(arch), BANKS))
         super().__init__(ports)
 
@@ -63,12 +53,11 @@ class HeldActivationMemory(wiring.Component):
         m = Module()
         words = [self._bank(m, bank) for bank in range(BANKS)]
         m.d.comb += [self.words[bank].eq(word) for bank, word in enumerate(words)]
-        for port in READS:
-            # which bank was read: the port's bank may be another one before the word is taken
-            bank = Signal(name=f"{port}_from")
-            with m.If(getattr(self, f"{port}_enable")):
-                m.d.sync += bank.eq(getattr(self, f"{port}_bank"))
-            m.d.comb += getattr(self, f"{port}_word").eq(Mux(bank, words[1], words[0]))
+        # which bank was read: the port's bank may be another one before the word is taken
+        bank = Signal(name="read_from")
+        with m.If(self.read_enable):
+            m.d.sync += bank.eq(self.read_bank)
+        m.d.comb += self.read_word.eq(Mux(bank, words[1], words[0]))
         return m
 
     def _bank(self, m: Module, bank: int) -> Value:

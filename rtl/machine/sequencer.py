@@ -9,6 +9,7 @@ from ..arch.storage import address_width, memory_depth
 from ..layouts.counters import counters_layout, events_of
 from ..layouts.held import held_pass_layout
 from ..layouts.payloads import codebook_layout
+from ..timing.held_timing import HELD_PASS_OVERHEAD
 
 
 class HeldSequencer(wiring.Component):
@@ -56,7 +57,7 @@ class HeldSequencer(wiring.Component):
     @property
     def overhead(self) -> int:
         """Cycles of a pass beside its codebook and its run, which begins after `setup`."""
-        return 3
+        return HELD_PASS_OVERHEAD
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

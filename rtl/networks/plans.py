@@ -8,6 +8,7 @@ import numpy as np
 from ...spec.formats import Int64Array
 from ...spec.program import Program
 from ..layouts.descriptor import PassKind
+from ..layouts.jobs import Job
 from ..layouts.words import Word
 from ..timing.folding import Fold
 from ..timing.tables import Tables
@@ -21,7 +22,9 @@ class Pass:
     """One descriptor and what it needs: `fields` (blocks, kernel, inputs, cols, rows) weights.
 
     fill: parts in which the word of all columns is stored. second: the layer whose codes the
-    chained thresholds of the pass give.
+    chained thresholds of the pass give. jobs: that run beside it. origins: of a tensor that is kept
+    in external memory and of which the pass writes some lines, the word address that its first line
+    would have. first_line: of the map, that the pass makes.
     """
 
     layer: str
@@ -32,6 +35,9 @@ class Pass:
     weight_width: int = 0
     fill: int = 1
     second: str | None = None
+    jobs: tuple[Job, ...] = ()
+    first_line: int = 0
+    origins: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def planes(self) -> int:
@@ -42,11 +48,37 @@ class Pass:
 
     @property
     def result_walk(self) -> dict[str, int]:
-        """Order of the codes that the pass gives: per block, pixel, channel of `group`; `channel`
-        is the first of all."""
+        """Order of the codes that the pass gives: per block, pixel of `lines` lines from `line` on,
+        channel of `group`; `channel` is the first of all."""
         walk = self.word["write"] if "write" in self.word else self.word["walk"]
         first = 0 if self.tile is None else self.tile.first
-        return {"blocks": walk["blocks"], "group": walk["group"], "channel": first}
+        return {
+            "blocks": walk["blocks"],
+            "group": walk["group"],
+            "channel": first,
+            "line": self.first_line,
+            "lines": walk["height"],
+        }
+
+    @property
+    def idle(self) -> bool:
+        """Nothing but jobs."""
+        return bool(self.word.get("idle"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outside:
+    """What a plan keeps in external memory.
+
+    contents: its first bytes before a run, all rows that jobs load; size: bytes, with the maps.
+    streamed: load targets whose rows jobs load. maps: tensors that are there, and how many lines of
+    them.
+    """
+
+    contents: bytes = field(repr=False)
+    size: int
+    streamed: frozenset[int]
+    maps: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +87,7 @@ class Plan:
 
     program: the one that runs, `as_unsigned` of the one that was given; its tensors have `offsets`,
     its input is folded by `fold`. chains: by layer, the threshold layer that its passes compute.
+    outside: of arrays with external memory.
     """
 
     program: Program
@@ -64,3 +97,4 @@ class Plan:
     passes: list[Pass]
     fold: Fold | None = None
     chains: Mapping[str, str] = field(default_factory=dict)
+    outside: Outside | None = None

@@ -4,10 +4,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import word_layout
+from ..accelerator.activation_memory import word_layout, word_write_layout
 from ..accelerator.ports import result_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
+from ..array.banks import group_layout
 from ..layouts.held import (
     chunk_walk_layout,
     requant_row_layout,
@@ -20,7 +21,7 @@ from .chunk_reader import ChunkReader
 from .chunk_walker import ChunkWalker
 from .output_lane import OutputLane
 from .parameter_rows import ParameterRows
-from .payloads import Source, chunk_layout, group_layout, row_load_layout, word_write_layout
+from .payloads import Source, chunk_layout, row_load_layout
 from .place_tracker import PlaceTracker
 from .selection import masked, selected
 
@@ -316,8 +317,7 @@ class OutputStage(wiring.Component):
         self._write(m, self.second, second, chained, self.late[counted], counts)
         with m.If(self.whole):
             m.d.comb += [
-                self.write.banks.eq(Mux(self.take, walk.write.banks, 0)),
-                self.write.lanes.eq(~0),
+                self.write.lanes.eq(Mux(self.take, ~0, 0)),
                 self.write.word.eq(self.maxima.payload),
             ]
 
@@ -336,11 +336,12 @@ class OutputStage(wiring.Component):
         stored = [Signal(width, name=f"{write.as_value().name}_code_{i}") for i in range(lanes)]
         m.d.comb += [
             *(new.eq(code) for new, code in zip(stored, codes, strict=True)),
-            write.banks.eq(Mux(valid, banks, 0)),
+            write.banks.eq(banks),
             write.address.eq(tracker.address),
             write.lanes.eq(
                 Cat(
-                    (tracker.part == row // lanes) & chunk.lanes[row % lanes] for row in range(rows)
+                    valid & (tracker.part == row // lanes) & chunk.lanes[row % lanes]
+                    for row in range(rows)
                 )
             ),
             write.word.eq(Cat(stored[row % lanes] for row in range(rows))),

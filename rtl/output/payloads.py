@@ -3,9 +3,7 @@
 from amaranth.hdl import unsigned
 from amaranth.lib import data, enum
 
-from ..accelerator.activation_memory import BANKS, word_layout
 from ..arch.arch import Arch
-from ..arch.storage import address_width
 from ..layouts.held import parameter_row_width
 
 
@@ -26,25 +24,8 @@ def chunk_layout(arch: Arch) -> data.StructLayout:
     return data.StructLayout({"lanes": unsigned(arch.out_lanes), **ends})
 
 
-def word_write_layout(arch: Arch) -> data.StructLayout:
-    """A write to activation banks in this cycle: nothing where `banks` or `lanes` is 0."""
-    return data.StructLayout(
-        {
-            "banks": unsigned(BANKS),
-            "address": unsigned(address_width(arch.storage.activation_words)),
-            "lanes": unsigned(arch.rows),
-            "word": word_layout(arch),
-        }
-    )
-
-
 def row_load_layout(arch: Arch, row: data.Layout) -> data.StructLayout:
     """A whole row of parameters to load."""
     return data.StructLayout(
         {"row": unsigned(parameter_row_width(arch)), "bits": unsigned(row.size)}
     )
-
-
-def group_layout(arch: Arch) -> data.StructLayout:
-    """A group whose sums can be read; count: of its slots."""
-    return data.StructLayout({"count": unsigned(arch.hold.bit_length())})

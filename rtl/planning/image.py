@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from ...spec.requant import Requant
 from ..accelerator.ports import Target
 from ..arch.arch import Arch
+from ..dma.slots import transfer_slots
 from ..layouts.held import held_pass_layout, requant_row_layout, threshold_row_layout
+from ..layouts.jobs import job_layout, job_word
 from ..layouts.words import Word, requant_words, threshold_words
-from ..networks.plans import Plan
+from ..networks.plans import Pass, Plan
 from ..timing.tables import has_rows, output_of
 
 
@@ -45,3 +50,20 @@ def held_parameters(arch: Arch, plan: Plan) -> Iterator[tuple[int, int, int]]:
 
 def _parameters(word: Word) -> Word:
     return {name: value for name, value in word.items() if name != "channel"}
+
+
+def pass_planes(arch: Arch, entry: Pass) -> npt.NDArray[np.uint8]:
+    """(planes, bytes) weight planes of a pass, the first lane in the lowest bit."""
+    assert entry.fields is not None
+    beats = entry.fields.reshape(-1, arch.port_columns * arch.rows)
+    shifts = np.arange(entry.weight_width)[:, None]
+    bits = (beats[:, None, :] >> shifts & 1).reshape(-1, beats.shape[1]).astype(np.uint8)
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
+def jobs_of(arch: Arch, plan: Plan) -> Iterator[tuple[int, int, int]]:
+    """(target, row, data) of every job."""
+    layout, slots = job_layout(arch), transfer_slots(arch)
+    jobs = [job for entry in plan.passes for job in entry.jobs]
+    for number, job in enumerate(jobs):
+        yield Target.JOBS, number, layout.const(job_word(arch, job, slots[job.target])).as_bits()

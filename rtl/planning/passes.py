@@ -1,5 +1,8 @@
 """Passes: a program as descriptors of an array that holds weights, and the weights they read."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 import numpy as np
@@ -21,6 +24,7 @@ from ..arch.arch import Arch
 from ..layouts.descriptor import LAYER_WIDTH, PassKind, limit
 from ..layouts.words import Word
 from ..networks.plans import Pass, Plan
+from ..networks.regions import Placement
 from ..networks.unsigned import as_unsigned
 from ..timing.chaining import chains
 from ..timing.folding import Fold, fold_of
@@ -32,9 +36,18 @@ from .fold import folded
 from .placement import place
 from .walks import HeldWalks, Target
 
+Placing = Callable[..., Placement]
+"""Addresses of a program's tensors: of the program, its chains and, by name, `padded`."""
 
-def held_plan(arch: Arch, program: Program) -> Plan:
-    """Passes of `program`; the sizes of memories are `rtl.program.fit.check_storage`'s."""
+
+def held_plan(
+    arch: Arch, program: Program, *, placing: Placing | None = None, most_planes: int | None = None
+) -> Plan:
+    """Passes of `program`; the sizes of memories are `rtl.program.fit.check_storage`'s.
+
+    placing: by default every tensor as a whole. most_planes: of a pass; layers with more weights
+    are cut between column blocks.
+    """
     program, offsets = as_unsigned(program)
     fold = fold_of(program, arch.rows)
     if fold is not None:
@@ -44,13 +57,13 @@ def held_plan(arch: Arch, program: Program) -> Plan:
     plan = Plan(
         program=program,
         offsets=offsets,
-        placement=place(program, chained, arch.rows, padded),
+        placement=(placing or partial(place, rows=arch.rows))(program, chained, padded=padded),
         tables=tables_of(arch, program),
         passes=[],
         fold=fold,
         chains=chained,
     )
-    planner = _Planner(arch, plan)
+    planner = _Planner(arch, plan, most_planes)
     plan.passes.append(planner.input_pass())
     for number, layer in enumerate(program.layers):
         plan.passes.extend(planner.layer_passes(number, layer))
@@ -64,8 +77,9 @@ def held_plan(arch: Arch, program: Program) -> Plan:
 
 
 class _Planner:
-    def __init__(self, arch: Arch, plan: Plan) -> None:
+    def __init__(self, arch: Arch, plan: Plan, most_planes: int | None) -> None:
         self.arch, self.plan, self.program = arch, plan, plan.program
+        self.most_planes = most_planes
         self.walks = HeldWalks(arch=arch, program=plan.program, placement=plan.placement)
         names = [INPUT, *(layer.name for layer in plan.program.layers)]
         self.numbers = {name: number for number, name in enumerate(names)}
@@ -227,7 +241,8 @@ class _Planner:
         weights, width = stored_weights(arch, layer, channels)
         groups = channels if isinstance(layer, PoolLayer) else layer.groups
         passes = []
-        for tile in held_tiles(layer, channels, rows=arch.rows, cols=arch.cols):
+        whole = held_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
+        for tile in self._cut(whole, layer.taps * width):
             fields = tile_fields(tile, weights, groups, rows=arch.rows, cols=arch.cols)
             constant = isinstance(layer, PoolLayer) and tile.input_blocks == 1
             if isinstance(layer, PoolLayer) and not constant:
@@ -238,6 +253,23 @@ class _Planner:
                 self._codebook(entry.word, layer)
             passes.append(entry)
         return passes
+
+    def _cut(self, tiles: list[Tile], planes: int) -> list[Tile]:
+        """Tiles of at most `most_planes` weight planes. planes: of an input block and column."""
+        if self.most_planes is None:
+            return tiles
+        parts = []
+        for tile in tiles:
+            each = max(1, self.most_planes // (planes * tile.input_blocks * self.arch.fill))
+            for block in range(0, tile.blocks, each):
+                part = replace(
+                    tile,
+                    first=tile.first + block * self.arch.cols,
+                    blocks=min(each, tile.blocks - block),
+                    input_block=tile.input_block + block * tile.block_step,
+                )
+                parts.append(part)
+        return parts
 
     def _tile(
         self, layer: MacLayer | PoolLayer, tile: Tile, fields: Int64Array, width: int

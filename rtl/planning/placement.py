@@ -1,6 +1,7 @@
 """Placement: tensors in two activation banks, of which each has one read and one write port."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from ...spec.program import SizedNetwork
 from ..networks.regions import (
@@ -16,14 +17,18 @@ from ..timing.chaining import Apart, banks_of, read_together, single_banked
 
 
 def place(
-    program: SizedNetwork, chained: Mapping[str, str], rows: int, padded: str | None = None
+    program: SizedNetwork,
+    chained: Mapping[str, str],
+    rows: int,
+    padded: str | None = None,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> Placement:
     """First fit in the order in which tensors are made; a region is free after its last reader.
 
     A layer reads its input and its residual at the same time, so from different banks; a chain
     writes both of its tensors at the same time, into different banks. A tensor outside of chains
     that can be in neither bank for that reason is stored in both. padded: the layer whose padding
-    is in the input.
+    is in the input. sizes: words of the tensors that are not stored as a whole.
     """
     pads = pad_regions(program, rows, padded)
     floor = max((region.end for region in pads.values()), default=0)
@@ -32,7 +37,7 @@ def place(
     tensors: dict[str, Region] = {}
     banks: dict[str, int] = {}  # of side 0 of a set of tensors
     for name in sorted(lives, key=lambda name: lives[name][0]):
-        words = map_words(program, name, rows)
+        words = sizes.get(name) or map_words(program, name, rows)
         live = [tensors[other] for other in tensors if lives[other][1] >= lives[name][0]]
         root, side = apart.side(name)
         choices = [BOTH] if name in both else [1, 2]

@@ -5,11 +5,13 @@ from typing import Any
 
 from ...spec.errors import InputError
 from ...spec.program import INPUT, Program, SizedNetwork
-from ..arch.arch import Arch, RequantWidths
+from ..accelerator.ports import Target
+from ..arch.arch import RANGES, Arch, RequantWidths
 from ..arch.registry import DEFAULT
 from ..arch.storage import Storage
 from ..networks.demands import REQUANT_FIELDS, check_program, demands
 from ..networks.plans import Plan
+from ..planning.outside import check_jobs, external_plan
 from ..planning.passes import held_plan
 from .passes import plan
 
@@ -25,23 +27,33 @@ NAMES = {
 
 
 def needed(arch: Arch, planned: Plan) -> Storage:
-    """The least memories for a plan."""
-    program = planned.program
+    """The least memories for a plan; those that jobs fill are as they are."""
+    program, streamed = planned.program, frozenset[int]()
+    if planned.outside is not None:
+        streamed = planned.outside.streamed
     stored = [INPUT, *(name for name in planned.placement.tensors if name != INPUT)]
-    planes = sum(entry.planes for entry in planned.passes)
+    weights = {id(entry.fields): entry.planes for entry in planned.passes}
+    rows = {
+        "weight_rows": (Target.WEIGHTS, max(1, -(-sum(weights.values()) // arch.plane_banks))),
+        "threshold_rows": (Target.THRESHOLDS, planned.tables.threshold_rows),
+        "requant_rows": (Target.REQUANTS, planned.tables.requant_rows),
+    }
     return Storage(
         code_width=max(program.tensor_format(name).width for name in stored),
         activation_words=planned.placement.words,
-        weight_rows=max(1, -(-planes // arch.plane_banks)),
-        threshold_rows=planned.tables.threshold_rows,
-        requant_rows=planned.tables.requant_rows,
         codebook_rows=planned.tables.codebook_rows,
         passes=len(planned.passes),
+        **{
+            name: getattr(arch.storage, name) if target in streamed else least
+            for name, (target, least) in rows.items()
+        },
     )
 
 
 def plan_of(arch: Arch, program: Program) -> Plan:
     """The passes of `program`, by the planner of the array's kind."""
+    if arch.external is not None:
+        return external_plan(arch, program)
     return held_plan(arch, program) if arch.holds else plan(arch, program)
 
 
@@ -59,11 +71,16 @@ def narrowest(
     hold: int = 1,
     fill: int = 1,
     out_lanes: int = 1,
+    multiply_width: int | None = None,
 ) -> Arch:
-    """The Arch with the least of everything on which `program` runs."""
+    """The Arch with the least of everything on which `program` runs.
+
+    multiply_width: of `Arch`, if levels have as many bits.
+    """
     arch = narrowest_lanes(
-        program, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes
-    )
+        program, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )  # fmt: skip
     return with_memories(arch, program)
 
 
@@ -76,6 +93,7 @@ def narrowest_lanes(
     hold: int = 1,
     fill: int = 1,
     out_lanes: int = 1,
+    multiply_width: int | None = None,
 ) -> Arch:
     """The same with `storage` as it is by default, for models that only cost the array.
 
@@ -87,13 +105,16 @@ def narrowest_lanes(
     least |= {"channels": 1, "axes": 1}
     size: dict[str, Any] = {"rows": rows, "cols": cols, "micro": micro}
     size |= {"hold": hold, "fill": fill, "out_lanes": out_lanes}
-    arch = Arch(**size)  # refuses a size or name
+    widest = RANGES["level_width"][1]
+    arch = Arch(**size, level_width=widest, multiply_width=multiply_width)  # refuses a size or name
     least |= arch.lanes.least
     for need in demands(arch.lanes, program, rows=rows, cols=cols):
         if not (arch.holds and need.parameter == "axes"):  # every pass has both axes
             least[need.parameter] = max(least[need.parameter], need.value)
+    if multiply_width is not None:
+        size["multiply_width"] = min(multiply_width, least["level_width"])
     nested = {name: least.pop(name) for name in sorted(REQUANT_FIELDS)}
-    return Arch(**size, **least, requant=RequantWidths(**nested))
+    return Arch(**(size | least), requant=RequantWidths(**nested))
 
 
 def covering(
@@ -140,4 +161,6 @@ def check_storage(arch: Arch, program: Program) -> Plan:
                 f"Arch storage {name} must be at least {least} for this program, not {available}: "
                 f"the {what} is {least - available} {unit} too small"
             )
+    if planned.outside is not None:
+        check_jobs(arch, planned)
     return planned

@@ -12,7 +12,7 @@ from ..layouts.descriptor import pass_layout, with_row_numbers
 from ..layouts.payloads import requant_layout, threshold_layout
 from ..layouts.words import requant_words, threshold_words
 from ..networks.plans import Plan
-from ..planning.image import held_parameters, held_passes
+from ..planning.image import held_parameters, held_passes, jobs_of, pass_planes
 from ..timing.tables import codebook_of, has_rows, output_of
 
 Row = tuple[int, int, int]
@@ -23,13 +23,16 @@ def memory_image(arch: Arch, plan: Plan) -> list[Row]:
     """All rows, memory by memory."""
     if not arch.holds:
         arch = with_row_numbers(arch)
-    return [
+    streamed = frozenset[int]() if plan.outside is None else plan.outside.streamed
+    rows = [
         *(held_passes(arch, plan) if arch.holds else _passes(arch, plan)),
         *_codebooks(arch, plan),
         *(held_parameters(arch, plan) if arch.holds else _parameters(arch, plan)),
         *_padding(arch, plan),
-        *_weights(arch, plan),
+        *(() if Target.WEIGHTS in streamed else _weights(arch, plan)),
+        *(() if plan.outside is None else jobs_of(arch, plan)),
     ]
+    return [row for row in rows if row[0] not in streamed]
 
 
 def image_lines(arch: Arch, rows: list[Row]) -> str:
@@ -97,14 +100,11 @@ def _padding(arch: Arch, plan: Plan) -> Iterator[Row]:
 def _weights(arch: Arch, plan: Plan) -> Iterator[Row]:
     """Bit planes, plane p in row p // banks of bank p mod banks."""
     banks = arch.plane_banks
-    plane = 0
+    done: set[int] = set()
     for entry in plan.passes:
-        if entry.fields is None:
+        if entry.fields is None or id(entry.fields) in done:
             continue
-        beats = entry.fields.reshape(-1, arch.port_columns * arch.rows)
-        shifts = np.arange(entry.weight_width)[:, None]
-        bits = (beats[:, None, :] >> shifts & 1).reshape(-1, beats.shape[1]).astype(np.uint8)
-        for packed in np.packbits(bits, axis=1, bitorder="little"):
+        done.add(id(entry.fields))
+        for plane, packed in enumerate(pass_planes(arch, entry), entry.word["feed"]["planes"]):
             value = int.from_bytes(packed.tobytes(), "little")
             yield Target.WEIGHTS + plane % banks, plane // banks, value
-            plane += 1

@@ -45,6 +45,8 @@ def fold_of(program: SizedNetwork, rows: int) -> Fold | None:
     layer = program.layers[0]
     if not isinstance(layer, MacLayer) or layer.kind is LayerKind.LINEAR or layer.groups > 1:
         return None
+    if layer.input != INPUT:
+        return None
     readers = [name for entry in program.layers for name in entry.reads].count(INPUT)
     channels, height, width = program.tensor_shape(INPUT)
     columns = layer.kernel[1]

@@ -5,7 +5,11 @@ Plain functions of `Arch`, as in `rtl.timing.timing`: components, tests and mode
 
 from ..arch.arch import Arch
 from .schedule import Schedule
+from .timing import MAX_POOL_LATENCY
 
+HELD_PASS_OVERHEAD = 4
+"""Cycles of a pass beside a cycle per level of its codebook and its run: take the descriptor, find
+the codebook's end, begin; after the run, in which nothing of the pass is left, see its end."""
 TREE_LEVELS = 2
 """Additions in series between two registers of an adder tree."""
 
@@ -112,3 +116,14 @@ def fold_cycles(
         begins = {x * step + word * arch.rows for x in range(out_width) for word in range(words)}
         together = height * (out_width * words - len(begins))
     return together + max(height * line + 3, last + arch.rows + 4)
+
+
+def maxima_cycles(arch: Arch, words: int) -> int:
+    """Setup -> `finished` of a pass of maxima over so many words: the last one is offered, its
+    maximum is complete and written."""
+    return feed_latency(arch) + words - 1 + MAX_POOL_LATENCY + 1
+
+
+def build_latency(arch: Arch) -> int:
+    """Setup -> the first beat can be taken, as far as the lanes must build tables."""
+    return arch.lanes.build_cycles(arch) + 1

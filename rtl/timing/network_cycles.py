@@ -1,8 +1,8 @@
 """Cycle model of the accelerator: every layer of a whole network, equal to the RTL exactly."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, assert_never
 
 import numpy as np
@@ -18,8 +18,10 @@ from ...spec.layers import (
 from ...spec.program import INPUT, SizedNetwork
 from ..arch.arch import Arch
 from .elementwise import elementwise, least, most
+from .held_cycles import held_cycles
 from .schedule import layer_schedule
 from .tables import codebook_of
+from .tensor_cycles import TensorCycles as TensorCycles
 from .tiling import Tile, concat_parts, layer_tiles
 from .timing import (
     MAX_POOL_LATENCY,
@@ -30,6 +32,7 @@ from .timing import (
     output_latency,
 )
 
+COUNTED = tuple(entry.name for entry in fields(TensorCycles) if entry.name not in ("name", "kind"))
 SUMMED = (
     "cycles", "beats", "drain_stalls", "passes", "groups", "drained", "column_beats",
     "column_blocks",
@@ -37,39 +40,11 @@ SUMMED = (
 """Fields that are summed over a layer's tiles."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TensorCycles:
-    """Cycles of all passes of a layer (or of the input), from fetch to last code, and their beats,
-    sums and words, from which events are counted.
-    """
-
-    name: str
-    kind: str
-    cycles: int
-    beats: int = 0
-    """Accepted by the array."""
-    drain_stalls: int = 0
-    """Cycles in which the array waits for the drain."""
-    passes: int = 1
-    groups: int = 0
-    """Sums of a column: all columns finish theirs in the same cycle."""
-    drained: int = 0
-    """Sums that pass the drain, those of idle columns too."""
-    column_beats: int = 0
-    """Beats, summed over the columns whose sums belong to an output channel."""
-    column_blocks: int = 0
-    """Blocks of `cols` output channels."""
-    words: int = 0
-    """That are moved whole: windows of a max pool, a concatenation's aligned sources, an upsampled
-    map."""
-    codes: int = 0
-    """That go through the output stage one by one, without sums."""
-
-
 def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     """The input and every layer, in order, with streams that do not stall.
 
-    Every pass costs PASS_OVERHEAD, every codebook a cycle per level. Then:
+    Of arrays that hold weights: `held_cycles`. Of others every pass costs PASS_OVERHEAD, every
+    codebook a cycle per level. Then:
 
         input      a cycle per code
         threshold  OPERAND_LATENCY + codes + latency of the output stage
@@ -88,11 +63,29 @@ def network_cycles(arch: Arch, program: SizedNetwork) -> list[TensorCycles]:
     >>> [layer.cycles for layer in network_cycles(Arch(rows=16, cols=16), program)][:2]
     [3077, 16409]
     """
+    if arch.holds:
+        return _held(arch, program)
     channels, height, width = program.tensor_shape(INPUT)
     codes = channels * height * width
     timings = [TensorCycles(name=INPUT, kind=INPUT, cycles=PASS_OVERHEAD + codes)]
     timings += [_layer(arch, program, layer) for layer in program.layers]
     return timings
+
+
+def _held(points: Any, program: SizedNetwork) -> list[TensorCycles]:
+    """Of one array, or vectors of `cost.estimate.points`, one array after the other."""
+    if isinstance(points.rows, int):
+        return held_cycles(points, program)
+    arrays = [held_cycles(arch, program) for arch in points.arrays]
+    return [_together(timings, COUNTED) for timings in zip(*arrays, strict=True)]
+
+
+def _together(timings: Sequence[TensorCycles], names: Sequence[str]) -> TensorCycles:
+    """One layer on many arrays, as vectors."""
+    vectors: dict[str, Any] = {
+        name: np.array([getattr(timing, name) for timing in timings], np.int64) for name in names
+    }
+    return TensorCycles(name=timings[0].name, kind=timings[0].kind, **vectors)
 
 
 def _layer(arch: Arch, program: SizedNetwork, layer: Layer) -> TensorCycles:
@@ -220,8 +213,4 @@ def _tiles(layer: MacLayer | PoolLayer, channels: int, arch: Arch) -> list[Tile]
 
 def _one_by_one(points: Any, program: SizedNetwork, layer: MacLayer | PoolLayer) -> TensorCycles:
     """Vectors of `cost.estimate.points`, where the number of tiles itself depends on the array."""
-    timings = [_sums(arch, program, layer) for arch in points.arrays]
-    vectors: dict[str, Any] = {
-        name: np.array([getattr(timing, name) for timing in timings], np.int64) for name in SUMMED
-    }
-    return TensorCycles(name=layer.name, kind=str(layer.kind), **vectors)
+    return _together([_sums(arch, program, layer) for arch in points.arrays], SUMMED)

@@ -117,13 +117,22 @@ def synthesize(
         if target == LIBERTY:
             return replace(result, **_counted_cells(folder, liberty))
         part = (LARGE if design.engine else PLACED)[target] if fmax else None
-        *tried, last = FLOWS[target]
-        for flow in tried:
-            try:
-                return _on_fpga(result, folder, flow, part)
-            except InputError as error:
-                result = replace(result, note=f"{_summary(error)} Mapped by abc instead of abc9.")
-        return _on_fpga(result, folder, last, part)
+        return on_fpga(result, folder, part)
+
+
+def on_fpga(result: Synthesis, folder: Path, part: list[str] | None) -> Synthesis:
+    """`result` with the figures of `TOP` in design.v of the folder, and of `probe` in probe.v.
+
+    part: nextpnr's options for the part; None: only counts. With it, nextpnr's report.json is in
+    the folder afterwards.
+    """
+    *tried, last = FLOWS[result.target]
+    for flow in tried:
+        try:
+            return _on_fpga(result, folder, flow, part)
+        except InputError as error:
+            result = replace(result, note=f"{_summary(error)} Mapped by abc instead of abc9.")
+    return _on_fpga(result, folder, last, part)
 
 
 def _on_fpga(result: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:

@@ -40,12 +40,11 @@ def page(record: dict[str, Any]) -> str:
     )
     columns: list[markdown.Column] = [*COLUMNS[:2], *((name, "---:") for name in COLUMNS[2:])]
     cells = [
-        ["-" if cell is None else _plain(str(cell)) for cell in row]
-        for row in table(record["rows"])
+        ["-" if cell is None else plain(str(cell)) for cell in row] for row in table(record["rows"])
     ]
     lines = markdown.table(columns, cells)
     notes = [
-        f"- {row.design}, {_plain(row.target)}: {_plain(row.note)}"
+        f"- {row.design}, {plain(row.target)}: {plain(row.note)}"
         for row in record["rows"]
         if row.note
     ]
@@ -53,7 +52,7 @@ def page(record: dict[str, Any]) -> str:
     return head + "\n".join([*lines, *tail]) + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A Liberty's file name or a tool's message, without markup and control characters."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", printable(text))
 

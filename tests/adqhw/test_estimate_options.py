@@ -33,7 +33,8 @@ TOPOLOGY = (
 JOULES = r"[\d)] [pnµm]?J\b"
 MODES = ("program", "gates", "lanes", "systolic")
 OPTIONS = {
-    "--arch": "arch.toml", "--rows": "4", "--cols": "4", "--micro": "uniform", "--tech": "unit",
+    "--arch": "arch.toml", "--rows": "4", "--cols": "4", "--micro": "uniform", "--hold": "4",
+    "--fill": "2", "--out-lanes": "2", "--multiply-width": "3", "--tech": "unit",
     "--data": ".", "--input": "two.npy", "--images": "1", "--batch": "2", "--resident": None,
     "--bandwidth": "8", "--weight-bits": "3", "--act-bits": "3", "--dataflow": "os",
     "--gates": "gates.toml",
@@ -43,6 +44,7 @@ OPTIONS = {
 REFUSED = {
     "--data": "CIFAR-10 folder",
     "--gates": "Images must be given with --data or --input",
+    "--multiply-width": "micro must be uniform",
 }
 """Refusals in other words than the option's name."""
 
@@ -137,6 +139,8 @@ def test_an_option_beside_another_changes_the_answer_or_is_refused(bench, mode):
     alone = {o for o in OPTIONS if o in own or bench.answer(mode, o)[0] is not None}
     if mode == "program":
         alone |= {"--images"}  # beside --input
+    if mode in ("program", "lanes"):
+        alone |= {"--multiply-width"}  # beside --micro
     for pair in combinations(sorted(alone - own), 2):
         record, _ = bench.answer(mode, *pair)
         for one in pair:

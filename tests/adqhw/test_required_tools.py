@@ -17,6 +17,7 @@ COMMANDS = {
     "bench gates p.safetensors --liberty cells.lib": YOSYS,
     "bench synth --no-fmax --micro decode": YOSYS,
     "bench synth --micro decode": YOSYS | PLACERS,
+    "bench timing --no-fpga --micro decode": YOSYS,
 }
 
 

@@ -3,8 +3,6 @@
 import numpy as np
 from amaranth.sim import Simulator
 
-from adqhw.rtl.layouts.counters import EVENTS
-
 PASSES = (
     {"codebook_base": 2, "codebook_count": 3, "final": 0},
     {"codebook_base": 0, "codebook_count": 0, "final": 0},
@@ -15,7 +13,7 @@ LEVELS = [0, 3, -4, 1, -1, 2, -2, -3, 3, 0, -4, 2, 1, -3, 2, -1]
 
 
 def run_sequencer(make, simulator) -> None:
-    """Two runs of four passes, then one whose first pass is the final one.
+    """Either accelerator's: two runs of four passes, then one whose first pass is the final one.
 
     The words of the second run are the complements of the first: every bit is once 0, once 1.
     """
@@ -91,20 +89,21 @@ async def _check_run(ctx, dut, rng, passes, words, lengths):
     ctx.set(dut.start, 1)
     done_before = ctx.get(dut.done)
     await _cycle(ctx, dut, rng, [0, done_before, 0, 0, 0], None)
-    counters = [0] * (1 + len(EVENTS))
+    counters = [0] * (1 + len(dut.events))
+    lead = dut.overhead - 3  # cycles until the codebook is loaded
     recorded = None  # (pass, counters) to be seen in the first cycle of the next fetch
     for number, (fields, word, length) in enumerate(zip(passes, words, lengths, strict=False)):
         count = fields["codebook_count"]
-        for step in range(2 + count + 1 + 1 + length):
-            load, begin = 2 <= step < 3 + count, step == 3 + count
-            running = step > 3 + count
-            level = load and step > 2
-            last = step == 3 + count + length
+        for step in range(lead + count + 1 + 1 + length):
+            load, begin = lead <= step < lead + 1 + count, step == lead + 1 + count
+            running = step > lead + 1 + count
+            level = load and step > lead
+            last = step == lead + 1 + count + length
             ctx.set(dut.finished, int(last or not running))
             flags = [1, 0, int(begin), int(recorded is not None), int(level)]
             if level:
-                want = LEVELS[fields["codebook_base"] + step - 3]
-                assert ctx.get(dut.codebook.payload.code) == step - 3
+                want = LEVELS[fields["codebook_base"] + step - lead - 1]
+                assert ctx.get(dut.codebook.payload.code) == step - lead - 1
                 assert ctx.get(dut.codebook.payload.level) == want
             if begin or running:
                 assert ctx.get(dut.descriptor.as_value()) == word
@@ -124,17 +123,17 @@ def _recorded(ctx, dut, number):
 
 async def _cycle(ctx, dut, rng, flags, counters, *, counting=True):
     """Compare the flags and counters of this cycle, play random events, go on."""
-    events = int(rng.integers(16))
+    events = int(rng.integers(1 << len(dut.events)))
     ctx.set(dut.events, events)
     seen = [ctx.get(s) for s in (dut.busy, dut.done, dut.setup, dut.record, dut.codebook.valid)]
     assert seen == flags, (seen, flags)
     if counters is not None:
-        names = ("cycles", *EVENTS)
+        names = dut.counters.shape().members
         assert [ctx.get(getattr(dut.counters, n)) for n in names] == counters
     await ctx.tick()
     ctx.set(dut.start, 0)
     if counters is not None and counting:
         wrap = 1 << len(dut.counters.cycles)
         counters[0] = (counters[0] + 1) % wrap
-        for bit in range(len(EVENTS)):
+        for bit in range(len(dut.events)):
             counters[1 + bit] = (counters[1 + bit] + (events >> bit & 1)) % wrap

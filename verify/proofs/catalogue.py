@@ -10,7 +10,7 @@ from adqhw.rtl.lanes.bit_serial import BitSerial
 from adqhw.rtl.lanes.product_table import SharedProducts
 from adqhw.rtl.lanes.shift_add import ShiftAdd
 
-from . import binned, columns, product, shift, stages, streams
+from . import binned, columns, feeds, product, shift, stages, streams
 from .prover import Proof
 
 WEIGHT_WIDTHS = (2, 3, 4, 8)
@@ -286,5 +286,43 @@ def _streams() -> list[Proof]:
     ]
 
 
+def _feeds() -> list[Proof]:
+    """Of arrays that hold weights."""
+    return [
+        Proof(
+            component="streams of held feeder",
+            configuration="small",
+            build=feeds.held_feeder,
+            reach=20,
+            fault=bug("a beat is overwritten", "feeder", "not", "pos"),
+        ),
+        *(
+            Proof(
+                component="streams of weight feeder",
+                configuration=f"{fill} positions",
+                build=partial(feeds.weight_feeder, fill),
+                reach=20,
+                fault=bug("fields are overwritten", "weight_feeder", "not", "pos")
+                if fill == 2
+                else None,
+                fast=fill == 2,
+            )
+            for fill in (1, 2, 3)
+        ),
+        *(
+            Proof(
+                component="words of fold unit",
+                configuration=f"{rows} rows",
+                build=partial(feeds.fold_unit, rows),
+                reach=20,
+                fault=bug("all words but one are forgotten", "fold_unit", "sub", "add")
+                if rows == 2
+                else None,
+            )
+            for rows in (1, 2, 3)
+        ),
+    ]
+
+
 def catalogue() -> list[Proof]:
-    return [*_columns(), *_family(), *_bounds(), *_stages(), *_streams()]
+    return [*_columns(), *_family(), *_bounds(), *_stages(), *_streams(), *_feeds()]

@@ -21,7 +21,7 @@ STORAGE = Storage(
 
 def arch(*, rows: int = 1, cols: int = 2, fill: int = 2) -> Arch:
     return Arch(
-        rows=rows, cols=cols, hold=2, fill=fill, channels=2, act_width=2, weight_width=2,
+        rows=rows, cols=cols, hold=max(2, fill), fill=fill, channels=2, act_width=2, weight_width=2,
         level_width=3, acc_width=8, threshold_width=1, out_width=5, requant=SMALL, storage=STORAGE,
     )  # fmt: skip
 
@@ -34,7 +34,8 @@ def held_feeder() -> Design:
     unit = HeldFeeder(arch())
     m = unit.elaborate(None)
     walker, offered = unit.walker, unit.registers["offered"]
-    steady(m, unit.pooling)
+    for value in (unit.pooling, unit.feed):
+        steady(m, value)
     stages = [walker.registers["summed"], walker.active, unit.registers["read"], offered]
     m.d.comb += Assume(~unit.setup | ~Cat(walker.walking, *stages).any())
     ports = unit.beats, unit.words

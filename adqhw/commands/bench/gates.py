@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...console import JSON_OPTION, emit, people, say, show_table
-from ...flows.arrays import ARCH_HELP, MICRO_HELP, choose_arch
+from ...flows.arrays import ARCH_HELP, MICRO_HELP, ArraySize, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.program import Program
@@ -86,7 +86,7 @@ def command(
     table = technology.priced(tech)
     if arch is None:  # 16 x 16 lanes, the default of other commands, are 100,000 gates
         rows, cols = (DEFAULT_SIZE if size is None else size for size in (rows, cols))
-    array = choose_arch(loaded, arch, rows, cols, micro)
+    array = choose_arch(loaded, arch, ArraySize(rows=rows, cols=cols, micro=micro))
     simulator = find_simulator("verilator") if verilator else None
     images = read_images(loaded, input_file=input_file, data=data, limit=1).images
     tensors = golden_tensors(loaded, images)

@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from ...console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, choose_arch
+from ...flows.arrays import (
+    ARCH_HELP,
+    COLS_HELP,
+    FILL_HELP,
+    HOLD_HELP,
+    MICRO_HELP,
+    MULTIPLY_WIDTH_HELP,
+    OUT_LANES_HELP,
+    ROWS_HELP,
+    ArraySize,
+    choose_arch,
+)
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...rtl.arch.registry import BASELINE, DEFAULT, checked, names
 from ...spec.errors import InputError
@@ -27,6 +38,10 @@ def cosim(
     rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
     cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
     build: Annotated[Path, typer.Option(help=BUILD_HELP)] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -42,7 +57,16 @@ def cosim(
 
     loaded = load(program)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images).images
-    array = choose_arch(loaded, arch, rows, cols, micro)
+    size = ArraySize(
+        rows=rows,
+        cols=cols,
+        micro=micro,
+        hold=hold,
+        fill=fill,
+        out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )
+    array = choose_arch(loaded, arch, size)
     cost = measure(loaded, batch, array, build, rounds=rounds, tick=_tick)
     record = {"program": str(program), **cost.to_dict()}
     if as_json:

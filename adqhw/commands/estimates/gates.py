@@ -33,6 +33,8 @@ def gates_of(
     from ...gates.model.toggles import golden_tensors, layer_toggles
     from ...rtl.networks.demands import check_program
 
+    if array.holds:
+        raise InputError(f"Arch hold (--hold) must be 1 with --gates, not {array.hold}")
     if images is None:
         raise InputError("Images must be given with --data or --input: toggles need operands")
     libraries = read_all(paths)

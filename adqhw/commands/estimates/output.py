@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...console import say, show_table
+from ...flows.arrays import ArraySize
 
 if TYPE_CHECKING:
     from ...cost.estimate.estimate import Estimate
@@ -17,9 +18,7 @@ class Request:
     """The part of the command line that programs and topologies share; None: not given."""
 
     path: Path
-    rows: int | None
-    cols: int | None
-    micro: str | None
+    size: ArraySize
     tech: str
     bandwidth: float | None
     weights_from_dram: bool

@@ -40,7 +40,7 @@ def run(request: Request, arch_file: Path | None, sources: Sources, gates: list[
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
     table = technology.load(request.tech)
     loaded = load(request.path)
-    array = choose_arch(loaded, arch_file, request.rows, request.cols, request.micro)
+    array = choose_arch(loaded, arch_file, request.size)
     images = images_or_none(loaded, sources)
     timings = timings_of(array, loaded)
     by_gates = gates_of(loaded, array, gates, images, timings) if gates else None

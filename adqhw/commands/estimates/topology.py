@@ -4,8 +4,6 @@ import time
 from typing import Any
 
 from ...console import emit, say, show_table
-from ...flows.arrays import DEFAULT_ARRAY
-from ...rtl.arch.registry import DEFAULT
 from .output import Request, costs_record, show_costs, show_warnings, to_uniform
 
 
@@ -34,9 +32,7 @@ def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> No
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
     table = technology.load(request.tech)
     network = assumed_network(load_topology(request.path), assumed)
-    rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
-    micro = DEFAULT if request.micro is None else request.micro
-    arch = narrowest_lanes(network, rows=rows, cols=cols, micro=micro)
+    arch = narrowest_lanes(network, **request.size.values)
     result = estimate(network, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))
     warnings = area_warnings(result)
@@ -53,7 +49,7 @@ def systolic(request: Request, dataflow: str) -> None:
     from ...cost.topologies.systolic import Dataflow, topology_systolic, total_cycles
     from ...cost.topologies.topology import load_topology
 
-    rows, cols = (DEFAULT_ARRAY if n is None else n for n in (request.rows, request.cols))
+    rows, cols = (request.size.values[name] for name in ("rows", "cols"))
     layers = topology_systolic(load_topology(request.path), rows, cols, Dataflow.of(dataflow))
     record: dict[str, Any] = {
         "topology": str(request.path),

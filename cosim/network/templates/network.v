@@ -4,7 +4,9 @@
 // simulator's working folder (written and read by network.py; loads and codes word by word, so that
 // one model plays every program that its accelerator holds):
 //   <program>_loads.hex  words for the load port, when it changes   <job>_header.hex  counts, rates
-//   <job>_codes.hex    codes of the image stream           <job>_outputs.txt    written here:
+//   <job>_codes.hex    codes of the image stream
+//   <program>_memory.hex   external memory, where there is one (memory.v)
+//   <job>_outputs.txt    written here:
 //     w layer address lanes word cycle   a write to the activation memory (hex, full width), or one
 //                                        in its order of a tensor that is not stored
 //     u layer address lanes bits cycle   before it: bits of its word that are undefined, here 0
@@ -30,6 +32,7 @@ module adqhw_network (
   reg [31:0] load_count, code_count, limit, image_idle, result_pause;
   reg [31:0] load_at, code_at, cycle, noise;
   reg [31:0] program_number, loaded;
+  reg [31:0] latency, beat_cycles, row_shift, row_miss, memory_stall;
   reg image_gate, result_gate;
   integer file, load_file, code_file, items, bit_at, port;
   string prefix;
@@ -68,6 +71,7 @@ module adqhw_network (
       .ended(ended),
 @WRITE_PORTS@
   );
+@MEMORY@
 
   task prepare;
     begin
@@ -80,6 +84,11 @@ module adqhw_network (
       result_pause = header[4];
       noise <= header[5];
       program_number = header[6];
+      latency = header[7];
+      beat_cycles = header[8];
+      row_shift = header[9];
+      row_miss = header[10];
+      memory_stall = header[11];
       if (loaded != program_number) begin
         load_file = $fopen({$sformatf("%0d_", program_number), "loads.hex"}, "r");
         items = $fscanf(load_file, "%h", next_load);

@@ -162,7 +162,7 @@ def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
     t = sum(passes, Counter())
     act, acc = program.tensor_format(layer.input).width, arch.acc_width
     pool, coded = isinstance(layer, PoolLayer), codebook_of(arch, layer) is not None
-    single = arch.micro in ("decode", "uniform")
+    single, digits = arch.lanes.single_cycle, -(-arch.level_width // arch.digit_width)
     level = (1 if single else 2) if pool else arch.level_width
     work = layer_schedule(arch, program, layer)
     added = sum(p["added"] * p["outputs"] / p["groups"] for p in passes)  # of used columns
@@ -178,6 +178,12 @@ def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
         found["lookup_mux_bit"] = t["live"] / work.beat_cycles * choices * entry
     term = act + level
     match arch.micro:
+        case "uniform" if digits > 1:
+            term, bits = act_and_digit(arch), min(level, arch.digit_width)
+            found["multiply_bit2"] = active * act * bits
+            found["multiply_zero_act_bit2"] = (t["live"] - active) * act * bits
+            chosen = (digits - 1) * arch.digit_width + act
+            found["shift_mux_bit"] = t["live"] * chosen + added * stages(digits) * acc
         case "decode" | "uniform":
             found["multiply_bit2"] = active * act * level
             found["multiply_zero_act_bit2"] = (t["live"] - active) * act * level
@@ -212,6 +218,11 @@ def lane_events(program: Program, layer, arch: Arch, passes: list[Counter]) -> d
     return found
 
 
+def act_and_digit(arch: Arch) -> int:
+    """Bits of a product of an activation and a digit, which may have a sign or not."""
+    return arch.act_width + arch.digit_width + 1
+
+
 def has_factor(layer) -> int:
     """The odd part that levels share, 0 where all are powers of two."""
     odd = {abs(v) // (abs(v) & -abs(v)) for v in layer.codebook.levels if v}
@@ -222,13 +233,15 @@ NOT_BY_LAYER = ("weight_load_bit", "parameter_write_bit", "dram_weight_bit", "dr
 """Of a load of the network, or checked apart."""
 
 
-def check(rows: int, cols: int, micro: str, *, ungated: bool) -> None:
+def check(rows: int, cols: int, micro: str, *, ungated: bool, **options: int) -> None:
     check_program(every_layer(shifts=micro == "shift_add", ungated=ungated), rows, cols, micro,
-                  ungated=ungated)  # fmt: skip
+                  ungated=ungated, **options)  # fmt: skip
 
 
-def check_program(program: Program, rows: int, cols: int, micro: str, *, ungated: bool) -> None:
-    arch = narrowest(program, rows=rows, cols=cols, micro=micro)
+def check_program(
+    program: Program, rows: int, cols: int, micro: str, *, ungated: bool, **options: int
+) -> None:
+    arch = narrowest(program, rows=rows, cols=cols, micro=micro, **options)
     images = random_images(program, 1)
     counters = counted(program, images[0], arch)
     result = estimate(program, arch, load("unit"), activity=measure(program, images))
@@ -330,3 +343,9 @@ def test_events_of_moved_codes_are_counters_of_the_rtl(rows, cols):
 )
 def test_every_event_is_a_counter_of_the_rtl_everywhere(micro, rows, cols, ungated):
     check(rows, cols, micro, ungated=ungated)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "cols", "multiply_width"), [(4, 2, 4), (2, 3, 3), (3, 1, 2)])
+def test_events_of_narrow_multipliers_are_counters_of_the_rtl(rows, cols, multiply_width):
+    check(rows, cols, "uniform", ungated=True, multiply_width=multiply_width)

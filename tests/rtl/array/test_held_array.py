@@ -27,6 +27,15 @@ def sized(name: str, micro_name: str = "decode", **options: int) -> Arch:
     return arch(rows, cols, micro_name, hold=hold, fill=fill, out_lanes=out_lanes, **options)
 
 
+def test_digits_of_levels_are_summed_at_their_slot():
+    """`uniform` lanes with narrow multipliers: two or three cycles per beat."""
+    for seed, multiply_width in enumerate((3, 4)):
+        a = sized("no power of two", "uniform", multiply_width=multiply_width)
+        work = random_work(a, np.random.default_rng(seed), 5, depth=3)
+        assert work.mac.schedule.beat_cycles == -(-8 // multiply_width)
+        checked(work, idle=0.3, pause=0.6, seed=seed)
+
+
 def checked(work: Work, **pressure) -> Handshakes:
     """Run it; sums, counts, order and handshakes are those of the model."""
     dut = HeldArray(work.arch)

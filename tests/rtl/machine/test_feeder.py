@@ -112,3 +112,12 @@ def test_a_map_of_one_pixel_and_one_beat():
         constant=False,
     )  # fmt: skip
     run(2, [walk, walk], 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30))
+def test_beats_of_many_random_walks(seed: int):
+    rng = np.random.default_rng([seed, 99])
+    hold = int(rng.integers(2, 33))
+    walks = [random_walk(rng, hold=hold, words=WORDS, most=4000) for _ in range(10)]
+    run(hold, walks, float(rng.choice([0, 0.1, 0.6])))

@@ -134,3 +134,12 @@ def test_words_that_begin_together_are_all_written():
     waits = fold_cycles(arch(4), **fold, out_width=5)
     assert waits > 3 * 5 * 4  # more words than codes would take
     run(4, [fold | {"out_width": 5}], 0.2, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(30))
+def test_stored_words_of_many_random_images(seed: int):
+    rng = np.random.default_rng([seed, 99])
+    rows = int(rng.integers(1, 20))
+    idle = float(rng.choice([0, 0.1, 0.6]))
+    run(rows, [random_fold(rng, rows) for _ in range(20)], idle, seed)

@@ -13,7 +13,7 @@ from adqhw.rtl.timing.held_timing import refill_cycles, weight_feed_latency
 def arch(fill: int) -> Arch:
     return Arch(
         rows=2, cols=4, hold=4, fill=fill, weight_width=4, level_width=8,
-        storage=Storage(weight_rows=512),
+        storage=Storage(weight_rows=128),
     )  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def run(fill: int, walks: list[Walk], pause: float, extend: bool) -> None:
     rng = np.random.default_rng(fill)
     dut = WeightFeeder(arch(fill))
     lanes = 2 * dut.arch.port_columns
-    planes = rng.integers(0, 1 << lanes, 4096)
+    planes = rng.integers(0, 1 << lanes, 8 * 128)
 
     def field(first: int, width: int, lane: int) -> int:
         bits = [int(planes[(first + i) % len(planes)]) >> lane & 1 for i in range(width)]

@@ -333,9 +333,11 @@ def tensors(arch: Arch, plan: Plan, recording: Recording) -> dict[str, Codes]:
     codes = np.full(channels * height * width, np.iinfo(np.int64).min)
     for number, values in recording.results.items():
         walk = plan.passes[number].result_walk
-        block, pixel, column = np.indices((walk["blocks"], height * width, walk["group"]))
-        channel = (walk["channel"] + block * walk["group"] + column).ravel()
-        index = (channel * height * width + pixel.ravel())[channel < channels]
+        part = walk["blocks"], walk["lines"] * width, walk["group"]
+        block, pixel, column = (values.ravel() for values in np.indices(part))
+        channel = walk["channel"] + block * walk["group"] + column
+        at = walk["line"] * width + pixel
+        index = (channel * height * width + at)[channel < channels]
         codes[index] = values
     found[last] = codes.reshape(channels, height, width) - plan.offsets.get(last, 0)
     return found

@@ -13,6 +13,8 @@ from amaranth.sim import Simulator
 
 from adqhw.rtl.accelerator.accelerator import Accelerator
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.lanes.digits import DigitColumn
+from adqhw.rtl.lanes.multiplying import MacColumn
 from adqhw.rtl.layouts.descriptor import PassKind
 from adqhw.rtl.program.fit import check_storage
 from adqhw.rtl.program.image import memory_image
@@ -56,16 +58,16 @@ class Probe:
             "built": control.built,
             "live": Cat(live for each in array.columns for live in each.live),
         }
-        if array.arch.lanes.single_cycle:
+        steps = array.registers.get("steps")
+        if steps is not None:
+            self.signals |= {"working": steps.working, "final": steps.final}
+        if isinstance(column, MacColumn | DigitColumn):
             lanes = [
-                (live & operand.any() & level.any())
+                live & operand.any() & level.any() & self.signals.get("working", 1)
                 for each in array.columns
                 for live, operand, level in zip(each.live, each.operands, each.levels, strict=True)
             ]
             self.signals["active"] = Cat(*lanes)
-        else:
-            steps = array.registers["steps"]
-            self.signals |= {"working": steps.working, "final": steps.final}
         if array.arch.micro == "binned":
             adding = _binning(array)
             moved = [operand.any() for each in array.columns for operand in each.operands]

@@ -9,6 +9,8 @@ from adqhw.cosim.layer.harness import Pressure
 from adqhw.cosim.network.network import Case, run_network
 from adqhw.cosim.simulators.toolchain import Simulator
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.planning.fold import stored_image
+from adqhw.rtl.program.fit import check_storage
 from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.spec import Program, golden
 from adqhw.spec.program import INPUT
@@ -20,7 +22,8 @@ def differences(
 ) -> list[tuple[int, str, str]]:  # fmt: skip
     """(case, tensor, what differs) of every tensor whose codes, cycles or counters are wrong.
 
-    Cycles must be the model's plus the counted stalls of the two streams, for every tensor.
+    Cycles must be the model's plus the counted stalls of the two streams, for every tensor; where
+    lanes hold weights the array goes on while a result waits, and they may be fewer.
     """
     made = run_network(
         [
@@ -34,6 +37,9 @@ def differences(
     found = []
     for number, (program, images) in enumerate(cases):
         tensors = {INPUT: images, **golden.run(program, images, "all").tensors}
+        if arch.holds:
+            plan = check_storage(arch, program)
+            tensors[INPUT] = stored_image(plan, images) - plan.offsets.get(INPUT, 0)
         for image, traces in enumerate(made.cases[number]):
             for model in network_cycles(arch, program):
                 trace, want = traces[model.name], tensors[model.name][image]
@@ -42,8 +48,12 @@ def differences(
                 wrong = int(((trace.codes != want) | (trace.at_cycle < 0)).sum())
                 if wrong:
                     found.append((number, model.name, f"{wrong} of {want.size} codes"))
-                if trace.cycles != model.cycles + held:
+                least = model.cycles if arch.holds else model.cycles + held
+                if not least <= trace.cycles <= model.cycles + held:
                     found.append((number, model.name, f"{trace.cycles} cycles, {model}, {events}"))
-                if (events["beats"], events["drain_stalls"]) != (model.beats, model.drain_stalls):
+                freely = not held or not arch.holds
+                if events["beats"] != model.beats or (
+                    freely and events["drain_stalls"] != model.drain_stalls
+                ):
                     found.append((number, model.name, f"{events}, not {model}"))
     return found

