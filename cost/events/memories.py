@@ -24,6 +24,7 @@ import numpy.typing as npt
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.storage import Storage
 from ...rtl.networks.regions import lifetimes
+from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.planning.placement import place as place_held
 from ...rtl.timing.chaining import chains
 from ...rtl.timing.elementwise import elementwise
@@ -86,8 +87,17 @@ def held_memories(arch: Arch) -> Memories:
     )
 
 
+def with_storage(program: SizedNetwork, arch: Arch) -> Arch:
+    """`arch` with memories for a network without weights: the least ones where it holds weights, as
+    the planner's are for a program. Others have none (`memories`)."""
+    if not arch.holds:
+        return arch
+    program, _ = as_unsigned(program)
+    return replace(arch, storage=held_storage(program, arch))
+
+
 def held_storage(program: SizedNetwork, arch: Arch) -> Storage:
-    """The least memories for a network without weights, as the planner's are for a program."""
+    """The least memories that hold a network; descriptors as they are."""
     tables = tables_of(arch, program)
     placed = place_held(program, chains(program), arch.rows)
     planes = sum(
@@ -109,6 +119,13 @@ def held_storage(program: SizedNetwork, arch: Arch) -> Storage:
 def sum_places(arch: Arch) -> int:
     """Sums of a column: of two banks, each with a power of two of slots."""
     return 2 << max(1, (arch.hold - 1).bit_length())
+
+
+def sum_bits(arch: Arch) -> int:
+    """Bits of all memories of sums; sums that are combined have no banks, their result has."""
+    places = sum_places(arch)
+    places += arch.lanes.combine_cycles * places  # two halves
+    return arch.cols * arch.acc_width * places
 
 
 def word_bits(layer: Layer, arch: Arch) -> Count:

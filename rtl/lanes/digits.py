@@ -153,6 +153,9 @@ class DigitUniform(Micro):
         width = arch.level_width if level_width is None else level_width
         return Schedule(level_digits=digits_of(arch, width))
 
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return product_width(arch), 0
+
     def tables(self, m: Module, array: wiring.Component, control: Control) -> dict[str, Value]:
         return {}
 
