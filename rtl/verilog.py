@@ -18,6 +18,7 @@ from ..spec.host.files import write_file
 from .accelerator.ports import ACCELERATOR_MODULE
 from .arch.arch import Arch
 from .bus.axi_top import AxiTop
+from .dma.axi_master import MASTER_MODULE, AxiMaster
 from .engine.engine import Engine
 from .lanes.lane_array import COLUMN_MODULE
 from .layouts.ports import flat_ports, port_table
@@ -85,10 +86,13 @@ def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
 def _accelerator(arch: Arch) -> dict[str, wiring.Component]:
     """Components by the default names of their modules."""
     column = arch.lanes.holding(arch) if arch.holds else arch.lanes.column
-    return {
+    parts: dict[str, wiring.Component] = {
         COLUMN_MODULE: column(arch),
         ACCELERATOR_MODULE: accelerator_of(arch, instances=True),
     }
+    if arch.external is not None:
+        parts[MASTER_MODULE] = AxiMaster(arch)
+    return parts
 
 
 def _texts(arch: Arch, engine: Engine, prefix: str) -> dict[str, str]:

@@ -7,7 +7,9 @@ import numpy as np
 
 from ...rtl.arch.arch import Arch
 from ...rtl.program.fit import check_storage
-from ...rtl.timing.network_cycles import TensorCycles, network_cycles
+from ...rtl.program.run_cycles import run_cycles
+from ...rtl.timing.dram import DramModel
+from ...rtl.timing.network_cycles import TensorCycles
 from ...spec import golden
 from ...spec.engines import Engine
 from ...spec.formats import IntArray
@@ -31,27 +33,30 @@ def cosimulate_network(
     reference: Engine = golden.run,
     progress: Progress = lambda what, done, total: None,
     emitted: Emitted | None = None,
+    memory: DramModel | None = None,
 ) -> CosimReport:
     """Run `program` on the accelerator for every image, from one start to done each.
 
     Every layer reads what the layer before wrote, so the first differing layer is the one at
     fault; its first differing code is recorded in a folder below `failures` that reruns it.
     emitted: run this Verilog and this memory image instead of making them; `arch` is theirs.
+    memory: times of external memory, where `arch` has one.
     """
-    tool = find_simulator(simulator)
+    tool, memory = find_simulator(simulator), memory or DramModel()
     plan = check_storage(arch, program)
     tensors = reference_tensors(program, images, reference, progress)
     batch = tensors[INPUT]
     progress("build", 0, 1)
     run = run_network(
-        [replace(network_case(program, batch, emitted), plan=plan)],
+        [replace(network_case(program, batch, emitted), plan=plan, memory=memory)],
         arch,
         tool,
         build_dir,
         texts=emitted.texts if emitted else None,
         finished=lambda number: progress("simulate", number + 1, len(batch)),
     )
-    layers = compare_layers(network_cycles(arch, program)[1:], tensors, run.cases[0], simulator)
+    models = run_cycles(arch, program, plan, memory)[1:]
+    layers = compare_layers(models, tensors, run.cases[0], simulator)
     first = next((entry for entry in layers if entry.failure is not None), None)
     if first is not None:
         assert first.failure is not None
@@ -115,7 +120,12 @@ def _compare(
         mismatches=mismatches,
         cycles_rtl=max(trace.cycles for trace in traces),
         cycles_model=model.cycles,
-        stall_cycles_rtl=max(trace.events["drain_stalls"] for trace in traces),
-        stall_cycles_model=model.drain_stalls,
+        stall_cycles_rtl=max(_stalls(trace) for trace in traces),
+        stall_cycles_model=model.drain_stalls + model.word_stalls,
         failure=failure,
     )
+
+
+def _stalls(trace: LayerTrace) -> int:
+    """Cycles in which the array waits, for room for its sums or for weights."""
+    return trace.events["drain_stalls"] + trace.events.get("word_stalls", 0)

@@ -32,6 +32,8 @@ class Pressure:
     beat_idle: int = 0
     skip_idle: int = 0
     output_pause: int = 0
+    memory_stall: int = 0
+    """Of external memory: addresses, beats and responses; 0: exactly its model."""
     seed: int = _SEED
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from amaranth.hdl import Value
 
 from ...rtl.accelerator.ports import (
     ACCELERATOR_MODULE,
@@ -16,9 +17,13 @@ from ...rtl.accelerator.ports import (
 )
 from ...rtl.arch.arch import Arch
 from ...rtl.arch.storage import address_width
+from ...rtl.dma.axi_master import MASTER_MODULE
 from ...rtl.layouts.counters import counters_layout, events_of
 from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
 from ...rtl.layouts.hexfile import write_hex
+from ...rtl.layouts.jobs import external_of
+from ...rtl.layouts.memory_port import memory_signature, request_layout, write_beat_layout
+from ...rtl.timing.dram import DramModel
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ..layer.harness import Pressure
@@ -28,10 +33,27 @@ from .trace_text import Lines, fields, lanes_set, number
 NETWORK_MODULE = "adqhw_network"
 _CYCLE_WIDTH = 32
 _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
+_MEMORY_TEMPLATE = Path(__file__).parent / "templates" / "memory.v"
+MEMORY_MODULE = "adqhw_memory_bench"
+_MEMORY = f"""
+  {MEMORY_MODULE} memory (
+      .clk(clk),
+      .rst(rst),
+      .fill(state == LOADING && load_at == 0),
+      .forget(state == STARTING),
+      .program_number(program_number),
+      .latency(latency),
+      .beat_cycles(beat_cycles),
+      .row_shift(row_shift),
+      .row_miss(row_miss),
+@PORTS@      .stall(memory_stall)
+  );
+"""
 
 
 def network_verilog(arch: Arch) -> str:
     """`templates/network.v` for an Arch; it runs the program in the memories."""
+    memory = [] if arch.external is None else _memory_ports(arch)
     word = write_layout(with_row_numbers(arch))["word"].width
     ports = [name for name in ("write", "second") if name in accelerator_members(arch)]
     values = {
@@ -41,7 +63,40 @@ def network_verilog(arch: Arch) -> str:
         "WRITES": len(ports),
         "WRITE_PORTS": ",\n".join(f"      .{x}(writes[{i}])" for i, x in enumerate(ports)),
     }
+    wires = [f"  wire [{width - 1}:0] memory_{x};" for x, width in memory]
+    links = "".join(f"      .memory_{x}(memory_{x}),\n" for x, _ in memory)
+    values["MEMORY_WIRES"] = "\n".join(wires)
+    values["MEMORY_LINKS"] = links.replace("  .memory_", "  .external_")
+    values["MEMORY"] = _MEMORY.replace("@PORTS@", links) if memory else ""
     return filled(_TEMPLATE, values)
+
+
+def memory_verilog(arch: Arch, beats: int) -> str:
+    """`templates/memory.v` for an Arch with external memory, of `beats` words of its bus."""
+    values = {
+        "MASTER": MASTER_MODULE,
+        "REQUEST_WIDTH": request_layout(arch).size,
+        "BUS_WIDTH": external_of(arch).bus_width,
+        "WRITE_BEAT_WIDTH": write_beat_layout(arch).size,
+        "MEMORY_BEATS": beats,
+    }
+    return filled(_MEMORY_TEMPLATE, values)
+
+
+def write_memory(arch: Arch, contents: bytes, path: Path) -> None:
+    """Bytes of external memory as lines of its bus, for `$readmemh`."""
+    size = external_of(arch).bus_bytes
+    padded = contents + bytes(-len(contents) % size)
+    big = np.frombuffer(padded, np.uint8).reshape(-1, size)[:, ::-1]
+    text = np.ascontiguousarray(big).tobytes().hex("\n", size)
+    path.write_text(text + "\n" if len(big) else "", encoding="ascii")
+
+
+def _memory_ports(arch: Arch) -> list[tuple[str, int]]:
+    """Wires between the accelerator and its master: names and widths."""
+    port = memory_signature(arch).create()
+    flat = port.signature.flatten(port)
+    return [("_".join(map(str, path)), len(Value.cast(value))) for path, _, value in flat]
 
 
 def port_values(arch: Arch) -> dict[str, int]:
@@ -69,16 +124,20 @@ def write_image(
     job: int,
     counts: tuple[int, int, int],
     pressure: Pressure,
+    memory: DramModel,
 ) -> None:
     """The files of one image (C, H, W).
 
-    counts: words to load, cycles after which the harness stops, number of the program.
+    counts: words to load, cycles after which the harness stops, number of the program. memory: the
+    external one, where the Arch has it.
     """
     codes = np.asarray(image, dtype=np.int64).transpose(1, 2, 0).ravel()
     write_hex(folder / f"{job}_codes.hex", [(codes, arch.storage.code_width)])
     loads, limit, program = counts
     header = [loads, len(codes), limit, pressure.beat_idle, pressure.output_pause, pressure.seed]
-    write_hex(folder / f"{job}_header.hex", [(np.array([*header, program]), 32)])
+    header += [program, memory.latency, memory.beat_cycles, memory.row_bytes.bit_length() - 1]
+    header += [memory.row_miss, pressure.memory_stall]
+    write_hex(folder / f"{job}_header.hex", [(np.array(header), 32)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

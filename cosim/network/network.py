@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
+from ...rtl.layouts.jobs import external_of
 from ...rtl.networks.plans import Plan
 from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
-from ...rtl.timing.network_cycles import network_cycles
+from ...rtl.program.run_cycles import run_cycles
+from ...rtl.timing.dram import DramModel
 from ...spec.errors import SimulationError
 from ...spec.program import INPUT, Program
 from ..layer.harness import Pressure, is_finished
@@ -21,7 +23,15 @@ from ..layer.runner import Build, build_texts, simulate
 from ..simulators.toolchain import Simulator
 from ..simulators.workshop import scratch, workshop
 from .cpp_main import build_player
-from .files import NETWORK_MODULE, network_verilog, read_trace, write_image
+from .files import (
+    MEMORY_MODULE,
+    NETWORK_MODULE,
+    memory_verilog,
+    network_verilog,
+    read_trace,
+    write_image,
+    write_memory,
+)
 from .kept_texts import kept_texts
 from .trace import LayerTrace, layer_traces
 
@@ -31,7 +41,7 @@ class Case:
     """A program, its images (N, C, H, W) and how the streams are stalled.
 
     change: what to do to the memory image before it is loaded (a fault to be found). plan: of the
-    program on the array, when it was made before.
+    program on the array, when it was made before. memory: times of external memory.
     """
 
     program: Program
@@ -39,6 +49,7 @@ class Case:
     pressure: Pressure = field(default_factory=Pressure)
     change: Callable[[list[Row]], list[Row]] = lambda rows: rows
     plan: Plan | None = None
+    memory: DramModel = field(default_factory=DramModel)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,14 +133,25 @@ def collect(
     """Verilog of the accelerator (`texts`, or emitted now) and its harness; the cases loaded."""
     loaded = [_load(arch, case) for case in cases]
     harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
+    if arch.external is not None:
+        beats = max(_memory_beats(arch, entry.plan) for entry in loaded)
+        harness[f"{MEMORY_MODULE}.v"] = memory_verilog(arch, beats)
     return {**(kept_texts(arch, build_dir) if texts is None else texts), **harness}, loaded
+
+
+def _memory_beats(arch: Arch, plan: Plan) -> int:
+    """A power of two, so that similar programs share a build."""
+    assert plan.outside is not None
+    beats = -(-plan.outside.size // external_of(arch).bus_bytes)
+    return max(1 << 12, 1 << (beats - 1).bit_length())
 
 
 def _load(arch: Arch, case: Case) -> Loaded:
     """The memory image of a case, and the cycles after which it is stopped."""
     plan = case.plan or check_storage(arch, case.program)
-    slow = max(case.pressure.beat_idle, case.pressure.output_pause)
-    free = sum(entry.cycles for entry in network_cycles(arch, case.program))
+    slow = max(case.pressure.beat_idle, case.pressure.output_pause, case.pressure.memory_stall)
+    cycles = run_cycles(arch, case.program, plan, case.memory)
+    free = sum(entry.cycles for entry in cycles)
     return Loaded(
         case=case,
         plan=plan,
@@ -144,10 +166,13 @@ def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
     for program, entry in enumerate(loaded):
         text = image_lines(arch, entry.rows)
         (folder / f"{program}_loads.hex").write_text(text, encoding="ascii")
+        if entry.plan.outside is not None:
+            write_memory(arch, entry.plan.outside.contents, folder / f"{program}_memory.hex")
         shift = entry.plan.offsets.get(INPUT, 0)
         for image in np.asarray(entry.case.images, np.int64) + shift:
             counts = len(entry.rows), entry.limit, program
-            write_image(arch, image, folder, job, counts, entry.case.pressure)
+            case = entry.case
+            write_image(arch, image, folder, job, counts, case.pressure, case.memory)
             job += 1
     return job
 

@@ -16,12 +16,16 @@ def word_layout(arch: Arch) -> data.ArrayLayout:
 
 
 def word_write_layout(arch: Arch) -> data.StructLayout:
-    """Lanes of a word to write into the banks of a mask."""
+    """Lanes of a word to write into the banks of a mask.
+
+    filled: lanes without a code, which are written too, so that a word has no undefined lane.
+    """
     return data.StructLayout(
         {
             "banks": BANKS,
             "address": address_width(arch.storage.activation_words),
             "lanes": arch.rows,
+            "filled": arch.rows,
             "word": word_layout(arch),
         }
     )

@@ -118,7 +118,7 @@ def accelerator_members(arch: Arch) -> dict[str, Member]:
     """Members of `accelerator.Accelerator` and of `machine.Machine`, described there."""
     more = {"second": Out(write_layout(arch))} if arch.holds else {}
     if arch.external is not None:
-        more["memory"] = Out(memory_signature(arch))
+        more["external"] = Out(memory_signature(arch))
     return {
         "load": In(stream.Signature(load_layout(arch), always_ready=True)),
         "start": In(1),

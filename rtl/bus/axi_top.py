@@ -7,6 +7,12 @@ from amaranth.lib.wiring import In, Out
 from ..accelerator.accelerator import Accelerator
 from ..accelerator.ports import ACCELERATOR_MODULE, accelerator_members
 from ..arch.arch import Arch
+from ..dma.axi_master import (
+    MASTER_MODULE,
+    AxiMaster,
+    axi_master_members,
+    axi_master_signature,
+)
 from ..layouts.descriptor import with_row_numbers
 from ..layouts.ports import instance_of
 from ..machine.choice import accelerator_of
@@ -26,8 +32,11 @@ class AxiTop(wiring.Component):
     sign-extended, `tlast` with the last of an image. A result not accepted freezes the engine.
     `tuser`: the transfer is no result, it closes the frame of a run that ended before its last one.
 
-    Whatever ends a run (ABORT, an image that is too short or too long, the watchdog) resets the
-    accelerator, not its memories. During reset nothing is ready or valid.
+    `irq`, an interrupt, where lanes hold weights, `m_axi_*` where there is external memory.
+
+    Whatever ends a run (ABORT, an image that is too short or too long, the watchdog, an error of
+    external memory) resets the accelerator, not its memories. During reset nothing is ready or
+    valid.
     Latency and throughput: those of `Accelerator`, results 1 cycle later.
     """
 
@@ -39,6 +48,10 @@ class AxiTop(wiring.Component):
             if instances
             else accelerator_of(arch)
         )
+        self.master: AxiMaster | None = None
+        if arch.external is not None:
+            port = wiring.Signature(axi_master_signature(arch)).create()
+            self.master = port if instances else AxiMaster(arch)
         self.host, self.watchdog = HostPort(arch), Watchdog()
         self.images, self.results = ImageGate(arch), ResultGate(arch)
         super().__init__(axi_members(arch))
@@ -54,6 +67,10 @@ class AxiTop(wiring.Component):
             else ResetInserter(stop)(inner)
         )
         self._control(m, inner, stop)
+        if self.arch.holds:
+            m.d.comb += self.irq.eq(self.host.irq & ~ResetSignal())
+        if self.master is not None:
+            self._memory(m, inner, self.master, stop)
         self._streams(m, inner, stop)
         self._registers(m)
         return m
@@ -63,13 +80,16 @@ class AxiTop(wiring.Component):
         host, images, watchdog = self.host, self.images, self.watchdog
         wiring.connect(m, host.load, inner.load)
         names = ("busy", "done", "counters", "record", "ended")
+        causes = host.abort | images.short | images.long | watchdog.expired
+        if self.master is not None:
+            causes |= self.master.failed
         m.d.comb += [
             inner.start.eq(host.start),
             *(getattr(host, name).eq(getattr(inner, name)) for name in names),
             watchdog.limit.eq(host.limit),
             watchdog.busy.eq(inner.busy),
             watchdog.progress.eq(inner.progress),
-            stop.eq(host.abort | images.short | images.long | watchdog.expired),
+            stop.eq(causes),
             host.image_short.eq(images.short),
             host.image_long.eq(images.long),
             host.watchdog.eq(watchdog.expired),
@@ -78,6 +98,19 @@ class AxiTop(wiring.Component):
             images.realign.eq(host.realign),
             images.due.eq(inner.image_last),
         ]
+
+    def _memory(self, m: Module, inner: Machine, master: AxiMaster, stop: Value) -> None:
+        """The jobs of the accelerator to the AXI4 master, which outlives the runs."""
+        m.submodules.master = instance_of(master, MASTER_MODULE) if self.instances else master
+        wiring.connect(m, inner.external, master.memory)
+        m.d.comb += [
+            self.host.memory.eq(master.failed),
+            master.base.eq(self.host.memory_base),
+            master.stop.eq(stop),
+        ]
+        for name, member in axi_master_members(self.arch).items():
+            outer, port = getattr(self, name), getattr(master, name)
+            m.d.comb += port.eq(outer) if member.flow == In else outer.eq(port)
 
     def _streams(self, m: Module, inner: Accelerator | Machine, stop: Value) -> None:
         """Images in, results out."""
@@ -142,7 +175,11 @@ def axi_members(arch: Arch) -> dict[str, wiring.Member]:
         "tdata": Out(signed(RESULT_WIDTH)), "tlast": Out(1), "tuser": Out(1), "tvalid": Out(1),
         "tready": In(1),
     }  # fmt: skip
+    more: dict[str, wiring.Member] = {"irq": Out(1)} if arch.holds else {}
+    if arch.external is not None:
+        more |= axi_master_members(arch)
     return {
+        **more,
         **{f"s_axil_{name}": member for name, member in lite.items()},
         **{f"s_axis_{name}": member for name, member in image.items()},
         **{f"m_axis_{name}": member for name, member in result.items()},

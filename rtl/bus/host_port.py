@@ -13,20 +13,25 @@ from .loader import Loader
 from .pass_log import PassLog
 from .registers import (
     ALL_PASSES,
-    ERRORS,
     OKAY,
     SLVERR,
     WHOLE,
     WORD,
     Register,
+    errors_of,
     register,
     registers_of,
 )
 
 ACCIDENTS = ("image_short", "image_long", "watchdog")
-"""Errors that end a run; no write causes them. The last ones of `ERRORS`."""
+"""Errors that end a run; no write causes them. The last ones of `errors_of`."""
 CHANNELS = ("aw", "w", "b", "ar", "r")
 LOGGED = ("counters", "record", "ended")
+
+
+def accidents_of(arch: Arch) -> tuple[str, ...]:
+    """`ACCIDENTS` in front of an accelerator."""
+    return ACCIDENTS if arch.external is None else (*ACCIDENTS, "memory")
 
 
 class HostPort(wiring.Component):
@@ -38,15 +43,20 @@ class HostPort(wiring.Component):
     -------
     lite : its channels (aw, w, b, ar, r). load : of the accelerator. start, abort, realign : for 1
     cycle. limit : of the watchdog. busy, done, counters, record, ended : of the sequencer.
-    dropping, waiting : of the gates. image_short, image_long, watchdog : 1 cycle each.
+    dropping, waiting : of the gates. image_short, image_long, watchdog, memory : 1 cycle each.
+    irq : interrupt, of arrays that hold weights. memory_base : of external memory.
     """
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
-        self.registers = registers_of(arch)
+        self.registers, self.known_errors = registers_of(arch), errors_of(arch)
+        self.accidents = accidents_of(arch)
         self.counted = tuple(name.upper() for name in ("cycles", *events_of(arch)))
         self.lite, self.loader, self.log = LitePort(), Loader(arch), PassLog(arch)
-        inputs = ("busy", "done", "dropping", "waiting", *ACCIDENTS, "record")
+        inputs = ("busy", "done", "dropping", "waiting", *self.accidents, "record")
+        more = {"irq": Out(1)} if arch.holds else {}
+        if arch.external is not None:
+            more["memory_base"] = Out(WORD)
         super().__init__(
             {
                 **{name: self.lite.signature.members[name] for name in CHANNELS},
@@ -56,6 +66,7 @@ class HostPort(wiring.Component):
                 **{name: In(1) for name in inputs},
                 "counters": In(counters_layout(events=events_of(arch))),
                 "ended": In(address_width(arch.storage.passes)),
+                **more,
             }
         )
 
@@ -82,7 +93,8 @@ class HostPort(wiring.Component):
         lite, loader, value = self.lite, self.loader, self.lite.value
         whole = lite.strobes.all()
         asked = {entry.name: whole & (lite.address == entry.offset) for entry in self.registers}
-        causes, effect = Signal(len(ERRORS) - len(ACCIDENTS)), Signal()
+        errors = self.known_errors
+        causes, effect = Signal(len(errors) - len(self.accidents)), Signal()
         m.d.comb += [
             causes.eq(self._causes(asked)),
             lite.refused.eq(causes.any()),
@@ -96,12 +108,30 @@ class HostPort(wiring.Component):
             loader.set_row.eq(does["ROW"]),
             loader.set_data.eq(does["DATA"]),
         ]
-        for name, kept in (("WATCHDOG", self.limit), ("PASS", self.chosen)):
+        kept_values = {"WATCHDOG": self.limit, "PASS": self.chosen}
+        if self.arch.holds:
+            self.enabled = Signal(len(register("INTERRUPT").fields))
+            kept_values["INTERRUPT_ENABLE"] = self.enabled
+        if self.arch.external is not None:
+            kept_values["MEMORY_BASE"] = self.memory_base
+        for name, kept in kept_values.items():
             with m.If(does[name]):
                 m.d.sync += kept.eq(value)
-        self.errors = Signal(len(ERRORS))
-        new = Cat(Mux(lite.write, causes, 0), *(getattr(self, name) for name in ACCIDENTS))
+        self.errors = Signal(len(errors))
+        new = Cat(Mux(lite.write, causes, 0), *(getattr(self, name) for name in self.accidents))
         m.d.sync += self.errors.eq(self.errors & ~Mux(does["ERROR"], value, 0) | new)
+        if self.arch.holds:
+            self._interrupt(m, Mux(does["INTERRUPT"], value, 0), new)
+
+    def _interrupt(self, m: Module, cleared: Value, errors: Value) -> None:
+        """DONE with the end of a run, ERROR with every new bit of ERROR."""
+        self.happened, was_done = Signal.like(self.enabled), Signal()
+        ends = self.done & ~was_done
+        m.d.sync += [
+            was_done.eq(self.done),
+            self.happened.eq((self.happened & ~cleared) | Cat(ends, errors.any())),
+        ]
+        m.d.comb += self.irq.eq((self.happened & self.enabled).any())
 
     def _causes(self, asked: dict[str, Value]) -> Value:
         """Why the current write is refused: bits of `ERRORS`. asked: all strobes, by register."""
@@ -122,7 +152,7 @@ class HostPort(wiring.Component):
             "ROW": ~running & ((asked["TARGET"] & ~loader.known) | (asked["DATA"] & loader.beyond)),
             "NOT_LOADED": ~running & started & ~loader.loaded,
         }
-        return Cat(causes[name] for name in list(ERRORS)[: len(causes)])
+        return Cat(causes[name] for name in list(self.known_errors)[: len(causes)])
 
     def _read(self, m: Module) -> None:
         """Every register that can be read, from its fields."""
@@ -153,7 +183,8 @@ class HostPort(wiring.Component):
                 "WAITING": self.waiting,
                 "ERROR": self.errors.any(),
             },
-            "ERROR": {name: self.errors[bit] for bit, name in enumerate(ERRORS)},
+            "ERROR": {name: self.errors[bit] for bit, name in enumerate(self.known_errors)},
+            **self._more(),
             "WATCHDOG": {WHOLE: self.limit},
             "TARGET": {WHOLE: self.loader.target},
             "ROW": {WHOLE: self.loader.row},
@@ -161,6 +192,17 @@ class HostPort(wiring.Component):
             "ENDED": {WHOLE: self.log.count},
             **{name: {WHOLE: getattr(shown, name.lower())} for name in self.counted},
         }
+
+    def _more(self) -> dict[str, dict[str, Value]]:
+        """Of registers that only some accelerators have."""
+        found: dict[str, dict[str, Value]] = {}
+        if self.arch.holds:
+            for name, bits in (("INTERRUPT", self.happened), ("INTERRUPT_ENABLE", self.enabled)):
+                names = [f.name for f in register(name).fields]
+                found[name] = {f: bits[bit] for bit, f in enumerate(names)}
+        if self.arch.external is not None:
+            found["MEMORY_BASE"] = {WHOLE: self.memory_base}
+        return found
 
 
 def _word(entry: Register, values: dict[str, dict[str, Value]]) -> Value:

@@ -5,7 +5,7 @@ from typing import Any
 from ...spec.host.markdown import table
 from ..accelerator.ports import memory_name, target_rows
 from ..arch.arch import Arch
-from .registers import HELD_REGISTERS, WHOLE, Field, Register, load_words, registers_of
+from .registers import EXTERNAL_REGISTERS, WHOLE, Field, Register, load_words, registers_of
 
 
 def register_table(arch: Arch) -> list[dict[str, Any]]:
@@ -75,9 +75,9 @@ def _c_memories(name: str, arch: Arch) -> list[str]:
 def register_rows() -> str:
     """The tables of docs/registers.md: every register, and every field."""
     registers = [
-        (f"0x{r.offset:02X}", r.name, r.access, _reset(r), r.meaning) for r in HELD_REGISTERS
+        (f"0x{r.offset:02X}", r.name, r.access, _reset(r), r.meaning) for r in EXTERNAL_REGISTERS
     ]
-    fields = [(r.name, _bits(f), f.name, f.meaning) for r in HELD_REGISTERS for f in r.fields]
+    fields = [(r.name, _bits(f), f.name, f.meaning) for r in EXTERNAL_REGISTERS for f in r.fields]
     return "\n".join(
         [
             *table(("offset", "register", "access", "reset", "what"), registers),

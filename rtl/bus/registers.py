@@ -3,12 +3,12 @@
 `register_texts` writes the texts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..accelerator.ports import TARGET_WIDTH, row_widths
 from ..arch.arch import Arch
-from ..layouts.counters import COUNTER_WIDTH, EVENTS, HELD_EVENTS
+from ..layouts.counters import COUNTER_WIDTH, EVENTS, EXTERNAL_EVENTS, HELD_EVENTS
 
 WORD = 32
 ADDRESS_WIDTH = 12
@@ -97,6 +97,11 @@ ERRORS = {
     "WATCHDOG": "nothing moved for WATCHDOG cycles: the run has ended",
 }
 """Causes from bit 0 on, and their descriptions."""
+EXTERNAL_ERRORS = {
+    **ERRORS,
+    "MEMORY": "external memory answered with an error: the run has ended",
+}
+"""With the one of arrays that have external memory."""
 
 
 def _counters(events: tuple[str, ...]) -> list[Register]:
@@ -108,6 +113,9 @@ def _counters(events: tuple[str, ...]) -> list[Register]:
         "input_stalls": "cycles in which the input pass waits for the image",
         "output_stalls": "cycles in which the engine waits for the taker of results",
         "word_stalls": "cycles in which an array whose lanes hold weights waits for a word",
+        "external_stalls": "cycles in which a pass that is complete waits for its jobs",
+        "beats_read": "beats read from external memory",
+        "beats_written": "beats written to external memory",
     }
     return [
         Register(
@@ -215,18 +223,60 @@ REGISTERS: tuple[Register, ...] = (
 )
 
 
-HELD_REGISTERS = (*REGISTERS, *_counters(HELD_EVENTS)[1 + len(EVENTS) :])
-"""With the counters that only arrays which hold weights have."""
+_CAUSES = {
+    "DONE": "a run has come to its end",
+    "ERROR": "a bit of ERROR was set",
+}
+_INTERRUPTS = (
+    Register(
+        name="INTERRUPT",
+        offset=0x28,
+        access=Access.WRITE_1_CLEARS,
+        meaning="What has happened; a bit stays until it is cleared. Where lanes hold weights.",
+        fields=_bits(_CAUSES),
+    ),
+    Register(
+        name="INTERRUPT_ENABLE",
+        offset=0x2C,
+        access=Access.READ_WRITE,
+        meaning="The bits of INTERRUPT of which each sets the output irq. Where lanes hold "
+        "weights.",
+        fields=_bits(_CAUSES),
+    ),
+)
+_MEMORY_BASE = Register(
+    name="MEMORY_BASE",
+    offset=0x30,
+    access=Access.READ_WRITE,
+    meaning="Where external memory begins, with which jobs count. Where there is one.",
+    fields=_word("byte address, of which the low 12 bits are not looked at"),
+)
+HELD_REGISTERS = (*REGISTERS, *_INTERRUPTS, *_counters(HELD_EVENTS)[1 + len(EVENTS) :])
+"""With those that only arrays which hold weights have."""
+EXTERNAL_REGISTERS = (
+    *(replace(r, fields=_bits(EXTERNAL_ERRORS)) if r.name == "ERROR" else r for r in REGISTERS),
+    *_INTERRUPTS,
+    _MEMORY_BASE,
+    *_counters(EXTERNAL_EVENTS)[1 + len(EVENTS) :],
+)
+"""With those of external memory."""
 
 
 def registers_of(arch: Arch) -> tuple[Register, ...]:
     """The registers in front of an accelerator."""
+    if arch.external is not None:
+        return EXTERNAL_REGISTERS
     return HELD_REGISTERS if arch.holds else REGISTERS
+
+
+def errors_of(arch: Arch) -> dict[str, str]:
+    """The bits of ERROR in front of an accelerator."""
+    return ERRORS if arch.external is None else EXTERNAL_ERRORS
 
 
 def register(name: str) -> Register:
     """The register called `name`."""
-    return next(entry for entry in HELD_REGISTERS if entry.name == name)
+    return next(entry for entry in EXTERNAL_REGISTERS if entry.name == name)
 
 
 def offset(name: str) -> int:

@@ -46,6 +46,18 @@ def axi_master_members(arch: Arch) -> dict[str, wiring.Member]:
     }
 
 
+def axi_master_signature(arch: Arch) -> dict[str, wiring.Member]:
+    """Members of `AxiMaster`."""
+    return {
+        "memory": In(memory_signature(arch)),
+        "base": In(ADDRESS_WIDTH),
+        "stop": In(1),
+        "idle": Out(1),
+        "failed": Out(1),
+        **axi_master_members(arch),
+    }
+
+
 class AxiMaster(wiring.Component):
     """Cuts a request into bursts that end at multiples of `burst_beats` beats: so none crosses a
     multiple of 4 KiB. Up to `outstanding` bursts are asked for ahead of their data.
@@ -62,22 +74,14 @@ class AxiMaster(wiring.Component):
     -------
     memory : the other side of `memory_signature`. base : byte address of the first beat, a multiple
     of 4 KiB, constant while not idle. stop : of what uses `memory`, which is reset at the same
-    time. idle : nothing is under way. failed : a response was not OKAY, for 1 cycle.
+    time. idle : nothing is under way. failed : a response was not OKAY, for 1 cycle; not of bursts
+    that a stop has cut off.
     m_axi_* : `axi_master_members`.
     """
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
-        super().__init__(
-            {
-                "memory": In(memory_signature(arch)),
-                "base": In(ADDRESS_WIDTH),
-                "stop": In(1),
-                "idle": Out(1),
-                "failed": Out(1),
-                **axi_master_members(arch),
-            }
-        )
+        super().__init__(axi_master_signature(arch))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -167,7 +171,7 @@ class AxiMaster(wiring.Component):
             closes.eq((read & self.m_axi_rlast) | answered),
         ]
         wrong = (read & (self.m_axi_rresp != 0)) | (answered & (self.m_axi_bresp != 0))
-        m.d.sync += self.failed.eq(wrong)
+        m.d.sync += self.failed.eq(wrong & ~self.draining)
         return closes
 
     def _write_beats(self, m: Module) -> None:

@@ -8,6 +8,7 @@ from ..accelerator.max_pool import MaxPool
 from ..accelerator.ports import Target, accelerator_members
 from ..arch.arch import Arch
 from ..array.held_array import HeldArray
+from ..dma.job_engine import JobEngine
 from ..layouts.counters import events_of
 from ..layouts.descriptor import PassKind
 from ..output.output_stage import OutputStage
@@ -34,7 +35,8 @@ class Machine(wiring.Component):
     accumulators.
     counters, record, ended : of the sequencer. write, second : `write_layout`, codes of the pass
     and chained codes, for benches: tensors that are not stored are written there too. progress :
-    a level, weight word, beat, chunk, code or result is transferred in this cycle.
+    a level, weight word, beat, chunk, code, row or result is transferred in this cycle.
+    external : of an `AxiMaster`, where the Arch has external memory.
     """
 
     def __init__(self, arch: Arch, *, instances: bool = False) -> None:
@@ -44,6 +46,7 @@ class Machine(wiring.Component):
         self.array = HeldArray(arch, instances=instances)
         self.feeder, self.weights = HeldFeeder(arch), WeightFeeder(arch)
         self.fold, self.pool, self.stage = FoldUnit(arch), MaxPool(arch), OutputStage(arch)
+        self.jobs = None if arch.external is None else JobEngine(arch)
         super().__init__(accelerator_members(arch))
 
     def elaborate(self, platform: object) -> Module:
@@ -53,20 +56,26 @@ class Machine(wiring.Component):
         sequencer, descriptor = self.sequencer, self.sequencer.descriptor
         names = ("busy", "done", "counters", "record", "ended")
         self.begin = Signal()  # of what the pass does itself
+        self.passed, self.moving = Signal(), Signal()  # its end; jobs are not at theirs
+        self.row = Signal.like(self.load.payload)  # what is loaded, by the host or by jobs
+        self.loading = Signal()
         kind = {name: Signal(name=name.lower()) for name in PassKind.__members__}
         m.d.comb += [
             *(flag.eq(descriptor.kind == PassKind[name]) for name, flag in kind.items()),
             sequencer.start.eq(self.start),
             *(getattr(self, name).eq(getattr(sequencer, name)) for name in names),
             self.begin.eq(sequencer.setup & ~descriptor.idle),
-            sequencer.finished.eq(
+            self.passed.eq(
                 descriptor.idle | Mux(kind["INPUT"], self.fold.finished, self.stage.finished)
             ),
+            sequencer.finished.eq(self.passed & ~self.moving),
         ]
         self._loads(m)
         self._operands(m, descriptor, kind)
         self._sums(m, descriptor, kind)
         self._codes(m, descriptor, kind)
+        if self.jobs is not None:
+            self._jobs(m, self.jobs, descriptor)
         self._count(m)
         return m
 
@@ -80,6 +89,12 @@ class Machine(wiring.Component):
             "output_stalls": result.valid & ~result.ready,
             "word_stalls": array.stalls.words,
         }
+        if self.jobs is not None:
+            events |= {
+                "external_stalls": self.passed & self.moving,
+                "beats_read": self.jobs.read_beat,
+                "beats_written": self.jobs.written_beat,
+            }
         moving = [
             self.sequencer.codebook.valid,
             self.sequencer.setup,
@@ -89,18 +104,24 @@ class Machine(wiring.Component):
             image.valid & image.ready,
             self.stage.progress,
         ]
+        if self.jobs is not None:
+            moving += [events["beats_read"], events["beats_written"], self.jobs.load.valid]
         m.d.comb += [
             self.sequencer.events.eq(Cat(events[name] for name in events_of(self.arch))),
             self.progress.eq(Cat(moving).any()),
         ]
 
     def _loads(self, m: Module) -> None:
-        """The load port to every memory. Initial activations are written by `_codes`."""
-        load, row = self.load.payload, self.load.payload.row
-        bits = load.data
+        """Rows to every memory. Initial activations are written by `_codes`."""
+        load, row, bits = self.row, self.row.row, self.row.data
+        host, jobs = self.load, self.jobs
+        m.d.comb += [self.loading.eq(host.valid), load.eq(host.payload)]
+        if jobs is not None:
+            with m.If(self.busy):
+                m.d.comb += [self.loading.eq(jobs.load.valid), load.eq(jobs.load.payload)]
 
         def chosen(target: Target) -> Value:
-            return self.load.valid & (load.target == target)
+            return self.loading & (load.target == target)
 
         sequencer, planes = self.sequencer, self.weights.load
         m.d.comb += [
@@ -109,7 +130,7 @@ class Machine(wiring.Component):
             sequencer.codebook_load.valid.eq(chosen(Target.CODEBOOKS)),
             sequencer.codebook_load.payload.row.eq(row),
             sequencer.codebook_load.payload.level.eq(bits.as_signed()),
-            planes.valid.eq(self.load.valid & (load.target >= Target.WEIGHTS)),
+            planes.valid.eq(self.loading & (load.target >= Target.WEIGHTS)),
             planes.payload.bank.eq(load.target - Target.WEIGHTS),
             planes.payload.row.eq(row),
             planes.payload.bits.eq(bits),
@@ -177,6 +198,34 @@ class Machine(wiring.Component):
             m.d.comb += array.configured.eq(self.sequencer.setup)
             for name in schedule_widths(self.arch):
                 m.d.comb += getattr(array.work, name).eq(getattr(descriptor.schedule, name))
+
+    def _jobs(self, m: Module, jobs: JobEngine, descriptor: data.View) -> None:
+        """Transfers beside the pass; words of the activation memory through ports that no unit of
+        the pass uses."""
+        memory, load = self.memory, self.load.payload
+        m.submodules.jobs = jobs
+        connect(m, jobs.memory, wiring.flipped(self.external))
+        m.d.comb += [
+            jobs.begin.eq(self.sequencer.setup),
+            jobs.first.eq(descriptor.first_job),
+            jobs.count.eq(descriptor.jobs),
+            self.moving.eq(jobs.active),
+            jobs.jobs.valid.eq(self.load.valid & (load.target == Target.JOBS)),
+            jobs.jobs.payload.row.eq(load.row),
+            jobs.jobs.payload.job.eq(load.data),
+            jobs.read_word.eq(memory.read_word),
+            memory.job.address.eq(jobs.load.payload.row),
+            memory.job.word.eq(jobs.load.payload.data),
+            memory.job.lanes.eq(~0),
+        ]
+        with m.If(jobs.load.valid & (jobs.load.payload.target >> 1 == Target.ACTIVATIONS >> 1)):
+            m.d.comb += memory.job.banks.eq(1 << jobs.load.payload.target[0])
+        with m.If(jobs.read_enable):
+            m.d.comb += [
+                memory.read_bank.eq(jobs.read_bank),
+                memory.read_address.eq(jobs.read_address),
+                memory.read_enable.eq(1),
+            ]
 
     def _codes(self, m: Module, descriptor: data.View, kind: dict[str, Signal]) -> None:
         """Image, codes of the pass and results; initial activations."""

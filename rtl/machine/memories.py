@@ -15,8 +15,8 @@ READS = ("feed", "read")
 class HeldActivationMemory(wiring.Component):
     """Two banks, each with one read and one write port.
 
-    Reads of the same cycle must be of different banks, and so must be writes: the placement
-    ensures it. A word read in the cycle in which it is written is the old one; no pass does that.
+    Reads of the same cycle must be of different banks, and so must be writes: placement and jobs
+    ensure it. A word read in the cycle in which it is written is the old one; no pass does that.
 
     Latency: 1 cycle. Throughput: 2 reads and 2 writes per cycle.
 
@@ -26,7 +26,7 @@ class HeldActivationMemory(wiring.Component):
     read_bank, read_address, read_enable, read_word : the output stage's; the word that it read
     last, until the other port reads that bank.
     words : read last from each bank, for whoever has registers beside them.
-    write, second : `word_write_layout`.
+    write, second : `word_write_layout`; job : as well, of arrays with external memory.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -36,7 +36,8 @@ class HeldActivationMemory(wiring.Component):
         for port in READS:
             ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
             ports[f"{port}_enable"] = In(1)
-        ports |= {name: In(word_write_layout(arch)) for name in ("write", "second")}
+        self.writes = ("write", "second") if arch.external is None else ("write", "second", "job")
+        ports |= {name: In(word_write_layout(arch)) for name in self.writes}
         ports["read_word"] = Out(word_layout(arch))
         ports["words"] = Out(data.ArrayLayout(word_layout(arch), BANKS))
         super().__init__(ports)
@@ -72,14 +73,28 @@ class HeldActivationMemory(wiring.Component):
         feeding, other = Signal(name=f"feeding_{bank}"), Signal(name=f"second_{bank}")
         reading = self.read_enable & (self.read_bank == bank)
         second, lanes = self.second, Signal(self.arch.rows, name=f"lanes_{bank}")
+        writing = [
+            (other, second, second.lanes | second.filled),
+            (None, self.write, lanes),
+        ]
+        if self.arch.external is not None:
+            job = Signal(name=f"job_{bank}")
+            m.d.comb += job.eq(self.job.banks[bank])
+            writing = [(job, self.job, self.job.lanes), *writing]
         m.d.comb += [
             feeding.eq(self.feed_enable & (self.feed_bank == bank)),
             read.addr.eq(Mux(feeding, self.feed_address, self.read_address)),
             read.en.eq(feeding | reading),
             other.eq(second.banks[bank] & second.lanes.any()),
-            lanes.eq(Mux(self.write.banks[bank], self.write.lanes, 0)),
-            write.addr.eq(Mux(other, second.address, self.write.address)),
-            write.data.eq(Mux(other, second.word, self.write.word)),
-            write.en.eq(Mux(other, second.lanes, lanes)),
+            lanes.eq(Mux(self.write.banks[bank], self.write.lanes | self.write.filled, 0)),
+            write.addr.eq(_first([(flag, port.address) for flag, port, _ in writing])),
+            write.data.eq(_first([(flag, port.word.as_value()) for flag, port, _ in writing])),
+            write.en.eq(_first([(flag, enable) for flag, _, enable in writing])),
         ]
         return read.data
+
+
+def _first(choices: list[tuple[Signal | None, Value]]) -> Value:
+    """The value of the first flag that is set; the last one has none."""
+    (flag, value), *others = choices
+    return value if flag is None else Mux(flag, value, _first(others))

@@ -50,7 +50,8 @@ class OutputStage(wiring.Component):
     thresholds, requants : rows to load, `row_load_layout`.
     read_bank, read_address, read_enable, read_word : the activation memory's port, 1 cycle; the
     word stays until the next read.
-    write : `word_write_layout` of the codes of the pass. second : of the chained ones.
+    write : `word_write_layout` of the codes of the pass. second : of the chained ones. lanes: 0 in
+    cycles without a write, and where codes are results; banks: those of the walk, at any time.
     result : `result_layout`, where to_stream; last: of a final pass.
     progress : a chunk or a result is taken in this cycle.
     """
@@ -315,11 +316,6 @@ class OutputStage(wiring.Component):
         self._write(m, self.write, place, self.valid & ~self.to_stream, self.chunk, main)
         counts = [unit.count for unit in self.lanes]
         self._write(m, self.second, second, chained, self.late[counted], counts)
-        with m.If(self.whole):
-            m.d.comb += [
-                self.write.lanes.eq(Mux(self.take, ~0, 0)),
-                self.write.word.eq(self.maxima.payload),
-            ]
 
     def _write(
         self,
@@ -334,17 +330,27 @@ class OutputStage(wiring.Component):
         banks = tracker.place.banks
         width = self.arch.storage.code_width
         stored = [Signal(width, name=f"{write.as_value().name}_code_{i}") for i in range(lanes)]
+        here = [tracker.part == part for part in range(rows // lanes)]
+        below = [chunk.lanes[:lane].any() for lane in range(lanes)]
+        given = [here[row // lanes] & chunk.lanes[row % lanes] for row in range(rows)]
+        # Lanes above the pixel's last code are 0: what was never written is not read.
+        above = [
+            (tracker.part < row // lanes) | (here[row // lanes] & below[row % lanes] & ~given[row])
+            for row in range(rows)
+        ]
+        written, filled = (Cat(valid & lane for lane in some) for some in (given, above))
+        word = Cat(Mux(given[row], stored[row % lanes], 0) for row in range(rows))
+        if write is self.write:
+            written = Mux(self.whole, self.take.replicate(rows), written)
+            word = Mux(self.whole, self.maxima.payload, word)
+        # Whole expressions: Icarus 11 never wakes on parts of a signal set in two processes.
         m.d.comb += [
             *(new.eq(code) for new, code in zip(stored, codes, strict=True)),
             write.banks.eq(banks),
             write.address.eq(tracker.address),
-            write.lanes.eq(
-                Cat(
-                    valid & (tracker.part == row // lanes) & chunk.lanes[row % lanes]
-                    for row in range(rows)
-                )
-            ),
-            write.word.eq(Cat(stored[row % lanes] for row in range(rows))),
+            write.lanes.eq(written),
+            write.filled.eq(Mux(chunk.pixel_end, filled, 0)),
+            write.word.eq(word),
         ]
 
     def _results(self, m: Module) -> None:

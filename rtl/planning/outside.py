@@ -98,7 +98,7 @@ class _Mover:
                 contents=bytes(self.contents),
                 size=size,
                 streamed=frozenset(targets),
-                maps={name: self.base.program.tensor_shape(name)[1] for name in self.outside},
+                maps={n: self.base.program.tensor_shape(n)[1] for n in sorted(self.outside)},
             ),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ...spec.program import SizedNetwork
+from ...spec.program import INPUT, SizedNetwork
 from ..networks.regions import (
     BOTH,
     Placement,
@@ -47,7 +47,9 @@ def place(
             Region(banks=mask, base=first_fit(live, mask, words, floor), words=words)
             for mask in choices
         ]
-        region = tensors[name] = min(regions, key=lambda region: (region.end, region.banks))
+        # the input pass reads its padding codes in bank 0, where no job could store beside it
+        other = name == INPUT and name in sizes
+        region = tensors[name] = min(regions, key=lambda r: (r.end, -r.banks if other else r.banks))
         if name not in both:
             banks[root] = region.banks ^ (BOTH if side else 0)
     words = max([floor, *(region.end for region in tensors.values())])

@@ -1,6 +1,6 @@
 """Losses: what the cycles of every layer are spent on, on an array that holds weights."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ...spec.layers import MacLayer
 from ...spec.program import INPUT, SizedNetwork
@@ -59,17 +59,17 @@ def total_losses(losses: list[Losses]) -> Losses:
 
 
 def _losses(arch: Arch, program: SizedNetwork, entry: TensorCycles) -> Losses:
-    said = {"name": entry.name, "kind": entry.kind, "cycles": entry.cycles}
+    none = Losses(name=entry.name, kind=entry.kind, cycles=entry.cycles, ideal=0.0)
     if entry.name == INPUT:
-        return Losses(**said, ideal=0.0, input=entry.cycles)
+        return replace(none, input=entry.cycles)
     layer = program.layer(entry.name)
     if not isinstance(layer, MacLayer):
-        return Losses(**said, ideal=0.0, moved=entry.cycles)
+        return replace(none, moved=entry.cycles)
     beat_cycles = layer_schedule(arch, program, layer).beat_cycles
     busy = entry.beats * beat_cycles
     ideal = program.macs(entry.name) * beat_cycles / (arch.rows * arch.cols)
-    return Losses(
-        **said,
+    return replace(
+        none,
         ideal=ideal,
         partial=busy - ideal,
         words=entry.word_stalls,

@@ -36,3 +36,8 @@ class TensorCycles:
     """Weight words that enter its lanes."""
     chunks: int = 0
     """Chunks of sums or codes that its output stage takes."""
+    external_stalls: int = 0
+    """Cycles in which complete passes wait for their jobs."""
+    beats_read: int = 0
+    """Of the bus of external memory."""
+    beats_written: int = 0

@@ -49,6 +49,7 @@ module adqhw_network (
   wire [@WRITE_WIDTH@-1:0] writes[0:@WRITES@-1];
   reg [@WRITE_WIDTH@-1:0] write;
   reg [@WORD_WIDTH@-1:0] write_word, undefined;
+@MEMORY_WIRES@
 
   @TOP@ accelerator (
       .clk(clk),
@@ -69,7 +70,7 @@ module adqhw_network (
       .counters(counters),
       .record(record),
       .ended(ended),
-@WRITE_PORTS@
+@MEMORY_LINKS@@WRITE_PORTS@
   );
 @MEMORY@
 

@@ -44,21 +44,23 @@ def test_two_reads_and_two_writes_in_every_cycle(seed):
                 lanes = int(rng.integers(1 << ROWS)) if banks else 0
                 codes = rng.integers(1 << WIDTH, size=ROWS).tolist()
                 address = int(rng.integers(WORDS // 2)) + WORDS // 2 * (not upper)
-                present(ctx, banks, address, lanes, codes, name)
+                filled = int(rng.integers(1 << ROWS)) if lanes else 0
+                present(ctx, banks, address, lanes, codes, name, filled)
             await ctx.tick()
             for (bank, name), codes in want.items():
                 words = [dut.words[bank], *([dut.read_word] if name == "read" else [])]
                 for word in words:
                     assert [ctx.get(word[row]) for row in range(ROWS)] == codes
 
-    def present(ctx, banks, address, lanes, codes, name):
+    def present(ctx, banks, address, lanes, codes, name, filled=0):
         port = getattr(dut, name)
         ctx.set(port.banks, banks)
         ctx.set(port.address, address)
         ctx.set(port.lanes, lanes)
+        ctx.set(port.filled, filled)
         for row, code in enumerate(codes):
             ctx.set(port.word[row], code)
-            if lanes >> row & 1:
+            if (lanes | filled) >> row & 1:
                 for bank in range(2):
                     if banks >> bank & 1:
                         model[bank, address, row] = code

@@ -149,6 +149,16 @@ class _Run:
             sums[: end - first] = [int(v) for v in self.one.sums[first:end, y, x]]
         return sums
 
+    def _check_filled(self, filled: int, lanes: int, word: int) -> None:
+        """Nothing, or 0 in all lanes above the last code."""
+        above = -1 << lanes.bit_length() & ((1 << self.arch.rows) - 1)
+        assert filled in (0, above)
+        width = self.arch.storage.code_width
+        assert not any(
+            filled >> lane & 1 and word >> width * lane & ((1 << width) - 1)
+            for lane in range(self.arch.rows)
+        )
+
     def _noise(self) -> list[int]:
         reach = 1 << (self.arch.acc_width - 1)
         return [int(v) for v in self.rng.integers(-reach, reach, self.arch.cols)]
@@ -157,7 +167,7 @@ class _Run:
         ctx, dut, record = self.ctx, self.dut, self.record
         for port, found in ((dut.write, record.writes), (dut.second, record.seconds)):
             banks, lanes = ctx.get(port.banks), ctx.get(port.lanes)
-            if banks and lanes:
+            if lanes:  # given, also where no bank has the map
                 word = ctx.get(port.word.as_value())
                 width = self.arch.storage.code_width
                 codes = {
@@ -165,6 +175,7 @@ class _Run:
                     for lane in range(self.arch.rows)
                     if lanes >> lane & 1
                 }
+                self._check_filled(ctx.get(port.filled), lanes, word)
                 at = {"banks": banks, "address": ctx.get(port.address), "codes": codes}
                 found.append((cycle, at))
         if ctx.get(dut.result.valid) and ctx.get(dut.result.ready):

@@ -54,7 +54,8 @@ def random_pass(
     first_bank = int(rng.integers(1, 3))
     words = -(-(walk["lane"] + channels * (arch.rows if whole else 1)) // arch.rows)
     if not results:
-        walk["write"] = place(arch, rng, walk, words, first_bank)
+        kept = rng.random() < 0.8  # a map that only the chained thresholds read is not stored
+        walk["write"] = place(arch, rng, walk, words, first_bank if kept else 0)
     if stage["chained"]:
         walk["second"] = place(arch, rng, walk, words, 3 - first_bank)
     if direct or stage["skip"]:
