@@ -180,8 +180,8 @@ def layer_events(
     busy = macs
     match layer:
         case MacLayer():
-            lanes = {"ungated": macs - gated, "active": active}
-            counts |= lane_events(program, layer, arch, timing, **lanes)
+            live = macs - gated
+            counts |= lane_events(program, layer, arch, timing, ungated=live, active=active)
         case PoolLayer() if layer.sums:
             busy = float(outputs * layer.taps)
             counts |= lane_events(program, layer, arch, timing, ungated=busy, active=busy)

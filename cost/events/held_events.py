@@ -102,7 +102,7 @@ def timing_of(walk: Walk, layer: MacLayer | PoolLayer, arch: Arch) -> TensorCycl
 
 
 def stage_counts(
-    network: SizedNetwork, layer: Layer, arch: Arch, banks: Mapping[str, int]
+    network: SizedNetwork, layer: Layer, arch: Arch, banks: Mapping[str, Any]
 ) -> Counts:
     """Output stage, residuals and codes that are moved, maps that are written."""
     outputs = math.prod(network.tensor_shape(layer.name))

@@ -250,10 +250,9 @@ def moved_of(network: SizedNetwork, layer: ConcatLayer | UpsampleLayer, arch: Ar
         return Moved(words=words, compared=channels * pixels, written=words * arch.rows)
     counts = [network.tensor_shape(name)[0] for name in layer.inputs]
     parts = concat_parts(counts, arch.rows)
-    words = [-(-part.channels // arch.rows) * pixels for part in parts]
-    moved = list(zip(parts, words, strict=True))
+    moved = [(part, -(-part.channels // arch.rows) * pixels) for part in parts]
     return Moved(
-        words=sum(words),
+        words=sum(count for _, count in moved),
         compared=sum(part.channels for part, _ in moved if part.words) * pixels,
         written=sum(n * arch.rows if p.words else p.channels * pixels for p, n in moved),
     )

@@ -101,7 +101,7 @@ def held_storage(program: SizedNetwork, arch: Arch) -> Storage:
     tables = tables_of(arch, program)
     placed = place_held(program, chains(program), arch.rows)
     planes = sum(
-        weight_words(program, layer, arch) * arch.fill * stored_width(arch, layer)
+        walk_of(program, layer, arch).stored * arch.fill * stored_width(arch, layer)
         for layer in program.layers
         if isinstance(layer, MacLayer | PoolLayer) and layer.sums
     )

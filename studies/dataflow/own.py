@@ -78,7 +78,7 @@ def held(machine: Machine) -> Moves:
             live = nonzero_macs(network, layer)
             found.move(LANES, REGISTER, live * operand_bits(network, layer, arch))
         counts = array_counts(network, layer, arch, walk, ungated=live, active=live)
-        found.move(WEIGHTS, WEIGHT_MEMORY, stored_bits(network, layer, arch))
+        found.move(WEIGHTS, WEIGHT_MEMORY, float(stored_bits(network, layer, arch)))
         found.move(WEIGHTS, WEIGHT_MEMORY, counts["weight_read_bit"])
         found.move(MAPS, machine.maps, counts["activation_read_bit"])
         found.move(LANES, REGISTER, sum(counts[name] for name in LANE_REGISTERS))
