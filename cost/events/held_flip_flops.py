@@ -18,10 +18,11 @@ COUNTED = 16
 def held_flip_flops(arch: Arch) -> dict[str, int]:
     """Bits by part: lanes, columns, shared parts, the output lanes and their operands."""
     code = arch.storage.code_width + 1
+    tables = 0 if arch.lanes.stores_levels else arch.lanes.table_bits(arch)
     return {
         "lanes": arch.rows * arch.cols * lane_bits(arch),
         "columns": arch.cols * column_bits(arch),
-        "shared": arch.lanes.table_bits(arch) + arch.rows * arch.act_width + control_bits(arch),
+        "shared": tables + arch.rows * arch.act_width + control_bits(arch),
         "output lanes": arch.out_lanes * output_lane_bits(arch),
         "output operands": arch.out_lanes * (arch.acc_width + 2 * code),
     }

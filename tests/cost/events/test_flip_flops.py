@@ -62,6 +62,11 @@ def test_closed_form_is_what_holding_arrays_have(micro, rows, cols, size, widths
     assert elaborated(OutputLane(arch)) * arch.out_lanes == bits["output lanes"]
 
 
+def test_closed_form_of_narrow_multipliers_that_hold():
+    arch = Arch(rows=4, cols=2, micro="uniform", hold=4, fill=2, multiply_width=3)
+    assert elaborated(HeldArray(arch)) == sum(flip_flops(arch)[part] for part in ARRAY)
+
+
 def characterized() -> list:
     found = []
     for path in GATES:

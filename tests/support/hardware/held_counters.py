@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Cat, Value
+from amaranth.hdl import Cat, Const, Value
 from amaranth.sim import Simulator
 
 from adqhw.rtl.arch.arch import Arch
@@ -74,8 +74,10 @@ def signals_of(dut: Machine) -> dict[str, Value]:
 
 
 def operands_of(array: Any) -> list[Value]:
-    """The rows' activations, in the registers that all columns share."""
-    return list(array.columns[0].activations)
+    """The rows' activations, in the registers that all columns share; 0 where lanes take products
+    of a table instead."""
+    column = array.columns[0]
+    return list(getattr(column, "activations", [Const(0)] * len(column.held)))
 
 
 def ones(flags: list[Value]) -> Value:
