@@ -22,6 +22,7 @@ from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...rtl.arch.storage import Storage
 from ...rtl.layouts.ports import port_table
+from ...rtl.machine.choice import accelerator_of
 from ...rtl.rtlil.memories import MEMORIES
 from ...rtl.verilog import accelerator_texts, convert
 from . import synthesis
@@ -113,7 +114,7 @@ def place(design: Design, cache: Path) -> Placed:
     Minutes; what came out is kept below `cache`.
     """
     verilog, memories = design.texts()
-    probe = synthesis.probe(port_table(Accelerator(design.arch)))
+    probe = synthesis.probe(port_table(accelerator_of(design.arch)))
     texts = {"design.v": verilog + memories, "probe.v": probe}
     part = synthesis.LARGE[synthesis.ECP5]
     tools = [metadata.version(f"yowasp-{tool}") for tool in ("yosys", "nextpnr-ecp5")]

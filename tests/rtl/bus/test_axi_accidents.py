@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from axi_bus import OKAY, Chip, Script, build
-from axi_chip import BEGUN, error, finished, loads, two_layers, values
+from axi_chip import BEGUN, error, finished, loads, small_chip, two_layers, values
 from programs import Builder
 
 from adqhw.rtl.arch.registry import names
@@ -12,9 +12,9 @@ from adqhw.rtl.bus.registers import mask
 pytestmark = pytest.mark.simulator
 
 
-@pytest.fixture(scope="module")
-def chip(tmp_path_factory) -> Chip:
-    return build(two_layers(), tmp_path_factory.mktemp("axi_bus"))
+@pytest.fixture(scope="module", params=["first", "held"])
+def chip(request, tmp_path_factory) -> Chip:
+    return small_chip(tmp_path_factory, held=request.param == "held")
 
 
 def aborted(chip: Chip, script: Script, cycles: int, *, sink=0xFFFF) -> Script:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, build, results_of
-from axi_chip import error, finished, loads, two_layers, values
+from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, results_of
+from axi_chip import error, finished, loads, small_chip, values
 
 from adqhw.rtl.accelerator.ports import Target, target_rows
 from adqhw.rtl.bus.registers import ALL_PASSES, REGISTERS, mask, offset, register
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.simulator
 COUNTERS = tuple(name.upper() for name in ("cycles", *EVENTS))
 
 
-@pytest.fixture(scope="module")
-def chip(tmp_path_factory) -> Chip:
-    return build(two_layers(), tmp_path_factory.mktemp("axi_bus"))
+@pytest.fixture(scope="module", params=["first", "held"])
+def chip(request, tmp_path_factory) -> Chip:
+    return small_chip(tmp_path_factory, held=request.param == "held")
 
 
 def test_images_one_after_the_other(chip):
