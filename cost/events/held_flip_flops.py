@@ -6,13 +6,13 @@ every cycle. Sums are in memories. Equal to the elaborated hardware
 """
 
 from ...rtl.arch.arch import Arch
-from ...rtl.timing.held_timing import TREE_LEVELS, count_stages, tree_stages
+from ...rtl.timing.held_timing import TREE_LEVELS, tree_stages
 from ...rtl.timing.schedule import schedule_widths
 
 PART_WIDTH = 17
 """Bits of the low part of a factor in an output lane."""
-COUNTED = 16
-"""Comparators whose count is one stage there."""
+COUNTED_BITS = 4
+"""Bits of a count that is one stage there."""
 
 
 def held_flip_flops(arch: Arch) -> dict[str, int]:
@@ -103,12 +103,9 @@ def output_lane_bits(arch: Arch) -> int:
 def threshold_bits(arch: Arch) -> int:
     """The row, the code and its negative, what is reached, the count."""
     bits = 1 + arch.thresholds * arch.tau_width + 2 * arch.acc_width + 1 + arch.thresholds
-    if count_stages(arch) > 1:
-        counts = [
-            _sum([1] * min(COUNTED, arch.thresholds - first))
-            for first in range(0, arch.thresholds, COUNTED)
-        ]
-        bits += sum(counts)
+    upper = max(0, arch.threshold_width - COUNTED_BITS)
+    if upper:
+        bits += upper + (1 << COUNTED_BITS) - 1  # the high bits, and flags of the low ones
     return bits + arch.threshold_width
 
 
