@@ -32,6 +32,7 @@ class Banks(wiring.Component):
         # For proofs too.
         self.taken = Signal(range(BANKS + 1))
         self.completed = Signal(range(BANKS + 1))
+        self.completing = Signal()
         self.counts = [Signal(range(arch.hold + 1), name=f"count_{i}") for i in range(BANKS)]
         super().__init__(
             {
@@ -52,7 +53,7 @@ class Banks(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        completing, read = Signal(), Signal()
+        completing, read = self.completing, Signal()
         m.d.comb += [
             self.free.eq(self.taken != BANKS),
             self.groups.valid.eq(self.completed != 0),

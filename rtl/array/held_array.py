@@ -167,14 +167,21 @@ class HeldArray(wiring.Component):
         add = delayed(m, "add", control.adds, stages)
         ends = delayed(m, "ends", control.adds & control.ends, stages)
         complete = delayed(m, "complete", control.adds & control.ends & closes, stages)
-        self.registers |= {"control": control, "add": add, "complete": complete}
         combine = self.arch.lanes.combine_cycles
         places = delayed(m, "place", place, stages + combine)
         combined = delayed(m, "combined", ends[-1], combine)
-        m.d.comb += [
-            banks.complete.eq(delayed(m, "completed", complete[-1], combine)[-1]),
-            banks.last.eq(places[-1]),
-        ]
+        completed = delayed(m, "completed", complete[-1], combine)
+        m.d.comb += [banks.complete.eq(completed[-1]), banks.last.eq(places[-1])]
+        self.registers |= {
+            "control": control,
+            "closes": closes,
+            "add": add,
+            "ends": ends,
+            "complete": complete,
+            "combined": combined,
+            "completed": completed,
+            "places": places,
+        }
         restart = delayed(m, "restart", control.starts, stages)
         return {
             "add": add[-1],

@@ -32,7 +32,8 @@ class HeldColumn(wiring.Component, ABC):
     activations : of the beat, the same in all columns and constant while the beat lasts.
     add : the tree sum is added at `place`. restart : it begins the sum there.
     read : a place; acc : its sum, in the same cycle.
-    station, held, totals : the registers, for tests and proofs.
+    station, held, stages : the registers, for tests and proofs; stages: of each tree, the terms,
+    then the sums of each stage, the last one its sum.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -76,13 +77,14 @@ class HeldColumn(wiring.Component, ABC):
                 m.d.sync += station.eq(self.weights[row])
             with m.If(self.word):
                 m.d.sync += held.eq(station)
-        self.totals = [tree_sum(m, terms, self.arch.acc_width) for terms in self.terms(m)]
-        self.accumulate(m, self.totals)
+        acc_width = self.arch.acc_width
+        self.stages = [[terms, *tree_sums(m, terms, acc_width)] for terms in self.terms(m)]
+        self.accumulate(m, [stages[-1][0] for stages in self.stages])
         return m
 
     def accumulate(self, m: Module, totals: list[Value]) -> None:
         """Add the tree sum to the sum at its place."""
-        sums = sums_memory(m, "sums", self.arch, self.place)
+        sums = self.sums = sums_memory(m, "sums", self.arch, self.place)
         added(m, self, sums, self.place, self.placed(totals[0]))
         drain = sums.read_port(domain="comb")
         m.d.comb += [drain.addr.eq(self.read), self.acc.eq(drain.data)]
@@ -121,16 +123,15 @@ def data_register(shape: ShapeLike, name: str) -> Signal:
     return Signal(shape, name=name, reset_less=True)
 
 
-def tree_sum(m: Module, terms: list[Value], acc_width: int) -> Signal:
-    """Sum of the terms modulo 2^acc_width, a register after every TREE_LEVELS additions."""
-    stage = 0
-    while True:
-        sums = terms
+def tree_sums(m: Module, terms: list[Value], acc_width: int) -> list[list[Value]]:
+    """Sums of the terms modulo 2^acc_width, fewer with each stage, until there is one; a register
+    after every TREE_LEVELS additions."""
+    stages: list[list[Value]] = []
+    while not stages or len(terms) > 1:
         for _ in range(TREE_LEVELS):
-            pairs = [a + b for a, b in zip(sums[::2], sums[1::2], strict=False)]
-            sums = pairs + ([sums[-1]] if len(sums) % 2 else [])
-        narrow = [term[:acc_width].as_signed() for term in sums]
-        terms = registered(m, f"partial_{stage}", narrow)
-        if len(terms) == 1:
-            return terms[0]
-        stage += 1
+            pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+            terms = pairs + ([terms[-1]] if len(terms) % 2 else [])
+        narrow = [term[:acc_width].as_signed() for term in terms]
+        terms = registered(m, f"partial_{len(stages)}", narrow)
+        stages.append(terms)
+    return stages

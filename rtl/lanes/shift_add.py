@@ -226,17 +226,19 @@ class HeldShiftAddColumn(HeldColumn):
         return term, ~self.bypass & entry.odd
 
     def accumulate(self, m: Module, totals: list[Value]) -> None:
-        slot, ended = self.place[:-1], []
+        slot = self.place[:-1]
+        self.running, self.ended = [], []  # for proofs
         for kind, total in zip(("even", "odd"), totals, strict=True):
             running = sums_memory(m, f"{kind}_sums", self.arch, slot)
             new = added(m, self, running, slot, total)
             complete = data_register(signed(self.arch.acc_width), f"{kind}_sum")
             with m.If(self.ends):
                 m.d.sync += complete.eq(new)
-            ended.append(complete)
-        sums = sums_memory(m, "sums", self.arch, self.read)
+            self.running.append(running)
+            self.ended.append(complete)
+        sums = self.sums = sums_memory(m, "sums", self.arch, self.read)
         write, drain = sums.write_port(), sums.read_port(domain="comb")
-        even, odd = ended
+        even, odd = self.ended
         m.d.comb += [
             write.addr.eq(self.combined_place),
             write.en.eq(self.combined),
@@ -277,6 +279,9 @@ class ShiftAdd(Micro):
     def held_width(self, arch: Arch) -> int:
         entry: int = entry_layout(arch).size
         return max(arch.level_width, entry)
+
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return arch.level_width + arch.act_width, 1
 
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         arch, entries = array.arch, tables["entries"]

@@ -10,7 +10,7 @@ from adqhw.rtl.lanes.bit_serial import BitSerial
 from adqhw.rtl.lanes.product_table import SharedProducts
 from adqhw.rtl.lanes.shift_add import ShiftAdd
 
-from . import binned, columns, feeds, output_lane, product, shift, stages, streams
+from . import arrays, binned, columns, feeds, output_lane, product, shift, stages, streams
 from .prover import Proof
 
 WEIGHT_WIDTHS = (2, 3, 4, 8)
@@ -324,6 +324,38 @@ def _feeds() -> list[Proof]:
     ]
 
 
+def _arrays() -> list[Proof]:
+    """Of arrays that hold weights: their columns, two and five rows; their control."""
+    return [
+        *(
+            Proof(
+                component=f"held column {micro}",
+                configuration=f"{rows} rows",
+                build=partial(arrays.column, arrays.arch(micro, rows=rows, **widths), terms),
+                abstract=terms is arrays.products,
+                fault=bug("a tree that subtracts", "held", "add", "sub") if rows == 2 else None,
+                fast=rows == 2 and micro == DEFAULT,
+            )
+            for micro, terms, widths in arrays.COLUMNS
+            for rows in (2, 5)
+            if rows == 2 or terms is not arrays.entries  # z3 takes seven minutes
+        ),
+        *(
+            Proof(
+                component="groups of held array",
+                configuration=micro,
+                build=partial(arrays.groups, micro),
+                reach=20,
+                fault=bug("a bank is taken twice", "banks", "sub", "add")
+                if micro == DEFAULT
+                else None,
+                fast=micro == DEFAULT,
+            )
+            for micro in (DEFAULT, BitSerial.name, SharedProducts.name, ShiftAdd.name)
+        ),
+    ]
+
+
 def _output() -> list[Proof]:
     """Output lanes of arrays that hold weights."""
     return [
@@ -356,4 +388,6 @@ def _output() -> list[Proof]:
 
 
 def catalogue() -> list[Proof]:
-    return [*_columns(), *_family(), *_bounds(), *_stages(), *_streams(), *_feeds(), *_output()]
+    rows = [_columns(), _family(), _bounds(), _stages(), _streams()]
+    rows += [_feeds(), _arrays(), _output()]
+    return [proof for part in rows for proof in part]
