@@ -116,7 +116,7 @@ def _finished(components: dict[str, wiring.Component], arch: Arch, prefix: str) 
 def parameter_comment(arch: Arch) -> str:
     """What a text was made from, as a comment: generator, digest and values of the Arch."""
     made = ", ".join(f"{name} {metadata.version(name)}" for name in ("adqhw", "amaranth"))
-    values = [f"{name} = {value}" for name, value in _flat(arch.to_dict())]
+    values = [f"{name}={value}" for name, value in _flat(arch.to_dict())]
     lines = "\n".join(f"   {line}" for line in textwrap.wrap(", ".join(values), 90))
     return f"/* {made}. Arch {arch.digest}:\n{lines} */\n"
 

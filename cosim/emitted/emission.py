@@ -95,6 +95,8 @@ def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> 
         "VERSION": metadata.version("adqhw"),
         "MICRO": arch.micro,
         "COLS": arch.cols,
+        "MEMORY_FILE": f" {prefix}_memories.v" if arch.holds else "",
+        "MEMORY_ENTRY": f", {prefix}_memories.v" if arch.holds else "",
     }
     paths = sorted(_TEMPLATES.iterdir())
     return {path.name.replace(_IN_NAME, prefix): filled(path, values) for path in paths}

@@ -10,6 +10,7 @@ from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.lane_array import COLUMN_MODULE
 from ...rtl.program.image import Row
+from ...rtl.rtlil.memories import MEMORIES
 from ...rtl.verilog import MANIFEST
 from ...rtl.verilog_text import PREFIX, check_plain, check_prefix, module_name, renamed
 from ...spec.errors import InputError
@@ -48,12 +49,12 @@ def read_emitted(directory: str | Path, program: Program) -> Emitted:
             f"{str(manifest['program_digest'])[:12]} ({folder}): run adqhw verilog again"
         )
     prefix, files = check_prefix(manifest["prefix"]), manifest["files"]
+    arch = Arch.from_dict(manifest["arch"], f"Manifest {str(folder / MANIFEST)!r} arch")
     texts = {}
-    for module in _VERILOG:
+    for module in (*_VERILOG, *((MEMORIES,) if arch.holds else ())):
         name = f"{module_name(module, prefix)}.v"
         text = check_plain(_text(folder, name, files), f"Emitted file {str(folder / name)!r}")
         texts[f"{module}.v"] = renamed(text, prefix, PREFIX)
-    arch = Arch.from_dict(manifest["arch"], f"Manifest {str(folder / MANIFEST)!r} arch")
     rows = _rows(arch, _text(folder, MEMORY, files))
     return Emitted(arch=arch, texts=texts, rows=rows)
 

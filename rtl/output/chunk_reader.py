@@ -13,7 +13,7 @@ from ..layouts.descriptor import COUNT_WIDTH
 from ..layouts.held import chunk_walk_layout
 from .payloads import chunk_layout
 from .place_tracker import PlaceTracker
-from .selection import masked, selected
+from .selection import above, masked, selected
 
 
 class ChunkReader(wiring.Component):
@@ -90,7 +90,7 @@ class ChunkReader(wiring.Component):
         known, request, arrived = Signal(), Signal(), Signal()
         held = Signal(self.word.shape(), name="held_word")
         m.d.comb += [
-            inside.eq(Mux(before, 0, Cat(left > i for i in range(lanes)))),
+            inside.eq(Cat(~before & ~left[-1] & above(left[:-1], i) for i in range(lanes))),
             moves.eq(valid & self.enable & inside.any()),
             self.request.eq(self.advance & request),
         ]

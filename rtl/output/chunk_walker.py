@@ -8,6 +8,7 @@ from ..arch.arch import Arch
 from ..layouts.descriptor import COUNT_WIDTH, EXTENT_WIDTH
 from ..layouts.held import chunk_walk_layout
 from .payloads import chunk_layout
+from .selection import above
 
 
 class ChunkWalker(wiring.Component):
@@ -60,28 +61,32 @@ class ChunkWalker(wiring.Component):
         ]
         first = Mux(walk.channels < walk.group, walk.channels, walk.group)
 
-        def one_step(channels: Value) -> Value:
-            return Mux(single, channels <= 1, channels <= lanes)
+        def one_step(*channels: Value) -> Value:
+            """Whether the smallest of them is."""
+            return Cat(~Mux(single, above(c, 1), above(c, lanes)) for c in channels).any()
 
         with m.If(self.setup):
             m.d.sync += [
                 self.active.eq(1),
                 *(count.eq(first) for count in (left, size)),
-                *(end.eq(one_step(first)) for end in (ends["chunk"], whole_pixel)),
+                *(
+                    end.eq(one_step(walk.channels, walk.group))
+                    for end in (ends["chunk"], whole_pixel)
+                ),
                 rest.eq(walk.channels - walk.group),
             ]
         with m.Elif(self.active & self.step):
             m.d.sync += [
                 self.active.eq(~self.chunk.last),
                 left.eq(left - Mux(single, 1, lanes)),
-                ends["chunk"].eq(Mux(single, left <= 2, left <= 2 * lanes)),
+                ends["chunk"].eq(~Mux(single, above(left, 2), above(left, 2 * lanes))),
             ]
             with m.If(ends["chunk"]):
                 m.d.sync += [left.eq(size), ends["chunk"].eq(whole_pixel)]
             with m.If(self.chunk.map_end):
                 m.d.sync += [
                     *(count.eq(following) for count in (left, size)),
-                    *(end.eq(one_step(following)) for end in (ends["chunk"], whole_pixel)),
+                    *(end.eq(one_step(rest, walk.group)) for end in (ends["chunk"], whole_pixel)),
                     rest.eq(rest - walk.group),
                 ]
         step = self.active & self.step
@@ -95,9 +100,9 @@ class ChunkWalker(wiring.Component):
         """A counter down from `total`, which begins again; `end`: it is at 1."""
         count = Signal(width, name=f"{end.name}_count")
         with m.If(self.setup | (step & end)):
-            m.d.sync += [count.eq(total), end.eq(total <= 1)]
+            m.d.sync += [count.eq(total), end.eq(~above(total, 1))]
         with m.Elif(step):
-            m.d.sync += [count.eq(count - 1), end.eq(count <= 2)]
+            m.d.sync += [count.eq(count - 1), end.eq(~above(count, 2))]
 
     def _lanes(self, m: Module, left: Value, step: Value) -> None:
         """Lanes of the channels left; in a narrow pass the one lane of the channel written."""
@@ -105,7 +110,7 @@ class ChunkWalker(wiring.Component):
         lane, block_lane = Signal(count, init=1), Signal(count, init=1)
         turned = lane.rotate_left(1)
         m.d.comb += self.chunk.lanes.eq(
-            Mux(self.walk.narrow, lane, Cat(left > i for i in range(count)))
+            Mux(self.walk.narrow, lane, Cat(above(left, i) for i in range(count)))
         )
         with m.If(self.setup):
             first = Cat(

@@ -7,14 +7,15 @@ from amaranth.lib.wiring import In, Out
 from ..arch.arch import Arch
 from ..lanes.column import adder_tree
 from ..layouts.held import lane_requant_layout, lane_thresholds_layout, stage_layout
-from ..timing.held_timing import count_stages, lane_threshold_cycles
+from ..timing.held_timing import lane_threshold_cycles
+from .selection import position
 
 PART_WIDTH = 17
 """Bits of the low part of a factor: multipliers of FPGAs have 18 bits and a sign."""
 FINE_SHIFT = 3
 """Bits of the shift in its second stage."""
-COUNTED = 16
-"""Comparators whose count is one stage."""
+COUNTED_BITS = 4
+"""Bits of a count that is one stage."""
 
 
 class OutputLane(wiring.Component):
@@ -22,11 +23,12 @@ class OutputLane(wiring.Component):
     `#{i : sign*code >= tau[i]}` of the code, or of the sum where there is no requantization.
 
     A sum without requantization takes the same way with multiplier 1, so that thresholds have one
-    place. The low acc_width bits of what is thresholded must be all of it.
+    place. The low acc_width bits of what is thresholded must be all of it. Thresholds do not
+    decrease (contract section 4), so that their count is the place of the last one reached.
 
     Stages: operands, partial products (no factor wider than 18 bits), three of sums, two of shift,
     comparison with the limits, code; both signs, comparison with the thresholds, count (in two
-    stages above COUNTED comparators). Latency: LANE_REQUANT_CYCLES to `code`,
+    stages above COUNTED_BITS bits). Latency: LANE_REQUANT_CYCLES to `code`,
     `lane_threshold_cycles` to `count`. Throughput: a sum per cycle.
 
     Members
@@ -136,7 +138,7 @@ class OutputLane(wiring.Component):
         if not middles:
             return self._registered(m, "total", upper)
         lower = self._registered(m, "middles", adder_tree(middles))
-        return self._registered(m, "total", upper + (lower << self.part_width))
+        return self._registered(m, "total", upper + lower.shift_left(self.part_width))
 
     def _shift(self, m: Module, total: Value) -> Signal:
         """Arithmetic right shift: multiples of 2^FINE_SHIFT, then the rest."""
@@ -166,14 +168,19 @@ class OutputLane(wiring.Component):
         minus = self._registered(m, "minus", -operand)
         signed_acc = Signal(signed(arch.tau_width))
         m.d.comb += signed_acc.eq(Mux(row.negative, minus, plus))
+        some = 1 << COUNTED_BITS
         reached = [
             self._registered(
-                m, f"reached_{i}", Cat(signed_acc >= tau for tau in list(row.tau)[i : i + COUNTED])
+                m, f"reached_{i}", Cat(signed_acc >= tau for tau in list(row.tau)[i : i + some])
             )
-            for i in range(0, arch.thresholds, COUNTED)
+            for i in range(0, arch.thresholds, some)
         ]
-        counts = [adder_tree(list(some)) for some in reached]
-        if count_stages(arch) > 1:
-            counts = [self._registered(m, f"counted_{i}", count) for i, count in enumerate(counts)]
+        flags: list[Value] = [flag for group in reached for flag in group]
+        upper = max(0, arch.threshold_width - COUNTED_BITS)
+        high, flags = position(flags, upper)
+        if upper:
+            high = list(self._registered(m, "high_count", Cat(high)))
+            flags = list(self._registered(m, "flags", Cat(flags)))
+        low, _ = position(flags, arch.threshold_width - upper)
         with m.If(self.advance):
-            m.d.sync += self.count.eq(adder_tree(counts))
+            m.d.sync += self.count.eq(Cat(low, high))

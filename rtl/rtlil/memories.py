@@ -147,8 +147,8 @@ def memory_modules(shapes: list[MemoryShape]) -> str:
     """Verilog of the modules, named with the default prefix."""
     head = (
         "/* Memories of one write and one read port, to be replaced by SRAM macros. A read takes a"
-        "\n   cycle, its word stays until the next one; a word read while it is written is the old"
-        "\n   one; nothing is reset. */\n"
+        "\n   cycle, its word stays until the next one. A word read in the cycle in which it is"
+        "\n   written is the old one here; a macro may give anything then. Nothing is reset. */\n"
     )
     return head + "".join(map(_module_text, shapes))
 
@@ -172,6 +172,7 @@ module {shape.module} (
   input [{address}:0] read_address,
   output reg [{top}:0] read_data
 );
+  (* no_rw_check *)
   reg [{top}:0] words [0:{shape.depth - 1}];
   always @(posedge clk) begin
     if (read_enable) read_data <= words[read_address];

@@ -19,12 +19,18 @@ _PORT = re.compile(r"^    connect \\(\S+) (\S+)", re.MULTILINE)
 _ALIAS = re.compile(r"^connect \\(\S+)(?: \[[\d:]+\])? (\$\d+)\b", re.MULTILINE)
 _WIRE = re.compile(r"^  wire .*?(\S+)$", re.MULTILINE)
 _NUMBER = re.compile(r"(?<= )\$\d+(?= |$)", re.MULTILINE)
+_EMPTY = re.compile(
+    r"(?:^  attribute [^\n]*\n)*^  wire width 0 [^\n]*\n|^connect \S+ \{  \}\n", re.MULTILINE
+)
 _PLAIN = re.compile(r"\W")
 
 
 def named(rtlil: str) -> str:
-    """RTLIL, as Amaranth writes it with sources, with its unnamed wires named and no source."""
-    head, *modules = MODULE.split(rtlil)
+    """RTLIL, as Amaranth writes it with sources, with its unnamed wires named and no source.
+
+    Wires of no bits, empty fields of structures, are left out: Verilog's `[-1:0]` has two.
+    """
+    head, *modules = MODULE.split(_EMPTY.sub("", rtlil))
     return _SOURCE_LINE.sub("", "".join([head, *map(_module, modules)]))
 
 

@@ -22,6 +22,7 @@ from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...rtl.arch.storage import Storage
 from ...rtl.layouts.ports import port_table
+from ...rtl.machine.choice import accelerator_of
 from ...rtl.rtlil.memories import MEMORIES
 from ...rtl.verilog import accelerator_texts, convert
 from . import synthesis
@@ -113,7 +114,7 @@ def place(design: Design, cache: Path) -> Placed:
     Minutes; what came out is kept below `cache`.
     """
     verilog, memories = design.texts()
-    probe = synthesis.probe(port_table(Accelerator(design.arch)))
+    probe = synthesis.probe(port_table(accelerator_of(design.arch)))
     texts = {"design.v": verilog + memories, "probe.v": probe}
     part = synthesis.LARGE[synthesis.ECP5]
     tools = [metadata.version(f"yowasp-{tool}") for tool in ("yosys", "nextpnr-ecp5")]
@@ -130,11 +131,15 @@ def place(design: Design, cache: Path) -> Placed:
     return Placed(
         design=design.name,
         figures=synthesis.Synthesis(**figures),
-        hops=tuple(_hops(json.loads(path.read_text()))) if path.exists() else (),
+        hops=tuple(hops(json.loads(path.read_text()))) if path.exists() else (),
     )
 
 
-def _hops(record: dict[str, Any]) -> Iterator[Hop]:
+_CELL = re.compile(r"_(?:TRELLIS_FF|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D|ALU54B)_.*$")
+"""What yosys adds to a signal's name when it names the cell behind it."""
+
+
+def hops(record: dict[str, Any]) -> Iterator[Hop]:
     """The longest path from clock to clock of nextpnr's report."""
     clocks = [
         path
@@ -144,7 +149,7 @@ def _hops(record: dict[str, Any]) -> Iterator[Hop]:
     if clocks:
         longest = max(clocks, key=lambda path: sum(hop["delay"] for hop in path["path"]))
         for hop in longest["path"]:
-            name = str(hop.get("net") or hop["to"]["cell"])
+            name = _CELL.sub("", str(hop.get("net") or hop["to"]["cell"]))
             yield Hop(kind=str(hop["type"]), ns=float(hop["delay"]), net=name)
 
 

@@ -5,6 +5,7 @@ along beside the stages. Every stage's registers are tied to it by what is left 
 """
 
 from functools import reduce
+from itertools import pairwise
 from operator import add
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
@@ -116,7 +117,8 @@ def requant(part_width: int) -> Design:
         m.d.sync += loaded.eq(1)
     multiplier = Mux(stage.requant, row.multiplier, Mux(loaded, 1, 0))
     bias = Mux(stage.requant, row.bias, 0)
-    exact = multiplier * total + stage.skip_multiplier * skip + bias
+    # The registers are shown to be the operands; z3 is spared to prove two multipliers equal.
+    exact = now["multiplier"] * now["sum"] + stage.skip_multiplier * now["skip"] + now["bias"]
     products = lane.line(exact, 1, "products")[0]
     totals = lane.line(products + unit.half, 3, "total")
     floors = lane.line(totals[-1] >> Mux(stage.requant, stage.shift, 0), 2, "floor")
@@ -124,6 +126,8 @@ def requant(part_width: int) -> Design:
     above = Mux(floor > stage.out_max, stage.out_max, floor)
     wanted = Mux(floor < stage.out_min, stage.out_min, above)
     codes = lane.line(Mux(stage.requant, wanted, floor), 2, "code")
+    alone = lane.line(total, 8, "alone")  # without requantization it is the sum all the way
+    stages = [products, *totals, *floors, *codes]
     within = Mux(now["below"], stage.out_min, now["within"])
     fine = stage.shift[:3] & stage.requant.replicate(3)
     split = [name for name in now if name.startswith("middle_")]
@@ -131,6 +135,8 @@ def requant(part_width: int) -> Design:
     m.d.comb += [
         Assert((now["sum"] == total) & (now["skip"] == skip)),
         Assert((now["multiplier"] == multiplier) & (now["bias"] == bias)),
+        Assert(loaded | (total == 0)),
+        Assert(stage.requant | (skip == 0)),
         Assert(_pieces(now, part_width) + now["bias_2"] == products),
         Assert(now["bases"] + now["biases"] + middle == totals[0]),
         Assert(_sum_of(now, ("upper",), "middles", part_width) == totals[1]),
@@ -139,6 +145,10 @@ def requant(part_width: int) -> Design:
         Assert(now["shifted"] == floors[1]),
         Assert(Mux(now["above"], stage.out_max, within) == codes[0]),
         Assert(unit.code == codes[1]),
+        *(
+            Assert(stage.requant | (value == same))
+            for value, same in zip(stages, alone, strict=True)
+        ),
         Cover((codes[1] == stage.out_max) & (codes[1] > 0) & (stage.shift > 3) & stage.requant),
         Cover((codes[1] < 0) & ~stage.requant),
     ]
@@ -146,10 +156,14 @@ def requant(part_width: int) -> Design:
 
 
 def threshold(threshold_width: int) -> Design:
-    """`count` of every code, row and stall, where the code's low bits are all of it."""
+    """`count` of every code, row (in order, as the contract says) and stall, where the code's low
+    bits are all of it."""
     lane = _Lane(_arch(threshold_width), 17)
     unit, m, now, arch = lane.unit, lane.m, lane.now, lane.unit.arch
     row = unit.thresholds.shape()(lane.row("thresholds", unit.advance))
+    given = unit.thresholds
+    m.d.comb += [Assume(low <= high) for low, high in pairwise(list(given.tau))]
+    m.d.comb += [Assert(low <= high) for low, high in pairwise(list(row.tau))]
     code = unit.code[: arch.acc_width].as_signed()
     operand = lane.line(code, 1, "operand")[0]
     met = Cat(Mux(row.negative, -operand, operand) >= row.tau[i] for i in range(arch.thresholds))
@@ -161,6 +175,7 @@ def threshold(threshold_width: int) -> Design:
         Assert((now["plus"] == operand) & (now["minus"] == -operand)),
         Assert(now["thresholds"] == row.as_value()),
         Assert(reached == spec[0]),
+        *(Assert(low | ~high) for some in spec for low, high in pairwise(list(some))),
         Assert(unit.count == count),
         Cover((unit.count == arch.thresholds) & (operand < 0)),
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from axi_bus import OKAY, Chip, Script, build
-from axi_chip import BEGUN, error, finished, loads, two_layers, values
+from axi_chip import BEGUN, error, finished, loads, small_chip, two_layers, values
 from programs import Builder
 
 from adqhw.rtl.arch.registry import names
@@ -12,9 +12,9 @@ from adqhw.rtl.bus.registers import mask
 pytestmark = pytest.mark.simulator
 
 
-@pytest.fixture(scope="module")
-def chip(tmp_path_factory) -> Chip:
-    return build(two_layers(), tmp_path_factory.mktemp("axi_bus"))
+@pytest.fixture(scope="module", params=["first", "held"])
+def chip(request, tmp_path_factory) -> Chip:
+    return small_chip(tmp_path_factory, held=request.param == "held")
 
 
 def aborted(chip: Chip, script: Script, cycles: int, *, sink=0xFFFF) -> Script:
@@ -160,9 +160,12 @@ def test_accidents_at_random(chip):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("micro", names())
-def test_many_accidents_on_every_micro_architecture(micro, tmp_path):
-    made = build(two_layers(micro), tmp_path, micro=micro, rows=3)
+def test_many_accidents_on_every_micro_architecture(micro, held, tmp_path):
+    if held and micro == "binned":
+        pytest.skip("binned lanes hold no weights")
+    made = build(two_layers(micro), tmp_path, micro=micro, rows=4 if held else 3, held=held)
     for seed in range(100, 130):
         check_disturbed(made, seed)
 

@@ -121,10 +121,16 @@ class Chip:
         return read_log(self.folder / "log.txt")
 
 
-def build(program: Program, folder: Path, *, rows=2, cols=2, micro="decode", images=3) -> Chip:
+HELD = {"hold": 4, "fill": 2, "out_lanes": 2}
+"""The second accelerator of 2 x 2 lanes."""
+
+
+def build(
+    program: Program, folder: Path, *, rows=2, cols=2, micro="decode", images=3, held=False
+) -> Chip:
     """Emit, compile with the bus, and write the images' codes."""
     usable("icarus")
-    arch = narrowest(program, rows=rows, cols=cols, micro=micro)
+    arch = narrowest(program, rows=rows, cols=cols, micro=micro, **(HELD if held else {}))
     plan = check_storage(arch, program)
     batch = random_images(program, images)
     texts = axi_texts(arch)

@@ -1,7 +1,9 @@
 """The small design of the bus tests, and readers of its logs."""
 
+from pathlib import Path
+
 import numpy as np
-from axi_bus import OKAY, Chip, Script
+from axi_bus import OKAY, Chip, Script, build
 from programs import Builder
 
 from adqhw.rtl.accelerator.ports import target_rows
@@ -17,6 +19,18 @@ def two_layers(micro: str = "decode"):
     b.mac(3, 2, weight_width=2, act_width=3)
     b.mac(4, 2, stage="requant", weight_width=2, uniform=True, out="s32")
     return b.build()
+
+
+def small_chip(tmp_path_factory, *, held: bool) -> Chip:
+    """Of `two_layers`, on the first accelerator or the second, built once per test process."""
+    folder = tmp_path_factory.getbasetemp() / f"axi_chip_{'held' if held else 'first'}"
+    if folder not in _CHIPS:
+        folder.mkdir()
+        _CHIPS[folder] = build(two_layers(), folder, held=held)
+    return _CHIPS[folder]
+
+
+_CHIPS: dict[Path, Chip] = {}
 
 
 def error(*names: str) -> int:
