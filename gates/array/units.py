@@ -2,7 +2,7 @@
 
 | unit | what |
 | --- | --- |
-| control | handshakes, banks, control beside the data; gates at the top that serve several units |
+| control | handshakes, banks, control beside the data; at the top, gates that serve several units |
 | lookup | the codebook, its decoders (in the columns of an array that holds nothing), tables |
 | station | registers of the next word, and what enables them |
 | lanes | registers of operands, weights and products, multipliers |
@@ -11,7 +11,7 @@
 
 A flip-flop belongs to the unit that its name says, a gate to the one that it computes for: that of
 the flip-flops that its output reaches through gates alone. In a column, where it reaches several,
-the first of them in a sum's way.
+the first of them in a sum's way. Nets that ports drive are counted with control.
 """
 
 from collections.abc import Mapping
