@@ -17,15 +17,6 @@ ARCH_HELP = "Array as a TOML file, instead of its size (--rows, --cols, --micro 
 ROWS_HELP = "Input channels per beat (16)."
 COLS_HELP = "Output channels per beat (16)."
 MICRO_HELP = registry.listed()
-HOLD_HELP = (
-    "Pixels that use a weight word before the next one is read (1); above 1 the array that holds "
-    "weights."
-)
-FILL_HELP = "Cycles in which a weight word enters the lanes; divides --cols, at most --hold (1)."
-OUT_LANES_HELP = "Sums that leave the array per cycle; divides --rows and --cols (1)."
-MULTIPLY_WIDTH_HELP = (
-    "Bits of a uniform lane's multiplier; wider weights take several cycles (those of the widest)."
-)
 
 DEFAULT_ARRAY = 16
 

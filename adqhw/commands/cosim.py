@@ -6,24 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ..flows.arrays import (
-    ARCH_HELP,
-    COLS_HELP,
-    FILL_HELP,
-    HOLD_HELP,
-    MICRO_HELP,
-    MULTIPLY_WIDTH_HELP,
-    OUT_LANES_HELP,
-    ROWS_HELP,
-    ArraySize,
-    choose_arch,
-)
+from ..flows.arrays import ARCH_HELP, ArraySize, choose_arch
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.host.text import shown
 from ..spec.program import Program
 from ..spec.program_file import load
+from .sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
 
 if TYPE_CHECKING:
     from ..cosim.compare.cosimulate import CosimReport
@@ -47,13 +37,13 @@ def command(
     ] = None,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
-    rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
-    cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
-    micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
-    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
-    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
-    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
-    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
+    rows: Rows = None,
+    cols: Cols = None,
+    micro: Micro = None,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
+    multiply_width: MultiplyWidth = None,
     rtl: Annotated[
         Path | None,
         typer.Option(

@@ -6,20 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from ..console import JSON_OPTION
-from ..flows.arrays import (
-    ARCH_HELP,
-    COLS_HELP,
-    FILL_HELP,
-    HOLD_HELP,
-    MICRO_HELP,
-    MULTIPLY_WIDTH_HELP,
-    OUT_LANES_HELP,
-    ROWS_HELP,
-    ArraySize,
-)
+from ..flows.arrays import ARCH_HELP, ArraySize
 from ..flows.images import DATA_HELP, INPUT_HELP
 from ..spec.errors import InputError
 from .estimates.output import Request
+from .sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
 
 DEFAULT_IMAGES = 100
 DEFAULT_TECHNOLOGY = "literature45"
@@ -42,13 +33,13 @@ RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not c
 def command(
     program: Annotated[Path, typer.Argument(help=SUBJECT_HELP)],
     arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
-    rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
-    cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
-    micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
-    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
-    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
-    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
-    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
+    rows: Rows = None,
+    cols: Cols = None,
+    micro: Micro = None,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
+    multiply_width: MultiplyWidth = None,
     tech: Annotated[str | None, typer.Option(help=TECH_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...rtl.arch.arch import Arch
+from ...rtl.lanes.terms import Parts
 from ..events.events import EVENTS, PARTS, SPLITS, LayerEvents
-from ..events.memories import Memories
+from ..events.flip_flops import flip_flops
+from ..events.memories import Memories, sum_bits
 from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
 
 ABSENT = (
@@ -105,20 +107,7 @@ def event_energy(name: str, technology: Technology, capacity: Memories) -> Band:
 
 def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Band]:
     """um2 by component of the array and its memories; logic carries the area overhead."""
-    widths = arch.requant
-    wide = widths.multiplier_width + arch.acc_width
-    bits = arch.lanes.area(arch) | {
-        "threshold unit": {
-            "compare_area": arch.thresholds * arch.tau_width,
-            "register_area": arch.thresholds + arch.acc_width,
-        },
-        "requant unit": {
-            "multiply_area": widths.multiplier_width * arch.acc_width
-            + widths.skip_multiplier_width * widths.skip_width,
-            "add_area": 3 * wide,
-            "register_area": 3 * wide,
-        },
-    }
+    bits = held_logic(arch) if arch.holds else first_logic(arch)
     logic = {
         name: sum((technology[e] * n for e, n in parts.items()), start=ZERO)
         * technology["area_overhead"]
@@ -129,4 +118,50 @@ def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Ba
         "activation memory": capacity.activation_bits,
         "parameter memory": capacity.parameter_bits,
     }
+    if arch.holds:
+        memory["sums"] = sum_bits(arch)
     return logic | {name: technology["sram_area"] * count for name, count in memory.items()}
+
+
+def first_logic(arch: Arch) -> Parts:
+    """Lanes and output units of the array that reads its weights for every pixel."""
+    widths = arch.requant
+    wide = widths.multiplier_width + arch.acc_width
+    return arch.lanes.area(arch) | {
+        "threshold unit": {
+            "compare_area": arch.thresholds * arch.tau_width,
+            "register_area": arch.thresholds + arch.acc_width,
+        },
+        "requant unit": {
+            "multiply_area": _requant_multipliers(arch),
+            "add_area": 3 * wide,
+            "register_area": 3 * wide,
+        },
+    }
+
+
+def held_logic(arch: Arch) -> Parts:
+    """Lanes of the array that holds weights, which look up at the port, and its output lanes."""
+    parts, flops = dict(arch.lanes.area(arch)), flip_flops(arch)
+    if "lookup" in parts:
+        parts["lookup"] = {e: n / arch.fill for e, n in parts["lookup"].items()}
+    adders = parts.pop("accumulators and drain")["add_area"]
+    wide = arch.requant.multiplier_width + arch.acc_width
+    return parts | {
+        "lane registers": {"register_area": flops["lanes"]},
+        "accumulators": {"add_area": adders, "register_area": flops["columns"]},
+        "operands": {"register_area": arch.rows * arch.act_width},
+        "output lanes": {
+            "compare_area": arch.out_lanes * arch.thresholds * arch.tau_width,
+            "multiply_area": arch.out_lanes * _requant_multipliers(arch),
+            "add_area": arch.out_lanes * 3 * wide,
+            "register_area": flops["output lanes"] + flops["output operands"],
+        },
+    }
+
+
+def _requant_multipliers(arch: Arch) -> int:
+    widths = arch.requant
+    return (
+        widths.multiplier_width * arch.acc_width + widths.skip_multiplier_width * widths.skip_width
+    )

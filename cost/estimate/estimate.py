@@ -21,7 +21,8 @@ from ...spec.formats import IntArray
 from ...spec.layers import Layer, LayerKind, MacLayer
 from ...spec.program import INPUT, Program, SizedNetwork
 from ..events.events import LayerEvents, layer_events
-from ..events.memories import Count, memories, parameter_bits, stored_bits
+from ..events.held_events import held_banks
+from ..events.memories import Count, memories, parameter_bits, stored_bits, with_storage
 from ..events.traffic import Options, written_banks
 from ..technology.technology import ZERO, Band, Technology
 from .energy import ABSENT, Energy, area, event_prices, price
@@ -160,7 +161,7 @@ class EventCounter:
             image=timings[INPUT],
             activity=activity,
             options=options,
-            banks=written_banks(network, arch),
+            banks=held_banks(network, arch) if arch.holds else written_banks(network, arch),
         )
 
     def events(self, layer: Layer, timing: TensorCycles) -> LayerEvents:
@@ -255,9 +256,10 @@ def uniform_baseline(
     """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
     if result.arch.micro == BASELINE:
         return result
+    plain = replace(result.arch, micro=BASELINE)
     return estimate(
         network,
-        replace(result.arch, micro=BASELINE),
+        plain if plain.external else with_storage(network, plain),
         result.technology,
         options=result.options,
         activity=activity,

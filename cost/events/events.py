@@ -60,7 +60,7 @@ the sequencer, address generators and their registers, the output registers of m
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.elementwise import real
@@ -75,6 +75,8 @@ from ...spec.layers import (
 )
 from ...spec.program import SizedNetwork
 from .flip_flops import flip_flops
+from .held_events import array_counts, held_banks, nonzero_macs, stage_counts
+from .held_walks import walk_of
 from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events
 from .memories import Count
 from .traffic import Options, memory_events, network_events, stored_codes, written_banks
@@ -111,11 +113,16 @@ EVENTS: dict[str, EventKind] = {
     "combine_add_bit": EventKind("add", "datapath", "accumulate", overhead=True),
     "combine_register_bit": EventKind("register", "datapath", "accumulate"),
     "drain_register_bit": EventKind("register", "datapath", "accumulate"),
+    "station_register_bit": EventKind("register", "datapath", "hold"),
+    "level_register_bit": EventKind("register", "datapath", "hold"),
+    "operand_register_bit": EventKind("register", "datapath", "hold"),
     "compare_bit": EventKind("compare", "datapath", "output", overhead=True),
     "requant_multiply_bit2": EventKind("multiply", "datapath", "output", overhead=True),
     "requant_add_bit": EventKind("add", "datapath", "output", overhead=True),
     "clock_bit": EventKind("clock", "datapath", "clock"),
     "weight_read_bit": EventKind("sram", "memory", "weights", "weight_bits"),
+    "sums_read_bit": EventKind("sram", "memory", "sums", "sum_bits"),
+    "sums_write_bit": EventKind("sram", "memory", "sums", "sum_bits"),
     "weight_load_bit": EventKind("sram", "memory", "weights", "weight_bits"),
     "activation_read_bit": EventKind("sram", "memory", "activations", "activation_bits"),
     "activation_write_bit": EventKind("sram", "memory", "activations", "activation_bits"),
@@ -165,14 +172,16 @@ def layer_events(
     pass the layer pays for (the first one). active_macs: measured mean per image; None assumes that
     no activation code is 0. banks: `written_banks` of the network, where they are known.
     """
+    if arch.holds:
+        return _held(program, layer, arch, timing, before, active_macs, options or Options(), banks)
     outputs = math.prod(program.tensor_shape(layer.name))
     macs, gated, active = _macs(program, layer, arch, active_macs)
     counts = dict.fromkeys(EVENTS, 0.0)
     busy = macs
     match layer:
         case MacLayer():
-            lanes = {"ungated": macs - gated, "active": active}
-            counts |= lane_events(program, layer, arch, timing, **lanes)
+            live = macs - gated
+            counts |= lane_events(program, layer, arch, timing, ungated=live, active=active)
         case PoolLayer() if layer.sums:
             busy = float(outputs * layer.taps)
             counts |= lane_events(program, layer, arch, timing, ungated=busy, active=busy)
@@ -188,11 +197,7 @@ def layer_events(
     counts |= output_events(program, layer, outputs)
     counts |= memory_events(program, layer, arch, timing, outputs, banks)
     counts |= network_events(program, layer, arch, options or Options())
-    passes, cycles = (timing.passes, timing.cycles)
-    if before is not None:
-        passes, cycles = passes + before.passes, cycles + before.cycles
-    counts |= arch.lanes.pass_events(arch, passes)
-    counts["clock_bit"] = real(cycles * sum(flip_flops(arch).values()))
+    counts |= _time_events(arch, timing, before)
     return LayerEvents(
         name=layer.name,
         macs=macs,
@@ -204,6 +209,56 @@ def layer_events(
         outputs=outputs,
         counts=counts,
     )
+
+
+def _time_events(arch: Arch, timing: TensorCycles, before: TensorCycles | None) -> dict[str, Any]:
+    """Events of passes and cycles, with those of the image's way in."""
+    passes, cycles = timing.passes, timing.cycles
+    if before is not None:
+        passes, cycles = passes + before.passes, cycles + before.cycles
+    clocked = real(cycles * sum(flip_flops(arch).values()))
+    return arch.lanes.pass_events(arch, passes) | {"clock_bit": clocked}
+
+
+def _held(
+    program: SizedNetwork, layer: Layer, arch: Arch, timing: TensorCycles,
+    before: TensorCycles | None, measured: float | None, options: Options,
+    banks: Mapping[str, Count] | None,
+) -> LayerEvents:  # fmt: skip
+    """The same on an array that holds weights: `held_events`."""
+    counts = dict.fromkeys(EVENTS, 0.0)
+    macs = live = float(program.macs(layer.name))
+    beats, busy, active = 0, macs, 0.0
+    if isinstance(layer, MacLayer):
+        live = nonzero_macs(program, layer)
+        active = live if measured is None else measured
+    stage = stage_counts(program, layer, arch, banks or held_banks(program, arch))
+    if isinstance(layer, MacLayer | PoolLayer) and layer.sums:
+        walk = walk_of(program, layer, arch)
+        beats = walk.beats
+        if isinstance(layer, PoolLayer):
+            live = active = busy = float(outputs_of(program, layer) * layer.taps)
+        counts |= array_counts(program, layer, arch, walk, ungated=live, active=active)
+    for name, count in stage.items():
+        counts[name] += count
+    counts |= network_events(program, layer, arch, options)
+    for name, count in _time_events(arch, timing, before).items():
+        counts[name] += count
+    return LayerEvents(
+        name=layer.name,
+        macs=macs,
+        gated_macs=macs - live if macs else 0.0,
+        active_macs=active if macs else 0.0,
+        idle_lanes=beats * arch.rows * arch.cols - busy if layer.sums else 0.0,
+        beats=beats,
+        cycles=timing.cycles,
+        outputs=outputs_of(program, layer),
+        counts=counts,
+    )
+
+
+def outputs_of(program: SizedNetwork, layer: Layer) -> int:
+    return math.prod(program.tensor_shape(layer.name))
 
 
 def _macs(

@@ -12,10 +12,14 @@ from typing import Any
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.elementwise import bit_length
 from ...rtl.timing.schedule import schedule_widths
+from .held_flip_flops import held_flip_flops
 
 
 def flip_flops(arch: Arch) -> dict[str, Any]:
-    """Bits by part: lanes, columns, shared parts, the drain and the output units."""
+    """Bits by part: lanes, columns, shared parts, the drain and the output units; of an array that
+    holds weights the parts of `held_flip_flops`."""
+    if arch.holds:
+        return held_flip_flops(arch)
     return {
         "lanes": arch.rows * arch.cols * arch.lanes.lane_bits(arch),
         "columns": arch.cols * arch.lanes.column_bits(arch),

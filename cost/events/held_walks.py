@@ -16,8 +16,10 @@ from ...rtl.arch.arch import Arch
 from ...rtl.timing.chaining import chains
 from ...rtl.timing.folding import Fold, fold_of
 from ...rtl.timing.grouping import grouping
-from ...rtl.timing.tiling import Tile, held_tiles
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer
+from ...rtl.timing.schedule import layer_schedule
+from ...rtl.timing.tables import output_of
+from ...rtl.timing.tiling import Tile, concat_parts, held_tiles
+from ...spec.layers import ConcatLayer, Layer, MacLayer, PoolLayer, UpsampleLayer
 from ...spec.program import INPUT, SizedNetwork
 
 
@@ -35,6 +37,9 @@ class Walk:
     """All words are the same: a block that reads one input block takes a word once."""
     channels: int
     """Of the output."""
+    depth: int
+    """Channels of the words that are read."""
+    beat_cycles: int
     inside: int
     """Pairs of a pixel and a position of its window whose activations are read: all but those of
     padding with codes 0."""
@@ -82,21 +87,28 @@ class Walk:
             min(self.channels - t.first, t.blocks * cols) * t.input_blocks for t in self.tiles
         ) * (self.pixels * self.taps)
 
+    @property
+    def steps(self) -> int:
+        """Cycles in which a column adds to its sums."""
+        return self.beats * self.beat_cycles
+
     def block_channels(self, cols: int) -> list[tuple[int, int]]:
         """(first channel, channels) of every block."""
         firsts = [t.first + n * cols for t in self.tiles for n in range(t.blocks)]
         return [(first, min(cols, self.channels - first)) for first in firsts]
 
 
+@lru_cache(maxsize=1024)
 def walk_of(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch) -> Walk:
     """The walk of a layer with sums."""
     outputs, height, width = network.tensor_shape(layer.name)
     channels, taps = network.tensor_shape(layer.input)[0], layer.taps
+    depth = channels
     tiles = held_tiles(layer, channels, rows=arch.rows, cols=arch.cols)
     fold = folded(network, layer, arch)
     if fold is not None:
-        taps = layer.kernel[0]
-        blocks, words = -(-outputs // arch.cols), -(-fold.columns * channels // arch.rows)
+        taps, depth = layer.kernel[0], fold.columns * channels
+        blocks, words = -(-outputs // arch.cols), -(-depth // arch.rows)
         tiles = [Tile(first=0, blocks=blocks, input_block=0, input_blocks=words)]
     return Walk(
         taps=taps,
@@ -105,6 +117,8 @@ def walk_of(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch) -> W
         tiles=tuple(tiles),
         pooled=isinstance(layer, PoolLayer),
         channels=outputs,
+        depth=depth,
+        beat_cycles=layer_schedule(arch, network, layer).beat_cycles,
         inside=_inside(network, layer, fold),
     )
 
@@ -117,19 +131,22 @@ def folded(network: SizedNetwork, layer: Layer, arch: Arch) -> Fold | None:
 def _inside(network: SizedNetwork, layer: MacLayer | PoolLayer, fold: Fold | None) -> int:
     """Pairs of a pixel and a position that are read. Columns of a folded image are all in it."""
     counts = network.tensor_shape(layer.name)[1:]
-    sizes, (top, left, _, _) = network.tensor_shape(layer.input)[1:], layer.padding
     codes = layer.pad_codes if isinstance(layer, MacLayer) else None
     if codes is not None and any(layer.padding) and np.any(codes):
         return math.prod(counts) * (layer.kernel[0] if fold else layer.taps)
-    each = [
-        sum(
-            0 <= pixel * layer.stride[axis] + k - (top, left)[axis] < sizes[axis]
-            for pixel in range(counts[axis])
-            for k in range(layer.kernel[axis])
-        )
-        for axis in (0, 1)
-    ]
-    return each[0] * (counts[1] if fold else each[1])
+    rows, columns = (_within(network, layer, axis) for axis in (0, 1))
+    return rows * (counts[1] if fold else columns)
+
+
+def _within(network: SizedNetwork, layer: MacLayer | PoolLayer, axis: int) -> int:
+    """Pairs of a line of the output and one of the kernel that meet a line of the map."""
+    count, size = (network.tensor_shape(name)[1 + axis] for name in (layer.name, layer.input))
+    first = -layer.padding[axis]
+    return sum(
+        0 <= first + at * layer.stride[axis] + k < size
+        for at in range(count)
+        for k in range(layer.kernel[axis])
+    )
 
 
 def stored_image_bits(network: SizedNetwork, arch: Arch) -> int:
@@ -148,43 +165,94 @@ def chained(network: SizedNetwork) -> Mapping[str, str]:
     return {reader: maker for maker, reader in chains(network).items()}
 
 
+def maker_of(network: SizedNetwork, layer: Layer) -> Layer:
+    """The layer whose passes give the codes of `layer`."""
+    return network.layer(chained(network).get(layer.name, layer.name))
+
+
 def narrow(network: SizedNetwork, layer: Layer, arch: Arch) -> bool:
-    """Whether a chunk is one channel: results, and residuals that begin between output lanes."""
-    offset = 0 if layer.skip is None else layer.skip.channel_offset
-    return layer is network.layers[-1] or offset % arch.out_lanes != 0
+    """Whether chunks of a layer's passes are one channel: results, and residuals that begin between
+    output lanes."""
+    maker = maker_of(network, layer)
+    offset = 0 if maker.skip is None else maker.skip.channel_offset
+    return maker is network.layers[-1] or offset % arch.out_lanes != 0
 
 
-def parameter_rows(walk: Walk, arch: Arch) -> int:
-    """Rows of parameters read in a walk; a row stays until the next chunk needs another."""
-    chunks = [-(-channels // arch.out_lanes) for _, channels in walk.block_channels(arch.cols)]
-    return sum(1 if count == 1 else count * walk.pixels for count in chunks)
+def parameter_rows(network: SizedNetwork, layer: Layer, arch: Arch) -> int:
+    """Rows of parameters that are read for a layer; a row stays until a chunk needs another."""
+    maker = maker_of(network, layer)
+    if isinstance(maker, MacLayer | PoolLayer) and maker.sums:
+        walk = walk_of(network, maker, arch)
+        if output_of(layer).channels == 1:
+            return len(walk.tiles)
+        blocks, pixels = walk.block_channels(arch.cols), walk.pixels
+    elif output_of(layer).channels == 1:
+        return _moving_passes(network, layer, arch)
+    else:
+        channels, height, width = network.tensor_shape(layer.name)
+        blocks, pixels = [(0, channels)], height * width
+    chunks = [-(-channels // arch.out_lanes) for _, channels in blocks]
+    return sum(1 if count == 1 else count * pixels for count in chunks)
 
 
-def residual_words(network: SizedNetwork, layer: Layer, walk: Walk, arch: Arch) -> int:
+def _moving_passes(network: SizedNetwork, layer: Layer, arch: Arch) -> int:
+    """Passes in which stored codes go through the output stage."""
+    passes = 1 if layer.output is not None or layer is network.layers[-1] else 0
+    if isinstance(layer, ConcatLayer):
+        counts = [network.tensor_shape(name)[0] for name in layer.inputs]
+        passes += sum(not part.words for part in concat_parts(counts, arch.rows))
+    return passes
+
+
+def residual_words(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch) -> int:
     """Activation words of the residual: a word is read once for all its chunks in a row."""
     if layer.skip is None:
         return 0
-    count = network.tensor_shape(layer.skip.tensor)[0]
+    walk, count = walk_of(network, layer, arch), network.tensor_shape(layer.skip.tensor)[0]
     words = 0
     for first, channels in walk.block_channels(arch.cols):
         low = max(0, first - layer.skip.channel_offset)
         high = min(count, first + channels - layer.skip.channel_offset) - 1
-        words += max(0, high // arch.rows - low // arch.rows + 1) if high >= low else 0
+        words += high // arch.rows - low // arch.rows + 1 if high >= low else 0
     return words * walk.pixels
 
 
-def direct_words(network: SizedNetwork, layer: Layer, arch: Arch) -> int:
-    """Words of the codes of a pass without sums."""
-    channels, height, width = network.tensor_shape(layer.input)
+def stored_words(network: SizedNetwork, tensor: str, arch: Arch) -> int:
+    """Words of a tensor: of every pixel, those of its channels."""
+    channels, height, width = network.tensor_shape(tensor)
     return -(-channels // arch.rows) * height * width
 
 
 def pooled_words(network: SizedNetwork, layer: PoolLayer, arch: Arch) -> int:
-    """Words of all windows of a max pool."""
-    assert layer.kind is LayerKind.MAX_POOL
+    """Words of all windows of a max pool, without padding."""
+    channels = network.tensor_shape(layer.name)[0]
+    return -(-channels // arch.rows) * _within(network, layer, 0) * _within(network, layer, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moved:
+    """Of a layer that leaves codes as they are."""
+
+    words: int
+    """Activation words read."""
+    compared: int
+    """Codes that pass the maxima."""
+    written: int
+    """Codes written, with those of whole words' lanes beyond the channels."""
+
+
+def moved_of(network: SizedNetwork, layer: ConcatLayer | UpsampleLayer, arch: Arch) -> Moved:
+    """Sources of a concatenation word by word or code by code; all words of an upsampled map."""
     channels, height, width = network.tensor_shape(layer.name)
-    return -(-channels // arch.rows) * height * width * layer.taps
-
-
-def outputs_of(network: SizedNetwork, layer: Layer) -> int:
-    return math.prod(network.tensor_shape(layer.name))
+    pixels = height * width
+    if isinstance(layer, UpsampleLayer):
+        words = stored_words(network, layer.name, arch)
+        return Moved(words=words, compared=channels * pixels, written=words * arch.rows)
+    counts = [network.tensor_shape(name)[0] for name in layer.inputs]
+    parts = concat_parts(counts, arch.rows)
+    moved = [(part, -(-part.channels // arch.rows) * pixels) for part in parts]
+    return Moved(
+        words=sum(count for _, count in moved),
+        compared=sum(part.channels for part, _ in moved if part.words) * pixels,
+        written=sum(n * arch.rows if p.words else p.channels * pixels for p, n in moved),
+    )

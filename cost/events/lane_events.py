@@ -1,6 +1,7 @@
 """Events of the lanes, adder trees and output units: the datapath rows of the table in `events`."""
 
 import math
+from dataclasses import replace
 from typing import Any, assert_never
 
 from ...rtl.arch.arch import Arch
@@ -14,6 +15,7 @@ from ...spec.activation import Threshold
 from ...spec.layers import Layer, MacLayer, PoolLayer
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
+from .held_walks import Walk
 from .weight_facts import requant_widths, weight_facts
 
 
@@ -35,13 +37,18 @@ def nonzero_level_macs(program: SizedNetwork, layer: MacLayer) -> float:
 
 def lane_events(
     program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
-    *, ungated: float, active: float,
+    *, ungated: float, active: float, held: Walk | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Lanes, adder trees and accumulators of a layer with sums."""
+    """Lanes, adder trees and accumulators of a layer with sums.
+
+    held: its walk on an array that holds weights, where fields are looked up once per word.
+    """
     load = _lane_load(program, layer, arch, timing, ungated, active)
+    if held is not None:
+        load = replace(load, lookups=float(held.words * arch.rows * arch.cols))
     shape = arch.lanes.adders(arch, load)
     if shape.tree_cycles:
-        tree = _tree_bits(program, layer, arch, shape.width) * shape.tree_cycles
+        tree = _tree_bits(program, layer, arch, shape.width, held) * shape.tree_cycles
         steps = load.column_beats * shape.tree_cycles
     else:  # the bins of a finished sum
         steps = load.sums * load.work.final_cycles
@@ -53,10 +60,14 @@ def lane_events(
     }
 
 
-def _tree_bits(program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, width: Any) -> Any:
+def _tree_bits(
+    program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, width: Any, held: Walk | None
+) -> Any:
     """Adder bits of all beats of the used columns, each over the lanes that have a weight."""
     channels = program.tensor_shape(layer.input)[0]
     acc_width, beats = arch.acc_width, _pixels(program, layer.name) * layer.taps
+    if held is not None:  # of a folded image
+        channels, beats = held.depth, held.pixels * held.taps
     if isinstance(layer, MacLayer) and layer.groups == 1:
         full, rest = divmod(channels, arch.rows)
         one = full * tree_add_bits(arch.rows, width, acc_width)

@@ -1,6 +1,7 @@
 """On-chip memories a program needs on an array: widths of stored fields, capacities, tables.
 
-Three memories, each one bank, each as large as this program needs and no larger:
+Three memories, each one bank, each as large as this program needs and no larger. Arrays that hold
+weights have those of their `Storage` instead, and one for the sums of each column.
 
 * weights: of every layer with sums, one word of `rows * cols` fields per beat of a pixel group
   (lanes without a weight are stored as code 0; average pooling stores its 1 once per block), and
@@ -13,7 +14,7 @@ Three memories, each one bank, each as large as this program needs and no larger
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import assert_never
 
@@ -21,9 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
+from ...rtl.arch.storage import Storage
 from ...rtl.networks.regions import lifetimes
+from ...rtl.networks.unsigned import as_unsigned
+from ...rtl.planning.placement import place as place_held
+from ...rtl.timing.chaining import chains
 from ...rtl.timing.elementwise import elementwise
-from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width
+from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width, tables_of
 from ...rtl.timing.tiling import block_pairs
 from ...spec.activation import Threshold
 from ...spec.layers import (
@@ -36,6 +41,7 @@ from ...spec.layers import (
 )
 from ...spec.program import SizedNetwork
 from ...spec.requant import Requant
+from .held_walks import walk_of
 from .weight_facts import requant_widths
 
 Count = int | npt.NDArray[np.int64]
@@ -50,10 +56,14 @@ class Memories:
     weight_bits: Count
     activation_bits: int
     parameter_bits: int
+    sum_bits: int = 0
+    """Of one column's sums on an array that holds weights."""
 
 
 def memories(program: SizedNetwork, arch: Arch) -> Memories:
-    """Capacities of the three memories for `program` on `arch`."""
+    """Capacities of the memories for `program` on `arch`."""
+    if arch.holds:
+        return held_memories(arch)
     weights: Count = 0
     for layer in program.layers:
         weights = weights + stored_bits(program, layer, arch)
@@ -62,6 +72,60 @@ def memories(program: SizedNetwork, arch: Arch) -> Memories:
         activation_bits=peak_live_bits(program),
         parameter_bits=sum(parameter_bits(program, layer, arch) for layer in program.layers),
     )
+
+
+def held_memories(arch: Arch) -> Memories:
+    """Capacities of an array that holds weights: those that its `Storage` says."""
+    storage, lanes = arch.storage, arch.rows * arch.port_columns
+    rows = storage.threshold_rows * threshold_row_bits(arch)
+    rows += storage.requant_rows * requant_row_bits(arch)
+    return Memories(
+        weight_bits=storage.weight_rows * arch.plane_banks * lanes,
+        activation_bits=2 * storage.activation_words * arch.rows * storage.code_width,
+        parameter_bits=arch.out_lanes * rows,
+        sum_bits=sum_places(arch) * arch.acc_width,
+    )
+
+
+def with_storage(program: SizedNetwork, arch: Arch) -> Arch:
+    """`arch` with memories for a network without weights: the least ones where it holds weights, as
+    the planner's are for a program. Others have none (`memories`)."""
+    if not arch.holds:
+        return arch
+    program, _ = as_unsigned(program)
+    return replace(arch, storage=held_storage(program, arch))
+
+
+def held_storage(program: SizedNetwork, arch: Arch) -> Storage:
+    """The least memories that hold a network; descriptors as they are."""
+    tables = tables_of(arch, program)
+    placed = place_held(program, chains(program), arch.rows)
+    planes = sum(
+        walk_of(program, layer, arch).stored * arch.fill * stored_width(arch, layer)
+        for layer in program.layers
+        if isinstance(layer, MacLayer | PoolLayer) and layer.sums
+    )
+    return replace(
+        arch.storage,
+        code_width=max(program.tensor_format(name).width for name in placed.tensors),
+        activation_words=placed.words,
+        weight_rows=max(1, -(-planes // arch.plane_banks)),
+        threshold_rows=tables.threshold_rows,
+        requant_rows=tables.requant_rows,
+        codebook_rows=tables.codebook_rows,
+    )
+
+
+def sum_places(arch: Arch) -> int:
+    """Sums of a column: of two banks, each with a power of two of slots."""
+    return 2 << max(1, (arch.hold - 1).bit_length())
+
+
+def sum_bits(arch: Arch) -> int:
+    """Bits of all memories of sums; sums that are combined have no banks, their result has."""
+    places = sum_places(arch)
+    places += arch.lanes.combine_cycles * places  # two halves
+    return arch.cols * arch.acc_width * places
 
 
 def word_bits(layer: Layer, arch: Arch) -> Count:
@@ -73,6 +137,9 @@ def word_bits(layer: Layer, arch: Arch) -> Count:
 
 def weight_words(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
     """Words of a layer in the weight memory, as its passes store them (`rtl.program.passes`)."""
+    if arch.holds:
+        summed = isinstance(layer, MacLayer | PoolLayer) and layer.sums
+        return walk_of(program, layer, arch).stored if summed else 0
     match layer:
         case MacLayer():
             pairs = _pairs(layer.out_channels, layer.in_channels, layer.groups, arch)
@@ -104,7 +171,8 @@ def parameter_bits(program: SizedNetwork, layer: Layer, arch: Arch) -> int:
     """Bits of a layer's rows in the memory of its output unit."""
     if not has_rows(program, layer):
         return 0
-    return int(output_of(layer).channels * row_bits(layer, arch))
+    rows = -(-output_of(layer).channels // arch.out_lanes)  # of one channel where hold is 1
+    return int(rows * arch.out_lanes * row_bits(layer, arch))
 
 
 def row_bits(layer: Layer, arch: Arch) -> int:

@@ -131,6 +131,9 @@ class BitSerial(Micro):
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         return looked_up(array, tables, field)
 
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return arch.level_width, 0
+
     def shift(self, arch: Arch, steps: BeatSteps) -> Value:
         return steps.act_digit
 

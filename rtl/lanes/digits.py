@@ -50,7 +50,7 @@ def digit_product(digit: Value, top: Value, operand: Value) -> Value:
     """digit * operand, the digit with a sign when `top`: the highest of the multiplier's rows, one
     for each bit of the digit, is subtracted then. It is no wider than one without that choice."""
     row = Mux(digit[-1], operand, 0)
-    return digit[:-1] * operand + (Mux(top, -row, row) << (len(digit) - 1))
+    return digit[:-1] * operand + Mux(top, -row, row).shift_left(len(digit) - 1)
 
 
 class DigitColumn(Column):
@@ -152,6 +152,9 @@ class DigitUniform(Micro):
     ) -> Schedule:
         width = arch.level_width if level_width is None else level_width
         return Schedule(level_digits=digits_of(arch, width))
+
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return product_width(arch), 0
 
     def tables(self, m: Module, array: wiring.Component, control: Control) -> dict[str, Value]:
         return {}

@@ -128,6 +128,10 @@ class Micro(ABC):
         """
         return field[: array.arch.level_width]
 
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        """Bits of the registers of a lane's term, and of flags beside it."""
+        return arch.level_width + arch.act_width, 0
+
     # -- answer ------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -311,6 +311,9 @@ class SharedProducts(Micro):
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         return field
 
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return product_width(arch), 0
+
     def build_cycles(self, arch: Arch) -> int:
         """A word a cycle before a layer's first beat; word 0 is 0, not stored."""
         return (1 << table_slice(arch)) - 1

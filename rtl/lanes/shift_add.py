@@ -280,6 +280,9 @@ class ShiftAdd(Micro):
         entry: int = entry_layout(arch).size
         return max(arch.level_width, entry)
 
+    def held_term(self, arch: Arch) -> tuple[int, int]:
+        return arch.level_width + arch.act_width, 1
+
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         arch, entries = array.arch, tables["entries"]
         entry = entries[field[: arch.weight_width]]

@@ -36,12 +36,15 @@ class LaneLoad:
     """Used lanes of a column."""
     factor: int = 1
     """Odd factor of the codebook, 1 without one."""
+    lookups: float | None = None
+    """Fields that are looked up; None: one per ungated MAC."""
 
     def looked_up(self, entry: int) -> dict[str, Any]:
         """A lane's selection of an entry of so many bits with its code."""
         if self.codes is None:
             return {}
-        return {"lookup_mux_bit": self.ungated * ((1 << self.codes) - 1) * entry}
+        lookups = self.ungated if self.lookups is None else self.lookups
+        return {"lookup_mux_bit": lookups * ((1 << self.codes) - 1) * entry}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

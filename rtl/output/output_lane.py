@@ -138,7 +138,7 @@ class OutputLane(wiring.Component):
         if not middles:
             return self._registered(m, "total", upper)
         lower = self._registered(m, "middles", adder_tree(middles))
-        return self._registered(m, "total", upper + (lower << self.part_width))
+        return self._registered(m, "total", upper + lower.shift_left(self.part_width))
 
     def _shift(self, m: Module, total: Value) -> Signal:
         """Arithmetic right shift: multiples of 2^FINE_SHIFT, then the rest."""

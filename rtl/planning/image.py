@@ -1,4 +1,4 @@
-"""Rows of the memories that differ on arrays that hold weights: descriptors and parameters."""
+"""Rows of the memories that only arrays that hold weights have so: parameters, jobs."""
 
 from collections.abc import Iterator
 
@@ -9,22 +9,11 @@ from ...spec.requant import Requant
 from ..accelerator.ports import Target
 from ..arch.arch import Arch
 from ..dma.slots import transfer_slots
-from ..layouts.held import held_pass_layout, requant_row_layout, threshold_row_layout
+from ..layouts.held import requant_row_layout, threshold_row_layout
 from ..layouts.jobs import job_layout, job_word
 from ..layouts.words import Word, requant_words, threshold_words
 from ..networks.plans import Pass, Plan
 from ..timing.tables import has_rows, output_of
-
-
-def held_passes(arch: Arch, plan: Plan) -> Iterator[tuple[int, int, int]]:
-    """(target, row, data) of every descriptor."""
-    layout = held_pass_layout(arch)
-    address = (1 << layout["feed"].shape["start"].width) - 1
-    for number, entry in enumerate(plan.passes):
-        word = dict(entry.word)
-        if word["feed"]:
-            word["feed"] = {**word["feed"], "start": word["feed"]["start"] & address}
-        yield Target.PASSES, number, layout.const(word).as_bits()
 
 
 def held_parameters(arch: Arch, plan: Plan) -> Iterator[tuple[int, int, int]]:

@@ -6,13 +6,13 @@ import numpy as np
 
 from ...spec.layers import MacLayer
 from ...spec.requant import Requant
-from ..accelerator.ports import Target, load_layout
+from ..accelerator.ports import Target, descriptor_layout, load_layout
 from ..arch.arch import Arch
-from ..layouts.descriptor import pass_layout, with_row_numbers
+from ..layouts.descriptor import with_row_numbers
 from ..layouts.payloads import requant_layout, threshold_layout
 from ..layouts.words import requant_words, threshold_words
 from ..networks.plans import Plan
-from ..planning.image import held_parameters, held_passes, jobs_of, pass_planes
+from ..planning.image import held_parameters, jobs_of, pass_planes
 from ..timing.tables import codebook_of, has_rows, output_of
 
 Row = tuple[int, int, int]
@@ -25,7 +25,7 @@ def memory_image(arch: Arch, plan: Plan) -> list[Row]:
         arch = with_row_numbers(arch)
     streamed = frozenset[int]() if plan.outside is None else plan.outside.streamed
     rows = [
-        *(held_passes(arch, plan) if arch.holds else _passes(arch, plan)),
+        *_passes(arch, plan),
         *_codebooks(arch, plan),
         *(held_parameters(arch, plan) if arch.holds else _parameters(arch, plan)),
         *_padding(arch, plan),
@@ -46,7 +46,7 @@ def image_lines(arch: Arch, rows: list[Row]) -> str:
 
 
 def _passes(arch: Arch, plan: Plan) -> Iterator[Row]:
-    layout = pass_layout(arch)
+    layout = descriptor_layout(arch)
     address = (1 << layout["feed"].shape["start"].width) - 1
     for number, entry in enumerate(plan.passes):
         word = dict(entry.word)

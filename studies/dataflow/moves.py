@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ...cost.events.memories import map_bits, peak_live_bits
+from ...cost.events.memories import peak_live_bits
 from ...cost.technology.technology import ZERO, Band, Technology
 from ...rtl.arch.arch import Arch
-from ...spec.layers import Layer
 from ...spec.program import SizedNetwork
 
 EXTERNAL, WEIGHTS, MAPS = "external memory", "weight memory", "activation memory"
@@ -99,9 +98,3 @@ def moved_energy(moves: Moves, technology: Technology) -> Band:
 
 def macs(network: SizedNetwork) -> int:
     return sum(network.macs(layer.name) for layer in network.layers)
-
-
-def written(network: SizedNetwork, layer: Layer) -> float:
-    """Bits of the layer's map as it is stored; results leave as a stream."""
-    last = layer is network.layers[-1] and layer.output is not None
-    return 0.0 if last else float(map_bits(network, layer.name))

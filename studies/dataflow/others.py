@@ -78,9 +78,8 @@ def shape_of(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch) -> 
 
 def output_stationary(machine: Machine) -> Moves:
     """A systolic array of rows x cols elements."""
-    found = Moves()
+    found = output_side(machine)
     for layer in machine.network.layers:
-        output_side(found, machine, layer)
         if isinstance(layer, MacLayer | PoolLayer) and layer.sums:
             shape = shape_of(machine.network, layer, machine.arch)
             _systolic(found, machine, shape, weighted=isinstance(layer, MacLayer))
@@ -108,9 +107,8 @@ def _systolic(found: Moves, machine: Machine, shape: Shape, *, weighted: bool) -
 
 def row_stationary(machine: Machine) -> Moves:
     """rows x cols elements that keep rows of filters."""
-    found = Moves()
+    found = output_side(machine)
     for layer in machine.network.layers:
-        output_side(found, machine, layer)
         if isinstance(layer, MacLayer | PoolLayer) and layer.sums:
             shape = shape_of(machine.network, layer, machine.arch)
             _rows(found, machine, shape, weighted=isinstance(layer, MacLayer))

@@ -2,38 +2,21 @@
 
 `first`: every beat reads the weights of all lanes. `held`: a word of weights goes through the
 station into the lanes and stays for the pixels of a group, whose sums lie in memories of
-2 x hold entries per column.
+2 x hold entries per column. Counts of memories and sums are the events of `cost.events`, which
+tests compare with counters of the RTL; registers of products and trees are counted here.
 """
 
-from collections.abc import Mapping
-
 from ...cost.events.flip_flops import flip_flops
-from ...cost.events.held_walks import (
-    Walk,
-    chained,
-    direct_words,
-    parameter_rows,
-    pooled_words,
-    residual_words,
-    stored_image_bits,
-    walk_of,
-)
+from ...cost.events.held_events import array_counts, held_banks, nonzero_macs, stage_counts
+from ...cost.events.held_flip_flops import tree_registers
+from ...cost.events.held_walks import walk_of
 from ...cost.events.lane_events import gated_macs
-from ...cost.events.memories import (
-    codebook_bits,
-    map_bits,
-    parameter_bits,
-    row_bits,
-    stored_bits,
-    word_bits,
-)
+from ...cost.events.memories import map_bits, parameter_bits, stored_bits, sum_places
 from ...cost.events.traffic import Options, memory_events, network_events, written_banks
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.terms import tree_bits
-from ...rtl.timing.held_timing import TREE_LEVELS, tree_stages
 from ...rtl.timing.network_cycles import network_cycles
-from ...rtl.timing.tables import has_rows, output_of
-from ...spec.layers import Layer, LayerKind, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import Layer, MacLayer, PoolLayer
 from ...spec.program import SizedNetwork
 from .moves import (
     DRAM,
@@ -48,8 +31,9 @@ from .moves import (
     WEIGHTS,
     Machine,
     Moves,
-    written,
-)  # fmt: skip
+)
+
+LANE_REGISTERS = ("station_register_bit", "level_register_bit", "operand_register_bit")
 
 
 def first(machine: Machine) -> Moves:
@@ -83,36 +67,31 @@ def first(machine: Machine) -> Moves:
 
 def held(machine: Machine) -> Moves:
     """The accelerator that holds weights."""
-    found = Moves()
-    for layer in machine.network.layers:
-        output_side(found, machine, layer)
-        if isinstance(layer, MacLayer | PoolLayer) and layer.sums:
-            _held_sums(found, machine, layer, walk_of(machine.network, layer, machine.arch))
+    found, network, arch = output_side(machine), machine.network, machine.arch
+    flops = flip_flops(arch)
+    clocked = flops["lanes"] + flops["columns"] + arch.rows * arch.act_width
+    for layer in network.layers:
+        if not isinstance(layer, MacLayer | PoolLayer) or not layer.sums:
+            continue
+        walk, live = walk_of(network, layer, arch), 0.0
+        if isinstance(layer, MacLayer):
+            live = nonzero_macs(network, layer)
+            found.move(LANES, REGISTER, live * operand_bits(network, layer, arch))
+        counts = array_counts(network, layer, arch, walk, ungated=live, active=live)
+        found.move(WEIGHTS, WEIGHT_MEMORY, float(stored_bits(network, layer, arch)))
+        found.move(WEIGHTS, WEIGHT_MEMORY, counts["weight_read_bit"])
+        found.move(MAPS, machine.maps, counts["activation_read_bit"])
+        found.move(LANES, REGISTER, sum(counts[name] for name in LANE_REGISTERS))
+        found.move(SUMS, REGISTER, walk.column_beats(arch.cols) * tree_register_bits(arch))
+        found.move(SUMS, column_bits(arch), counts["sums_read_bit"] + counts["sums_write_bit"])
+        found.clocked += walk.beats * clocked
+        found.cycles += walk.beats
     return found
-
-
-def _held_sums(found: Moves, machine: Machine, layer: MacLayer | PoolLayer, walk: Walk) -> None:
-    network, arch = machine.network, machine.arch
-    word, lanes = float(word_bits(layer, arch)), arch.rows * arch.cols
-    found.move(WEIGHTS, WEIGHT_MEMORY, walk.stored * word + codebook_bits(layer, arch))
-    found.move(WEIGHTS, WEIGHT_MEMORY, walk.words * word)
-    width = network.tensor_format(layer.input).width
-    found.move(MAPS, machine.maps, walk.reads * arch.rows * width)
-    found.move(LANES, REGISTER, 2 * walk.words * lanes * arch.level_width)  # station, lanes
-    found.move(LANES, REGISTER, walk.beats * arch.rows * width)
-    if isinstance(layer, MacLayer):
-        live = network.macs(layer.name) - gated_macs(network, layer, arch)
-        found.move(LANES, REGISTER, live * operand_bits(network, layer, arch))
-    found.move(SUMS, REGISTER, walk.column_beats(arch.cols) * stage_bits(arch))
-    sums = (2 * walk.beats - walk.sums) * arch.cols * arch.acc_width  # written, and read if begun
-    found.move(SUMS, column_bits(arch), sums + walk.sums * arch.cols * arch.acc_width)
-    found.clocked += walk.beats * held_flip_flops(arch)
-    found.cycles += walk.beats
 
 
 def column_bits(arch: Arch) -> int:
     """Capacity of a column's accumulator memory."""
-    return 2 * arch.hold * arch.acc_width
+    return sum_places(arch) * arch.acc_width
 
 
 def operand_bits(network: SizedNetwork, layer: MacLayer, arch: Arch) -> int:
@@ -120,19 +99,10 @@ def operand_bits(network: SizedNetwork, layer: MacLayer, arch: Arch) -> int:
     return arch.level_width + network.tensor_format(layer.input).width
 
 
-def stage_bits(arch: Arch) -> int:
-    """Registers of a column's adder tree, a stage every `TREE_LEVELS` additions."""
-    bits, terms, width = 0, arch.rows, arch.level_width + arch.act_width
-    for _ in range(tree_stages(arch)):
-        terms, width = -(-terms // (1 << TREE_LEVELS)), min(width + TREE_LEVELS, arch.acc_width)
-        bits += terms * width
-    return bits
-
-
-def held_flip_flops(arch: Arch) -> int:
-    """Station, levels and products of the lanes, the rows' activations, the trees."""
-    lanes = arch.rows * arch.cols * (3 * arch.level_width + arch.act_width)
-    return lanes + arch.rows * arch.act_width + arch.cols * stage_bits(arch)
+def tree_register_bits(arch: Arch) -> int:
+    """Of a column."""
+    term, _ = arch.lanes.held_term(arch)
+    return sum(map(sum, tree_registers(arch, term)))
 
 
 def external(found: Moves, network: SizedNetwork, layer: Layer, arch: Arch) -> None:
@@ -140,47 +110,16 @@ def external(found: Moves, network: SizedNetwork, layer: Layer, arch: Arch) -> N
     found.move(EXTERNAL, DRAM, events["dram_weight_bit"] + events["dram_map_bit"])
 
 
-def output_side(found: Moves, machine: Machine, layer: Layer) -> None:
+def output_side(machine: Machine) -> Moves:
     """All but the array: external memory, maps that are written, residuals, parameters, codes that
     are moved. The same in all machines but the first."""
-    network, arch = machine.network, machine.arch
-    external(found, network, layer, arch)
-    chains = chained(network)
-    readers = [other.name for other in network.layers if layer.name in other.reads]
-    unread = bool(readers) and all(chains.get(name) == layer.name for name in readers)
-    if not unread:
-        found.move(MAPS, machine.maps, written(network, layer))
-    if layer is network.layers[0]:
-        found.move(MAPS, machine.maps, stored_image_bits(network, arch))
-    found.move(MAPS, machine.maps, _moved_words(network, layer, arch, chains) * arch.rows)
-    if has_rows(network, layer):
-        _parameters(found, machine, layer)
-
-
-def _moved_words(network: SizedNetwork, layer: Layer, arch: Arch, chains: Mapping[str, str]) -> int:
-    """Words of residuals, of codes that take a pass of their own and of max pools, times width."""
-    if layer.skip is not None and isinstance(layer, MacLayer | PoolLayer):
-        words = residual_words(network, layer, walk_of(network, layer, arch), arch)
-        return words * network.tensor_format(layer.skip.tensor).width
-    width = network.tensor_format(layer.input).width
-    if isinstance(layer, PoolLayer) and layer.kind is LayerKind.MAX_POOL:
-        return pooled_words(network, layer, arch) * width
-    if layer.sums or layer.name in chains:
-        return 0
-    return direct_words(network, layer, arch) * width
-
-
-def _parameters(found: Moves, machine: Machine, layer: Layer) -> None:
-    network, arch = machine.network, machine.arch
-    row, kept = row_bits(layer, arch) * arch.out_lanes, parameter_bits(network, layer, arch)
-    rows = 1
-    if output_of(layer).channels > 1:
-        source: Layer = layer
-        if isinstance(layer, ThresholdLayer):
-            source = network.layer(chained(network).get(layer.name, layer.name))
-        if isinstance(source, MacLayer | PoolLayer) and source.sums:
-            rows = parameter_rows(walk_of(network, source, arch), arch)
-        else:
-            channels, height, width = network.tensor_shape(layer.name)
-            rows = -(-channels // arch.out_lanes) * height * width
-    found.move(OUTPUT, PARAMETER_MEMORY, float(kept + rows * row))
+    network, arch, found = machine.network, machine.arch, Moves()
+    banks = held_banks(network, arch)
+    for layer in network.layers:
+        counts = stage_counts(network, layer, arch, banks)
+        external(found, network, layer, arch)
+        found.move(MAPS, machine.maps, counts["activation_read_bit"])
+        found.move(MAPS, machine.maps, counts["activation_write_bit"])
+        found.move(OUTPUT, PARAMETER_MEMORY, parameter_bits(network, layer, arch))
+        found.move(OUTPUT, PARAMETER_MEMORY, counts.get("parameter_read_bit", 0.0))
+    return found

@@ -150,13 +150,13 @@ def _energies(rows: Sequence[Counted], technology: Technology) -> list[str]:
 def _holds(holds: Mapping[str, Sequence[Holds]]) -> list[str]:
     best, worst = least_regret(each for found in holds.values() for each in found)
     every = [each for found in holds.values() for each in found]
-    typical = max(each.excess(TYPICAL) for each in every)
+    typical = "" if best == TYPICAL else f", hold {TYPICAL} {_most(every, TYPICAL)}"
     text = (
         f"pJ per product on the chip, of hold {HOLDS[0]} to {HOLDS[-1]}, by what keeps the sums: "
         f"a small memory at the table's floor, a memory with the root law of energy to the end, or "
-        f"flip-flops with a running clock. Which hold is best depends on that, on the network "
-        f"hardly: **hold {best} is never more than {100 * worst:.0f} % above the least**, hold "
-        f"{TYPICAL}, with slots of a power of two, {100 * typical:.0f} %."
+        f"flip-flops with a running clock. A memory has a power of two of slots. Which hold is "
+        f"best depends on what keeps the sums, on the network hardly: **hold {best} is never more "
+        f"than {100 * worst:.0f} % above the least**{typical}."
     )
     columns: tuple[Column, ...] = (
         "network", "sums in", ("best hold", "---:"), ("pJ", "---:"),
@@ -173,6 +173,10 @@ def _holds(holds: Mapping[str, Sequence[Holds]]) -> list[str]:
         for each in found
     ]
     return [text, "", *table(columns, rows)]
+
+
+def _most(every: Sequence[Holds], hold: int) -> str:
+    return f"{100 * max(each.excess(hold) for each in every):.0f} %"
 
 
 def _cycles(results: Mapping[str, Sequence[Counted]]) -> list[str]:

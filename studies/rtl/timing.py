@@ -131,11 +131,15 @@ def place(design: Design, cache: Path) -> Placed:
     return Placed(
         design=design.name,
         figures=synthesis.Synthesis(**figures),
-        hops=tuple(_hops(json.loads(path.read_text()))) if path.exists() else (),
+        hops=tuple(hops(json.loads(path.read_text()))) if path.exists() else (),
     )
 
 
-def _hops(record: dict[str, Any]) -> Iterator[Hop]:
+_CELL = re.compile(r"_(?:TRELLIS_FF|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D|ALU54B)_.*$")
+"""What yosys adds to a signal's name when it names the cell behind it."""
+
+
+def hops(record: dict[str, Any]) -> Iterator[Hop]:
     """The longest path from clock to clock of nextpnr's report."""
     clocks = [
         path
@@ -145,7 +149,7 @@ def _hops(record: dict[str, Any]) -> Iterator[Hop]:
     if clocks:
         longest = max(clocks, key=lambda path: sum(hop["delay"] for hop in path["path"]))
         for hop in longest["path"]:
-            name = str(hop.get("net") or hop["to"]["cell"])
+            name = _CELL.sub("", str(hop.get("net") or hop["to"]["cell"]))
             yield Hop(kind=str(hop["type"]), ns=float(hop["delay"]), net=name)
 
 

@@ -6,23 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from ...console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
-from ...flows.arrays import (
-    ARCH_HELP,
-    COLS_HELP,
-    FILL_HELP,
-    HOLD_HELP,
-    MICRO_HELP,
-    MULTIPLY_WIDTH_HELP,
-    OUT_LANES_HELP,
-    ROWS_HELP,
-    ArraySize,
-    choose_arch,
-)
+from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, ArraySize, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...rtl.arch.registry import BASELINE, DEFAULT, checked, names
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
 from ...spec.program_file import load
+from ..sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
 
 BUILD = Path("runs/build")
 BUILD_HELP = "Folder of compiled simulations; reused when they fit."
@@ -35,13 +25,13 @@ def cosim(
     input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
     rounds: Annotated[int, typer.Option(help="Turns of each; the best one counts.")] = 3,
     arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
-    rows: Annotated[int | None, typer.Option(help=ROWS_HELP)] = None,
-    cols: Annotated[int | None, typer.Option(help=COLS_HELP)] = None,
-    micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
-    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
-    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
-    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
-    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)] = None,
+    rows: Rows = None,
+    cols: Cols = None,
+    micro: Micro = None,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
+    multiply_width: MultiplyWidth = None,
     build: Annotated[Path, typer.Option(help=BUILD_HELP)] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

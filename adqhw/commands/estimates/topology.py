@@ -20,6 +20,7 @@ def run(
 def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> None:
     from ...cost.estimate.buildable import area_warnings
     from ...cost.estimate.estimate import estimate, uniform_baseline
+    from ...cost.events.memories import with_storage
     from ...cost.events.traffic import Options
     from ...cost.technology import technology
     from ...cost.topologies.assumed import Assumptions, assumed_network
@@ -32,7 +33,7 @@ def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> No
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
     table = technology.load(request.tech)
     network = assumed_network(load_topology(request.path), assumed)
-    arch = narrowest_lanes(network, **request.size.values)
+    arch = with_storage(network, narrowest_lanes(network, **request.size.values))
     result = estimate(network, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))
     warnings = area_warnings(result)

@@ -11,10 +11,12 @@ from adqhw.gates.model.characterization_file import read_content
 from adqhw.gates.model.parts import WIDTHS, Part
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.registry import names
+from adqhw.rtl.array.held_array import HeldArray
 from adqhw.rtl.engine.drain import Drain
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
 from adqhw.rtl.lanes.lane_array import LaneArray
+from adqhw.rtl.output.output_lane import OutputLane
 
 GATES = sorted((ROOT / "gates" / "tech").glob("*.toml"))
 NARROW = {"act_width": 3, "weight_width": 3, "level_width": 5, "acc_width": 12, "channels": 9}
@@ -37,6 +39,32 @@ def test_closed_form_is_what_the_generators_build(micro, rows, cols, widths):
     assert elaborated(Drain(arch)) == bits["drain"]
     assert elaborated(ThresholdUnit(arch)) == bits["threshold unit"]
     assert elaborated(RequantUnit(arch)) == bits["requant unit"]
+
+
+HOLDS = ("decode", "uniform", "bit_serial", "product_table", "shift_add")
+WIDE = {"acc_width": 32, "threshold_width": 6, "level_width": 12, "out_width": 16}
+
+
+@pytest.mark.parametrize("micro", HOLDS)
+@pytest.mark.parametrize(
+    ("rows", "cols", "size", "widths"),
+    [
+        (4, 2, {"hold": 4, "fill": 2, "out_lanes": 2}, {}),
+        (1, 1, {"hold": 2}, NARROW),
+        (6, 3, {"hold": 7, "fill": 3, "out_lanes": 3}, NARROW),
+        (3, 2, {"hold": 5}, WIDE),
+    ],
+)
+def test_closed_form_is_what_holding_arrays_have(micro, rows, cols, size, widths):
+    arch = Arch(rows=rows, cols=cols, micro=micro, **size, **widths)
+    bits = flip_flops(arch)
+    assert elaborated(HeldArray(arch)) == sum(bits[part] for part in ARRAY)
+    assert elaborated(OutputLane(arch)) * arch.out_lanes == bits["output lanes"]
+
+
+def test_closed_form_of_narrow_multipliers_that_hold():
+    arch = Arch(rows=4, cols=2, micro="uniform", hold=4, fill=2, multiply_width=3)
+    assert elaborated(HeldArray(arch)) == sum(flip_flops(arch)[part] for part in ARRAY)
 
 
 def characterized() -> list:

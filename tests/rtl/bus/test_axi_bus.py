@@ -7,8 +7,8 @@ import pytest
 from axi_bus import ADDRESS_FIRST, OKAY, SLVERR, Chip, Script, results_of
 from axi_chip import error, finished, loads, small_chip, values
 
-from adqhw.rtl.accelerator.ports import Target, target_rows
-from adqhw.rtl.bus.registers import ALL_PASSES, REGISTERS, mask, offset, register
+from adqhw.rtl.accelerator.ports import Target, descriptor_layout, target_rows
+from adqhw.rtl.bus.registers import ALL_PASSES, mask, offset, register, registers_of
 from adqhw.rtl.layouts.counters import EVENTS
 from adqhw.rtl.program.fit import check_storage
 from adqhw.rtl.program.image import memory_image
@@ -61,7 +61,7 @@ def test_every_address_and_alignment(chip):
     for at in spots:
         script.add("w", at, 0, 15, 0).add("r", at)
     log = chip.play(script.read("ERROR"))
-    by_offset = {entry.offset: entry for entry in REGISTERS}
+    by_offset = {entry.offset: entry for entry in registers_of(chip.arch)}
     for at, response in log.writes:
         entry = by_offset.get(at)
         # with no row loaded yet ROW 0 of TARGET 0 exists: DATA is taken
@@ -77,7 +77,7 @@ def test_every_address_and_alignment(chip):
 
 
 def test_reset_values_are_those_of_the_map(chip):
-    names = [entry.name for entry in REGISTERS if entry.access.reads]
+    names = [entry.name for entry in registers_of(chip.arch) if entry.access.reads]
     log = chip.play(Script().add("x", 4).read(*names))
     assert log.reads == [(offset(name), register(name).reset, OKAY) for name in names]
 
@@ -164,7 +164,8 @@ def test_start_needs_a_whole_program(chip):
     finished(chip.run(script.read("ERROR"), 0))
     # the last descriptor written again, without its final bit and with it
     target, row, data = passes[-1]
-    script.load([(target, row, data & ~(1 << 14))], chip.arch).control("START")
+    final = 1 << descriptor_layout(chip.arch)["final"].offset
+    script.load([(target, row, data & ~final)], chip.arch).control("START")
     finished(chip.run(script.load(passes[-1:], chip.arch), 1)).add("x", 4).control("START")
     log = chip.play(script.read("ERROR"))
     starts = [response for at, response in log.writes if at == 0]

@@ -1,0 +1,95 @@
+"""`adqhw bench timing`: the designs it compares, nextpnr's paths, its page."""
+
+import json
+
+import pytest
+
+from adqhw.gates.netlist.static import Assumptions
+from adqhw.gates.netlist.worst_paths import PathReport, TimingReport
+from adqhw.rtl.accelerator.ports import Target, row_widths, target_rows
+from adqhw.studies.rtl import timing, timing_page
+from adqhw.studies.rtl.synthesis import ECP5, Synthesis
+from adqhw.studies.rtl.timing import Placed, Timed, designs
+
+REPORT = {
+    "critical_paths": [
+        {"from": "async", "to": "posedge clk", "path": [
+            {"type": "logic", "delay": 99.0, "to": {"cell": "x"}},
+        ]},
+        {"from": "posedge clk", "to": "posedge clk", "path": [
+            {"type": "clk-to-q", "delay": 0.5, "to": {"cell": "unit.a_TRELLIS_FF_Q_3"}},
+            {"type": "routing", "delay": 1.0, "net": "unit.a[3]", "to": {"cell": "y"}},
+            {"type": "logic", "delay": 0.25, "to": {"cell": "unit.sum_CCU2C_S0"}},
+            {"type": "routing", "delay": 2.0, "net": "unit.sum[1]", "to": {"cell": "z"}},
+            {"type": "setup", "delay": 0.0, "to": {"cell": "unit.b_TRELLIS_FF_Q"}},
+        ]},
+    ]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("micro", timing.MICROS)
+def test_both_accelerators_have_memories_of_the_same_size(micro):
+    """As many bits of weights, activations and parameters, in rows of other widths."""
+    first, second = (design.arch for design in designs((micro,)))
+    assert (first.holds, second.holds) == (False, True)
+    for target in (Target.WEIGHTS, Target.ACTIVATIONS, Target.CODEBOOKS):
+        bits = [row_widths(arch)[target] * target_rows(arch)[target] for arch in (first, second)]
+        assert bits[0] == bits[1], target
+    for name in ("threshold_rows", "requant_rows"):
+        channels = [getattr(arch.storage, name) * arch.out_lanes for arch in (first, second)]
+        assert channels[0] == channels[1]
+    assert [design.arch for design in designs((micro,), held=True)] == [second]
+    assert [design.arch for design in designs((micro,), held=False)] == [first]
+
+
+def record():
+    figures = Synthesis(
+        design="decode", target=ECP5, luts=12, ffs=34, dsps=5, brams=6, fmax_mhz=78.9,
+        note="yosys | failed",
+    )  # fmt: skip
+    path = PathReport(
+        begin="unit.a[3]", end="unit.b[0]", levels=7, buffers=1, arrival_ns=1.25, setup_ns=0.125,
+        slack_ns=-0.375, through=("p", "q", "r", "s", "t"),
+    )  # fmt: skip
+    report = TimingReport(
+        cells=99, flip_flops=34, area=1234.4, memories=3, critical_ns=2.0, slack_ns=0.5,
+        worst=(path,),
+    )  # fmt: skip
+    assumed = Assumptions(period_ns=2.5, slew_ns=0.05, access_ns=0.5, memory_setup_ns=0.1)
+    return timing_page.Record(
+        versions={"yosys": "1"},
+        arch="rows 8",
+        placed=[Placed(design="decode", figures=figures, hops=tuple(timing.hops(REPORT)))],
+        timed=[Timed(design="decode", liberty="cells", assumed=assumed, timing=report)],
+    )
+
+
+def test_the_longest_path_from_clock_to_clock():
+    found = list(timing.hops(REPORT))
+    assert [hop.kind for hop in found] == ["clk-to-q", "routing", "logic", "routing", "setup"]
+    assert (found[0].net, found[-1].net) == ("unit.a", "unit.b")
+    assert list(timing.hops({"critical_paths": []})) == []
+
+
+def test_page_and_rows():
+    shown = record()
+    assert timing_page.placed_rows(shown) == [
+        ("decode", 12, 34, 5, 6, 78.9, "3.8", "0.8", 1, "unit.a", "unit.b")
+    ]
+    assert timing_page.timed_rows(shown) == [
+        ("decode", "cells", 99, 34, "1234", 3, "2.000", "500", "400", "0.500")
+    ]
+    text = timing_page.page(shown)
+    assert "| decode | 12 | 34 | 5 | 6 | 78.9 | 3.8 | 0.8 | 1 | unit.a | unit.b |" in text
+    assert "| unit.a\\[3\\] | unit.b\\[0\\] | 7 | 1 | 1.250 | 0.125 | -0.375 |" in text
+    assert "p, q, r, .., t |" in text
+    assert "yosys \\| failed" in text
+    assert json.loads(json.dumps(shown.to_dict()))["timed"][0]["timing"]["cells"] == 99
+
+
+def test_a_page_without_an_fpga_or_without_a_liberty():
+    shown = record()
+    shown.placed = []
+    assert "## ECP5" not in timing_page.page(shown)
+    shown.timed = []
+    assert "##" not in timing_page.page(shown)
