@@ -77,7 +77,7 @@ class _Lane:
 
 def _arch(threshold_width: int) -> Arch:
     widths = RequantWidths(
-        multiplier_width=4, bias_width=6, shift_max=7, skip_multiplier_width=4, skip_width=3
+        multiplier_width=4, bias_width=6, shift_max=9, skip_multiplier_width=4, skip_width=3
     )
     return Arch(
         rows=1, cols=1, hold=2, acc_width=5, out_width=6, threshold_width=threshold_width,
