@@ -42,7 +42,7 @@ class FoldPlaces(wiring.Component):
         shape = data.StructLayout(
             {"pixel": address, "line": address, "left": unsigned(EXTENT_WIDTH)}
         )
-        m.submodules.places = store = memory.Memory(shape=shape, depth=FOLD_WORDS, init=[])
+        m.submodules.numbers = store = memory.Memory(shape=shape, depth=FOLD_WORDS, init=[])
         read, write = store.read_port(domain="comb"), store.write_port()
         begun = Signal(FOLD_WORDS)  # numbers whose place is stored
         now, after = Signal(shape), Signal(shape)

@@ -1,0 +1,1 @@
+"""A driver in C for the registers of an accelerator, and a bench in which it runs."""
