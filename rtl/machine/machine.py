@@ -221,17 +221,14 @@ class Machine(wiring.Component):
             jobs.jobs.valid.eq(self.load.valid & (load.target == Target.JOBS)),
             jobs.jobs.payload.row.eq(load.row),
             jobs.jobs.payload.job.eq(load.data),
-            jobs.read_word.eq(memory.read_word),
+            memory.job_read_bank.eq(jobs.read_bank),
+            memory.job_read_address.eq(jobs.read_address),
+            memory.job_read_enable.eq(jobs.read_enable),
+            jobs.read_word.eq(memory.job_read_word),
             words.eq(jobs.load.valid & (row.target >> 1 == Target.ACTIVATIONS >> 1)),
             # as a whole: Icarus 11 never wakes on parts that are set apart
             memory.job.eq(Cat(written[name] for name in memory.job.shape().members)),
         ]
-        with m.If(jobs.read_enable):
-            m.d.comb += [
-                memory.read_bank.eq(jobs.read_bank),
-                memory.read_address.eq(jobs.read_address),
-                memory.read_enable.eq(1),
-            ]
 
     def _codes(self, m: Module, descriptor: data.View, kind: dict[str, Signal]) -> None:
         """Image, codes of the pass and results; initial activations."""
