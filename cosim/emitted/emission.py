@@ -34,12 +34,13 @@ from ...spec.formats import IntArray
 from ...spec.host.digests import text_digests
 from ...spec.program import INPUT, Program
 from ..templates import filled
-from .vectors import bus_values, harness_values, vector_files
+from .vectors import bus_values, harness_values, second_write, vector_files
 
 MANIFEST_VERSION = 3
 MEMORY = "memory.hex"
 CONTROL = "adqhw.vlt"
 """Verilator's waivers, each with its reason; the name is that of the default prefix."""
+TESTBENCH = "PREFIX_testbench.v"
 _IN_NAME = "PREFIX"
 """In the name of a template: where the prefix stands in the file's."""
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -65,14 +66,15 @@ def emit_accelerator(
     if not len(batch):
         raise InputError("Testbench must have at least one image, not 0")
     folder = verilog_folder(directory)
-    rows = memory_image(arch, plan)
+    rows, cycles = memory_image(arch, plan), network_cycles(arch, program)
     texts = {
         **axi_texts(arch, prefix),
         f"{prefix}_regs.h": c_header(arch, prefix),
         MEMORY: image_lines(arch, rows),
-        **vector_files(arch, plan, batch),
+        **vector_files(arch, plan, batch, cycles),
     }
-    texts |= _templates(arch, plan, len(rows), len(batch), prefix)
+    values = harness_values(arch, plan, len(rows), batch, cycles) | bus_values(arch)
+    texts |= _templates(arch, values, prefix)
     manifest = _manifest(arch, program, plan, rows, prefix) | {
         "testbench": {"images": len(batch), "source": source},
         "files": text_digests(texts),
@@ -86,15 +88,15 @@ def verilator_control(prefix: str = PREFIX) -> str:
     return filled(_TEMPLATES / CONTROL.replace(PREFIX, _IN_NAME, 1), {"PREFIX": prefix})
 
 
-def _templates(arch: Arch, plan: Plan, loads: int, images: int, prefix: str) -> dict[str, str]:
+def _templates(arch: Arch, numbers: dict[str, Any], prefix: str) -> dict[str, str]:
     """The testbenches and their tools' files, with this accelerator's numbers."""
-    values = harness_values(arch, plan, loads, images) | bus_values(arch)
-    values |= {
+    values = numbers | {
         "PREFIX": prefix,
         "LIBRARY": "" if prefix == PREFIX else prefix,
         "VERSION": metadata.version("adqhw"),
         "MICRO": arch.micro,
         "COLS": arch.cols,
+        **second_write(arch, _TEMPLATES / TESTBENCH),
         "MEMORY_FILE": f" {prefix}_memories.v" if arch.holds else "",
         "MEMORY_ENTRY": f", {prefix}_memories.v" if arch.holds else "",
     }

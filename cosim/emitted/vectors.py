@@ -1,5 +1,7 @@
 """Test vectors of a stand-alone testbench: images, and every expected code."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,14 @@ from ...rtl.arch.arch import Arch
 from ...rtl.bus.registers import load_words, mask, offset
 from ...rtl.layouts.hexfile import hex_lines
 from ...rtl.networks.plans import Plan
-from ...rtl.timing.network_cycles import network_cycles
+from ...rtl.planning.fold import stored_image
+from ...rtl.timing.tensor_cycles import TensorCycles
 from ...spec import golden
 from ...spec.formats import Int64Array, IntArray
 from ...spec.program import INPUT
 from ..network.files import port_values
 from ..network.trace import result_positions
+from ..templates import filled_text
 
 GOES_ON = (1 << 32) - 1
 """In cycles.hex: a pass that is not its layer's last."""
@@ -26,19 +30,22 @@ _LEAST_PROGRESS, _SIGNS_OF_LIFE = 1000, 32
 _MASK32 = (1 << 32) - 1
 
 
-def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
+def vector_files(
+    arch: Arch, plan: Plan, images: IntArray, cycles: list[TensorCycles]
+) -> dict[str, str]:
     """Hex files by name, as the ports carry them: with the offsets of `plan`; the answers are
-    golden's and the cycle model's."""
+    golden's and the cycle model's, `cycles`."""
     program = plan.program
+    inputs = stored_image(plan, images)
+    tensors = {INPUT: inputs, **golden.run(program, inputs, "all").tensors}
     images = np.asarray(images, np.int64) + plan.offsets.get(INPUT, 0)
-    tensors = {INPUT: images, **golden.run(program, images, "all").tensors}
     last = program.layers[-1].name
     order = result_order(plan)
     results = np.asarray(tensors[last], np.int64).reshape(len(images), -1)[:, order]
     codes = np.asarray(images, np.int64).transpose(0, 2, 3, 1).ravel()
     valid, words = [], []
     for image in range(len(images)):
-        for name in stored(plan):
+        for name in given(arch, plan):
             lanes, fields = stored_words(arch, np.asarray(tensors[name][image], np.int64))
             valid.append(lanes)
             words.append(fields & ((1 << arch.storage.code_width) - 1))
@@ -47,20 +54,22 @@ def vector_files(arch: Arch, plan: Plan, images: IntArray) -> dict[str, str]:
         "codes.hex": hex_lines([(codes, arch.storage.code_width)]),
         "expected.hex": hex_lines(stored_fields),
         "results.hex": hex_lines([(results.ravel(), arch.out_width)]),
-        "cycles.hex": hex_lines([(_ends(arch, plan), 32)]),
+        "cycles.hex": hex_lines([(_ends(plan, cycles), 32)]),
         "offsets.hex": hex_lines([(_offsets(arch, plan), 32)]),
     }
 
 
-def harness_values(arch: Arch, plan: Plan, loads: int, images: int) -> dict[str, Any]:
+def harness_values(
+    arch: Arch, plan: Plan, loads: int, images: IntArray, cycles: list[TensorCycles]
+) -> dict[str, Any]:
     """Numbers of the testbench: sizes of the files and of the accelerator's ports."""
     program = plan.program
-    shapes = [program.tensor_shape(name) for name in stored(plan)]
-    total = sum(entry.cycles for entry in network_cycles(arch, program))
+    shapes = [program.tensor_shape(name) for name in given(arch, plan)]
+    total = sum(entry.cycles for entry in cycles)
     return {
         "LOADS": loads,
-        "IMAGES": images,
-        "CODES": int(np.prod(program.input_shape)),
+        "IMAGES": len(images),
+        "CODES": int(np.prod(images.shape[1:])),
         "WORDS": sum(_words(arch, shape) for shape in shapes),
         "STORED": sum(int(np.prod(shape)) for shape in shapes),
         "RESULTS": len(result_order(plan)),
@@ -80,12 +89,15 @@ def bus_values(arch: Arch) -> dict[str, Any]:
         "CONTROL", "STATUS", "ERROR", "TARGET", "ROW", "DATA", "CYCLES", "INPUT_STALLS",
         "OUTPUT_STALLS",
     )  # fmt: skip
+    most = "TOTAL + input_stalls + answer"
     bits = {"START": "CONTROL"}
     bits |= dict.fromkeys(("BUSY", "DONE", "WAITING", "LOADED"), "STATUS")
     return {
         **{name: f"12'h{offset(name):03x}" for name in registers},
         **{bit: f"32'h{mask(register, bit):08x}" for bit, register in bits.items()},
         "ERROR_BUSY": f"32'h{mask('ERROR', 'BUSY'):08x}",
+        # where lanes hold weights, the array goes on while a result waits
+        "CYCLES_RIGHT": f"total >= TOTAL && total <= {most}" if arch.holds else f"total === {most}",
         "TARGET_WIDTH": TARGET_WIDTH,
         "ROW_WIDTH": ROW_WIDTH,
         "CODE_BITS": 8 * -(-arch.storage.code_width // 8),
@@ -93,10 +105,41 @@ def bus_values(arch: Arch) -> dict[str, Any]:
     }
 
 
-def stored(plan: Plan) -> list[str]:
-    """Tensors that are written to the activation memory, in the order of expected.hex."""
-    names = [INPUT, *(layer.name for layer in plan.program.layers)]
-    return [name for name in names if name in plan.placement.tensors]
+def given(arch: Arch, plan: Plan) -> list[str]:
+    """Tensors whose codes are seen on write ports, in the order of expected.hex.
+
+    Stored ones, and those that are not stored because nobody reads them: their words begin at
+    address 0, if the address can count them.
+    """
+    layers = plan.program.layers
+    names, words = (
+        [INPUT, *(layer.name for layer in layers)],
+        1 << port_values(arch)["ADDRESS_WIDTH"],
+    )
+    more = {
+        name
+        for name in names[:-1]
+        if arch.holds and _words(arch, plan.program.tensor_shape(name)) <= words
+    }
+    return [name for name in names if name in plan.placement.tensors or name in more]
+
+
+def second_write(arch: Arch, template: Path) -> dict[str, str]:
+    """What a testbench says of the write port of chained codes: the lines of the first, renamed."""
+    parts = ("WIRES", "PORT", "TASK", "CHECK")
+    if not arch.holds:
+        return {f"SECOND_{part}": "" for part in parts}
+    text = template.read_text(encoding="utf-8")
+    wires = re.findall(r"\n  wire .* write(?:_\w+)?(?: = .*)?;(?=\n|@)", text)
+    (task,) = re.findall(r"\n\n  task check_write;.*?\n  endtask(?=@)", text, re.DOTALL)
+    lines = {
+        "WIRES": "".join(wires),
+        "PORT": ",\n      .write(write)",
+        "TASK": task,
+        "CHECK": "\n      if (write_lanes != 0) check_write;",
+    }
+    renamed = {f"SECOND_{part}": re.sub(r"write(?![a-z])", "second", lines[part]) for part in parts}
+    return {name: filled_text(text, port_values(arch)) for name, text in renamed.items()}
 
 
 def stored_words(arch: Arch, codes: Int64Array) -> tuple[Int64Array, Int64Array]:
@@ -125,17 +168,18 @@ def _words(arch: Arch, shape: tuple[int, int, int]) -> int:
 def _offsets(arch: Arch, plan: Plan) -> Int64Array:
     """Per layer: its first word in expected.hex less its base address, modulo 2^32."""
     starts, at = {}, 0
-    for name in stored(plan):
-        starts[name] = at - plan.placement.tensors[name].base
+    for name in given(arch, plan):
+        region = plan.placement.tensors.get(name)
+        starts[name] = at - (0 if region is None else region.base)
         at += _words(arch, plan.program.tensor_shape(name))
     names = [INPUT, *(layer.name for layer in plan.program.layers)]
     return np.array([starts.get(name, 0) & _MASK32 for name in names])
 
 
-def _ends(arch: Arch, plan: Plan) -> Int64Array:
+def _ends(plan: Plan, cycles: list[TensorCycles]) -> Int64Array:
     """Per pass: the cycle since start in which its layer ends, if it is the layer's last."""
     total, ends = 0, {}
-    for entry in network_cycles(arch, plan.program):
+    for entry in cycles:
         total += entry.cycles
         ends[entry.name] = total
     last = {entry.layer: number for number, entry in enumerate(plan.passes)}

@@ -79,7 +79,7 @@ def _offsets(program: SizedNetwork) -> dict[str, int]:
         name = found.pop()
         if name not in offsets:
             offsets[name] = 1 << (program.tensor_format(name).width - 1)
-            found += same.get(name, ())
+            found += sorted(same.get(name, ()))
     return offsets
 
 

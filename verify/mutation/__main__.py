@@ -22,7 +22,7 @@ def killed(unit: Unit, model: Model, number: int) -> bool:
     """Does the bench or the reset bench fail on this mutant?"""
     simulator = mutant(model.folder / "model.so", number)
     try:
-        reset_bench(unit.make, simulator)
+        reset_bench(unit.make, simulator, unit.kept)
         unit.bench(unit.make, simulator)
     except (AssertionError, IndexError):
         return True

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from adqhw.rtl.accelerator.sequencer import Sequencer
+from adqhw.rtl.arch import registry
 from adqhw.rtl.arch.arch import Arch, RequantWidths
 from adqhw.rtl.arch.registry import names
 from adqhw.rtl.arch.storage import Storage
+from adqhw.rtl.array.held_array import HeldArray
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
 from adqhw.rtl.lanes.lane_array import LaneArray
@@ -21,6 +23,7 @@ from adqhw.spec import IntFormat, Requant, Threshold
 from adqhw.spec.formats import Int64Array
 
 from ..rtl_streams import simulate, started
+from .held_bench import held_arch, held_bench
 from .mac_bench import PRESSURES, mac_arch, mac_bench
 from .sequencer_bench import run_sequencer
 
@@ -35,6 +38,8 @@ class Unit:
     make: Callable[[], Any]
     bench: Callable[[Any, Any], None]
     """bench(unit factory, simulator class or None for Amaranth's)."""
+    kept: str = ""
+    """An output that shows what a memory has: a reset does not change that."""
 
 
 def ints(*values: Any) -> Int64Array:
@@ -244,7 +249,7 @@ def sequencer_arch() -> Arch:
     )  # fmt: skip
 
 
-def reset_bench(make, simulator) -> None:
+def reset_bench(make, simulator, kept: str = "") -> None:
     """Reset brings back the state of power-up: the same inputs then give the same outputs."""
     records: list[list] = []
     for noise in (0, 41, 54, 60, 67, 76):  # in the middle of different things
@@ -255,7 +260,7 @@ def reset_bench(make, simulator) -> None:
         # Memories keep their rows, so none is loaded.
         inputs = [s for n, (s, d) in ports.items() if d.value == "input" and "load" not in n
                   and "parameters" not in n]  # fmt: skip
-        outputs = [s for s, d in ports.values() if d.value == "output"]
+        outputs = [s for n, (s, d) in ports.items() if d.value == "output" and n != kept]
         running, rst = started(dut, simulator)
 
         async def bench(
@@ -288,6 +293,10 @@ def _lane_array(micro: str) -> LaneArray:
     return LaneArray(mac_arch(micro))
 
 
+def _held_array(micro: str) -> HeldArray:
+    return HeldArray(held_arch(micro))
+
+
 UNITS = [
     Unit(name="threshold", make=lambda: ThresholdUnit(threshold_arch()), bench=threshold_bench),
     Unit(name="requant", make=lambda: RequantUnit(requant_arch()), bench=requant_bench),
@@ -298,6 +307,16 @@ UNITS = [
             bench=partial(mac_bench, micro),
         )
         for micro in names()
+    ),
+    *(
+        Unit(
+            name=f"held array {micro}",
+            make=partial(_held_array, micro),
+            bench=partial(held_bench, micro),
+            kept="accs",
+        )
+        for micro in names()
+        if registry.micro(micro).held_column is not None
     ),
     Unit(
         name="sequencer",

@@ -25,7 +25,8 @@ Terms = Callable[[Arch, Any, list[Signal]], list[list[Value]]]
 def arch(
     micro: str = DEFAULT, *, rows: int = 2, cols: int = 1, fill: int = 1, **widths: int
 ) -> Arch:
-    options = {"act_width": 2, "weight_width": 2, "level_width": 4, "acc_width": 10} | widths
+    options: dict[str, Any] = {"act_width": 2, "weight_width": 2, "level_width": 4, "acc_width": 10}
+    options |= widths
     return Arch(
         rows=rows, cols=cols, micro=micro, hold=2, fill=fill, channels=2, threshold_width=1,
         out_width=5, requant=SMALL, **options,

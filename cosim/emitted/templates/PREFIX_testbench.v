@@ -53,7 +53,7 @@ module @PREFIX@_testbench #(
   wire [@LAYER_WIDTH@-1:0] write_layer = write[0+:@LAYER_WIDTH@];
   wire [@ADDRESS_WIDTH@-1:0] write_address = write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@];
   wire [ROWS-1:0] write_lanes = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:ROWS];
-  wire [ROWS*WIDTH-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+ROWS+:ROWS*WIDTH];
+  wire [ROWS*WIDTH-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+ROWS+:ROWS*WIDTH];@SECOND_WIRES@
 
   @PREFIX@_accelerator accelerator (
       .clk(clk),
@@ -74,7 +74,7 @@ module @PREFIX@_testbench #(
       .counters(counters),
       .record(record),
       .ended(ended),
-      .write(write)
+      .write(write)@SECOND_PORT@
   );
 
   initial begin
@@ -109,7 +109,7 @@ module @PREFIX@_testbench #(
           end
         end
     end
-  endtask
+  endtask@SECOND_TASK@
 
   task check_result;
     begin
@@ -180,7 +180,7 @@ module @PREFIX@_testbench #(
         $fflush;
       end
       if (image_valid && image_ready) code_at <= code_at + 1;
-      if (write_lanes != 0) check_write;
+      if (write_lanes != 0) check_write;@SECOND_CHECK@
       if (result_valid) check_result;
       if (record) check_cycles;
       if (finished || cycle == LIMIT) begin

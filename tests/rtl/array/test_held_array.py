@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from held_model import Handshakes, Work, arch, random_work, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from adqhw.rtl.arch.registry import micro, names
 from adqhw.rtl.array.held_array import HeldArray
 from adqhw.rtl.timing.held_timing import held_array_latency
 from adqhw.spec import InputError
+from adqhw.verify.held_work import Handshakes, Work, random_work, run
 
 HOLDING = [name for name in names() if micro(name).held_column is not None]
 SIZES = {  # rows, cols, hold, fill, out_lanes
@@ -20,6 +20,11 @@ SIZES = {  # rows, cols, hold, fill, out_lanes
     "three trees": (17, 2, 4, 2, 1),
     "a column per cycle": (4, 4, 8, 4, 2),
 }
+
+
+def arch(rows: int, cols: int, micro: str = "decode", **options: int) -> Arch:
+    widths = {"weight_width": 3, "act_width": 4, "level_width": 8, "acc_width": 20}
+    return Arch(rows=rows, cols=cols, micro=micro, **(widths | {"hold": 4} | options))
 
 
 def sized(name: str, micro_name: str = "decode", **options: int) -> Arch:
@@ -46,8 +51,10 @@ def checked(work: Work, **pressure) -> Handshakes:
     return model
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("micro_name", HOLDING)
+@pytest.mark.parametrize(
+    ("size", "micro_name"),
+    [*((size, "decode") for size in SIZES), *(("no power of two", name) for name in HOLDING[1:])],
+)
 def test_sums_do_not_depend_on_idles_or_back_pressure(size: str, micro_name: str):
     a = sized(size, micro_name)
     for seed, (idle, pause) in enumerate(((0, 0.9), (0.4, 0.5))):
@@ -65,7 +72,7 @@ def test_sums_do_not_depend_on_idles_or_back_pressure(size: str, micro_name: str
     st.sampled_from([0.0, 0.5, 0.95]),
     st.integers(0, 999),
 )
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
 def test_random_arrays(name, rows, sides, hold, bypass, idle, pause, seed):
     cols, fill = sides
     a = arch(rows, cols, name, hold=hold, fill=fill, act_width=5)
@@ -90,7 +97,7 @@ def test_both_stalls_happen():
 
 
 @pytest.mark.parametrize("pixels", [1, 4])
-@pytest.mark.parametrize("size", ["three trees", "a column per cycle"])
+@pytest.mark.parametrize("size", ["three trees"])
 @pytest.mark.parametrize("micro_name", HOLDING)
 @pytest.mark.parametrize("bypass", [False, True])
 def test_latency_and_throughput_are_as_stated(size: str, micro_name: str, bypass: bool, pixels):

@@ -12,4 +12,4 @@ def test_the_unit_passes_its_bench(unit):
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_reset_brings_back_the_state_of_power_up(unit):
-    reset_bench(unit.make, None)
+    reset_bench(unit.make, None, unit.kept)

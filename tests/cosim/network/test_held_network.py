@@ -1,0 +1,96 @@
+"""Whole networks on arrays that hold weights: codes, cycles, counters of every layer, exactly."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from general_nets import general_net
+from programs import every_kind, random_images, second_version
+from random_nets import random_net
+from simulators import usable
+from whole_networks import differences
+
+from adqhw.cosim.compare.network_cosim import cosimulate_network
+from adqhw.cosim.layer.harness import Pressure
+from adqhw.rtl.arch.registry import micro as micro_of
+from adqhw.rtl.arch.registry import names
+from adqhw.rtl.program.fit import covering
+from adqhw.spec import Program
+
+pytestmark = pytest.mark.simulator
+
+HOLDING = [name for name in names() if micro_of(name).held_column is not None]
+SHAPES = (
+    (1, 1, 2, 1, 1), (2, 2, 2, 2, 1), (2, 4, 3, 2, 2), (4, 2, 4, 1, 2), (4, 4, 4, 2, 2),
+    (4, 4, 8, 4, 4), (8, 4, 5, 2, 4), (4, 8, 7, 4, 1), (8, 8, 8, 4, 2), (3, 6, 3, 3, 3),
+    (6, 3, 6, 3, 1), (5, 5, 5, 5, 5), (2, 8, 16, 8, 2), (8, 2, 2, 2, 2), (1, 6, 6, 6, 1),
+)  # fmt: skip
+"""(rows, cols, hold, fill, out_lanes): groups smaller and larger than maps, ports of one column and
+of all, output lanes from one to all."""
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory):
+    """One cache of compiled accelerators for all tests."""
+    return tmp_path_factory.mktemp("held_networks")
+
+
+def chosen_pressure(number: int) -> Pressure:
+    """Every combination of stalls of the image stream and of the results."""
+    idle, pause = [(0, 0), (120, 0), (0, 150), (90, 60)][number % 4]
+    return Pressure(beat_idle=idle, output_pause=pause, seed=number + 1)
+
+
+def array_of(nets: Sequence[Program], shape: tuple[int, ...], micro: str = "decode"):
+    """The narrowest Arch of a shape on which all of `nets` run."""
+    rows, cols, hold, fill, lanes = shape
+    return covering(
+        list(nets), rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=lanes
+    )
+
+
+def nets_of(seeds: Sequence[int], micro: str = "decode") -> list[Program]:
+    """Networks of both versions of the contract, in turn."""
+    shifts = micro == "shift_add"
+    return [(general_net if seed % 2 else random_net)(seed, shifts=shifts) for seed in seeds]
+
+
+def wrong(nets: Sequence[Program], arch, simulator: str, builds) -> list:
+    """Tensors that differ in anything."""
+    cases = [(net, random_images(net, 1, seed=number)) for number, net in enumerate(nets)]
+    return differences(cases, arch, usable(simulator), builds, pressure=chosen_pressure)
+
+
+def test_every_kind_and_a_few_random_networks(builds):
+    """Without stalls and with streams held back; a report has every layer, those that are chained
+    and those that nobody reads included."""
+    program = every_kind(1)
+    nets = [program, second_version(), program, *nets_of(range(502, 504))]
+    arch = array_of(nets, (4, 4, 4, 2, 2))
+    assert not wrong(nets, arch, "icarus", builds)
+    report = cosimulate_network(
+        program, random_images(program, 1), arch, "icarus", build_dir=builds
+    )
+    assert report.passed
+    assert [layer.name for layer in report.layers] == [layer.name for layer in program.layers]
+    for layer in report.layers:
+        assert layer.compared == np.prod(program.tensor_shape(layer.name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2 * len(SHAPES)))
+def test_many_random_networks(part, builds):
+    """360 in all, 12 on each of 30 arrays."""
+    micro = HOLDING[part % len(HOLDING)]
+    nets = nets_of(range(5000 + 12 * part, 5012 + 12 * part), micro)
+    assert not wrong(nets, array_of(nets, SHAPES[part % len(SHAPES)], micro), "icarus", builds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", HOLDING)
+def test_every_kind_on_every_micro_architecture(micro, builds):
+    """In Verilator, on more rows than channels and on fewer."""
+    shifts = micro == "shift_add"
+    nets = [*[every_kind(2, shifts=shifts)] * 4, *[second_version(shifts=shifts)] * 4]
+    for shape in ((16, 8, 16, 4, 4), (4, 8, 4, 4, 2)):
+        assert not wrong(nets, array_of(nets, shape, micro), "verilator", builds)
