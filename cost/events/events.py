@@ -24,6 +24,7 @@ counters say the same, layer by layer (tests/cost/events/test_event_counters.py)
 | accumulate_bit | used column-beats x acc_width (one addition) | accumulate |
 | accumulator_register_bit | used column-beats x acc_width | accumulate |
 | drain_register_bit | groups x cols^2 x acc_width: a load and cols shifts | accumulate |
+| station_, level_, operand_register_bit, sums_read_bit, sums_write_bit: `held_events` | | |
 | compare_bit | outputs x (2^act_width - 1) x acc_width | output |
 | requant_multiply_bit2 | outputs x (multiplier_width x acc_width + skip term) | output |
 | requant_add_bit | outputs x (2, with a skip 3) x (multiplier_width + acc_width) | output |

@@ -38,7 +38,8 @@ at the stated clock, which the gates were sized for too.
 
 """
 _WORST = """The ten worst paths that differ in more than bits and copies of a unit. Levels are gates
-without buffers. Signals on the way are those whose names survive technology mapping.
+without buffers; where a path has many buffers, its first register drives many gates, which abc
+reaches by a chain of them. Signals on the way are those whose names survive technology mapping.
 
 """
 PLACED = (
