@@ -104,7 +104,7 @@ def random_work(
         pixels, words = rng.integers(1, a.hold + 1), rng.integers(1, depth + 1)
         activations.append(rng.integers(0, 1 << a.act_width, (words, pixels, a.rows)))
         fresh = [bool(rng.random() < 0.7) or latest is None for _ in range(words)]
-        rows = []
+        rows: list[Int64Array] = []
         for new in fresh:
             if new or latest is None:
                 drawn = rng.integers(0, len(LEVELS), (a.cols, a.rows))
