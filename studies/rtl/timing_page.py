@@ -15,7 +15,7 @@ Written by `adqhw bench timing -o docs/timing.md`; do not edit.
 
 {versions}. Every design is an accelerator with its memories, without its AXI ports: {arch}. Designs
 without `hold` are the first accelerator (a weight word per pixel), those with `hold` the one that
-holds weights.
+holds weights, with as many bits of memory in rows of other widths.
 
 """
 _FPGA = """## ECP5

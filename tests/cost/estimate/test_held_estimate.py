@@ -9,7 +9,8 @@ from programs import Builder
 from typer.testing import CliRunner
 
 from adqhw.cli import app
-from adqhw.cost.estimate.estimate import estimate, uniform_baseline
+from adqhw.cost.estimate.baseline import uniform_baseline
+from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.estimate.records import estimate_of, estimate_record
 from adqhw.cost.events.memories import memories, with_storage
 from adqhw.cost.technology.technology import load
