@@ -129,3 +129,14 @@ def maxima_cycles(arch: Arch, words: int) -> int:
 def build_latency(arch: Arch) -> int:
     """Setup -> the first beat can be taken, as far as the lanes must build tables."""
     return arch.lanes.build_cycles(arch) + 1
+
+
+def held_latencies(arch: Arch) -> dict[str, int]:
+    """Stages by name, as the manifest states them."""
+    return {
+        "feed": feed_latency(arch),
+        "weights": weight_feed_latency(arch),
+        "array": held_array_latency(arch),
+        "requant": stage_write_cycles(arch, requant=True),
+        "threshold": stage_write_cycles(arch, requant=False),
+    }
