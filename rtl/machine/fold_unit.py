@@ -60,7 +60,6 @@ class FoldUnit(wiring.Component):
         more, shift, written, plain = Signal(), Signal(), Signal(), Signal()
         needs = columns.active & columns.inside
         m.d.comb += [
-            plain.eq(self.fold.columns == 1),
             columns.fold.eq(self.fold),
             columns.setup.eq(self.setup),
             columns.step.eq(shift),
@@ -87,10 +86,15 @@ class FoldUnit(wiring.Component):
             "number": number,
         }
         m.d.comb += following.eq(Mux(self.setup, 0, Mux(shift, marks.complete, mark & (mark - 1))))
-        m.d.sync += [mark.eq(following), more.eq((following & (following - 1)).any())]
+        m.d.sync += [
+            plain.eq(self.fold.columns == 1),  # constant from the cycle after setup on
+            mark.eq(following),
+            more.eq((following & (following - 1)).any()),
+            places.number.eq(0),
+        ]
         for bit in reversed(range(FOLD_WORDS)):
             with m.If(following[bit]):
-                m.d.sync += number.eq(bit)
+                m.d.sync += [number.eq(bit), places.number.eq(Mux(plain, 0, bit))]
         self._write(m, places, mark.any(), number, plain, chain, written)
         with m.If(self.setup):
             m.d.sync += self.finished.eq(0)
@@ -130,7 +134,6 @@ class FoldUnit(wiring.Component):
             final.eq(Mux(plain, number == 1, number + 1 == fold.words)),
             places.place.eq(self.walk.write),
             places.width.eq(fold.out_width),
-            places.number.eq(Mux(plain, 0, number)),
             places.step.eq(taken & (final | ~plain)),
             write.banks.eq(self.walk.write.banks),
             write.address.eq(places.address + Mux(plain, behind, number)),
