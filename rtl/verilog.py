@@ -25,6 +25,7 @@ from .layouts.ports import flat_ports, port_table
 from .machine.choice import accelerator_of
 from .rtlil.memories import MEMORIES, memories_apart, memory_modules, memory_shapes
 from .rtlil.names import named
+from .timing.held_timing import held_latencies
 from .timing.timing import latencies
 from .verilog_text import PREFIX, check_prefix, finished, module_name
 
@@ -42,24 +43,25 @@ def emit_verilog(
 ) -> dict[str, Any]:
     """Write the engine's Verilog and `manifest.json` into `directory`; return the manifest.
 
-    The same Arch gives the same bytes. With a program, refuse an Arch it does not fit and record
+    Where `arch.holds` there is no engine without memories: the accelerator's. The same Arch gives
+    the same bytes. With a program, refuse an Arch it does not fit and record
     its digest. prefix: of the modules' names.
     """
     check_prefix(prefix)
     if program is not None:
         check_program(arch, program)
     folder = verilog_folder(directory)
-    engine = Engine(arch, instances=True)
-    texts = _texts(arch, engine, prefix)
+    parts = _accelerator(arch) if arch.holds else _engine(arch)
+    texts, top = _finished(parts, arch, prefix), list(parts)[-1]
     manifest = {
         "manifest_version": MANIFEST_VERSION,
         "generator": {name: metadata.version(name) for name in ("adqhw", "amaranth")},
-        "top": module_name(TOP_MODULE, prefix),
+        "top": module_name(top, prefix),
         "arch": arch.to_dict(),
         "arch_digest": arch.digest,
         "program_digest": program.digest if program is not None else None,
-        "latencies": latencies(arch),
-        "ports": port_table(engine),
+        "latencies": held_latencies(arch) if arch.holds else latencies(arch),
+        "ports": port_table(parts[top]),
         "files": text_digests(texts),
     }
     write_folder(folder, texts, manifest)
@@ -68,7 +70,7 @@ def emit_verilog(
 
 def verilog_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     """Verilog by file name: the column, then the engine that instantiates it."""
-    return _texts(arch, Engine(arch, instances=True), prefix)
+    return _finished(_engine(arch), arch, prefix)
 
 
 def accelerator_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
@@ -84,7 +86,7 @@ def axi_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
 
 
 def _accelerator(arch: Arch) -> dict[str, wiring.Component]:
-    """Components by the default names of their modules."""
+    """Components by the default names of their modules, the top level last."""
     column = arch.lanes.holding(arch) if arch.holds else arch.lanes.column
     parts: dict[str, wiring.Component] = {
         COLUMN_MODULE: column(arch),
@@ -95,8 +97,9 @@ def _accelerator(arch: Arch) -> dict[str, wiring.Component]:
     return parts
 
 
-def _texts(arch: Arch, engine: Engine, prefix: str) -> dict[str, str]:
-    return _finished({COLUMN_MODULE: arch.lanes.column(arch), TOP_MODULE: engine}, arch, prefix)
+def _engine(arch: Arch) -> dict[str, wiring.Component]:
+    """Components by the default names of their modules, the top level last."""
+    return {COLUMN_MODULE: arch.lanes.column(arch), TOP_MODULE: Engine(arch, instances=True)}
 
 
 def _finished(components: dict[str, wiring.Component], arch: Arch, prefix: str) -> dict[str, str]:

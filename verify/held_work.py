@@ -36,10 +36,16 @@ class Work:
     codes: list[Int64Array]
     read: list[list[bool]]
     bypass: bool = False
+    levels: tuple[int, ...] = ()
+    """Of the codebook; none: those of `book_of`."""
+
+    @property
+    def book(self) -> Int64Array:
+        return np.array(self.levels) if self.levels else book_of(self.arch)
 
     @property
     def mac(self) -> LookupMac:
-        book = None if self.bypass or self.arch.micro == "uniform" else tuple(book_of(self.arch))
+        book = None if self.bypass or self.arch.micro == "uniform" else tuple(self.book.tolist())
         return LookupMac(
             arch=self.arch, act_width=self.arch.act_width, codebook=book,
             level_width=self.arch.level_width,
@@ -50,7 +56,7 @@ class Work:
         """By group: (pixels, cols) modulo 2^acc_width."""
         half = 1 << (self.arch.acc_width - 1)
         plain = [
-            np.einsum("dpr,dcr->pc", acts, book_of(self.arch)[codes])
+            np.einsum("dpr,dcr->pc", acts, self.book[codes])
             for acts, codes in zip(self.activations, self.codes, strict=True)
         ]
         return [(sums + half) % (2 * half) - half for sums in plain]
@@ -78,7 +84,7 @@ class Work:
         stored = self.bypass or a.micro == "uniform"
         entered = []
         for codes, read in zip(self.codes, self.read, strict=True):
-            fields = book_of(a)[codes] & ((1 << a.field_width) - 1) if stored else codes
+            fields = self.book[codes] & ((1 << a.field_width) - 1) if stored else codes
             entered += [
                 {"position": i, "fields": fields[d, i * ports : (i + 1) * ports].tolist()}
                 for d in range(len(codes))
@@ -98,7 +104,7 @@ def random_work(
         pixels, words = rng.integers(1, a.hold + 1), rng.integers(1, depth + 1)
         activations.append(rng.integers(0, 1 << a.act_width, (words, pixels, a.rows)))
         fresh = [bool(rng.random() < 0.7) or latest is None for _ in range(words)]
-        rows = []
+        rows: list[Int64Array] = []
         for new in fresh:
             if new or latest is None:
                 drawn = rng.integers(0, len(LEVELS), (a.cols, a.rows))
@@ -137,7 +143,7 @@ def run(
         if probe is not None:
             probe(ctx)
 
-    levels = enumerate(book_of(work.arch).tolist())
+    levels = enumerate(work.book.tolist())
     trace = simulate(
         dut,
         {"fields": work.fields, "beats": work.beats},

@@ -23,13 +23,18 @@ def run(
     rows: int = 16,
     cols: int = 16,
     micro: str = DEFAULT,
+    hold: int = 1,
+    fill: int = 1,
+    out_lanes: int = 1,
     simulator: str = "verilator",
     build_dir: Path = BUILD,
 ) -> Result:
     """Every tensor is what the accelerator wrote, on the narrowest Arch of the given size."""
     batch = check_images(program, images)
     names = wanted(program, keep)
-    arch = narrowest(program, rows=rows, cols=cols, micro=micro)
+    arch = narrowest(
+        program, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes
+    )
     build_dir.mkdir(parents=True, exist_ok=True)
     traces = []
     if len(batch):
@@ -40,8 +45,9 @@ def run(
         empty = np.zeros((0, *program.tensor_shape(name)), np.int64)
         return np.concatenate([empty, *(trace[name].codes[None] for trace in traces)])
 
-    kept = {name: stack(name).astype(program.tensor_format(name).dtype) for name in sorted(names)}
-    if INPUT in kept:
-        kept[INPUT] = batch
+    kept = {
+        name: batch if name == INPUT else stack(name).astype(program.tensor_format(name).dtype)
+        for name in sorted(names)
+    }
     last = program.layers[-1].name
     return Result(logits=as_logits(program, stack(last)), tensors=kept)

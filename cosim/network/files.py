@@ -38,7 +38,7 @@ MEMORY_MODULE = "adqhw_memory_bench"
 _MEMORY = f"""
   {MEMORY_MODULE} memory (
       .clk(clk),
-      .rst(rst),
+      .rst(reset),
       .fill(state == LOADING && load_at == 0),
       .forget(state == STARTING),
       .program_number(program_number),

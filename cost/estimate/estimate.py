@@ -6,13 +6,12 @@ the RTL's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ...rtl.arch.arch import Arch
-from ...rtl.arch.registry import BASELINE
 from ...rtl.networks.demands import check_program
 from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.timing.network_cycles import TensorCycles
@@ -21,12 +20,13 @@ from ...spec.formats import IntArray
 from ...spec.layers import Layer, LayerKind, MacLayer
 from ...spec.program import INPUT, Program, SizedNetwork
 from ..events.events import LayerEvents, layer_events
+from ..events.external_events import OutsideCounts
 from ..events.held_events import held_banks
-from ..events.memories import Count, memories, parameter_bits, stored_bits, with_storage
+from ..events.memories import Count, memories, parameter_bits, stored_bits
 from ..events.traffic import Options, written_banks
 from ..technology.technology import ZERO, Band, Technology
 from .energy import ABSENT, Energy, area, event_prices, price
-from .model import Timings, layer_costs, timings_of
+from .model import Timings, external_plan_of, layer_costs, timings_of
 
 if TYPE_CHECKING:
     from ...sim.activity import LayerActivity
@@ -145,6 +145,8 @@ class EventCounter:
     options: Options
     banks: Mapping[str, Count]
     """`traffic.written_banks`."""
+    outside: OutsideCounts | None = None
+    """Of the plan of an array with external memory."""
 
     @classmethod
     def of(
@@ -154,14 +156,21 @@ class EventCounter:
         timings: Timings,
         activity: "Mapping[str, LayerActivity] | None",
         options: Options,
+        outside: OutsideCounts | None = None,
     ) -> Self:
+        banks: Mapping[str, Count]
+        if outside is not None:
+            banks = outside.banks
+        else:
+            banks = held_banks(network, arch) if arch.holds else written_banks(network, arch)
         return cls(
             network=network,
             arch=arch,
             image=timings[INPUT],
             activity=activity,
             options=options,
-            banks=held_banks(network, arch) if arch.holds else written_banks(network, arch),
+            banks=banks,
+            outside=outside,
         )
 
     def events(self, layer: Layer, timing: TensorCycles) -> LayerEvents:
@@ -175,6 +184,7 @@ class EventCounter:
             active_macs=measured.active_macs / measured.images if measured else None,
             options=self.options,
             banks=self.banks,
+            outside=self.outside,
         )
 
 
@@ -224,8 +234,9 @@ def estimate(
     network, _ = as_unsigned(network)
     check_program(arch, network)
     capacity, timings = memories(network, arch), timings or timings_of(arch, network)
+    outside = OutsideCounts.of(arch, external_plan_of(arch, network)) if arch.external else None
     model = EventModel(
-        counter=EventCounter.of(network, arch, timings, activity, options),
+        counter=EventCounter.of(network, arch, timings, activity, options, outside),
         technology=technology,
         prices=event_prices(technology, capacity),
     )
@@ -244,27 +255,6 @@ def said_of(activity: "Mapping[str, LayerActivity] | None", assumed: str = ASSUM
     """What a result says of its statistics."""
     images = {layer.images for layer in activity.values()} if activity else set()
     return f"measured on {images.pop()} images" if images else assumed
-
-
-def uniform_baseline(
-    result: Estimate,
-    network: SizedNetwork,
-    *,
-    activity: "Mapping[str, LayerActivity] | None" = None,
-    statistics: str = ASSUMED,
-) -> Estimate:
-    """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
-    if result.arch.micro == BASELINE:
-        return result
-    plain = replace(result.arch, micro=BASELINE)
-    return estimate(
-        network,
-        plain if plain.external else with_storage(network, plain),
-        result.technology,
-        options=result.options,
-        activity=activity,
-        statistics=statistics,
-    )
 
 
 def measure(program: Program, images: IntArray | None) -> "dict[str, LayerActivity] | None":

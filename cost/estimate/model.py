@@ -6,12 +6,17 @@ of them are asked with the layer's time on the array, which is computed once for
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from ...rtl.arch.arch import Arch
+from ...rtl.networks.plans import Plan
+from ...rtl.planning.step_cycles import plan_cycles
+from ...rtl.program.fit import check_storage
 from ...rtl.timing.network_cycles import TensorCycles, network_cycles
+from ...spec.errors import InputError
 from ...spec.layers import Layer
-from ...spec.program import SizedNetwork
+from ...spec.program import Program, SizedNetwork
 from ..technology.technology import Band
 
 Timings = Mapping[str, TensorCycles]
@@ -39,8 +44,23 @@ class CostModel(Protocol[Cost]):
 
 
 def timings_of(arch: Arch, network: SizedNetwork) -> Timings:
-    """The cycle model's answer for a network on an array."""
-    return {timing.name: timing for timing in network_cycles(arch, network)}
+    """The cycle model's answer for a network on an array; of external memory with the times of
+    `DramModel` by default."""
+    if arch.external is not None:
+        timings = plan_cycles(arch, external_plan_of(arch, network))
+    else:
+        timings = network_cycles(arch, network)
+    return {timing.name: timing for timing in timings}
+
+
+@lru_cache(maxsize=2)
+def external_plan_of(arch: Arch, network: SizedNetwork) -> Plan:
+    """The plan of a program on an array with external memory, whose jobs move what it lacks."""
+    if not isinstance(network, Program):
+        raise InputError(
+            "Arch external must be absent for a network without weights: there is nothing to load"
+        )
+    return check_storage(arch, network)
 
 
 def layer_costs(

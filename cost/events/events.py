@@ -24,6 +24,7 @@ counters say the same, layer by layer (tests/cost/events/test_event_counters.py)
 | accumulate_bit | used column-beats x acc_width (one addition) | accumulate |
 | accumulator_register_bit | used column-beats x acc_width | accumulate |
 | drain_register_bit | groups x cols^2 x acc_width: a load and cols shifts | accumulate |
+| station_, level_, operand_register_bit, sums_read_bit, sums_write_bit: `held_events` | | |
 | compare_bit | outputs x (2^act_width - 1) x acc_width | output |
 | requant_multiply_bit2 | outputs x (multiplier_width x acc_width + skip term) | output |
 | requant_add_bit | outputs x (2, with a skip 3) x (multiplier_width + acc_width) | output |
@@ -59,7 +60,7 @@ the sequencer, address generators and their registers, the output registers of m
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, assert_never
 
 from ...rtl.arch.arch import Arch
@@ -74,6 +75,7 @@ from ...spec.layers import (
     UpsampleLayer,
 )
 from ...spec.program import SizedNetwork
+from .external_events import OutsideCounts
 from .flip_flops import flip_flops
 from .held_events import array_counts, held_banks, nonzero_macs, stage_counts
 from .held_walks import walk_of
@@ -165,15 +167,19 @@ def layer_events(
     active_macs: float | None = None,
     options: Options | None = None,
     banks: Mapping[str, Count] | None = None,
+    outside: OutsideCounts | None = None,
 ) -> LayerEvents:
     """Events of `layer` for one image.
 
     timing: of the layer, by `network_cycles`. before: that of the image's way in, whose clock and
     pass the layer pays for (the first one). active_macs: measured mean per image; None assumes that
     no activation code is 0. banks: `written_banks` of the network, where they are known.
+    outside: of the plan of an array with external memory.
     """
     if arch.holds:
-        return _held(program, layer, arch, timing, before, active_macs, options or Options(), banks)
+        return _held(
+            program, layer, arch, timing, before, active_macs, options or Options(), banks, outside
+        )
     outputs = math.prod(program.tensor_shape(layer.name))
     macs, gated, active = _macs(program, layer, arch, active_macs)
     counts = dict.fromkeys(EVENTS, 0.0)
@@ -223,7 +229,7 @@ def _time_events(arch: Arch, timing: TensorCycles, before: TensorCycles | None) 
 def _held(
     program: SizedNetwork, layer: Layer, arch: Arch, timing: TensorCycles,
     before: TensorCycles | None, measured: float | None, options: Options,
-    banks: Mapping[str, Count] | None,
+    banks: Mapping[str, Count] | None, outside: OutsideCounts | None,
 ) -> LayerEvents:  # fmt: skip
     """The same on an array that holds weights: `held_events`."""
     counts = dict.fromkeys(EVENTS, 0.0)
@@ -235,13 +241,22 @@ def _held(
     stage = stage_counts(program, layer, arch, banks or held_banks(program, arch))
     if isinstance(layer, MacLayer | PoolLayer) and layer.sums:
         walk = walk_of(program, layer, arch)
+        if outside is not None:
+            walk = replace(walk, entered=timing.weight_words)
         beats = walk.beats
         if isinstance(layer, PoolLayer):
             live = active = busy = float(outputs_of(program, layer) * layer.taps)
         counts |= array_counts(program, layer, arch, walk, ungated=live, active=active)
+    streamed: frozenset[int] = frozenset()
+    if outside is not None:
+        streamed = outside.streamed
+        stage |= outside.read_parameters(layer, arch)
+    counts |= network_events(program, layer, arch, options, streamed)
     for name, count in stage.items():
         counts[name] += count
-    counts |= network_events(program, layer, arch, options)
+    if outside is not None:
+        for name, count in outside.jobs.get(layer.name, {}).items():
+            counts[name] += count
     for name, count in _time_events(arch, timing, before).items():
         counts[name] += count
     return LayerEvents(

@@ -43,6 +43,8 @@ class Walk:
     inside: int
     """Pairs of a pixel and a position of its window whose activations are read: all but those of
     padding with codes 0."""
+    entered: int | None = None
+    """Weight words that enter the lanes, where passes are cut into stripes of lines."""
 
     @property
     def blocks(self) -> int:
@@ -71,6 +73,8 @@ class Walk:
     @property
     def words(self) -> int:
         """Weight words that enter the lanes."""
+        if self.entered is not None:
+            return self.entered
         return sum(
             t.blocks * (1 if self.constant(t) else self.groups * self.taps * t.input_blocks)
             for t in self.tiles

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from ...rtl.accelerator.ports import Target
 from ...rtl.arch.arch import Arch
 from ...rtl.networks.regions import BOTH
 from ...rtl.program.placement import place
 from ...rtl.timing.elementwise import elementwise, real
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import has_rows, output_of, stored_width
+from ...spec.activation import Threshold
 from ...spec.errors import InputError
 from ...spec.host.text import shown
 from ...spec.layers import Layer, MacLayer
@@ -156,18 +158,30 @@ def written_banks(program: SizedNetwork, arch: Arch) -> dict[str, Count]:
 
 
 def network_events(
-    program: SizedNetwork, layer: Layer, arch: Arch, options: Options
-) -> dict[str, Any]:
-    """Loading the network, the image in (first layer) and the logits out (last layer)."""
-    packed = table_bits(layer, arch)
-    if isinstance(layer, MacLayer):
+    program: SizedNetwork, layer: Layer, arch: Arch, options: Options,
+    streamed: frozenset[int] = frozenset(),
+) -> dict[str, Any]:  # fmt: skip
+    """Loading the network, the image in (first layer) and the logits out (last layer).
+
+    streamed: load targets whose rows are not loaded with the network, but by jobs beside passes.
+    """
+    codebook = 0 if Target.CODEBOOKS in streamed else codebook_bits(layer, arch)
+    packed, loaded = codebook, stored_bits(program, layer, arch) - codebook_bits(layer, arch)
+    rows = parameter_bits(program, layer, arch)
+    parameters = table_bits(layer, arch) - codebook_bits(layer, arch)
+    thresholds = isinstance(layer.output, Threshold)
+    if (Target.THRESHOLDS if thresholds else Target.REQUANTS) in streamed:
+        rows = parameters = 0
+    if Target.WEIGHTS in streamed:
+        loaded = 0
+    elif isinstance(layer, MacLayer):
         packed += layer.weights.size * stored_width(arch, layer)
     image = map_bits(program, layer.input) if layer is program.layers[0] else 0
     logits = map_bits(program, layer.name) if layer is program.layers[-1] else 0
     return {
-        "weight_load_bit": _loaded(stored_bits(program, layer, arch), options),
-        "parameter_write_bit": _loaded(parameter_bits(program, layer, arch), options),
-        "dram_weight_bit": _loaded(packed, options),
+        "weight_load_bit": _loaded(loaded + codebook, options),
+        "parameter_write_bit": _loaded(rows, options),
+        "dram_weight_bit": _loaded(packed + parameters, options),
         "dram_map_bit": float(image + logits),
     }
 

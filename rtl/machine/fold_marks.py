@@ -58,17 +58,18 @@ class FoldMarks(wiring.Component):
             return m
         m.submodules.ring = ring = memory.Memory(shape=unsigned(FOLD_WORDS), depth=rows, init=[])
         read, write = ring.read_port(domain="comb"), ring.write_port()
-        index, following, filled = Signal(range(rows)), Signal(range(rows)), Signal()
+        index, filled = Signal(range(rows)), Signal()
+        following = Signal(range(rows), init=1)  # of the code after that which enters
         m.d.comb += [
-            following.eq(Mux(index == rows - 1, 0, index + 1)),
             write.addr.eq(index),
             write.data.eq(new),
             write.en.eq(self.shift),
             read.addr.eq(following),
-            self.complete.eq(Mux(filled | (index == rows - 1), read.data, 0)),
+            self.complete.eq(Mux(filled | (following == 0), read.data, 0)),
         ]
         with m.If(self.setup):
-            m.d.sync += [index.eq(0), filled.eq(0)]
+            m.d.sync += [index.eq(0), following.eq(1), filled.eq(0)]
         with m.Elif(self.shift):
-            m.d.sync += [index.eq(following), filled.eq(filled | (index == rows - 1))]
+            m.d.sync += [index.eq(following), filled.eq(filled | (following == 0))]
+            m.d.sync += following.eq(Mux(following == rows - 1, 0, following + 1))
         return m

@@ -13,13 +13,14 @@ from ..layouts.held import FOLD_WORDS, place_layout
 class FoldPlaces(wiring.Component):
     """Words of different numbers are written at different times, each number's pixel by pixel.
 
-    Latency: 0. Throughput: a pixel of one number per cycle.
+    Latency: 0, but after `setup` it is `busy` for a cycle per number. Throughput: a pixel of one
+    number per cycle.
 
     Members
     -------
     place : `place_layout`, width : pixels of a line; constant. setup : begin, all numbers at the
-    first pixel. number : of a word in its pixel. step : its next pixel follows. address : of its
-    pixel. line_end : that pixel is its line's last one.
+    first pixel. busy : the numbers are prepared. number : of a word in its pixel. step : its next
+    pixel follows. address : of its pixel. line_end : that pixel is its line's last one.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -29,6 +30,7 @@ class FoldPlaces(wiring.Component):
                 "place": In(place_layout(arch)),
                 "width": In(EXTENT_WIDTH),
                 "setup": In(1),
+                "busy": Out(1),
                 "number": In(range(FOLD_WORDS)),
                 "step": In(1),
                 "address": Out(address_width(arch.storage.activation_words)),
@@ -38,34 +40,34 @@ class FoldPlaces(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        address = unsigned(len(self.address))
+        place, address = self.place, unsigned(len(self.address))
         shape = data.StructLayout(
-            {"pixel": address, "line": address, "left": unsigned(EXTENT_WIDTH)}
+            {"pixel": address, "line": address, "left": unsigned(EXTENT_WIDTH), "end": unsigned(1)}
         )
         m.submodules.numbers = store = memory.Memory(shape=shape, depth=FOLD_WORDS, init=[])
         read, write = store.read_port(domain="comb"), store.write_port()
-        begun = Signal(FOLD_WORDS)  # numbers whose place is stored
-        now, after = Signal(shape), Signal(shape)
+        now, after = read.data, Signal(shape)
+        prepared = Signal(range(FOLD_WORDS))
+        jump = Signal.like(self.address)
         m.d.comb += [
             read.addr.eq(self.number),
-            write.addr.eq(self.number),
+            write.addr.eq(Mux(self.busy, prepared, self.number)),
             write.data.eq(after),
-            write.en.eq(self.step),
-            now.eq(read.data),
+            write.en.eq(self.busy | self.step),
             self.address.eq(now.pixel),
-            self.line_end.eq(now.left == 1),
-            after.left.eq(Mux(self.line_end, self.width, now.left - 1)),
-            after.line.eq(now.line),
-            after.pixel.eq(now.pixel + self.place.pixel_step),
+            self.line_end.eq(now.end),
+            jump.eq(
+                Mux(now.end, now.line, now.pixel) + Mux(now.end, place.row_step, place.pixel_step)
+            ),
+            after.pixel.eq(Mux(self.busy, place.start, jump)),
+            after.line.eq(Mux(self.busy, place.start, Mux(now.end, jump, now.line))),
+            after.left.eq(Mux(self.busy | now.end, self.width, now.left - 1)),
+            after.end.eq(Mux(self.busy | now.end, self.width == 1, now.left == 2)),
         ]
-        with m.If(~begun.bit_select(self.number, 1)):
-            m.d.comb += [now.pixel.eq(self.place.start), now.line.eq(self.place.start)]
-            m.d.comb += now.left.eq(self.width)
-        with m.If(self.line_end):
-            m.d.comb += after.line.eq(now.line + self.place.row_step)
-            m.d.comb += after.pixel.eq(now.line + self.place.row_step)
         with m.If(self.setup):
-            m.d.sync += begun.eq(0)
-        with m.Elif(self.step):
-            m.d.sync += begun.bit_select(self.number, 1).eq(1)
+            m.d.sync += [self.busy.eq(1), prepared.eq(0)]
+        with m.Elif(self.busy):
+            m.d.sync += prepared.eq(prepared + 1)
+            with m.If(prepared == FOLD_WORDS - 1):
+                m.d.sync += self.busy.eq(0)
         return m

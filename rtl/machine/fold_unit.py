@@ -56,11 +56,10 @@ class FoldUnit(wiring.Component):
         m = Module()
         m.submodules.columns = columns = FoldColumns(self.arch)
         m.submodules.marks = marks = FoldMarks(self.arch)
-        fetch, more, shift = Signal(), Signal(), Signal()  # padding codes come; words wait
-        written, plain = Signal(), Signal()
+        m.submodules.places = places = FoldPlaces(self.arch)
+        more, shift, written, plain = Signal(), Signal(), Signal(), Signal()
         needs = columns.active & columns.inside
         m.d.comb += [
-            plain.eq(self.fold.columns == 1),
             columns.fold.eq(self.fold),
             columns.setup.eq(self.setup),
             columns.step.eq(shift),
@@ -69,37 +68,49 @@ class FoldUnit(wiring.Component):
             marks.setup.eq(self.setup),
             marks.shift.eq(shift),
             marks.begins.eq(columns.active & columns.begins),
-            self.image.ready.eq(needs & ~fetch & ~more),
+            places.setup.eq(self.setup),
+            self.image.ready.eq(needs & ~places.busy & ~more),
             self.image_last.eq(columns.active & columns.last),
-            shift.eq(~self.finished & ~fetch & ~more & (~needs | self.image.valid)),
+            shift.eq(~self.finished & ~places.busy & ~more & (~needs | self.image.valid)),
         ]
-        chain = self._chain(m, fetch, shift, columns)
-        mark = Signal(FOLD_WORDS)  # words that the chain is, not yet written
-        fewer = mark & (mark - 1)  # without its lowest bit, which is written
+        chain = self._chain(m, shift, columns)
+        mark, following = Signal(FOLD_WORDS), Signal(FOLD_WORDS)  # words that the chain is
+        number = Signal(range(FOLD_WORDS))  # of the lowest one, which is written
         self.registers = {  # for proofs
             "active": columns.active,
             "shift": shift,
             "mark": mark,
             "chain": chain,
             "complete": marks.complete,
+            "more": more,
+            "number": number,
         }
-        m.d.comb += more.eq(fewer.any())
-        m.d.sync += [fetch.eq(self.setup), mark.eq(Mux(shift, marks.complete, fewer))]
-        self._write(m, mark, plain, chain, written)
+        m.d.comb += following.eq(Mux(self.setup, 0, Mux(shift, marks.complete, mark & (mark - 1))))
+        m.d.sync += [
+            plain.eq(self.fold.columns == 1),  # constant from the cycle after setup on
+            mark.eq(following),
+            more.eq((following & (following - 1)).any()),
+            places.number.eq(0),
+        ]
+        for bit in reversed(range(FOLD_WORDS)):
+            with m.If(following[bit]):
+                m.d.sync += [number.eq(bit), places.number.eq(Mux(plain, 0, bit))]
+        self._write(m, places, mark.any(), number, plain, chain, written)
         with m.If(self.setup):
-            m.d.sync += [self.finished.eq(0), mark.eq(0)]
+            m.d.sync += self.finished.eq(0)
         with m.Elif(written & ~columns.active):
             m.d.sync += self.finished.eq(1)
         return m
 
-    def _chain(self, m: Module, fetch: Value, shift: Value, columns: FoldColumns) -> Value:
+    def _chain(self, m: Module, shift: Value, columns: FoldColumns) -> Value:
         """The last `rows` codes, the newest one in the highest lane."""
         padding, chain = Signal(word_layout(self.arch)), Signal(word_layout(self.arch))
         m.d.comb += [
             self.address.eq(self.fold.pad_base),
             self.enable.eq(self.setup & self.fold.pad_stored),
         ]
-        code = Signal(self.arch.storage.code_width)
+        code, fetch = Signal(self.arch.storage.code_width), Signal()
+        m.d.sync += fetch.eq(self.setup)
         with m.If(fetch & self.fold.pad_stored):
             m.d.sync += padding.eq(self.word)
         with m.If(columns.active & columns.inside):
@@ -111,23 +122,18 @@ class FoldUnit(wiring.Component):
             m.d.sync += [chain[row].eq(new) for row, new in enumerate(codes)]
         return chain
 
-    def _write(self, m: Module, mark: Value, plain: Value, chain: Value, written: Value) -> None:
-        """The word of the lowest bit of `mark`: its number, place and codes."""
+    def _write(
+        self, m: Module, places: FoldPlaces, taken: Value, number: Value, plain: Value,
+        chain: Value, written: Value,
+    ) -> None:  # fmt: skip
+        """The word of that number where `taken`: its place and codes."""
         fold, write = self.fold, self.write
-        m.submodules.places = places = FoldPlaces(self.arch)
-        number, behind = Signal(range(FOLD_WORDS)), Signal(COUNT_WIDTH)  # of the word in its pixel
-        taken, final = Signal(), Signal()  # a word is written; its pixel's last one
+        behind, final = Signal(COUNT_WIDTH), Signal()  # words of the pixel before it; its last one
         lines = Rounds("written_line", fold.height)
-        for bit in reversed(range(FOLD_WORDS)):
-            with m.If(mark[bit]):
-                m.d.comb += number.eq(bit)
         m.d.comb += [
-            taken.eq(mark.any()),
             final.eq(Mux(plain, number == 1, number + 1 == fold.words)),
             places.place.eq(self.walk.write),
             places.width.eq(fold.out_width),
-            places.setup.eq(self.setup),
-            places.number.eq(Mux(plain, 0, number)),
             places.step.eq(taken & (final | ~plain)),
             write.banks.eq(self.walk.write.banks),
             write.address.eq(places.address + Mux(plain, behind, number)),

@@ -1,6 +1,6 @@
 """Machine: a whole network from one `start` to `done`, on an array that holds weights."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import connect
 
@@ -202,7 +202,15 @@ class Machine(wiring.Component):
     def _jobs(self, m: Module, jobs: JobEngine, descriptor: data.View) -> None:
         """Transfers beside the pass; words of the activation memory through ports that no unit of
         the pass uses."""
-        memory, load = self.memory, self.load.payload
+        memory, load, row = self.memory, self.load.payload, jobs.load.payload
+        words = Signal()
+        written = {
+            "banks": Cat(words & ~row.target[0], words & row.target[0]),
+            "address": row.row[: len(memory.job.address)],
+            "lanes": words.replicate(self.arch.rows),
+            "filled": Const(0, self.arch.rows),
+            "word": row.data[: len(memory.job.word.as_value())],
+        }
         m.submodules.jobs = jobs
         connect(m, jobs.memory, wiring.flipped(self.external))
         m.d.comb += [
@@ -213,19 +221,14 @@ class Machine(wiring.Component):
             jobs.jobs.valid.eq(self.load.valid & (load.target == Target.JOBS)),
             jobs.jobs.payload.row.eq(load.row),
             jobs.jobs.payload.job.eq(load.data),
-            jobs.read_word.eq(memory.read_word),
-            memory.job.address.eq(jobs.load.payload.row),
-            memory.job.word.eq(jobs.load.payload.data),
-            memory.job.lanes.eq(~0),
+            memory.job_read_bank.eq(jobs.read_bank),
+            memory.job_read_address.eq(jobs.read_address),
+            memory.job_read_enable.eq(jobs.read_enable),
+            jobs.read_word.eq(memory.job_read_word),
+            words.eq(jobs.load.valid & (row.target >> 1 == Target.ACTIVATIONS >> 1)),
+            # as a whole: Icarus 11 never wakes on parts that are set apart
+            memory.job.eq(Cat(written[name] for name in memory.job.shape().members)),
         ]
-        with m.If(jobs.load.valid & (jobs.load.payload.target >> 1 == Target.ACTIVATIONS >> 1)):
-            m.d.comb += memory.job.banks.eq(1 << jobs.load.payload.target[0])
-        with m.If(jobs.read_enable):
-            m.d.comb += [
-                memory.read_bank.eq(jobs.read_bank),
-                memory.read_address.eq(jobs.read_address),
-                memory.read_enable.eq(1),
-            ]
 
     def _codes(self, m: Module, descriptor: data.View, kind: dict[str, Signal]) -> None:
         """Image, codes of the pass and results; initial activations."""

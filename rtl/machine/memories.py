@@ -10,6 +10,8 @@ from ..arch.storage import address_width, memory_depth
 
 READS = ("feed", "read")
 """Ports for the operands of the array and for the codes of the output stage."""
+JOB_READS = (*READS, "job_read")
+"""And for jobs, of arrays with external memory."""
 
 
 class HeldActivationMemory(wiring.Component):
@@ -26,19 +28,22 @@ class HeldActivationMemory(wiring.Component):
     read_bank, read_address, read_enable, read_word : the output stage's; the word that it read
     last, until the other port reads that bank.
     words : read last from each bank, for whoever has registers beside them.
-    write, second : `word_write_layout`; job : as well, of arrays with external memory.
+    write, second : `word_write_layout`.
+    job_read_bank, job_read_address, job_read_enable, job_read_word, job : the same for jobs.
     """
 
     def __init__(self, arch: Arch) -> None:
         self.arch = arch
         address = address_width(arch.storage.activation_words)
         ports: dict[str, wiring.Member] = {}
-        for port in READS:
+        for port in READS if arch.external is None else JOB_READS:
             ports |= {f"{port}_bank": In(1), f"{port}_address": In(address)}
             ports[f"{port}_enable"] = In(1)
         self.writes = ("write", "second") if arch.external is None else ("write", "second", "job")
         ports |= {name: In(word_write_layout(arch)) for name in self.writes}
         ports["read_word"] = Out(word_layout(arch))
+        if arch.external is not None:
+            ports["job_read_word"] = Out(word_layout(arch))
         ports["words"] = Out(data.ArrayLayout(word_layout(arch), BANKS))
         super().__init__(ports)
 
@@ -55,10 +60,12 @@ class HeldActivationMemory(wiring.Component):
         words = [self._bank(m, bank) for bank in range(BANKS)]
         m.d.comb += [self.words[bank].eq(word) for bank, word in enumerate(words)]
         # which bank was read: the port's bank may be another one before the word is taken
-        bank = Signal(name="read_from")
-        with m.If(self.read_enable):
-            m.d.sync += bank.eq(self.read_bank)
-        m.d.comb += self.read_word.eq(Mux(bank, words[1], words[0]))
+        ports = ("read",) if self.arch.external is None else ("read", "job_read")
+        for port in ports:
+            bank = Signal(name=f"{port}_from")
+            with m.If(getattr(self, f"{port}_enable")):
+                m.d.sync += bank.eq(getattr(self, f"{port}_bank"))
+            m.d.comb += getattr(self, f"{port}_word").eq(Mux(bank, words[1], words[0]))
         return m
 
     def _bank(self, m: Module, bank: int) -> Value:
@@ -71,7 +78,8 @@ class HeldActivationMemory(wiring.Component):
         m.submodules[f"bank_{bank}"] = store
         write, read = store.write_port(granularity=1), store.read_port()
         feeding, other = Signal(name=f"feeding_{bank}"), Signal(name=f"second_{bank}")
-        reading = self.read_enable & (self.read_bank == bank)
+        reading: Value = self.read_enable & (self.read_bank == bank)
+        others: Value = self.read_address
         second, lanes = self.second, Signal(self.arch.rows, name=f"lanes_{bank}")
         writing = [
             (other, second, second.lanes | second.filled),
@@ -81,9 +89,13 @@ class HeldActivationMemory(wiring.Component):
             job = Signal(name=f"job_{bank}")
             m.d.comb += job.eq(self.job.banks[bank])
             writing = [(job, self.job, self.job.lanes), *writing]
+            storing = Signal(name=f"storing_{bank}")
+            m.d.comb += storing.eq(self.job_read_enable & (self.job_read_bank == bank))
+            others = Mux(storing, self.job_read_address, others)
+            reading |= storing
         m.d.comb += [
             feeding.eq(self.feed_enable & (self.feed_bank == bank)),
-            read.addr.eq(Mux(feeding, self.feed_address, self.read_address)),
+            read.addr.eq(Mux(feeding, self.feed_address, others)),
             read.en.eq(feeding | reading),
             other.eq(second.banks[bank] & second.lanes.any()),
             lanes.eq(Mux(self.write.banks[bank], self.write.lanes | self.write.filled, 0)),

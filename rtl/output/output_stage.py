@@ -21,7 +21,7 @@ from .chunk_reader import ChunkReader
 from .chunk_walker import ChunkWalker
 from .output_lane import OutputLane
 from .parameter_rows import ParameterRows
-from .payloads import Source, chunk_layout, row_load_layout
+from .payloads import SOURCE_WIDTH, Source, chunk_layout, row_load_layout
 from .place_tracker import PlaceTracker
 from .selection import masked, selected
 
@@ -75,7 +75,7 @@ class OutputStage(wiring.Component):
             {
                 "stage": In(stage_layout(arch)),
                 "walk": In(chunk_walk_layout(arch)),
-                "source": In(Source),
+                "source": In(SOURCE_WIDTH),
                 "to_stream": In(1),
                 "final": In(1),
                 "setup": In(1),

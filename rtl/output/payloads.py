@@ -1,13 +1,15 @@
 """Payloads inside and around the output stage."""
 
+from enum import IntEnum
+
 from amaranth.hdl import unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from ..arch.arch import Arch
 from ..layouts.held import parameter_row_width
 
 
-class Source(enum.Enum, shape=unsigned(2)):
+class Source(IntEnum):
     """What a pass sends through the output stage."""
 
     ARRAY = 0
@@ -16,6 +18,9 @@ class Source(enum.Enum, shape=unsigned(2)):
     """Stored codes, in place of sums."""
     MAXIMA = 2
     """Words, which are written as they are."""
+
+
+SOURCE_WIDTH = 2
 
 
 def chunk_layout(arch: Arch) -> data.StructLayout:

@@ -4,6 +4,7 @@ Plain functions of `Arch`, as in `rtl.timing.timing`: components, tests and mode
 """
 
 from ..arch.arch import Arch
+from .folding import FOLD_WORDS
 from .schedule import Schedule
 from .timing import MAX_POOL_LATENCY
 
@@ -104,8 +105,9 @@ def fold_cycles(
 ) -> int:  # fmt: skip
     """Setup -> an image is stored (`fold_layout`), every code there when it can be taken.
 
-    A code of the padded lines per cycle, one more for every word that begins where another one
-    begins, and what follows the last code until the last word is in its lanes.
+    First a place for every word number; then a code of the padded lines per cycle, one cycle more
+    for every word that begins where another one begins, and what follows the last code until the
+    last word is in its lanes.
     """
     line = max(padding + width, (out_width - 1) * stride + columns) * channels
     words = -(-columns * channels // arch.rows)
@@ -115,7 +117,7 @@ def fold_cycles(
         step = stride * channels
         begins = {x * step + word * arch.rows for x in range(out_width) for word in range(words)}
         together = height * (out_width * words - len(begins))
-    return together + max(height * line + 3, last + arch.rows + 4)
+    return FOLD_WORDS + together + max(height * line + 2, last + arch.rows + 3)
 
 
 def maxima_cycles(arch: Arch, words: int) -> int:
@@ -127,3 +129,14 @@ def maxima_cycles(arch: Arch, words: int) -> int:
 def build_latency(arch: Arch) -> int:
     """Setup -> the first beat can be taken, as far as the lanes must build tables."""
     return arch.lanes.build_cycles(arch) + 1
+
+
+def held_latencies(arch: Arch) -> dict[str, int]:
+    """Stages by name, as the manifest states them."""
+    return {
+        "feed": feed_latency(arch),
+        "weights": weight_feed_latency(arch),
+        "array": held_array_latency(arch),
+        "requant": stage_write_cycles(arch, requant=True),
+        "threshold": stage_write_cycles(arch, requant=False),
+    }

@@ -17,6 +17,7 @@ from .moves import (
     moved_energy,
 )
 from .others import CHANNELS, FILTERS
+from .programs import ProgramRow, section
 from .study import (
     FILL,
     HOLDS,
@@ -77,8 +78,9 @@ def page(
     technology: Technology,
     assumed: Assumptions,
     command: str,
+    programs: Sequence[ProgramRow] = (),
 ) -> str:
-    """Markdown: bits, energies, holds, cycles, the argument, the assumptions."""
+    """Markdown: bits, energies, holds, cycles, the argument, programs, the assumptions."""
     arithmetic = technology["multiply"].expected * assumed.act_bits * 8
     arithmetic += technology["add"].expected * 24
     act, tech = assumed.act_bits, technology.name
@@ -92,7 +94,7 @@ def page(
     lines += ["## How many pixels", "", *_holds(holds), ""]
     lines += ["## Cycles of the array", "", *_cycles(results), ""]
     lines += ["## Why pixels are held", "", *_argument(results, technology), ""]
-    return "\n".join([*lines, _assumptions(technology, assumed)])
+    return "\n".join([*lines, *section(programs), _assumptions(technology, assumed)])
 
 
 def _assumptions(technology: Technology, assumed: Assumptions) -> str:
@@ -152,11 +154,11 @@ def _holds(holds: Mapping[str, Sequence[Holds]]) -> list[str]:
     every = [each for found in holds.values() for each in found]
     typical = "" if best == TYPICAL else f", hold {TYPICAL} {_most(every, TYPICAL)}"
     text = (
-        f"pJ per product on the chip, of hold {HOLDS[0]} to {HOLDS[-1]}, by what keeps the sums: "
-        f"a small memory at the table's floor, a memory with the root law of energy to the end, or "
-        f"flip-flops with a running clock. A memory has a power of two of slots. Which hold is "
-        f"best depends on what keeps the sums, on the network hardly: **hold {best} is never more "
-        f"than {100 * worst:.0f} % above the least**{typical}."
+        f"pJ per product on the chip, of {len(HOLDS)} holds from {HOLDS[0]} to {HOLDS[-1]}, by "
+        f"what keeps the sums: a small memory at the table's floor, a memory with the root law of "
+        f"energy to the end, or flip-flops with a running clock. A memory has a power of two of "
+        f"slots. Which hold is best depends on what keeps the sums, on the network hardly: "
+        f"**hold {best} is never more than {100 * worst:.0f} % above the least**{typical}."
     )
     columns: tuple[Column, ...] = (
         "network", "sums in", ("best hold", "---:"), ("pJ", "---:"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from ...cost.technology.technology import Technology
 from .moves import LEVELS, clock_energy, level_energy, moved_energy
+from .programs import ProgramRow, program_records
 from .study import Counted, Holds, on_chip, per_mac
 
 
@@ -12,6 +13,7 @@ def records(
     results: Mapping[str, Sequence[Counted]],
     holds: Mapping[str, Sequence[Holds]],
     technology: Technology,
+    programs: Sequence[ProgramRow] = (),
 ) -> dict[str, Any]:
     return {
         "technology": technology.name,
@@ -25,6 +27,7 @@ def records(
             for name, found in holds.items()
             for each in found
         ],
+        "programs": program_records(programs),
     }
 
 

@@ -15,7 +15,7 @@ Written by `adqhw bench timing -o docs/timing.md`; do not edit.
 
 {versions}. Every design is an accelerator with its memories, without its AXI ports: {arch}. Designs
 without `hold` are the first accelerator (a weight word per pixel), those with `hold` the one that
-holds weights.
+holds weights, with as many bits of memory in rows of other widths.
 
 """
 _FPGA = """## ECP5
@@ -38,7 +38,8 @@ at the stated clock, which the gates were sized for too.
 
 """
 _WORST = """The ten worst paths that differ in more than bits and copies of a unit. Levels are gates
-without buffers. Signals on the way are those whose names survive technology mapping.
+without buffers; where a path has many buffers, its first register drives many gates, which abc
+reaches by a chain of them. Signals on the way are those whose names survive technology mapping.
 
 """
 PLACED = (

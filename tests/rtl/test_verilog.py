@@ -8,27 +8,32 @@ import sys
 import pytest
 from programs import every_kind
 
+from adqhw.rtl.accelerator.ports import ACCELERATOR_MODULE
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.lanes.lane_array import COLUMN_MODULE
 from adqhw.rtl.program.fit import narrowest
+from adqhw.rtl.rtlil.memories import MEMORIES
+from adqhw.rtl.timing.held_timing import held_array_latency
 from adqhw.rtl.timing.timing import latencies
 from adqhw.rtl.verilog import MANIFEST, TOP_MODULE, emit_verilog, verilog_texts
 from adqhw.spec import InputError
 
 ARCH = Arch(rows=2, cols=3)
+HELD = Arch(rows=2, cols=4, hold=4, fill=2, out_lanes=2)
 
 
 def contents(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_another_process_writes_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("arch", [ARCH, HELD], ids=["first", "held"])
+def test_another_process_writes_the_same_bytes(arch, tmp_path):
     """Neither the hash seed nor the folder may show in the files."""
-    emit_verilog(ARCH, tmp_path / "a")
+    emit_verilog(arch, tmp_path / "a")
     script = (
         "import sys; from adqhw.rtl.arch.arch import Arch;"
         "from adqhw.rtl.verilog import emit_verilog;"
-        "emit_verilog(Arch(rows=2, cols=3), sys.argv[1])"
+        f"emit_verilog(Arch.from_dict({arch.to_dict()}), sys.argv[1])"
     )
     subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "b")],
@@ -62,6 +67,21 @@ def test_ports_are_flat_and_as_listed(tmp_path):
     beat = next(port for port in manifest["ports"] if port["name"] == "beat_payload")
     assert beat["width"] == 2 * 8 + 6 * 8 + 6 + 2
     assert beat["fields"]["weights"] == {"offset": 16, "width": 48}
+
+
+def test_an_array_that_holds_weights_is_a_whole_accelerator(tmp_path):
+    """Its column, itself and its memories; its own latencies."""
+    manifest = emit_verilog(HELD, tmp_path)
+    assert manifest["top"] == ACCELERATOR_MODULE
+    assert sorted(manifest["files"]) == [
+        f"{name}.v" for name in (ACCELERATOR_MODULE, COLUMN_MODULE, MEMORIES)
+    ]
+    text = (tmp_path / f"{ACCELERATOR_MODULE}.v").read_text()
+    assert text.count(f"  {COLUMN_MODULE} ") == HELD.cols
+    header = text[text.index(f"module {ACCELERATOR_MODULE}(") :].split(";")[0]
+    listed = {port["name"] for port in manifest["ports"]}
+    assert listed == set(header.split("(")[1].strip(")").replace("\n", "").split(", "))
+    assert manifest["latencies"]["array"] == held_array_latency(HELD)
 
 
 def test_one_column_module_serves_every_column():

@@ -1,10 +1,13 @@
 """The bench of the array that holds weights: groups, words and slots under stalls; its times."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from adqhw.rtl.arch.arch import Arch
+from adqhw.rtl.arch.registry import BASELINE
+from adqhw.rtl.lanes.shift_add import ShiftAdd
 from adqhw.rtl.timing.held_timing import held_array_latency
 from adqhw.spec.formats import Int64Array
 
@@ -13,10 +16,10 @@ from .mac_bench import PRESSURES
 
 
 def held_arch(micro: str) -> Arch:
-    narrow = {"multiply_width": 3} if micro == "uniform" else {}
+    multiply_width = 3 if micro == BASELINE else None
     return Arch(
         rows=2, cols=2, micro=micro, hold=2, fill=2, act_width=3, weight_width=3, level_width=8,
-        acc_width=14, **narrow,
+        acc_width=14, multiply_width=multiply_width,
     )  # fmt: skip
 
 
@@ -25,10 +28,21 @@ def held_bench(micro: str, make: Any, simulator: Any) -> None:
     a, rng = held_arch(micro), np.random.default_rng(6)
     for number, (idle, pause) in enumerate((*PRESSURES, (0.0, 0.95))):
         work = random_work(a, rng, 6, depth=3, bypass=number % 2 == 1)
+        work = replace(work, levels=_levels(a, rng))
         _checked(make(), work, simulator, idle=idle, pause=pause, seed=number)
-    _checked(make(), _every_product(a), simulator)
+    for _ in range(4):
+        _checked(make(), replace(_every_product(a), levels=_levels(a, rng)), simulator)
     for bypass in (False, True):
         _times(make(), a, rng, simulator, bypass=bypass)
+
+
+def _levels(a: Arch, rng: np.random.Generator) -> tuple[int, ...]:
+    """Level 0, and seven that the lanes can have."""
+    every = np.arange(-128, 128)
+    if a.micro == ShiftAdd.name:
+        powers = 1 << np.arange(7)
+        every = np.concatenate([powers, -powers, 5 * powers[:5], -5 * powers[:5]])
+    return (0, *(int(level) for level in rng.choice(every, 7)))
 
 
 def _checked(dut: Any, work: Work, simulator: Any, **pressure: Any) -> None:

@@ -112,6 +112,8 @@ def fold_unit(rows: int) -> Design:
         Assert((due - done)[:8] == sum(mark)),
         Assert(~(unit.finished & r["active"])),
         Assert(~taken | shift),  # a code that is taken enters the chain
+        Assert(r["more"] == (mark & (mark - 1)).any()),
+        Assert(~mark.any() | ((mark & (~mark + 1)) == (1 << r["number"]))),
         Assert(~shift | (mark & (mark - 1) == 0)),  # the chain waits for all words but one
         Assert(~fresh | (r["chain"][rows - 1] == newest)),
         Cover(written),

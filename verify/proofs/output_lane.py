@@ -77,7 +77,7 @@ class _Lane:
 
 def _arch(threshold_width: int) -> Arch:
     widths = RequantWidths(
-        multiplier_width=4, bias_width=6, shift_max=7, skip_multiplier_width=4, skip_width=3
+        multiplier_width=4, bias_width=6, shift_max=9, skip_multiplier_width=4, skip_width=3
     )
     return Arch(
         rows=1, cols=1, hold=2, acc_width=5, out_width=6, threshold_width=threshold_width,
@@ -118,7 +118,7 @@ def requant(part_width: int) -> Design:
     multiplier = Mux(stage.requant, row.multiplier, Mux(loaded, 1, 0))
     bias = Mux(stage.requant, row.bias, 0)
     # The registers are shown to be the operands; z3 is spared to prove two multipliers equal.
-    exact = now["multiplier"] * now["sum"] + stage.skip_multiplier * now["skip"] + now["bias"]
+    exact = now["sum"] * now["multiplier"] + now["skip"] * stage.skip_multiplier + now["bias"]
     products = lane.line(exact, 1, "products")[0]
     totals = lane.line(products + unit.half, 3, "total")
     floors = lane.line(totals[-1] >> Mux(stage.requant, stage.shift, 0), 2, "floor")

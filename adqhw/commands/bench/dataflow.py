@@ -1,16 +1,28 @@
 """`adqhw bench dataflow`: bits moved per product on both accelerators and two alternatives."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...console import JSON_OPTION, emit, people, say
+from ...flows.images import DATA_HELP, read_images
+from ...spec.errors import InputError
 from ...spec.host.files import write_file
+from ...spec.program_file import load
+
+if TYPE_CHECKING:
+    from ...cost.technology.technology import Technology
+    from ...studies.dataflow.programs import ProgramRow
 
 
 def command(
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
+    programs: Annotated[
+        list[Path] | None, typer.Argument(help="Program files (.safetensors).")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    images: Annotated[int, typer.Option(help="Images that activity is measured on.")] = 100,
     weight_bits: Annotated[int, typer.Option(help="Bits of a hidden layer's weight code.")] = 4,
     act_bits: Annotated[int, typer.Option(help="Bits of an activation.")] = 4,
     tech: Annotated[str, typer.Option(help="Technology of the energies.")] = "literature45",
@@ -20,9 +32,10 @@ def command(
 
     ResNet-20, ResNet-18, ResNet-50 and MobileNet-V2 on 16 x 16 multipliers: the accelerator that
     reads its weights for every pixel, the one that holds them for 2 to 32, an output stationary and
-    a row stationary array.
+    a row stationary array. Programs are costed on both accelerators, with the activity of images of
+    DIR or, without it, as if no activation were 0.
 
-    Example: adqhw bench dataflow -o docs/results/dataflow.md
+    Example: adqhw bench dataflow zoo/cifar10_resnet20_w4a4.safetensors --data DIR -o page.md
     """
     from ...cost.technology import technology
     from ...cost.topologies.assumed import Assumptions
@@ -30,6 +43,10 @@ def command(
     from ...studies.dataflow.page import page
     from ...studies.dataflow.records import records
 
+    if images < 1:
+        raise InputError(f"Number of images must be at least 1, not {images}")
+    if data is not None and not programs:
+        raise InputError("--data must go with programs: there is nothing else to measure")
     assumed = Assumptions(weight_bits=weight_bits, act_bits=act_bits)
     table = technology.priced(tech)
     results, holds = {}, {}
@@ -37,12 +54,28 @@ def command(
         people.print(name, style="dim")
         results[name] = study.machines_of(network)
         holds[name] = study.holds_of(network, table)
-    words = ["adqhw bench dataflow"]
+    rows = [row for path in programs or [] for row in _rows(path, table, data, images)]
+    words = ["adqhw bench dataflow", *(path.name for path in programs or [])]
+    words += ["--data DIR"] if data is not None and programs else []
+    words += [f"--images {images}"] if images != 100 else []
     words += [f"--weight-bits {weight_bits}"] if weight_bits != 4 else []
     words += [f"--act-bits {act_bits}"] if act_bits != 4 else []
     words += [f"--tech {tech}"] if tech != "literature45" else []
-    write_file(out, page(results, holds, table, assumed, " ".join([*words, f"-o {out}"])))
+    said = " ".join([*words, f"-o {out}"])
+    write_file(out, page(results, holds, table, assumed, said, rows))
     if as_json:
-        emit(records(results, holds, table))
+        emit(records(results, holds, table, rows))
     else:
         say(f"wrote {out}")
+
+
+def _rows(path: Path, table: "Technology", data: Path | None, limit: int) -> "list[ProgramRow]":
+    """A program on both accelerators."""
+    from ...cost.estimate.estimate import measure
+    from ...studies.dataflow.programs import rows_of
+
+    people.print(path.name, style="dim")
+    program = load(path)
+    shown = None if data is None else read_images(program, data=data, limit=limit).images
+    name = path.name.removesuffix(".safetensors")
+    return rows_of(name, program, table, measure(program, shown))

@@ -30,8 +30,9 @@ class Sources:
 
 
 def run(request: Request, arch_file: Path | None, sources: Sources, gates: list[Path]) -> None:
+    from ...cost.estimate.baseline import uniform_baseline
     from ...cost.estimate.buildable import area_warnings
-    from ...cost.estimate.estimate import estimate, measure, uniform_baseline
+    from ...cost.estimate.estimate import estimate, measure
     from ...cost.estimate.model import timings_of
     from ...cost.events.traffic import Options
     from ...cost.technology import technology

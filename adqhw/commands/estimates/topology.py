@@ -18,8 +18,9 @@ def run(
 
 
 def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> None:
+    from ...cost.estimate.baseline import uniform_baseline
     from ...cost.estimate.buildable import area_warnings
-    from ...cost.estimate.estimate import estimate, uniform_baseline
+    from ...cost.estimate.estimate import estimate
     from ...cost.events.memories import with_storage
     from ...cost.events.traffic import Options
     from ...cost.technology import technology

@@ -33,6 +33,10 @@ module adqhw_network (
   reg [31:0] load_at, code_at, cycle, noise;
   reg [31:0] program_number, loaded;
   reg [31:0] latency, beat_cycles, row_shift, row_miss, memory_stall;
+  // What depends on inputs of the top level is evaluated twice a cycle by Verilator, changed or not:
+  // with a reset from outside the next value of almost every register.
+  reg reset = 1;
+  always @(posedge clk) reset <= rst;
   reg image_gate, result_gate;
   integer file, load_file, code_file, items, bit_at, port;
   string prefix;
@@ -53,7 +57,7 @@ module adqhw_network (
 
   @TOP@ accelerator (
       .clk(clk),
-      .rst(rst),
+      .rst(reset),
       .load_valid(state == LOADING && load_at < load_count),
       .load_payload(load),
       .start(state == STARTING),
@@ -121,7 +125,7 @@ module adqhw_network (
   endtask
 
   always @(posedge clk) begin
-    if (rst) begin
+    if (reset) begin
       state <= IDLE;
       done <= 0;
       loaded <= ~0;

@@ -210,16 +210,24 @@ def one_layer(kind: str) -> Program:
     return b.build()
 
 
+LASTS = ["max_pool", "max_pool5", "read", "grouped", "concat", "upsample", "bytes"]
+HELD = {"hold": 4, "fill": 2, "out_lanes": 2}
+
+
 @pytest.mark.parametrize(
-    "last", ["max_pool", "max_pool5", "read", "grouped", "concat", "upsample", "bytes"]
+    ("last", "held"),
+    [
+        *((last, {}) for last in LASTS),
+        *(pytest.param(last, HELD, marks=pytest.mark.slow) for last in LASTS),
+    ],
 )
-def test_engine_rtl_equals_golden_whatever_comes_last(last, builds):
+def test_engine_rtl_equals_golden_whatever_comes_last(last, held, builds):
     usable("icarus")
     program = one_layer(last)
     images = random_images(program, 2)
     expected = golden.run(program, images, "all")
     result = rtl_engine.run(
-        program, images, "all", rows=2, cols=2, simulator="icarus", build_dir=builds
+        program, images, "all", rows=2, cols=2, simulator="icarus", build_dir=builds, **held
     )
     assert_identical(expected, result, program, images, "rtl")
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from programs import Builder, random_images
 
+from adqhw.cost.estimate.baseline import uniform_baseline
 from adqhw.cost.estimate.energy import Energy, area, ratio
-from adqhw.cost.estimate.estimate import ASSUMED, estimate, measure, uniform_baseline
+from adqhw.cost.estimate.estimate import ASSUMED, estimate, measure
 from adqhw.cost.events.events import PARTS
 from adqhw.cost.events.flip_flops import flip_flops
 from adqhw.cost.events.memories import memories

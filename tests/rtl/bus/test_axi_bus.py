@@ -1,5 +1,6 @@
 """`adqhw_top` under a bus model (Icarus): errors of a host, and AXI's rules."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,21 @@ COUNTERS = tuple(name.upper() for name in ("cycles", *EVENTS))
 @pytest.fixture(scope="module", params=["first", "held"])
 def chip(request, tmp_path_factory) -> Chip:
     return small_chip(tmp_path_factory, held=request.param == "held")
+
+
+def test_texts_of_arrays_that_hold_weights_say_what_they_are(chip):
+    """Parameters in front, memories apart, every wire named; the first one's texts are as ever."""
+    texts = {path.name: path.read_text() for path in chip.folder.glob("adqhw_*.v")}
+    holds = chip.arch.holds
+    assert ("adqhw_memories.v" in texts) == holds
+    for text in texts.values():
+        assert text.startswith("/* adqhw ") == holds
+        assert (f"Arch {chip.arch.digest}" in text) == holds
+        assert ("storage.activation_words=" in text) == holds
+        if holds:
+            assert not re.search(r"\\\$\d+ ", text)
+            assert "[-1:0]" not in text
+            assert ".py" not in text
 
 
 def test_images_one_after_the_other(chip):

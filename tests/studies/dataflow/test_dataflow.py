@@ -19,7 +19,16 @@ from adqhw.spec.layers import MacLayer
 from adqhw.spec.program_file import load as load_program
 from adqhw.studies.dataflow import others, own
 from adqhw.studies.dataflow.moves import LANES, LEVELS, MAPS, REGISTER, SUMS, WEIGHTS, Moves
-from adqhw.studies.dataflow.study import HOLDS, find, holds_of, least_regret, machine, machines_of
+from adqhw.studies.dataflow.programs import memory_share, on_chip, rows_of, section
+from adqhw.studies.dataflow.study import (
+    HOLDS,
+    NETWORKS,
+    find,
+    holds_of,
+    least_regret,
+    machine,
+    machines_of,
+)
 
 ZOO = ROOT / "zoo" / "cifar10_resnet20_w4a4.safetensors"
 
@@ -146,16 +155,58 @@ def test_the_best_hold_depends_on_what_keeps_the_sums():
     assert worst == max(memory.excess(best), registers.excess(best))
 
 
+def without_programs(text: str) -> str:
+    """The page without the section and the command that name programs."""
+    head, _, rest = text.partition("## Programs on both accelerators")
+    kept = head + rest[rest.index("## Assumptions") :] if rest else head
+    return "\n".join(x for x in kept.splitlines() if not x.startswith("Written by"))
+
+
 def test_the_command_writes_the_page(tmp_path):
     out = tmp_path / "page.md"
-    done = CliRunner().invoke(app, ["bench", "dataflow", "-o", str(out), "--json"])
+    done = CliRunner().invoke(app, ["bench", "dataflow", str(ZOO), "-o", str(out), "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
-    assert {m["network"] for m in said["machines"]} == {
-        "resnet20-cifar", "resnet18", "resnet50", "mobilenet-v2",
-    }  # fmt: skip
-    text, committed = out.read_text(), ROOT / "docs" / "results" / "dataflow.md"
-    assert text.replace(str(out), "docs/results/dataflow.md") == committed.read_text()
-    done = CliRunner().invoke(app, ["bench", "dataflow", "-o", str(out), "--tech", "unit"])
+    assert {m["network"] for m in said["machines"]} == set(NETWORKS)
+    assert {p["lanes"] for p in said["programs"]} == {"decode", "uniform"}  # 8-bit levels
+    committed = (ROOT / "docs" / "results" / "dataflow.md").read_text()
+    assert without_programs(out.read_text()) == without_programs(committed)
+    assert "cifar10_resnet20_w4a4 | decode" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tech", "unit"], "must have energies"),
+        (["--images", "0"], "must be at least 1"),
+        (["--data", "somewhere"], "must go with programs"),
+        (["--act-bits", "9"], "must be in 1..8"),
+    ],
+)
+def test_what_the_command_refuses(words, said, tmp_path):
+    out = tmp_path / "page.md"
+    done = CliRunner().invoke(app, ["bench", "dataflow", "-o", str(out), *words])
     assert done.exit_code == 2
-    assert "must have energies" in done.stderr
+    assert said in done.stderr
+    assert not out.exists()
+
+
+def test_programs_need_less_on_the_array_that_holds():
+    b = Builder(np.random.default_rng(7), (4, 6, 6), shifts=True)
+    b.mac(20, stage="requant", weight_width=5, uniform=True, padding=1)
+    b.read(3, shared=True)
+    b.mac(20, weight_width=3, level_width=3, act_width=3, padding=1)
+    b.mac(4, 1, stage="requant", weight_width=5, uniform=True, linear=False, out="s32")
+    rows = rows_of("small", b.build(), load("literature45"), None)
+    assert [row.lanes for row in rows] == ["decode", "uniform", "uniform, narrow", "shift_add"]
+    for row in rows:
+        first, held = row.both
+        assert held.cycles < first.cycles
+        assert on_chip(held).expected < on_chip(first).expected
+    decoding, plain, narrow, _ = rows
+    assert memory_share(decoding.held) < memory_share(decoding.first)
+    wide, thin = (row.held.layers[2].energy.parts["multiply"].expected for row in (plain, narrow))
+    assert thin < wide
+    text = "\n".join(section(rows))
+    assert "no activation is 0" in text
+    assert len([line for line in text.splitlines() if line.startswith("| small |")]) == 4

@@ -22,7 +22,7 @@ from adqhw.spec.program import INPUT
 LIMIT = 200_000
 FLAGS = (
     "busy", "image", "result", "fields", "word", "beat", "weight_planes", "feed", "read", "maxima",
-    "adds", "restarts", "combined", "threshold_rows", "requant_rows", "codebook", "built",
+    "adds", "restarts", "combined", "threshold_rows", "requant_rows", "codebook",
 )  # fmt: skip
 """Signals whose values are summed up."""
 
@@ -61,7 +61,7 @@ def signals_of(dut: Machine) -> dict[str, Value]:
         "threshold_rows": stage.threshold_rows.reading,
         "requant_rows": stage.requant_rows.reading,
         "codebook": dut.sequencer.codebook.valid,
-        "built": ~control.built,
+        "building": ~control.built,
         "chunk": stage.take,
         "chunk_lanes": chunk.lanes,
         "slot_read": stage.take & chunk.pixel_end,
@@ -173,6 +173,7 @@ def _add(found: Counter, now: dict[str, int], arch: Arch) -> None:
         found["lanes", lanes] += now["work"]
     for name in FLAGS:
         found[name] += now[name]
+    found["built"] += now["building"] and not (now["setup"] or now["codebook"])
 
 
 def _add_second(found: Counter, now: dict[str, int], arch: Arch) -> None:
