@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...console import JSON_OPTION, emit, people, say, show_table
-from ...flows.arrays import ARCH_HELP, MICRO_HELP, ArraySize, choose_arch
+from ...flows.arrays import ARCH_HELP, ArraySize, choose_arch
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.program import Program
 from ...spec.program_file import load
+from ..sizes import Fill, Hold, Micro, MultiplyWidth, OutLanes
 
 if TYPE_CHECKING:
     from ...gates.array.bench import ArrayGates
@@ -19,17 +20,13 @@ BUILD = Path("runs/build")
 DEFAULT_SIZE, DEFAULT_BEATS = 2, 4000
 LIBERTY_HELP = "Liberty to map to (.lib, .lib.gz); may be repeated."
 LAYERS_HELP = "Layers, separated by commas (default: all with weights)."
-CYCLES_HELP = "Beats per layer, from 8 places of its first image; 0: all."
+CYCLES_HELP = "Beats per layer, from all over its first image; 0: all."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
 PERIOD_HELP = "Clock period in ns that cells are sized for (default: as fast as can be)."
 WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
 VERILATOR_HELP = "Play in Verilator, beat after beat, instead of 64 parts of a stream at a time."
 OPENSTA_HELP = "Compare with OpenSTA (apt-get install opensta) at the measured activity."
 GLITCH_HELP = "So many beats with the library's delays too: the share of glitches."
-HOLD_HELP = "Also an array that holds weights for so many pixels, beside the first one."
-FILL_HELP = "Its cycles in which a weight word enters the lanes (1)."
-OUT_LANES_HELP = "Its sums that are read per cycle (1)."
-MULTIPLY_HELP = "Bits of `uniform` lanes' multipliers (as wide as levels)."
 ABSENT = (
     "glitches (zero delay)", "placed wires", "clock tree",
     "memories of weights, activations and parameters, drain and output stage", "stalls",
@@ -46,11 +43,11 @@ def command(
     arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
     rows: Annotated[int | None, typer.Option(help="Input channels per beat (2).")] = None,
     cols: Annotated[int | None, typer.Option(help="Output channels per beat (2).")] = None,
-    micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
-    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_HELP)] = None,
-    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
-    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
-    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
+    micro: Micro = None,
+    multiply_width: MultiplyWidth = None,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
     tech: Annotated[str, typer.Option(help="Technology of the event model.")] = "literature45",
     slew_ns: Annotated[float | None, typer.Option(help=SLEW_HELP)] = None,
     period_ns: Annotated[float | None, typer.Option(help=PERIOD_HELP)] = None,
@@ -103,7 +100,9 @@ def command(
     )  # fmt: skip
     array = choose_arch(loaded, arch, size)
     if array.holds and (verilator or opensta or glitch_beats):
-        raise InputError("Hold must be 1 with --verilator, --opensta or --glitch-beats, not more")
+        raise InputError(
+            f"Hold must be 1 with --verilator, --opensta or --glitch-beats, not {array.hold}"
+        )
     simulator = find_simulator("verilator") if verilator else None
     images = read_images(loaded, input_file=input_file, data=data, limit=1).images
     tensors = golden_tensors(loaded, images)

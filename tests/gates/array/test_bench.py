@@ -59,6 +59,8 @@ REFUSED = {
     "Cycles must be at least 0, not -1": {"--cycles": -1},
     "Technology must be one of": {"--tech": "gone"},
     "Glitch beats must be at least 0, not -1": {"--glitch-beats": -1},
+    "Hold must be 1 with --verilator": {"--hold": 2, "--glitch-beats": 5},
+    "--fill must go with --hold": {"--fill": 2},
 }
 
 

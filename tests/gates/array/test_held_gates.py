@@ -1,5 +1,6 @@
 """Arrays that hold weights as gates: streams, the pace of the stimulus, and (slow) the netlist."""
 
+import json
 from types import SimpleNamespace
 
 import needs
@@ -8,7 +9,9 @@ import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
 from cost_nets import small_net
+from typer.testing import CliRunner
 
+from adqhw.cli import app
 from adqhw.gates.array import bench
 from adqhw.gates.array.array_gates import RESET_ROWS
 from adqhw.gates.array.held_gates import check_group, group_times, held_levels, held_stimulus
@@ -21,6 +24,7 @@ from adqhw.rtl.timing.held_cycles import held_cycles
 from adqhw.spec import InputError, golden
 from adqhw.spec.errors import SimulationError
 from adqhw.spec.program import INPUT
+from adqhw.spec.program_file import save
 
 PROGRAM = small_net()
 IMAGES = np.random.default_rng(5).integers(0, 256, (1, 3, 8, 8)).astype(np.uint8)
@@ -198,3 +202,20 @@ def test_a_netlist_and_its_units(micro, tmp_path):
     assert held["sums"] > 2 * first["sums"]
     assert (held["lookup"] == 0) == (micro == "uniform")
     assert held["lookup"] <= first["lookup"]
+    program, images = tmp_path / "p.safetensors", tmp_path / "i.npy"
+    save(PROGRAM, program)
+    np.save(images, IMAGES)
+    words = [
+        program, "--input", images, "--liberty", needs.liberty(), "--build", tmp_path,
+        "--micro", micro, "--hold", 2, "--fill", 2, "--layers", CODED, "--cycles", 100,
+        "--period-ns", 5,
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, ["bench", "gates", *map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert "by unit" in result.output
+    assert "sums are in flip-flops here" in result.output
+    result = CliRunner().invoke(app, ["bench", "gates", *map(str, words), "--json"])
+    rows = json.loads(result.stdout)["rows"]
+    assert [row["hold"] for row in rows] == [1, 1, 2, 2]
+    assert rows[0]["event_model_sums_pj_per_mac"]["expected"] == 0
+    assert rows[2]["event_model_sums_pj_per_mac"]["expected"] > 0
