@@ -1,6 +1,6 @@
 """A lane array at gate level: operand streams as port bits, its sums against the golden ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from ...rtl.arch.arch import Arch
 from ...rtl.lanes.lane_array import COLUMN_MODULE, LaneArray
 from ...rtl.layouts.hexfile import field_bits
 from ...rtl.layouts.payloads import beat_layout, codebook_layout, sums_layout
-from ...rtl.timing.schedule import schedule_widths, schedule_word
+from ...rtl.layouts.words import Word
+from ...rtl.timing.schedule import Schedule, schedule_widths, schedule_word
 from ...rtl.timing.timing import column_latency
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
@@ -100,9 +101,9 @@ def array_stimulus(arch: Arch, netlist: Netlist, stream: OperandStream) -> Stimu
     if book:
         loads = slice(RESET_ROWS, RESET_ROWS + book)
         ports["codebook_valid"][loads] = 1
-        ports["codebook_payload"][loads] = codebook_bits(arch, stream)
+        ports["codebook_payload"][loads] = codebook_bits(arch, stream.codebook)
     if not arch.lanes.single_cycle:
-        ports["work"][:] = _work_bits(arch, stream)
+        ports["work"][:] = work_bits(arch, stream.work)
         ports["configured"][RESET_ROWS + book + 1] = 1
     ports["beats_valid"][begin : begin + beats] = 1
     ports["beats_payload"][begin : begin + beats] = beat_bits(arch, stream)
@@ -122,9 +123,9 @@ def beat_bits(arch: Arch, stream: OperandStream) -> Bits:
     return placed(layout, fields, len(stream))
 
 
-def codebook_bits(arch: Arch, stream: OperandStream) -> Bits:
+def codebook_bits(arch: Arch, codebook: Sequence[Word]) -> Bits:
     """(entries, width) bits of `codebook_layout`."""
-    words = np.array([[word["code"], word["level"]] for word in stream.codebook], np.int64)
+    words = np.array([[word["code"], word["level"]] for word in codebook], np.int64)
     fields = {
         "code": field_bits(words[:, 0], arch.weight_width),
         "level": field_bits(words[:, 1], arch.level_width),
@@ -140,9 +141,9 @@ def recorded_sums(arch: Arch, records: Bits) -> npt.NDArray[np.int64]:
     return twos_complement(bits @ (1 << np.arange(arch.acc_width)), arch.acc_width)
 
 
-def _work_bits(arch: Arch, stream: OperandStream) -> Bits:
+def work_bits(arch: Arch, work: Schedule) -> Bits:
     """The schedule as the `work` port takes it: its fields in order, low bit first."""
-    word = schedule_word(arch, stream.work)
+    word = schedule_word(arch, work)
     parts = [
         field_bits(np.array([word[name]]), width) for name, width in schedule_widths(arch).items()
     ]

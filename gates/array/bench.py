@@ -1,10 +1,11 @@
 """Gate-level energy of a program's layers beside that of the event model for the same array."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ...cosim.simulators.toolchain import Simulator
@@ -16,24 +17,32 @@ from ...cost.events.memories import memories
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
 from ...rtl.networks.unsigned import as_unsigned
+from ...rtl.program.fit import narrowest
+from ...spec.errors import InputError
 from ...spec.program import Program
-from ..energy.energy import Assumptions, GateEnergy, gate_energy, middle_slew_ns
+from ..energy.energy import Assumptions, GateEnergy, energies, gate_energy, middle_slew_ns
 from ..liberty.liberty import Library, read_liberty
-from ..netlist.mapping import map_component
+from ..netlist.mapping import map_named
 from ..netlist.netlist import Netlist
 from ..netlist.timing import critical_path
 from ..play.lanes import LaneModel, lane_model
-from ..play.simulation import GateModel, build_gates
+from ..play.simulation import GateModel, Switching, build_gates
 from .array_gates import array_component, array_parts, play_stream
+from .held_gates import held_component, held_parts, play_held
+from .held_streams import HeldStream, held_random_twin, held_recorded
 from .streams import OperandStream, random_twin, recorded
+from .units import UNITS, areas, units_of
 
 ARRAY_PARTS = ("multiply", "lookup", "add", "accumulate")
 OUTSIDE = ("drain_register_bit",)
 """Events of those parts that happen behind the lane array."""
+SUMS = "sums"
+HELD_PARTS = (*ARRAY_PARTS, "hold", SUMS)
+"""The same of an array that holds weights: station and memories of sums lie in it."""
 ARRAY_EVENTS = tuple(
-    name for name, kind in EVENTS.items() if kind.part in ARRAY_PARTS and name not in OUTSIDE
+    name for name, kind in EVENTS.items() if kind.part in HELD_PARTS and name not in OUTSIDE
 )
-"""Parts of the event model in the lane array alone: no memories, no output stage."""
+"""Parts of the event model in the lane array alone: no other memories, no output stage."""
 SEED = 1
 
 
@@ -48,6 +57,8 @@ class ArrayGates:
     area_um2: float
     critical_path_ns: float
     assumptions: Assumptions
+    units_um2: dict[str, float] = field(default_factory=dict)
+    """The area by `UNITS`; empty where Verilator plays."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +71,8 @@ class StreamEnergy:
     beats: int
     macs: int
     energy: GateEnergy
+    units: dict[str, GateEnergy]
+    """The same by `UNITS`; empty where Verilator plays."""
 
     @property
     def pj_per_mac(self) -> float:
@@ -74,8 +87,12 @@ class StreamEnergy:
             "cycles": self.energy.cycles,
             "macs": self.macs,
             "pj_per_mac": self.pj_per_mac,
-            "parts_pj_per_mac": {k: v / self.macs / 1000 for k, v in self.energy.parts.items()},
+            "parts_pj_per_mac": self._per_mac(self.energy),
+            "units_pj_per_mac": {name: self._per_mac(e) for name, e in self.units.items()},
         }
+
+    def _per_mac(self, energy: GateEnergy) -> dict[str, float]:
+        return {part: fj / self.macs / 1000 for part, fj in energy.parts.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +101,8 @@ class Bench:
 
     array: ArrayGates
     model: GateModel | LaneModel
+    units: npt.NDArray[np.int64] | None = None
+    """(gates,) numbers of `UNITS`."""
 
 
 def prepare(
@@ -103,13 +122,20 @@ def prepare(
     maps for speed and takes the critical path.
     """
     library = read_liberty(liberty)
-    netlist = map_component(
-        array_component(arch), liberty, library, cache, period_ns, array_parts(arch)
-    )
+    if arch.holds:
+        component, parts = held_component(arch), held_parts(arch)
+    else:
+        component, parts = array_component(arch), array_parts(arch)
+    named = map_named(component, liberty, library, cache, period_ns, parts)
+    netlist = named.netlist
     array = array_gates(netlist, library, slew_ns, period_ns, wire_factor=wire_factor)
-    if simulator is None:
-        return Bench(array=array, model=lane_model(netlist, library))
-    return Bench(array=array, model=build_gates(netlist, library, simulator, cache))
+    if simulator is not None:
+        model = build_gates(netlist, library, simulator, cache)
+        return Bench(array=array, model=model)
+    lanes = lane_model(netlist, library)
+    units = units_of(named, lanes, arch)
+    array = replace(array, units_um2=areas(netlist, library, units))
+    return Bench(array=array, model=lanes, units=units)
 
 
 def array_gates(
@@ -140,15 +166,23 @@ def array_gates(
 
 
 def measure_streams(
-    bench: Bench, arch: Arch, streams: Sequence[OperandStream], tick: Callable[[str], None]
+    bench: Bench,
+    arch: Arch,
+    streams: Sequence[OperandStream] | Sequence[HeldStream],
+    tick: Callable[[str], None],
 ) -> list[StreamEnergy]:
     """Energy of every stream; each is checked against the golden sums."""
     found = []
     for stream in streams:
         tick(f"{bench.array.liberty}: {stream.layer}, {stream.operands} operands")
-        switching = play_stream(bench.model, arch, stream)
-        model = bench.model
-        energy = gate_energy(model.netlist, model.library, switching, bench.array.assumptions)
+        model, assumed = bench.model, bench.array.assumptions
+        switching = _played(model, arch, stream)
+        energy, units = gate_energy(model.netlist, model.library, switching, assumed), {}
+        if bench.units is not None:
+            parts = energies(
+                model.netlist, model.library, switching, assumed, bench.units, len(UNITS)
+            )
+            units = dict(zip(UNITS, parts, strict=True))
         found.append(
             StreamEnergy(
                 liberty=bench.array.liberty,
@@ -157,9 +191,20 @@ def measure_streams(
                 beats=len(stream),
                 macs=stream.macs,
                 energy=energy,
+                units=units,
             )
         )
     return found
+
+
+def _played(
+    model: GateModel | LaneModel, arch: Arch, stream: OperandStream | HeldStream
+) -> Switching:
+    if isinstance(stream, OperandStream):
+        return play_stream(model, arch, stream)
+    if isinstance(model, GateModel):
+        raise InputError("Array that holds weights must be played without Verilator")
+    return play_held(model, arch, stream)
 
 
 def layer_streams_of(
@@ -177,6 +222,35 @@ def layer_streams_of(
     return found
 
 
+def held_streams_of(
+    arch: Arch,
+    program: Program,
+    layers: Sequence[str],
+    tensors: Mapping[str, npt.NDArray[Any]],
+    most_beats: int | None,
+) -> list[HeldStream]:
+    """The same for an array that holds weights."""
+    found = []
+    for number, name in enumerate(layers):
+        real = held_recorded(arch, program, name, tensors, most_beats=most_beats)
+        found += [real, held_random_twin(real, SEED + number)]
+    return found
+
+
+def beside(arch: Arch, program: Program) -> list[Arch]:
+    """`arch`; where it holds weights, behind the first accelerator's array of the same size."""
+    if not arch.holds:
+        return [arch]
+    first = narrowest(
+        program,
+        rows=arch.rows,
+        cols=arch.cols,
+        micro=arch.micro,
+        multiply_width=arch.multiply_width,
+    )
+    return [first, arch]
+
+
 def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     """pJ per MAC that the event model gives to the lane array alone."""
     runs, _ = as_unsigned(program)
@@ -185,11 +259,21 @@ def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     return array_events_pj(events, result.arch, prices) * (1 / events.macs)
 
 
+def sums_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
+    """pJ per MAC that the event model gives to the memories of sums of an array that holds
+    weights: what its unit `sums` has in flip-flops, adders apart."""
+    runs, _ = as_unsigned(program)
+    prices = event_prices(result.technology, memories(runs, result.arch))
+    (events,) = (layer.events for layer in result.layers if layer.name == name)
+    moved = (prices[e] * events.counts[e] for e, kind in EVENTS.items() if kind.part == SUMS)
+    return sum(moved, start=Band.exactly(0.0)) * (1 / events.macs)
+
+
 def array_events_pj(events: LayerEvents, arch: Arch, prices: Mapping[str, Band]) -> Band:
     """pJ of a layer in the lane array alone, by events: its own flip-flops' clock among them."""
     bits = flip_flops(arch)
     clocked = events.cycles * sum(bits[part] for part in ARRAY)
-    moved = (prices[e] * events.counts[e] for e in ARRAY_EVENTS)
+    moved = (prices[e] * events.counts[e] for e in ARRAY_EVENTS if e in events.counts)
     return sum(moved, start=prices["clock_bit"] * clocked)
 
 

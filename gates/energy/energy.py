@@ -20,10 +20,11 @@ from ...spec.errors import InputError
 from ..liberty.liberty import Library
 from ..liberty.table import SLEW, Floats
 from ..netlist.arcs import CLOCK, arc_uses, leakage_nw
-from ..netlist.netlist import Netlist, net_loads
+from ..netlist.netlist import ZERO, Netlist, clock_pin, net_loads
 from ..play.simulation import Switching, state_pins
 
 PARTS = ("internal", "switching", "clock", "leakage")
+CLOCK_PART = PARTS.index("clock")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,42 +89,68 @@ def gate_energy(
     netlist: Netlist, library: Library, switching: Switching, assumptions: Assumptions
 ) -> GateEnergy:
     """Energy of the counted cycles."""
+    everything = np.zeros(len(netlist.gates), np.int64)
+    (energy,) = energies(netlist, library, switching, assumptions, everything, 1)
+    return energy
+
+
+def energies(
+    netlist: Netlist,
+    library: Library,
+    switching: Switching,
+    assumptions: Assumptions,
+    group: npt.NDArray[np.int64],
+    groups: int,
+) -> list[GateEnergy]:
+    """The same by groups of gates; group: (gates,) number of each one's.
+
+    A net belongs to the gate that drives it; nets that ports drive belong to group 0.
+    """
     if switching.cycles < 1:
         raise InputError("Switching must have at least 1 counted cycle, not 0")
     loads = net_loads(netlist, library, assumptions.wire_factor)
     half = 0.5 * library.voltage**2  # fJ per fF and change
-    clock = 0.0
-    if netlist.clock is not None:
-        clock += 2 * half * loads[netlist.clock] * switching.cycles
-    internal = leakage = 0.0
-    for kind in _kinds(netlist, library):
+    found = np.zeros((groups, len(PARTS)))
+    of_net = np.zeros(netlist.nets, np.int64)
+    for number, gate in zip(group.tolist(), netlist.gates, strict=True):
+        cell = library.cell(gate.cell)
+        for pin in cell.outputs:
+            if gate.pins.get(pin, ZERO) >= 0:
+                of_net[gate.pins[pin]] = number
+        if cell.ff is not None:
+            capacitance = cell.pins[clock_pin(cell)].capacitance_ff or 0.0
+            load = capacitance * (1.0 + assumptions.wire_factor)
+            found[number, CLOCK_PART] += 2 * half * load * switching.cycles
+    for kind in _kinds(netlist, library, group):
         by_part = _kind_energy(netlist, library, kind, switching, loads, assumptions)
-        internal, clock = internal + by_part[0], clock + by_part[1]
-        leakage += by_part[2] * assumptions.period_ns * 1e-3  # nW x ns = 1e-18 J
-    return GateEnergy(
-        internal_fj=internal,
-        switching_fj=float(half * loads @ switching.toggles),
-        clock_fj=clock,
-        leakage_fj=leakage,
-        cycles=switching.cycles,
-    )
+        found[kind.group, [0, CLOCK_PART]] += by_part[:2]
+        found[kind.group, 3] += by_part[2] * assumptions.period_ns * 1e-3  # nW x ns = 1e-18 J
+    found[:, 1] += np.bincount(of_net, half * loads * switching.toggles, groups)
+    return [
+        GateEnergy(
+            **{f"{part}_fj": float(fj) for part, fj in zip(PARTS, row, strict=True)},
+            cycles=switching.cycles,
+        )
+        for row in found
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Kind:
-    """Gates of one cell whose states are made of the same pins."""
+    """Gates of one cell and group whose states are made of the same pins."""
 
     cell: str
     pins: tuple[str, ...]
+    group: int
     members: npt.NDArray[np.int64]
 
 
-def _kinds(netlist: Netlist, library: Library) -> Iterator[_Kind]:
-    groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-    for number, gate in enumerate(netlist.gates):
-        groups.setdefault((gate.cell, state_pins(gate, library)), []).append(number)
-    for (cell, pins), members in groups.items():
-        yield _Kind(cell=cell, pins=pins, members=np.array(members))
+def _kinds(netlist: Netlist, library: Library, group: npt.NDArray[np.int64]) -> Iterator[_Kind]:
+    found: dict[tuple[str, tuple[str, ...], int], list[int]] = {}
+    for number, (gate, its) in enumerate(zip(netlist.gates, group.tolist(), strict=True)):
+        found.setdefault((gate.cell, state_pins(gate, library), its), []).append(number)
+    for (cell, pins, its), members in found.items():
+        yield _Kind(cell=cell, pins=pins, group=its, members=np.array(members))
 
 
 def _kind_energy(

@@ -16,6 +16,7 @@ from ...rtl.verilog import convert
 from ...spec.errors import InputError
 from ..liberty.liberty import Library
 from ..liberty.text import read_text
+from .names import Named, named
 from .netlist import Netlist, parse_netlist
 from .synthesis_tools import run_tool
 
@@ -39,6 +40,31 @@ def map_component(
 
     Below `cache`, a folder per Verilog, library, script and yosys keeps what yosys wrote.
     """
+    return _mapped(component, liberty, library, cache, period_ns, parts)[0]
+
+
+def map_named(
+    component: wiring.Component,
+    liberty: Path,
+    library: Library,
+    cache: Path,
+    period_ns: float | None = None,
+    parts: Mapping[str, wiring.Component] | None = None,
+) -> Named:
+    """The same, with the names of its nets."""
+    netlist, text, verilog = _mapped(component, liberty, library, cache, period_ns, parts)
+    return named(text, TOP, netlist, verilog)
+
+
+def _mapped(
+    component: wiring.Component,
+    liberty: Path,
+    library: Library,
+    cache: Path,
+    period_ns: float | None,
+    parts: Mapping[str, wiring.Component] | None,
+) -> tuple[Netlist, str, str]:
+    """The netlist, the text that yosys wrote, and the Verilog that it read."""
     verilog, cells = convert(component, TOP), read_text(liberty)
     verilog += "".join(convert(part, name) for name, part in (parts or {}).items())
     script = mapping_script(library, period_ns, flat=not parts)
@@ -53,11 +79,16 @@ def map_component(
 
     if netlist.is_file():
         try:
-            return parse_netlist(netlist.read_text(encoding="utf-8"), TOP, library)
+            return _read(netlist, library, verilog)
         except (InputError, UnicodeDecodeError):
             netlist.unlink()  # a damaged one is made again, and judged then
     built(folder, make, texts, result=netlist.name)
-    return parse_netlist(netlist.read_text(encoding="utf-8"), TOP, library)
+    return _read(netlist, library, verilog)
+
+
+def _read(path: Path, library: Library, verilog: str) -> tuple[Netlist, str, str]:
+    text = path.read_text(encoding="utf-8")
+    return parse_netlist(text, TOP, library), text, verilog
 
 
 def mapping_script(library: Library, period_ns: float | None = None, *, flat: bool = True) -> str:

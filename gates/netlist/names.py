@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .netlist import Netlist
@@ -9,6 +11,19 @@ from .netlist import Netlist
 _PLACE = re.compile(r"design\.v:(\d+)")
 _REGISTER = re.compile(r"\s*(?:output )?reg\b")
 _DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Named:
+    """A mapped design; names: of nets."""
+
+    netlist: Netlist
+    names: Mapping[int, str]
+
+
+def named(text: str, top: str, netlist: Netlist, verilog: str) -> Named:
+    """The netlist with `net_names`."""
+    return Named(netlist=netlist, names=net_names(text, top, netlist, verilog))
 
 
 def net_names(text: str, top: str, netlist: Netlist, verilog: str) -> dict[int, str]:

@@ -5,8 +5,6 @@ others become flip-flops and gates.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -14,8 +12,8 @@ from ...cosim.simulators.build_cache import build_folder, built
 from ..liberty.liberty import Library
 from ..liberty.text import read_text
 from .mapping import mapping_constraints, word
-from .names import net_names
-from .netlist import Netlist, parse_netlist
+from .names import Named, named
+from .netlist import parse_netlist
 from .synthesis_tools import run_tool
 
 LEAST_WORDS = 16
@@ -23,18 +21,10 @@ _MEMORY_CELL = "$mem_v2"
 _MEMORY_MODULE = re.compile(r"\w+_memory_\d+x\d+(?:_g\d+)?")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Whole:
-    """A mapped design; names: of nets."""
-
-    netlist: Netlist
-    names: Mapping[int, str]
-
-
 def map_whole(
     verilog: str, memories: str, top: str, liberty: Path, library: Library, cache: Path,
     period_ns: float,
-) -> Whole:  # fmt: skip
+) -> Named:  # fmt: skip
     """The gates of module `top` of `verilog`, sized for a clock; what yosys wrote is kept below
     `cache`.
 
@@ -58,7 +48,7 @@ def map_whole(
     built(folder, make, texts, result="netlist.json")
     text = (folder / "netlist.json").read_text(encoding="utf-8")
     netlist = parse_netlist(text, top, library, is_macro=is_memory)
-    return Whole(netlist=netlist, names=net_names(text, top, netlist, verilog))
+    return named(text, top, netlist, verilog)
 
 
 def is_memory(cell: str) -> bool:

@@ -71,8 +71,10 @@ def _reads(layer: Layer, name: str, lines: int) -> int:
     if layer.skip is not None and layer.skip.tensor == name:
         needs.append((lines - 1) * layer.skip.stride + 1)
     if name in layer.reads[:1]:
-        windows = isinstance(layer, MacLayer | PoolLayer)
-        needs.append((lines - 1) * layer.stride[0] + layer.kernel[0] if windows else lines)
+        if isinstance(layer, MacLayer | PoolLayer):
+            needs.append((lines - 1) * layer.stride[0] + layer.kernel[0])
+        else:
+            needs.append(lines)
     return max(needs)
 
 

@@ -70,7 +70,7 @@ def banks_read(word: Word) -> int:
     if word.get("idle"):
         return 0
     if kind == PassKind.INPUT:
-        return word["fold"]["pad_stored"]
+        return int(word["fold"]["pad_stored"])
     banks = 0
     if kind in (PassKind.ARRAY, PassKind.MAX_POOL):
         banks |= 1 << word["feed"]["bank"]
@@ -119,7 +119,7 @@ class _Striper:
     @staticmethod
     def _banks(role: str, word: Word) -> int:
         if role == "feed":
-            return 1 << word["feed"]["bank"]
+            return 1 << int(word["feed"]["bank"])
         return int(word["walk"][role]["banks"])
 
     def _fits(
@@ -141,9 +141,8 @@ class _Striper:
         """Lines for a stripe of n inside the map."""
         height = self.program.tensor_shape(name)[1]
         if role == "feed":
-            return min(
-                height, (n - 1) * word["feed"]["stride_down"] + word["feed"]["kernel_height"]
-            )
+            feed = word["feed"]
+            return min(height, int((n - 1) * feed["stride_down"] + feed["kernel_height"]))
         if role == "read":
             return min(height, (n - 1) * self._skip_stride(word, name) + 1)
         return n

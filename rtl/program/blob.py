@@ -34,7 +34,8 @@ def program_blob(arch: Arch, rows: list[Row]) -> bytes:
 def _sections(rows: list[Row]) -> Iterator[tuple[int, int, list[int]]]:
     """(target, first row, data of consecutive rows)."""
     ordered = sorted(rows, key=lambda row: (row[0] == Target.PASSES, row[0], row[1]))
-    target, first, data = -1, 0, []
+    target, first = -1, 0
+    data: list[int] = []
     for kind, row, bits in ordered:
         if data and (kind, row) != (target, first + len(data)):
             yield target, first, data

@@ -26,9 +26,13 @@ WIRE_HELP = "Capacitance of wires as a multiple of that of the pins they reach."
 VERILATOR_HELP = "Play in Verilator, beat after beat, instead of 64 parts of a stream at a time."
 OPENSTA_HELP = "Compare with OpenSTA (apt-get install opensta) at the measured activity."
 GLITCH_HELP = "So many beats with the library's delays too: the share of glitches."
+HOLD_HELP = "Also an array that holds weights for so many pixels, beside the first one."
+FILL_HELP = "Its cycles in which a weight word enters the lanes (1)."
+OUT_LANES_HELP = "Its sums that are read per cycle (1)."
+MULTIPLY_HELP = "Bits of `uniform` lanes' multipliers (as wide as levels)."
 ABSENT = (
-    "glitches (zero delay)", "placed wires", "clock tree", "memories, drain and output stage",
-    "stalls",
+    "glitches (zero delay)", "placed wires", "clock tree",
+    "memories of weights, activations and parameters, drain and output stage", "stalls",
 )  # fmt: skip
 
 
@@ -43,6 +47,10 @@ def command(
     rows: Annotated[int | None, typer.Option(help="Input channels per beat (2).")] = None,
     cols: Annotated[int | None, typer.Option(help="Output channels per beat (2).")] = None,
     micro: Annotated[str | None, typer.Option(help=MICRO_HELP)] = None,
+    multiply_width: Annotated[int | None, typer.Option(help=MULTIPLY_HELP)] = None,
+    hold: Annotated[int | None, typer.Option(help=HOLD_HELP)] = None,
+    fill: Annotated[int | None, typer.Option(help=FILL_HELP)] = None,
+    out_lanes: Annotated[int | None, typer.Option(help=OUT_LANES_HELP)] = None,
     tech: Annotated[str, typer.Option(help="Technology of the event model.")] = "literature45",
     slew_ns: Annotated[float | None, typer.Option(help=SLEW_HELP)] = None,
     period_ns: Annotated[float | None, typer.Option(help=PERIOD_HELP)] = None,
@@ -59,6 +67,9 @@ def command(
     and on uniform random ones, every sum is compared with the golden one, and toggles are
     priced with the library's tables. Beside it: the event model of `adqhw estimate` for the
     same array. Needs yosys (pip install -r requirements-synth.txt).
+
+    With --hold the array that holds weights is measured beside the first one of the same size, with
+    its memories of sums as flip-flops; areas and energies are split by unit.
 
     Example: adqhw bench gates program.safetensors --data ~/cifar10 --liberty cells.lib.gz
     """
@@ -86,36 +97,48 @@ def command(
     table = technology.priced(tech)
     if arch is None:  # 16 x 16 lanes, the default of other commands, are 100,000 gates
         rows, cols = (DEFAULT_SIZE if size is None else size for size in (rows, cols))
-    array = choose_arch(loaded, arch, ArraySize(rows=rows, cols=cols, micro=micro))
+    size = ArraySize(
+        rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )  # fmt: skip
+    array = choose_arch(loaded, arch, size)
+    if array.holds and (verilator or opensta or glitch_beats):
+        raise InputError("Hold must be 1 with --verilator, --opensta or --glitch-beats, not more")
     simulator = find_simulator("verilator") if verilator else None
     images = read_images(loaded, input_file=input_file, data=data, limit=1).images
     tensors = golden_tensors(loaded, images)
-    streams = gate_bench.layer_streams_of(array, loaded, names, tensors, cycles or None)
-    result = estimate(loaded, array, table, activity=measure(loaded, images))
+    activity = measure(loaded, images)
     arrays, measured, shares, compared = [], [], [], []
-    for path in liberty:
-        _tick(f"{path.name}: synthesis, timing")
-        bench = gate_bench.prepare(
-            array, path, build, simulator=simulator,
-            slew_ns=slew_ns, period_ns=period_ns, wire_factor=wire_factor,
-        )  # fmt: skip
-        arrays.append(bench.array)
-        measured += gate_bench.measure_streams(bench, array, streams, _tick)
-        if glitch_beats:
-            _tick(f"{path.name}: glitches")
-            short = gate_bench.layer_streams_of(array, loaded, names, tensors, glitch_beats)
-            shares += glitch_bench.glitch_shares(bench, array, short)
-        if opensta:
-            _tick(f"{path.name}: OpenSTA")
-            compared += open_sta_bench.compare_streams(bench, array, streams, path)
-    events = {n: gate_bench.array_pj_per_mac(result, loaded, n).as_dict() for n in names}
+    for one in gate_bench.beside(array, loaded):
+        take = gate_bench.held_streams_of if one.holds else gate_bench.layer_streams_of
+        streams = take(one, loaded, names, tensors, cycles or None)
+        result = estimate(loaded, one, table, activity=activity)
+        events = {n: gate_bench.array_pj_per_mac(result, loaded, n).as_dict() for n in names}
+        sums = {n: gate_bench.sums_pj_per_mac(result, loaded, n).as_dict() for n in names}
+        for path in liberty:
+            _tick(f"{path.name}: synthesis, timing")
+            bench = gate_bench.prepare(
+                one, path, build, simulator=simulator,
+                slew_ns=slew_ns, period_ns=period_ns, wire_factor=wire_factor,
+            )  # fmt: skip
+            arrays.append(_array_record(bench.array, one.hold))
+            found = gate_bench.measure_streams(bench, one, streams, _tick)
+            measured += [_row(entry.to_dict(), events, sums, one.hold) for entry in found]
+            if glitch_beats:
+                _tick(f"{path.name}: glitches")
+                short = gate_bench.layer_streams_of(one, loaded, names, tensors, glitch_beats)
+                shares += glitch_bench.glitch_shares(bench, one, short)
+            if opensta:
+                _tick(f"{path.name}: OpenSTA")
+                plain = gate_bench.layer_streams_of(one, loaded, names, tensors, cycles or None)
+                compared += open_sta_bench.compare_streams(bench, one, plain, path)
     record = {
         "program": str(program),
         "digest": loaded.digest,
         "arch": array.to_dict(),
         "technology": table.name,
-        "libraries": [_array_record(a) for a in arrays],
-        "rows": [_row(entry.to_dict(), events) for entry in measured],
+        "libraries": arrays,
+        "rows": measured,
         "glitches": [share.to_dict() for share in shares],
         "opensta": [entry.to_dict() for entry in compared],
         "absent": list(ABSENT),
@@ -123,7 +146,7 @@ def command(
     if as_json:
         emit(record)
     else:
-        _show(record, arrays)
+        _show(record)
 
 
 def _layer_names(program: Program, chosen: str | None, known: list[str]) -> list[str]:
@@ -134,14 +157,16 @@ def _layer_names(program: Program, chosen: str | None, known: list[str]) -> list
     return names
 
 
-def _array_record(array: "ArrayGates") -> dict[str, Any]:
+def _array_record(array: "ArrayGates", hold: int) -> dict[str, Any]:
     assumed = array.assumptions
     return {
         "liberty": array.liberty,
+        "hold": hold,
         "voltage": array.voltage,
         "cells": array.cells,
         "flip_flops": array.flip_flops,
         "area_um2": array.area_um2,
+        "units_um2": array.units_um2,
         "critical_path_ns": array.critical_path_ns,
         "slew_ns": assumed.slew_ns,
         "period_ns": assumed.period_ns,
@@ -149,18 +174,30 @@ def _array_record(array: "ArrayGates") -> dict[str, Any]:
     }
 
 
-def _row(row: dict[str, Any], events: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """A stream's row with the event model's number and its signed error."""
+def _row(
+    row: dict[str, Any],
+    events: dict[str, dict[str, float]],
+    sums: dict[str, dict[str, float]],
+    hold: int,
+) -> dict[str, Any]:
+    """A stream's row with the event model's numbers and their signed error."""
     model = events[row["layer"]]
     error = 100 * (model["expected"] / row["pj_per_mac"] - 1)
-    return {**row, "event_model_pj_per_mac": model, "event_model_error_percent": error}
+    return {
+        **row,
+        "hold": hold,
+        "event_model_pj_per_mac": model,
+        "event_model_sums_pj_per_mac": sums[row["layer"]],
+        "event_model_error_percent": error,
+    }
 
 
-def _show(record: dict[str, Any], arrays: list["ArrayGates"]) -> None:
+def _show(record: dict[str, Any]) -> None:
     shape = record["arch"]
     for library in record["libraries"]:
         say(
-            f"{library['liberty']} ({library['voltage']} V): {library['cells']:,} cells, "
+            f"{library['liberty']} ({library['voltage']} V), hold {library['hold']}: "
+            f"{library['cells']:,} cells, "
             f"{library['flip_flops']:,} of them flip-flops, {library['area_um2']:,.0f} um2, "
             f"critical path {library['critical_path_ns']:.2f} ns; assumed: slew "
             f"{library['slew_ns']:.3g} ns, period {library['period_ns']:.3g} ns, wires "
@@ -170,18 +207,20 @@ def _show(record: dict[str, Any], arrays: list["ArrayGates"]) -> None:
         f"{shape['micro']} {shape['rows']}x{shape['cols']}, pJ per MAC of the lane array; event "
         f"model: technology {record['technology']}",
         (
-            "liberty", "layer", "operands", "cycles", "pJ/MAC", "internal", "switching", "clock",
-            "leakage", "event model", "its error %",
+            "liberty", "hold", "layer", "operands", "cycles", "pJ/MAC", "internal", "switching",
+            "clock", "leakage", "event model", "its error %",
         ),
         [
             (
-                row["liberty"], row["layer"], row["operands"], row["cycles"], row["pj_per_mac"],
+                row["liberty"], row["hold"], row["layer"], row["operands"], row["cycles"],
+                row["pj_per_mac"],
                 *row["parts_pj_per_mac"].values(), row["event_model_pj_per_mac"]["expected"],
                 f"{row['event_model_error_percent']:+.0f}",
             )
             for row in record["rows"]
         ],
     )  # fmt: skip
+    _show_units(record)
     say("every sum of the netlists was the golden one")
     if record["glitches"]:
         show_table(
@@ -198,6 +237,32 @@ def _show(record: dict[str, Any], arrays: list["ArrayGates"]) -> None:
     if record["opensta"]:
         _show_open_sta(record["opensta"])
     say(f"in none of these numbers: {', '.join(record['absent'])}")
+
+
+def _show_units(record: dict[str, Any]) -> None:
+    """Area, energy and the clock's part of it by unit, arrays and streams in one table."""
+    entries: list[tuple[Any, ...]] = [
+        (lib["liberty"], lib["hold"], "area um2", *lib["units_um2"].values())
+        for lib in record["libraries"]
+        if lib["units_um2"]
+    ]
+    if not entries:
+        return
+    for row in record["rows"]:
+        units = row["units_pj_per_mac"].values()
+        own = row["liberty"], row["hold"]
+        what = f"{row['layer']}, {row['operands']}"
+        entries.append((*own, f"{what}: pJ/MAC", *(sum(parts.values()) for parts in units)))
+        entries.append((*own, f"{what}: its clock", *(parts["clock"] for parts in units)))
+    (units, *_) = (lib["units_um2"] for lib in record["libraries"])
+    show_table("by unit", ("liberty", "hold", "what", *units), entries)
+    for row in record["rows"]:
+        if row["hold"] > 1 and row["operands"] == "real":
+            say(
+                f"{row['layer']}, hold {row['hold']}: sums are in flip-flops here; as a memory the "
+                f"event model has {row['event_model_sums_pj_per_mac']['expected']:.3g} pJ per MAC "
+                "for their reading and writing, adders apart"
+            )
 
 
 def _show_open_sta(entries: list[dict[str, Any]]) -> None:

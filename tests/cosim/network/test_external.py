@@ -54,10 +54,11 @@ def nets_of(seeds: range) -> list[Program]:
 
 def test_random_networks(builds):
     """Weights, parameters and maps in turn, two images one after the other."""
-    nets = nets_of(range(4, 7))
-    arch = small_arch(nets, (4, 4, 4, 2, 2), External(burst_beats=8, outstanding=2))
+    nets = [random_net(22), random_net(32), random_net(40)]
+    arch = small_arch(nets, (4, 4, 4, 2, 2), External())
     plans = [check_storage(arch, net).outside for net in nets]
     assert any(plan.streamed for plan in plans)
+    assert sum(bool(plan.maps) for plan in plans) >= 2
     assert not wrong(nets, arch, "icarus", builds)
 
 

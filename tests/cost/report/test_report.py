@@ -225,7 +225,7 @@ def test_estimate_for_people_names_technology_and_bar_and_leaves_stdout_empty(tm
     [
         (["--tech", "none.toml"], "Technology file must be a file"),
         (["--arch", "none.toml"], "Arch file must be a file"),
-        (["--arch", "none.toml", "--rows", "4"], "not both"),
+        (["--arch", "none.toml", "--rows", "4"], "not also from --rows"),
         (["--micro", "magic"], "Arch micro must be one of"),
         (["--images", "0"], "Number of images must be at least 1"),
         (["--input", "none.npy"], "Input must be a .npy file"),

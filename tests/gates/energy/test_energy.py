@@ -5,7 +5,7 @@ import pytest
 from gate_oracle import netlist_json, oracle_switching, rows, small_netlist
 from tiny_liberty import tiny
 
-from adqhw.gates.energy.energy import Assumptions, gate_energy, middle_slew_ns
+from adqhw.gates.energy.energy import Assumptions, energies, gate_energy, middle_slew_ns
 from adqhw.gates.netlist.arcs import arc_uses, leakage_nw
 from adqhw.gates.netlist.netlist import net_loads, parse_netlist
 from adqhw.spec import InputError
@@ -165,3 +165,22 @@ def test_netlists_that_cannot_be_costed_are_refused(case):
     cells, message = REFUSED[case]
     with pytest.raises(InputError, match=message):
         netlist_of(cells)
+
+
+def test_groups_of_gates_have_their_own_nets_and_are_together_the_whole():
+    """Group 0: NAND and the ports' nets; 1: INV; 2: the flip-flop with its clock pin."""
+    library = tiny()
+    netlist = small_netlist(library)
+    switching = oracle_switching(netlist, library, rows(a=A, b=B))
+    kinds = {"NAND2": 0, "INV": 1, "DFF": 2}
+    group = np.array([kinds[gate.cell] for gate in netlist.gates])
+    found = energies(netlist, library, switching, ASSUMED, group, 3)
+    nand, inv, flop = (energy.parts for energy in found)
+    assert [energy.clock_fj for energy in found] == pytest.approx([0, 0, CLOCK])
+    assert nand["internal"] == pytest.approx(3 + 2.4 + 0.25)
+    assert inv["internal"] == pytest.approx(1.5 + 0.5)
+    assert flop["internal"] == pytest.approx(0.5 + 10 + 0.25 + 20)
+    assert nand["switching"] == pytest.approx(2 * (5 + 2 + 3 + 2 + 5 + 3))
+    assert inv["switching"] == pytest.approx(2 * (1.5 + 1.5))
+    assert flop["switching"] == 0
+    assert [energy.leakage_fj for energy in found] == pytest.approx([2.0, 2.0, 4.0])
