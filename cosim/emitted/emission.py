@@ -61,6 +61,11 @@ def emit_accelerator(
     prefix: of every module, so that several accelerators are parts of one design.
     """
     check_prefix(prefix)
+    if arch.external is not None:
+        raise InputError(
+            "Arch external must be absent for an emitted folder, whose testbenches have no "
+            "external memory"
+        )
     plan = check_storage(arch, program)
     batch = check_images(program, images)
     if not len(batch):

@@ -21,8 +21,9 @@ class FoldColumns(wiring.Component):
     Members
     -------
     fold : `fold_layout`, constant while active. setup : begin in the next cycle. step : this code
-    is done. active : the outputs describe a code. inside : it is one of the image. channel : its
-    number in the column. begins : a stored pixel begins with it. last : it is the image's last one.
+    is done. active : the outputs describe a code. inside : it is one of the image; 0 when not
+    active. channel : its number in the column. begins : a stored pixel begins with it. last : it is
+    the image's last one.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -45,7 +46,7 @@ class FoldColumns(wiring.Component):
         fold = self.fold
         channels, lines = Rounds("channel", fold.channels), Rounds("line", fold.height)
         moving, column_end, line_end = Signal(), Signal(), Signal()
-        ends, new_line = Signal(), Signal()
+        ends, new_line, begins_column = Signal(), Signal(), Signal()
         m.d.comb += [
             moving.eq(self.active & self.step),
             column_end.eq(moving & channels.end),
@@ -55,16 +56,19 @@ class FoldColumns(wiring.Component):
         channels.run(m, self.setup, moving)
         lines.run(m, self.setup, line_end)
         with m.If(self.setup):
-            m.d.sync += [self.active.eq(1), self.channel.eq(0)]
+            m.d.sync += [self.active.eq(1), self.channel.eq(0), begins_column.eq(1)]
         with m.Elif(moving):
             m.d.sync += self.channel.eq(Mux(channels.end, 0, self.channel + 1))
+            m.d.sync += begins_column.eq(channels.end)
             with m.If(line_end & lines.end):
                 m.d.sync += self.active.eq(0)
         image_end, behind = self._parts(m, new_line, column_end)
+        with m.If(~self.setup & line_end & lines.end):
+            m.d.sync += self.inside.eq(0)
         begins, complete = self._pixels(m, new_line, column_end)
         m.d.comb += [
             ends.eq((image_end | behind) & complete),
-            self.begins.eq(begins & (self.channel == 0)),
+            self.begins.eq(begins & begins_column),
             self.last.eq(image_end & lines.end & channels.end),
         ]
         return m

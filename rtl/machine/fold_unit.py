@@ -1,6 +1,6 @@
 """Fold unit: stores an image as it comes, or every pixel with its neighbours to the right."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -57,8 +57,8 @@ class FoldUnit(wiring.Component):
         m.submodules.columns = columns = FoldColumns(self.arch)
         m.submodules.marks = marks = FoldMarks(self.arch)
         m.submodules.places = places = FoldPlaces(self.arch)
-        more, shift, written, plain = Signal(), Signal(), Signal(), Signal()
-        needs = columns.active & columns.inside
+        running, more, shift = Signal(), Signal(), Signal()  # more words wait than one
+        written, plain = Signal(), Signal()
         m.d.comb += [
             columns.fold.eq(self.fold),
             columns.setup.eq(self.setup),
@@ -69,9 +69,9 @@ class FoldUnit(wiring.Component):
             marks.shift.eq(shift),
             marks.begins.eq(columns.active & columns.begins),
             places.setup.eq(self.setup),
-            self.image.ready.eq(needs & ~places.busy & ~more),
+            self.image.ready.eq(running & ~more & columns.inside),
             self.image_last.eq(columns.active & columns.last),
-            shift.eq(~self.finished & ~places.busy & ~more & (~needs | self.image.valid)),
+            shift.eq(running & ~more & (~columns.inside | self.image.valid)),
         ]
         chain = self._chain(m, shift, columns)
         mark, following = Signal(FOLD_WORDS), Signal(FOLD_WORDS)  # words that the chain is
@@ -84,12 +84,16 @@ class FoldUnit(wiring.Component):
             "complete": marks.complete,
             "more": more,
             "number": number,
+            "running": running,
+            "before": places.busy,
+            "written": written,
         }
-        m.d.comb += following.eq(Mux(self.setup, 0, Mux(shift, marks.complete, mark & (mark - 1))))
+        fewer = mark & (mark - 1)
+        m.d.comb += following.eq(Mux(shift, marks.complete, fewer))
         m.d.sync += [
             plain.eq(self.fold.columns == 1),  # constant from the cycle after setup on
             mark.eq(following),
-            more.eq((following & (following - 1)).any()),
+            more.eq(Mux(shift, _several(marks.complete), _several(fewer))),
             places.number.eq(0),
         ]
         for bit in reversed(range(FOLD_WORDS)):
@@ -97,9 +101,11 @@ class FoldUnit(wiring.Component):
                 m.d.sync += [number.eq(bit), places.number.eq(Mux(plain, 0, bit))]
         self._write(m, places, mark.any(), number, plain, chain, written)
         with m.If(self.setup):
-            m.d.sync += self.finished.eq(0)
+            m.d.sync += [self.finished.eq(0), running.eq(0), mark.eq(0), more.eq(0)]
+        with m.Elif(places.ready):
+            m.d.sync += running.eq(1)
         with m.Elif(written & ~columns.active):
-            m.d.sync += self.finished.eq(1)
+            m.d.sync += [self.finished.eq(1), running.eq(0)]
         return m
 
     def _chain(self, m: Module, shift: Value, columns: FoldColumns) -> Value:
@@ -113,7 +119,7 @@ class FoldUnit(wiring.Component):
         m.d.sync += fetch.eq(self.setup)
         with m.If(fetch & self.fold.pad_stored):
             m.d.sync += padding.eq(self.word)
-        with m.If(columns.active & columns.inside):
+        with m.If(columns.inside):
             m.d.comb += code.eq(self.image.payload)
         with m.Elif(columns.active & self.fold.pad_stored):
             m.d.comb += code.eq(padding[columns.channel[: address_width(self.arch.rows)]])
@@ -148,3 +154,11 @@ class FoldUnit(wiring.Component):
             m.d.sync += behind.eq(Mux(final, 0, behind + 1))
             with m.If(final & places.line_end & lines.end):
                 m.d.sync += written.eq(1)
+
+
+def _several(mask: Value) -> Value:
+    """Whether more than one bit is set, by halves."""
+    if len(mask) == 1:
+        return Const(0)
+    low, high = mask[: len(mask) // 2], mask[len(mask) // 2 :]
+    return _several(low) | _several(high) | (low.any() & high.any())

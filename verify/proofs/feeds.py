@@ -110,7 +110,8 @@ def fold_unit(rows: int) -> Design:
         m.d.sync += [newest.eq(image.payload), fresh.eq(taken)]
     m.d.comb += [
         Assert((due - done)[:8] == sum(mark)),
-        Assert(~(unit.finished & r["active"])),
+        Assert(~(unit.finished & (r["active"] | r["running"] | r["before"]))),
+        Assert(~(r["before"] & (r["running"] | r["written"] | mark.any()))),
         Assert(~taken | shift),  # a code that is taken enters the chain
         Assert(r["more"] == (mark & (mark - 1)).any()),
         Assert(~mark.any() | ((mark & (~mark + 1)) == (1 << r["number"]))),
