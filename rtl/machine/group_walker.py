@@ -135,6 +135,8 @@ class GroupWalker(wiring.Component):
         """
         feed = self.feed
         ahead = Signal.like(self.address)  # where the next block begins
+        # and its second line; a cycle later, but a block of one beat has no second line
+        ahead_below = Signal.like(self.address)
         line = Rounds("line", feed.out_width)
         now: dict[str, Signal] = {
             "address": Signal.like(self.address, name="pixel_address"),
@@ -148,7 +150,8 @@ class GroupWalker(wiring.Component):
         after = {name: Signal.like(value, name=f"after_{name}") for name, value in now.items()}
         restart = self.setup | self.block_end
         jump = Mux(self.setup, feed.start, ahead)
-        from_line = Signal.like(self.address)
+        jump_below = Mux(self.setup, feed.start + feed.down_step, ahead_below)
+        m.d.sync += ahead_below.eq(ahead + feed.down_step)
         m.d.comb += [
             after["address"].eq(now["address"] + feed.right_step),
             after["below"].eq(now["below"]),
@@ -156,12 +159,11 @@ class GroupWalker(wiring.Component):
             after["top"].eq(now["top"]),
             after["line_left"].eq(line.left - 1),
             after["line_end"].eq(line.left == 2),
-            from_line.eq(Mux(restart, jump, now["below"])),
         ]
         with m.If(line.end | restart):
             m.d.comb += [
-                after["address"].eq(from_line),
-                after["below"].eq(from_line + feed.down_step),
+                after["address"].eq(Mux(restart, jump, now["below"])),
+                after["below"].eq(Mux(restart, jump_below, now["below"] + feed.down_step)),
                 after["left"].eq(-feed.padding_left),
                 after["top"].eq(Mux(restart, -feed.padding_top, now["top"] + feed.stride_down)),
                 after["line_left"].eq(feed.out_width),
