@@ -45,7 +45,7 @@ class Work:
 
     @property
     def mac(self) -> LookupMac:
-        book = None if self.bypass or self.arch.micro == "uniform" else tuple(self.book.tolist())
+        book = None if self.bypass or self.arch.lanes.stores_levels else tuple(self.book.tolist())
         return LookupMac(
             arch=self.arch, act_width=self.arch.act_width, codebook=book,
             level_width=self.arch.level_width,
@@ -81,7 +81,7 @@ class Work:
     @property
     def fields(self) -> list[dict[str, Any]]:
         ports, a = self.arch.port_columns, self.arch
-        stored = self.bypass or a.micro == "uniform"
+        stored = self.bypass or a.lanes.stores_levels
         entered = []
         for codes, read in zip(self.codes, self.read, strict=True):
             fields = self.book[codes] & ((1 << a.field_width) - 1) if stored else codes

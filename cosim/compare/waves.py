@@ -19,7 +19,7 @@ from ..simulators.workshop import scratch, workshop
 
 KINDS = ("vcd", "fst")
 MOST_CYCLES = 1 << 40
-LEAD = 2
+LEAD = 3
 """Clock edges from start to cycle 0 of the image, beside one per loaded row."""
 _MAIN = Path(__file__).parent / "templates" / "waves_main.cpp"
 

@@ -12,6 +12,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ...spec.formats import Int64Array, twos_complement
+from ..arch import registry
 from ..arch.arch import Arch
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
@@ -141,7 +142,7 @@ class HeldDigitColumn(HeldColumn):
 class DigitUniform(Micro):
     """A multiplier of `Arch.digit_width` bits on stored levels."""
 
-    name = "uniform"
+    name = registry.BASELINE
     marker, colour = "s", "#E69F00"
     stores_levels = level_digits = True
     column = DigitColumn

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ...cost.estimate.estimate import Estimate, estimate
 from ...cost.technology.technology import Band, Technology
 from ...rtl.arch.arch import Arch
-from ...rtl.arch.registry import BASELINE, DEFAULT, micro
+from ...rtl.arch.registry import BASELINE, DEFAULT, micro, names
+from ...rtl.lanes.micro import Micro
 from ...rtl.program.fit import narrowest
 from ...spec.errors import InputError
 from ...spec.host.markdown import Column, table
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ...sim.activity import LayerActivity
 
 HOLD = 16
-SHIFTS = "shift_add"
 HEAD = """## Programs on both accelerators
 
 {size} x {size} lanes, one image, memories as large as the program needs, the network loaded from
@@ -58,7 +58,7 @@ def rows_of(
     technology: Technology,
     activity: "Mapping[str, LayerActivity] | None",
 ) -> list[ProgramRow]:
-    """`program` on `decode`, `uniform`, narrow `uniform` and, if it is of shifts, `shift_add`."""
+    """`program` on `decode`, `uniform`, narrow `uniform` and lanes that take only such programs."""
     found = []
     for lanes, options in lanes_of(program):
         first, held = (
@@ -77,11 +77,17 @@ def lanes_of(program: Program) -> Iterator[tuple[str, dict[str, Any]]]:
     widest = max((layer.level_width for layer in program.mac_layers), default=0)
     if hidden and 2 <= max(hidden) < widest:
         yield f"{BASELINE}, narrow", {"micro": BASELINE, "multiply_width": max(hidden)}
+    for name in names():
+        if type(micro(name)).check is not Micro.check and _takes(name, program):
+            yield name, {"micro": name}
+
+
+def _takes(name: str, program: Program) -> bool:
     try:
-        micro(SHIFTS).check(program)
+        micro(name).check(program)
     except InputError:
-        return
-    yield SHIFTS, {"micro": SHIFTS}
+        return False
+    return True
 
 
 def _arch(program: Program, options: dict[str, Any], hold: int) -> Arch:
