@@ -59,9 +59,9 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         number = Signal(self.number_width)
-        fetched = self._memory(m, "passes", self.pass_load, self.arch.storage.passes, number)
+        fetched = row_memory(m, "passes", self.pass_load, self.arch.storage.passes, number)
         index = Signal(self.arch.weight_width + 1)
-        level = self._memory(
+        level = row_memory(
             m,
             "codebooks",
             self.codebook_load,
@@ -97,28 +97,32 @@ class Sequencer(wiring.Component):
                 with m.If(self.descriptor.final):
                     m.d.sync += self.done.eq(1)
                     m.next = "IDLE"
-        self._count(m)
+        count_events(m, self, EVENTS)
         return m
 
-    def _memory(
-        self, m: Module, name: str, load: stream.Interface, depth: int, address: Value
-    ) -> Value:
-        """A memory written through `load` (its field `row` is the address), read every cycle."""
-        row = {name: s for name, s in load.payload.shape().members.items() if name != "row"}
-        store = memory.Memory(shape=data.StructLayout(row), depth=memory_depth(depth), init=[])
-        m.submodules[name] = store
-        write, read = store.write_port(), store.read_port()
-        m.d.comb += [
-            write.addr.eq(load.payload.row),
-            *(getattr(write.data, field).eq(getattr(load.payload, field)) for field in row),
-            write.en.eq(load.valid),
-            read.addr.eq(address),
-        ]
-        return read.data
 
-    def _count(self, m: Module) -> None:
-        with m.If(self.busy):
-            m.d.sync += self.counters.cycles.eq(self.counters.cycles + 1)
-            for bit, name in enumerate(EVENTS):
-                counter = getattr(self.counters, name)
-                m.d.sync += counter.eq(counter + self.events[bit])
+def row_memory(
+    m: Module, name: str, load: stream.Interface, depth: int, address: Value
+) -> data.View:
+    """A memory written through `load` (its field `row` is the address), read every cycle."""
+    row = {name: s for name, s in load.payload.shape().members.items() if name != "row"}
+    store = memory.Memory(shape=data.StructLayout(row), depth=memory_depth(depth), init=[])
+    m.submodules[name] = store
+    write, read = store.write_port(), store.read_port()
+    m.d.comb += [
+        write.addr.eq(load.payload.row),
+        *(getattr(write.data, field).eq(getattr(load.payload, field)) for field in row),
+        write.en.eq(load.valid),
+        read.addr.eq(address),
+    ]
+    return read.data
+
+
+def count_events(m: Module, sequencer: wiring.Component, names: tuple[str, ...]) -> None:
+    """Counters of a sequencer while it is busy: cycles, and the events of these names."""
+    counters = sequencer.counters
+    with m.If(sequencer.busy):
+        m.d.sync += counters.cycles.eq(counters.cycles + 1)
+        for bit, name in enumerate(names):
+            counter = getattr(counters, name)
+            m.d.sync += counter.eq(counter + sequencer.events[bit])

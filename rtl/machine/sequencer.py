@@ -1,11 +1,12 @@
 """Sequencer of arrays that hold weights: from pass to pass, the next descriptor at hand."""
 
-from amaranth.hdl import Module, Signal, Value, signed, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..accelerator.sequencer import count_events, row_memory
 from ..arch.arch import Arch
-from ..arch.storage import address_width, memory_depth
+from ..arch.storage import address_width
 from ..layouts.counters import counters_layout, events_of
 from ..layouts.held import held_pass_layout
 from ..layouts.payloads import codebook_layout
@@ -63,9 +64,9 @@ class HeldSequencer(wiring.Component):
         m = Module()
         number = Signal(self.number_width)  # of the pass after the current one
         current = Signal(self.number_width)
-        fetched = self._memory(m, "passes", self.pass_load, self.arch.storage.passes, number)
+        fetched = row_memory(m, "passes", self.pass_load, self.arch.storage.passes, number)
         index = Signal(self.arch.weight_width + 1)
-        level = self._memory(
+        level = row_memory(
             m,
             "codebooks",
             self.codebook_load,
@@ -100,28 +101,5 @@ class HeldSequencer(wiring.Component):
                 with m.If(self.descriptor.final):
                     m.d.sync += [self.done.eq(1), number.eq(0)]
                     m.next = "IDLE"
-        self._count(m)
+        count_events(m, self, events_of(self.arch))
         return m
-
-    def _memory(
-        self, m: Module, name: str, load: stream.Interface, depth: int, address: Value
-    ) -> Value:
-        """A memory written through `load` (its field `row` is the address), read every cycle."""
-        row = {name: s for name, s in load.payload.shape().members.items() if name != "row"}
-        store = memory.Memory(shape=data.StructLayout(row), depth=memory_depth(depth), init=[])
-        m.submodules[name] = store
-        write, read = store.write_port(), store.read_port()
-        m.d.comb += [
-            write.addr.eq(load.payload.row),
-            *(getattr(write.data, field).eq(getattr(load.payload, field)) for field in row),
-            write.en.eq(load.valid),
-            read.addr.eq(address),
-        ]
-        return read.data
-
-    def _count(self, m: Module) -> None:
-        with m.If(self.busy):
-            m.d.sync += self.counters.cycles.eq(self.counters.cycles + 1)
-            for bit, name in enumerate(events_of(self.arch)):
-                counter = getattr(self.counters, name)
-                m.d.sync += counter.eq(counter + self.events[bit])

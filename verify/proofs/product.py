@@ -6,7 +6,7 @@ from typing import Any
 from amaranth.hdl import Array, Assert, Assume, Cat, Cover, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.lanes.product_table import ProductTable, table_digits
+from adqhw.rtl.lanes.shared_table import ProductTable, table_digits
 
 from .multi_cycle import latched, picked, port_list, steady
 from .prover import Design

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from amaranth.hdl import Cat, Const, Value
 from amaranth.sim import Simulator
+from sampling import sampled
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.layouts.descriptor import PassKind
@@ -19,7 +20,6 @@ from adqhw.rtl.program.image import memory_image
 from adqhw.spec import Program, golden
 from adqhw.spec.program import INPUT
 
-LIMIT = 200_000
 FLAGS = (
     "busy", "image", "result", "fields", "word", "beat", "weight_planes", "feed", "read", "maxima",
     "adds", "restarts", "combined", "threshold_rows", "requant_rows", "codebook",
@@ -84,46 +84,6 @@ def ones(flags: list[Value]) -> Value:
     return sum(flags[1:], start=flags[0])
 
 
-def sampled(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[int]]:
-    """Every signal at every clock edge from start to done, for one image (C, H, W)."""
-    dut = Machine(arch)
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    signals = signals_of(dut)
-    rows = memory_image(arch, check_storage(arch, program))
-    codes = image.transpose(1, 2, 0).ravel().tolist()
-    found: dict[str, list[int]] = {name: [] for name in signals}
-
-    async def bench(ctx):
-        for target, row, data in rows:
-            ctx.set(dut.load.payload, {"target": int(target), "row": row, "data": data})
-            ctx.set(dut.load.valid, 1)
-            await ctx.tick()
-        ctx.set(dut.load.valid, 0)
-        ctx.set(dut.result.ready, 1)
-        ctx.set(dut.start, 1)
-        await ctx.tick()
-        ctx.set(dut.start, 0)
-        ctx.set(dut.image.valid, 1)
-        at = 0
-        ctx.set(dut.image.payload, codes[0])
-        for _ in range(LIMIT):
-            _, _, *values = await ctx.tick().sample(*signals.values())
-            for name, value in zip(signals, values, strict=True):
-                found[name].append(int(value))
-            if found["image"][-1]:
-                at += 1
-                ctx.set(dut.image.payload, codes[at] if at < len(codes) else 0)
-                ctx.set(dut.image.valid, int(at < len(codes)))
-            if not found["busy"][-1]:
-                return
-        raise AssertionError(f"the machine must end within {LIMIT} cycles")
-
-    simulator.add_testbench(bench)
-    simulator.run()
-    return found
-
-
 def counted(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[Counter]]:
     """By tensor (the input's too), for each of its passes the count of each event; what a pass
     writes of a chained tensor is in a counter of that tensor.
@@ -131,7 +91,10 @@ def counted(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[C
     The results must be the golden ones: the program ends in a map of one pixel.
     """
     names = [INPUT, *(layer.name for layer in program.layers)]
-    samples = sampled(program, image, arch)
+    dut = Machine(arch)
+    simulator = Simulator(dut)  # its registers exist from here on
+    rows = memory_image(arch, check_storage(arch, program))
+    samples = sampled(simulator, dut, signals_of(dut), rows, image)
     codes = zip(samples["result"], samples["result_code"], strict=True)
     wanted = golden.run(program, image[None]).logits
     assert [code for taken, code in codes if taken] == wanted.ravel().tolist()

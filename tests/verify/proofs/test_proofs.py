@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.lanes.product_table import table_digits, table_slice
+from adqhw.rtl.lanes.shared_table import table_digits, table_slice
 from adqhw.verify.proofs import prover
 from adqhw.verify.proofs.catalogue import catalogue
 from adqhw.verify.proofs.prover import run, uninterpreted
