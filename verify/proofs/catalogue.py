@@ -98,7 +98,7 @@ _FAMILY = {
     "product table": (
         product.table,  # z3 does not finish with 16 codes of 15 words or more: the slice of any one
         SharedProducts.name,
-        bug("a word that is the difference", SharedProducts.name, "add", "sub"),
+        bug("a word that is the difference", "shared_table", "add", "sub"),
     ),
     "lookup-MAC binned": (
         binned.binned,
