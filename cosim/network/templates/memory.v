@@ -2,7 +2,7 @@
 // rtl/timing/dram.py, cycle by cycle.
 //
 // Words are read from <program>_memory.hex, a beat per line, in the cycle of `fill`. In the cycle
-// of `forget` no row is open any more. stall: chance out of 256 that an address, a beat or a
+// of `forget` no row is open any more. stop, idle: of the master. stall: chance out of 256 that an address, a beat or a
 // response waits a cycle longer; 0: exactly the model.
 
 module adqhw_memory_bench (
@@ -16,6 +16,8 @@ module adqhw_memory_bench (
     input  wire [31:0] row_shift,
     input  wire [31:0] row_miss,
     input  wire [31:0] stall,
+    input  wire stop,
+    output wire idle,
     input  wire memory_request_valid,
     output wire memory_request_ready,
     input  wire [@REQUEST_WIDTH@-1:0] memory_request_payload,
@@ -62,8 +64,8 @@ module adqhw_memory_bench (
       .clk(clk),
       .rst(rst),
       .base(32'd0),
-      .stop(1'b0),
-      .idle(),
+      .stop(stop),
+      .idle(idle),
       .failed(),
       .memory_request_valid(memory_request_valid),
       .memory_request_ready(memory_request_ready),
