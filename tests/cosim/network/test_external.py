@@ -9,7 +9,7 @@ from external_archs import small_arch
 from general_nets import general_net
 from programs import random_images
 from random_nets import random_net
-from simulators import usable
+from simulators import soon_built, usable
 from whole_networks import differences
 
 from adqhw.cosim.layer.harness import Pressure
@@ -48,7 +48,7 @@ def wrong(nets: list[Program], arch: Arch, simulator: str, builds) -> list:
     """Tensors that differ in anything; the first image of each network also after a reset in the
     middle of it."""
     cases = [(net, random_images(net, 2, seed=number)) for number, net in enumerate(nets)]
-    tool, options = usable(simulator), {"pressure": a_pressure, "memory": a_memory}
+    tool, options = soon_built(usable(simulator)), {"pressure": a_pressure, "memory": a_memory}
     return differences(cases, arch, tool, builds, **options, resets=True)
 
 

@@ -15,7 +15,7 @@ from awkward_nets import awkward_net
 from general_nets import general_net
 from programs import every_kind, random_images, second_version
 from random_nets import random_net
-from simulators import usable
+from simulators import soon_built, usable
 from whole_networks import differences
 
 from adqhw.cosim.compare.network_cosim import cosimulate_network
@@ -85,7 +85,7 @@ def wrong(nets: Sequence[Program], arch, simulator: str, builds, *, images: int 
     """Tensors that differ in anything; the first image of each network also after a reset in the
     middle of it."""
     cases = [(net, random_images(net, images, seed=number)) for number, net in enumerate(nets)]
-    tool = usable(simulator)
+    tool = soon_built(usable(simulator))
     return differences(cases, arch, tool, builds, pressure=chosen_pressure, resets=True)
 
 
