@@ -86,6 +86,7 @@ def memory_verilog(
     values = {
         "PREFIX": prefix,
         "CONTENTS": contents,
+        "RANGE": "" if loaded is None else f", 0, {loaded - 1}",
         "MASTER": module_name(MASTER_MODULE, prefix),
         "REQUEST_WIDTH": request_layout(arch).size,
         "BUS_WIDTH": external_of(arch).bus_width,

@@ -25,9 +25,7 @@ def small_arch(
     """An Arch of a shape on which all of `nets` run, every memory as small as shares of a tenth
     allow."""
     rows, cols, hold, fill, lanes = shape
-    whole = covering(
-        nets, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=lanes
-    )
+    whole = covering(nets, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=lanes)
     many = replace(external, jobs=1 << 12)
     arch = replace(whole, external=many, storage=replace(whole.storage, passes=1 << 12))
     for name in MEMORIES:
