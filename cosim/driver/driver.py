@@ -145,7 +145,7 @@ def build_host(arch: Arch, simulator: Simulator, folder: Path) -> Path:
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     sources: Sequence[str] = [name for name in texts if name.endswith((".v", ".cpp", ".c"))]
-    failure = compile_program(simulator, folder, _HOST, AXI_MODULE, sources, "--prefix", "Vtop")
+    failure = compile_program(simulator, folder, _HOST, AXI_MODULE, sources)
     if failure:
         raise InputError(f"Verilator must build the driver's host, not fail: {last_words(failure)}")
     return folder / _HOST

@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "Vtop.h"
+#include "V@PREFIX@_top.h"
 #include "verilated.h"
 
 namespace {
+using Vtop = V@PREFIX@_top;
 constexpr unsigned kBusBytes = @BUS_BYTES@;
 constexpr std::uint64_t kPatience = 20000000;  // cycles that `wait` and the bus wait at most
 
