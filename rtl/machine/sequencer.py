@@ -101,5 +101,12 @@ class HeldSequencer(wiring.Component):
                 with m.If(self.descriptor.final):
                     m.d.sync += [self.done.eq(1), number.eq(0)]
                     m.next = "IDLE"
+        self.registers = {  # for proofs
+            "number": number,
+            "current": current,
+            "index": index,
+            "fetched": fetched,
+            "fsm": fsm,
+        }
         count_events(m, self, events_of(self.arch))
         return m
