@@ -426,7 +426,7 @@ def _machine() -> list[Proof]:
                 configuration=what,
                 build=partial(jobs.jobs, code_width),
                 reach=14,
-                fault=bug("a row is left out", "unpacker", "add", "sub")
+                fault=bug("banks in another order", "unpacker", "add", "sub")
                 if code_width == 8
                 else None,
             )
