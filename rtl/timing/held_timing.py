@@ -20,14 +20,20 @@ def tree_stages(arch: Arch) -> int:
     return max(1, -(-(arch.rows - 1).bit_length() // TREE_LEVELS))
 
 
+def column_stages(arch: Arch) -> int:
+    """Registers from a cycle's operands to what they add to a sum: terms, tree, shifted sum."""
+    column = arch.lanes.holding(arch)
+    return column.term_cycles + tree_stages(arch) + column.place_cycles
+
+
 def held_array_latency(arch: Arch, work: Schedule | None = None) -> int:
     """`closes` beat accepted -> the group's sums can be read, nothing waiting.
 
-    Its cycles in the operand registers (1 without `work`, a layer's schedule), the products, the
+    Its cycles in the operand registers (1 without `work`, a layer's schedule), the terms, the
     tree, the accumulator memory, and the combination of several accumulators.
     """
     work = work or Schedule()
-    return work.beat_cycles + 2 + tree_stages(arch) + arch.lanes.combine_cycles
+    return work.beat_cycles + 1 + column_stages(arch) + arch.lanes.holding(arch).combine_cycles
 
 
 LANE_REQUANT_CYCLES = 9
