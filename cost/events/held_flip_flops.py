@@ -105,7 +105,7 @@ def output_lane_bits(arch: Arch) -> int:
     else:
         bits += total
     code = max(arch.acc_width, arch.out_width)
-    bits += 2 * total + 2 + 2 * code
+    bits += max(1, widths.shift_max.bit_length()) + 2 * total + 2 + 2 * code
     return bits + threshold_bits(arch)
 
 

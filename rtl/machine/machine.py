@@ -192,7 +192,7 @@ class Machine(wiring.Component):
             memory.read_bank.eq(stage.read_bank),
             memory.read_address.eq(stage.read_address),
             memory.read_enable.eq(stage.read_enable),
-            stage.read_word.eq(memory.read_word),
+            stage.words.eq(memory.words),
         ]
         if not self.arch.lanes.single_cycle:
             m.d.comb += array.configured.eq(self.sequencer.setup)

@@ -33,8 +33,8 @@ class OutputLane(wiring.Component):
 
     Members
     -------
-    advance : the stages move. valid, sum, skip : the next operands. stage : `stage_layout`.
-    half : of its shift, 0 without requantization.
+    advance : the stages move. valid, sum, skip : the next operands. stage : `stage_layout`,
+    constant from the cycle before the first operands on. half : of its shift, 0 without requantization.
     requant : parameters of the next operands; requant_fresh : they are others than before.
     thresholds, thresholds_fresh : likewise of the sum whose code is in `code`.
     code : signed. count : unsigned.
@@ -142,7 +142,9 @@ class OutputLane(wiring.Component):
 
     def _shift(self, m: Module, total: Value) -> Signal:
         """Arithmetic right shift: multiples of 2^FINE_SHIFT, then the rest."""
-        amount = Mux(self.stage.requant, self.stage.shift, 0)
+        amount = Signal.like(self.stage.shift, name="amount")
+        m.d.sync += amount.eq(Mux(self.stage.requant, self.stage.shift, 0))
+        self.registers["amount"] = amount
         coarse = Cat(Const(0, FINE_SHIFT), amount[FINE_SHIFT:])
         shifted = self._registered(m, "coarse", total >> coarse)
         return self._registered(m, "shifted", (shifted >> amount[:FINE_SHIFT]))

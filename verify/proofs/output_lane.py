@@ -57,7 +57,7 @@ class _Lane:
         m, unit, stage = self.m, self.unit, self.unit.stage
         constants = [getattr(stage, name) for name in CONSTANTS]
         steady = [Signal.like(c, name=f"steady_{i}") for i, c in enumerate(constants)]
-        started = Signal(name="started")
+        started = self.started = Signal(name="started")
         m.d.sync += [started.eq(1), *(k.eq(c) for k, c in zip(steady, constants, strict=True))]
         half = Mux(stage.shift == 0, 0, 1 << (stage.shift - 1)[: len(stage.shift)])
         m.d.comb += [
@@ -141,6 +141,8 @@ def requant(part_width: int) -> Design:
         Assert(now["bases"] + now["biases"] + middle == totals[0]),
         Assert(_sum_of(now, ("upper",), "middles", part_width) == totals[1]),
         Assert(now["total"] == totals[2]),
+        Assert(~lane.started | (now["amount"] == Mux(stage.requant, stage.shift, 0))),
+        Assert(lane.started | ~Cat(now["total"], now["coarse"]).any()),
         Assert(now["coarse"] >> fine == floors[0]),
         Assert(now["shifted"] == floors[1]),
         Assert(Mux(now["above"], stage.out_max, within) == codes[0]),
