@@ -6,7 +6,7 @@ every cycle. Sums are in memories. Equal to the elaborated hardware
 """
 
 from ...rtl.arch.arch import Arch
-from ...rtl.timing.held_timing import TREE_LEVELS, column_stages, tree_stages
+from ...rtl.timing.held_timing import TREE_LEVELS, column_stages, operand_copies, tree_stages
 from ...rtl.timing.schedule import schedule_widths
 
 PART_WIDTH = 17
@@ -19,7 +19,7 @@ def held_flip_flops(arch: Arch) -> dict[str, int]:
     """Bits by part: lanes, columns, shared parts, the output lanes and their operands."""
     code = arch.storage.code_width + 1
     tables = 0 if arch.lanes.stores_levels else arch.lanes.table_bits(arch)
-    operands = 1 + arch.lanes.holding(arch).late_activations
+    operands = operand_copies(arch) + arch.lanes.holding(arch).late_activations
     return {
         "lanes": arch.rows * arch.cols * lane_bits(arch),
         "columns": arch.cols * column_bits(arch),
@@ -84,11 +84,11 @@ def output_lane_bits(arch: Arch) -> int:
     factors = (arch.acc_width, widths.multiplier_width), (
         widths.skip_width, widths.skip_multiplier_width,
     )  # fmt: skip
-    bits = arch.acc_width + widths.skip_width + widths.multiplier_width + 2 * widths.bias_width
+    bits = arch.acc_width + widths.skip_width + widths.multiplier_width + 3 * widths.bias_width
     bases, middles = [], []
     for a, b in factors:
         pieces = {(i, j): x + y for i, x in _parts(a) for j, y in _parts(b)}
-        bits += sum(pieces.values())
+        bits += 2 * sum(pieces.values())
         high = pieces.get((1, 1))
         bases.append(pieces[0, 0] if high is None else 2 * PART_WIDTH + high)
         some = [width for (i, j), width in pieces.items() if i + j == 1]

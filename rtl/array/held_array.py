@@ -23,7 +23,13 @@ from ..lanes.held import HeldColumn, data_register
 from ..lanes.lane_array import COLUMN_MODULE
 from ..layouts.held import fields_layout, held_beat_layout, slot_width
 from ..layouts.payloads import codebook_layout
-from ..timing.held_timing import column_stages, held_array_latency, tree_stages
+from ..timing.held_timing import (
+    SHARING,
+    column_stages,
+    held_array_latency,
+    operand_copies,
+    tree_stages,
+)
 from ..timing.schedule import schedule_widths
 from .banks import Banks, group_layout
 from .station import Station
@@ -100,6 +106,7 @@ class HeldArray(wiring.Component):
         for col in range(self.arch.cols):
             position, part = divmod(col, self.arch.port_columns)
             own = {"weights": self.weights[part], "enter": station.enter[position]}
+            own["activations"] = self.operands[col // SHARING]
             self._column(m, f"column_{col}", inputs | own, self.accs[col])
         return m
 
@@ -133,14 +140,26 @@ class HeldArray(wiring.Component):
             banks.opens.eq(offered & allowed & beat.opens),
             banks.closes.eq(offered & allowed & beat.closes),
         ]
-        operands = data_register(beat.activations.shape(), "operands")
-        with m.If(offered & allowed):
-            m.d.sync += operands.eq(beat.activations)
+        self._operands(m, offered & allowed)
+        return digits
+
+    def _operands(self, m: Module, taken: Value) -> None:
+        """Activations of the beat at work, a copy for every `SHARING` columns: a multiplier leaves
+        no time for a way over all of them."""
+        activations = self.beats.payload.activations
+        copies = [
+            Signal(activations.shape(), name=f"operands_{i}", reset_less=True, attrs={"keep": 1})
+            for i in range(operand_copies(self.arch))
+        ]
         if self.arch.lanes.holding(self.arch).late_activations:
-            late = data_register(beat.activations.shape(), "late_operands")
-            m.d.sync += late.eq(operands)
-            operands = late
-        return digits | {"activations": operands}
+            operands = data_register(activations.shape(), "operands")
+            with m.If(taken):
+                m.d.sync += operands.eq(activations)
+            m.d.sync += [copy.eq(operands) for copy in copies]
+        else:
+            with m.If(taken):
+                m.d.sync += [copy.eq(activations) for copy in copies]
+        self.operands = copies
 
     def _digits(self, m: Module, control: Control, steps: BeatSteps) -> dict[str, Value]:
         """The columns' controls of the current digit, by port."""

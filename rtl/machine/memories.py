@@ -20,7 +20,8 @@ class HeldActivationMemory(wiring.Component):
     Reads of the same cycle must be of different banks, and so must be writes: placement and jobs
     ensure it. A word read in the cycle in which it is written is the old one; no pass does that.
 
-    Latency: 1 cycle. Throughput: 2 reads and 2 writes per cycle.
+    Latency: 1 cycle to read; a word that is written can be read from the cycle after the next one
+    on. Throughput: 2 reads and 2 writes per cycle.
 
     Members
     -------
@@ -96,6 +97,9 @@ class HeldActivationMemory(wiring.Component):
             read.en.eq(feeding | reading),
             other.eq(second.banks[bank] & second.lanes.any()),
             lanes.eq(Mux(self.write.banks[bank], self.write.lanes | self.write.filled, 0)),
+        ]
+        # Registers: codes come to their words through as much logic as fits in a cycle.
+        m.d.sync += [
             write.addr.eq(_first([(flag, port.address) for flag, port, _ in writing])),
             write.data.eq(_first([(flag, port.word.as_value()) for flag, port, _ in writing])),
             write.en.eq(_first([(flag, enable) for flag, _, enable in writing])),

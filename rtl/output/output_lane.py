@@ -26,7 +26,8 @@ class OutputLane(wiring.Component):
     place. The low acc_width bits of what is thresholded must be all of it. Thresholds do not
     decrease (contract section 4), so that their count is the place of the last one reached.
 
-    Stages: operands, partial products (no factor wider than 18 bits), three of sums, two of shift,
+    Stages: operands, partial products (no factor wider than 18 bits), the same once more, since
+    multipliers of FPGAs have no place for registers beside them, three of sums, two of shift,
     comparison with the limits, code; both signs, comparison with the thresholds, count (in two
     stages above COUNTED_BITS bits). Latency: LANE_REQUANT_CYCLES to `code`,
     `lane_threshold_cycles` to `count`. Throughput: a sum per cycle.
@@ -111,7 +112,9 @@ class OutputLane(wiring.Component):
         """Registers of the partial products: those that do not overlap as one number, and those
         that are shifted by one part."""
         pieces = {
-            (i, j): self._registered(m, f"{name}_{i}{j}", x * y)
+            (i, j): self._registered(
+                m, f"{name}_{i}{j}", self._registered(m, f"{name}_product_{i}{j}", x * y)
+            )
             for i, x in enumerate(self._parts(a))
             for j, y in enumerate(self._parts(b))
         }
@@ -126,7 +129,7 @@ class OutputLane(wiring.Component):
         """Both products, bias and half; it grows by itself: no sum can overflow."""
         base, middle = self._products(m, "scaled", total, multiplier)
         skip_base, skip_middle = self._products(m, "residual", skip, self.stage.skip_multiplier)
-        bias = self._registered(m, "bias_2", bias)
+        bias = self._registered(m, "bias_3", self._registered(m, "bias_2", bias))
         bases = self._registered(m, "bases", base + skip_base)
         biases = self._registered(m, "biases", bias + self.half)
         middles = [

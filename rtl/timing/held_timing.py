@@ -15,6 +15,15 @@ TREE_LEVELS = 2
 """Additions in series between two registers of an adder tree."""
 
 
+SHARING = 4
+"""Columns with the same registers of activations."""
+
+
+def operand_copies(arch: Arch) -> int:
+    """Registers of the activations at work."""
+    return -(-arch.cols // SHARING)
+
+
 def tree_stages(arch: Arch) -> int:
     """Registers that a column's adder tree over `rows` terms passes, its sum's included."""
     return max(1, -(-(arch.rows - 1).bit_length() // TREE_LEVELS))
@@ -36,8 +45,8 @@ def held_array_latency(arch: Arch, work: Schedule | None = None) -> int:
     return work.beat_cycles + 1 + column_stages(arch) + arch.lanes.holding(arch).combine_cycles
 
 
-LANE_REQUANT_CYCLES = 9
-"""Sum taken by an output lane -> its code: operands, partial products, three of sums, two of
+LANE_REQUANT_CYCLES = 10
+"""Sum taken by an output lane -> its code: operands, two of partial products, three of sums, two of
 shift, comparison with the limits, code."""
 STAGE_SETUP_CYCLES = 6
 """Setup of a pass -> the cycle in which the output stage can take its first chunk: walk, address,

@@ -55,7 +55,8 @@ def digits(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value
     """The digit of the cycle before, with its sign at the top, times the activation."""
     width = a.digit_width
     found: list[Value] = []
-    top = _late(m, unit.top, "top")
+    top = _kept(1, "spec_top")
+    m.d.sync += top.eq(unit.top)
     m.d.comb += Assert(unit.signed_digit == top)
     for row, (level, x) in enumerate(zip(held, unit.activations, strict=True)):
         rest = level.as_signed() >> picked([0, width], unit.level_digit)
