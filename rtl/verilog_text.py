@@ -33,8 +33,8 @@ _FIRST_EVENT = r"""`ifdef __ICARUS__
 """
 
 
-# Yosys writes the attribute of a register with its declaration only; synthesis merges equal registers
-# whose process does not have it.
+# Yosys writes the attribute of a register with its declaration only; synthesis merges equal
+# registers whose process does not have it.
 _KEPT = re.compile(r"^ *\(\* keep = 32'd1 \*\)\n *reg (?:\[\d+:\d+\] )?(\S+)", re.MULTILINE)
 _PROCESS = re.compile(r"^( *)(always @\(posedge \S+\)\n *(?:if \(\S+\) )?(\S+) <=)", re.MULTILINE)
 

@@ -146,7 +146,7 @@ def data_register(shape: ShapeLike, name: str) -> Signal:
 
 
 def kept_register(width: int, name: str) -> Signal:
-    """A register that synthesis leaves where it is, also beside equal ones; a reset clears flags."""
+    """A register that synthesis leaves alone, also beside equal ones; a reset clears flags."""
     return Signal(width, name=name, reset_less=width > 1, attrs={"keep": 1})
 
 

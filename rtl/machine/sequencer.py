@@ -25,7 +25,8 @@ class HeldSequencer(wiring.Component):
     start : run all passes. busy : from then on. done : until the next start.
     descriptor : of the current pass. setup : its walks begin. finished : nothing of it is left;
     0 in the cycle after `setup` already, unless the pass is empty.
-    codebook : levels for the array, the last one in the cycle of `setup`. events : one bit per name of `events_of`.
+    codebook : levels for the array, the last one in the cycle of `setup`.
+    events : one bit per name of `events_of`.
     counters : totals. record : a pass has ended, the counters include it; ended : which pass.
     """
 

@@ -34,8 +34,9 @@ class OutputLane(wiring.Component):
 
     Members
     -------
-    advance : the stages move. valid, sum, skip : the next operands. stage : `stage_layout`,
-    constant from the cycle before the first operands on. half : of its shift, 0 without requantization.
+    advance : the stages move. valid, sum, skip : the next operands.
+    stage : `stage_layout`, constant from the cycle before the first operands on. half : of its
+    shift, 0 without requantization.
     requant : parameters of the next operands; requant_fresh : they are others than before.
     thresholds, thresholds_fresh : likewise of the sum whose code is in `code`.
     code : signed. count : unsigned.

@@ -272,8 +272,9 @@ def groups(micro: str) -> Design:
         Assert(~station.take | station.full),
         Assert(~(accept & beat.word) | station.take),
     ]
-    m.d.comb += [Assert(~ends | add) for ends, add in zip(r["ends"], r["add"], strict=True)]
-    stages = [occupied, *r["add"][1:], unit.columns[0].now["add"], *r["combined"][1:]]
+    adds = [*r["add"], unit.columns[0].now["add"]]
+    m.d.comb += [Assert(~ends | add) for ends, add in zip(r["ends"], adds, strict=True)]
+    stages = [occupied, *adds[1:], *r["combined"][1:]]
     for number, (valid, place) in enumerate(zip(stages, r["places"], strict=True)):
         older = sum(pipeline[number + 1 :]) if pipeline[number + 1 :] else Const(0)
         m.d.comb += [
