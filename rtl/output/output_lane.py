@@ -89,11 +89,10 @@ class OutputLane(wiring.Component):
     def _operands(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
         """Sum, residual code, multiplier, bias; they hold while no sum is valid."""
         widths = self.arch.requant
-        total, skip = Signal(signed(self.arch.acc_width)), Signal(signed(widths.skip_width))
-        multiplier, bias = (
-            Signal(signed(widths.multiplier_width)),
-            Signal(signed(widths.bias_width)),
-        )
+        total = Signal(signed(self.arch.acc_width), name="operand")
+        skip = Signal(signed(widths.skip_width), name="skip_operand")
+        multiplier = Signal(signed(widths.multiplier_width), name="multiplier")
+        bias = Signal(signed(widths.bias_width), name="bias")
         self.registers |= {"sum": total, "skip": skip, "multiplier": multiplier, "bias": bias}
         with m.If(self.advance & self.valid):
             m.d.sync += [total.eq(self.sum), skip.eq(self.skip)]
