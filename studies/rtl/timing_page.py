@@ -27,8 +27,8 @@ nextpnr: what part of it is logic, how many steps of logic, and the signals that
 with.
 
 """
-_ARRIVALS = """The latest data after the clock, by registers that differ in more than bits and copies
-of a unit: where it arrives, and the last signal on the way.
+_ARRIVALS = """The latest data after the clock, by registers that differ in more than bits and
+copies of a unit: where it arrives, and the last signal on the way.
 
 """
 _GATES = """## Gates of a Liberty
@@ -42,9 +42,10 @@ transition time of {slew} ns. Least period is arrival and set-up of the longest 
 at the stated clock, which the gates were sized for too.
 
 """
-_WORST = """The ten worst paths that differ in more than bits and copies of a unit, and the unit in which
-they end. Levels are gates without buffers; where a path has many buffers, its first register drives many gates, which abc
-reaches by a chain of them. Signals on the way are those whose names survive technology mapping.
+_WORST = """The ten worst paths that differ in more than bits and copies of a unit, and the unit in
+which they end. Levels are gates without buffers; where a path has many buffers, its first register
+drives many gates, which abc reaches by a chain of them. Signals on the way are those whose names
+survive technology mapping.
 
 """
 PLACED = (
@@ -102,8 +103,8 @@ def _worst(row: Timed) -> Iterator[str]:
     yield f"### {plain(row.design)}, {plain(row.liberty)}\n\n"
     cells = [
         (
-            unit_of(path.end), path.begin, path.end, path.levels, path.buffers, f"{path.arrival_ns:.3f}",
-            f"{path.setup_ns:.3f}", f"{path.slack_ns:.3f}", _shortened(path.through),
+            unit_of(path.end), path.begin, path.end, path.levels, path.buffers,
+            f"{path.arrival_ns:.3f}", f"{path.setup_ns:.3f}", f"{path.slack_ns:.3f}", _shortened(path.through),
         )
         for path in row.timing.worst
     ]  # fmt: skip
