@@ -104,7 +104,8 @@ def _worst(row: Timed) -> Iterator[str]:
     cells = [
         (
             unit_of(path.end), path.begin, path.end, path.levels, path.buffers,
-            f"{path.arrival_ns:.3f}", f"{path.setup_ns:.3f}", f"{path.slack_ns:.3f}", _shortened(path.through),
+            f"{path.arrival_ns:.3f}", f"{path.setup_ns:.3f}", f"{path.slack_ns:.3f}",
+            _shortened(path.through),
         )
         for path in row.timing.worst
     ]  # fmt: skip
