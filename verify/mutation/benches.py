@@ -14,17 +14,24 @@ from adqhw.rtl.arch.arch import Arch, RequantWidths
 from adqhw.rtl.arch.registry import names
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.array.held_array import HeldArray
+from adqhw.rtl.dma.axi_master import AxiMaster
+from adqhw.rtl.dma.job_engine import JobEngine
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
 from adqhw.rtl.lanes.lane_array import LaneArray
 from adqhw.rtl.layouts.ports import flat_ports
 from adqhw.rtl.layouts.words import config_word, requant_words, threshold_words
+from adqhw.rtl.machine.memories import HeldActivationMemory
+from adqhw.rtl.machine.sequencer import HeldSequencer
 from adqhw.spec import IntFormat, Requant, Threshold
 from adqhw.spec.formats import Int64Array
 
 from ..rtl_streams import simulate, started
 from .held_bench import held_arch, held_bench
+from .job_bench import job_arch, job_bench
 from .mac_bench import PRESSURES, mac_arch, mac_bench
+from .master_bench import master_arch, master_bench
+from .memory_bench import memory_arch, memory_bench
 from .sequencer_bench import run_sequencer
 
 Simulate = Callable[..., Any]
@@ -39,7 +46,8 @@ class Unit:
     bench: Callable[[Any, Any], None]
     """bench(unit factory, simulator class or None for Amaranth's)."""
     kept: str = ""
-    """An output that shows what a memory has: a reset does not change that."""
+    """Outputs that show what a memory has, by the beginnings of their names: a reset does not
+    change that."""
 
 
 def ints(*values: Any) -> Int64Array:
@@ -260,7 +268,9 @@ def reset_bench(make, simulator, kept: str = "") -> None:
         # Memories keep their rows, so none is loaded.
         inputs = [s for n, (s, d) in ports.items() if d.value == "input" and "load" not in n
                   and "parameters" not in n]  # fmt: skip
-        outputs = [s for n, (s, d) in ports.items() if d.value == "output" and n != kept]
+        shown = tuple(kept.split())
+        outputs = [s for n, (s, d) in ports.items()
+                   if d.value == "output" and not (shown and n.startswith(shown))]  # fmt: skip
         running, rst = started(dut, simulator)
 
         async def bench(
@@ -323,4 +333,17 @@ UNITS = [
         make=lambda: Sequencer(sequencer_arch(), counter_width=6),
         bench=run_sequencer,
     ),
+    Unit(
+        name="held sequencer",
+        make=lambda: HeldSequencer(replace(sequencer_arch(), hold=2), counter_width=6),
+        bench=run_sequencer,
+    ),
+    Unit(
+        name="held memory",
+        make=lambda: HeldActivationMemory(memory_arch()),
+        bench=memory_bench,
+        kept="words job_read_word",
+    ),
+    Unit(name="AXI master", make=lambda: AxiMaster(master_arch()), bench=master_bench),
+    Unit(name="job engine", make=lambda: JobEngine(job_arch()), bench=job_bench),
 ]

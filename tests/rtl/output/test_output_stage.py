@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from stage_bench import Pressure, Record, run_passes
-from stage_model import Contents, StagePass, expected, parameter_reads, word_reads
-from stage_passes import KINDS, random_pass
 
 from adqhw.rtl.arch.arch import Arch, RequantWidths
 from adqhw.rtl.arch.storage import Storage
@@ -15,6 +12,9 @@ from adqhw.rtl.timing.held_timing import (
     stage_result_cycles,
     stage_write_cycles,
 )
+from adqhw.verify.stage_bench import Pressure, Record, run_passes
+from adqhw.verify.stage_model import Contents, StagePass, expected, parameter_reads, word_reads
+from adqhw.verify.stage_passes import KINDS, random_pass
 
 SIZES = {1: (3, 5), 2: (4, 4), 3: (6, 9), 4: (8, 8), 8: (8, 16)}
 """Rows and columns by output lanes."""

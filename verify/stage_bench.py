@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from amaranth.sim import Simulator
-from stage_model import Contents, StagePass, chunks
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.output.output_stage import OutputStage
 from adqhw.rtl.output.payloads import Source
 from adqhw.rtl.timing.held_timing import MAXIMA_SETUP_CYCLES
+
+from .stage_model import Contents, StagePass, chunks
 
 
 @dataclass
