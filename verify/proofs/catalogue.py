@@ -423,7 +423,6 @@ def _machine() -> list[Proof]:
                 configuration="with jobs" if external else "without jobs",
                 build=partial(machine.memory, external),
                 fault=bug("a read needs both ports", "memories", "or", "and"),
-                fast=not external,
             )
             for external in (False, True)
         ),
