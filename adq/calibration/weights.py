@@ -85,9 +85,7 @@ def set_quantizer(conv: HiddenConv2d, weight: Tensor, importance: Tensor) -> Tab
         return None
     values = quantizer.values.double()
     assert isinstance(quantizer, GridWeight)
-    found = scaled(
-        weight, importance, values, quantizer.zero, per_channel=quantizer.per_channel
-    )
+    found = scaled(weight, importance, values, quantizer.zero, per_channel=quantizer.per_channel)
     quantizer.alpha.copy_(
         found.scale.view(-1, 1, 1, 1) if quantizer.per_channel else found.scale[0, 0]
     )

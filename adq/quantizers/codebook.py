@@ -60,8 +60,8 @@ class _Lookup(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, weight: Tensor, push: Tensor | None, index: Tensor, levels: Tensor, inside: Tensor | None,
-        step: Step, unit: float, factor: float,
+        ctx, weight: Tensor, push: Tensor | None, index: Tensor, levels: Tensor,
+        inside: Tensor | None, step: Step, unit: float, factor: float,
     ) -> Tensor:  # fmt: skip
         ctx.save_for_backward(index, inside)
         ctx.step, ctx.unit, ctx.factor, ctx.count = step, unit, factor, len(levels)

@@ -55,6 +55,8 @@ class DataConfig:
     all_images: bool = False
     """CIFAR-10: train on the held-out images too, as published runs do. Nothing is selected then:
     no held-out accuracy is measured, and the best state is the last one."""
+    test: bool = True
+    """Measure the test images at the end; false in a search, which must not look at them."""
     workers: int = 4
     """Threads that decode image files; they change no pixel."""
 

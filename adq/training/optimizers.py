@@ -36,9 +36,7 @@ def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.Optimizer
             assert_never(unknown)
 
 
-def _quantizers(
-    model: Network, config: OptimConfig
-) -> Iterator[tuple[list[nn.Parameter], float]]:
+def _quantizers(model: Network, config: OptimConfig) -> Iterator[tuple[list[nn.Parameter], float]]:
     """Parameters of quantizers with the factor of their rate."""
     own = {"lengths": config.length_lr_factor, "push": config.level_lr_factor}
     apart = {

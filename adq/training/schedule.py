@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ...spec.errors import InputError
 from ..recipes.config import OptimConfig, Recipe
 
-
 CONSTANTS = 25
 """Time constants of the codebooks' average in a run: they forget their start and lag little."""
 SHORTEST, LONGEST = 5, 200

@@ -257,12 +257,12 @@ def finish(run: Run, files: RunFolder, data: dict[Split, Dataset], observer: Obs
         observer.stage("batch-norm statistics")
         run.model.freeze_codebooks()
         preparation.refresh_batch_norm(run.model, run.recipe, data["train"])
-    observer.stage("test images")
+    observer.stage("test images" if run.recipe.data.test else "held-out images")
     run.metrics["final"] = {
         "recipe": run.recipe.name,
         "steps": run.step,
         "validation_top1": held_out_top1(run, data["validation"]),
-        "test_top1": evaluate.model_top1(run.model, data["test"]),
+        "test_top1": evaluate.model_top1(run.model, data["test"]) if run.recipe.data.test else None,
     }
     run.metrics["finished"] = True
     keep_best(run, files, run.metrics["final"]["validation_top1"])

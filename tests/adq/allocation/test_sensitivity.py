@@ -49,7 +49,9 @@ def test_more_bits_cost_less_and_the_network_is_left_alone():
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize(("levels", "expected"), [("reserved", {2: 0.1, 3: 0.0}), ("full", {2: 0.0})])
+@pytest.mark.parametrize(
+    ("levels", "expected"), [("reserved", {2: 0.1, 3: 0.0}), ("full", {2: 0.0})]
+)
 def test_hand_counted_error(levels, expected):
     # one value a side, 1.5 for ones and twos: every weight is off by 0.5, of a mean square of 2.5;
     # with 2^b levels the positive side has two values at 2 bits already

@@ -46,7 +46,10 @@ def test_mid_rule_takes_the_medians_of_equal_mass_bins():
 
 
 def test_tail_rule_reaches_further_out_than_mid():
-    assert initial_values(weights(), even(4), "tail")[-1] > initial_values(weights(), even(4), "mid")[-1]
+    assert (
+        initial_values(weights(), even(4), "tail")[-1]
+        > initial_values(weights(), even(4), "mid")[-1]
+    )
 
 
 def test_all_zero_weights_get_a_usable_codebook():

@@ -51,7 +51,10 @@ def test_hand_counted_start_with_the_level_on_either_side():
 
 def test_levels_are_integers_from_the_first_step_on():
     weight = torch.randn(500, generator=torch.Generator().manual_seed(1)).view(-1, 1, 1, 1)
-    early, late = made(weight, 3, level_width=4), made(weight, 3, level_width=4, early_rounding=False)
+    early, late = (
+        made(weight, 3, level_width=4),
+        made(weight, 3, level_width=4, early_rounding=False),
+    )
     assert torch.equal(early.levels, early.levels.round())
     assert not torch.equal(late.levels, late.levels.round())
     torch.testing.assert_close(early.values, late.values)  # the average is not rounded
