@@ -50,7 +50,9 @@ def table(
     found = []
     for sides in ((half, half - 1), (half - 1, half)) if full else ((half - 1, half - 1),):
         below, above = sides
-        tables = [rounded(torch.arange(-below, above + 1, dtype=torch.float64), top)]
+        # no more values than integers: at 8 bits the outer one then stands for nothing
+        even = torch.arange(-below, above + 1, dtype=torch.float64).clamp_(-top, top)
+        tables = [rounded(even, top)]
         if max(sides) < top:
             tables.append(_lloyd(*_part(weight, importance), sides, top, per_channel=per_channel))
         found += [

@@ -70,6 +70,11 @@ def test_eight_bits_have_all_integers():
     found = table(weight, importance, 8, 127, per_channel=True)
     assert (found.values * 127).round().tolist() == list(range(-127, 128))
     assert found.error < 2e-4
+    more = table(weight, importance, 8, 127, per_channel=True, full=True)
+    levels = (more.values * 127).round().long()
+    assert len(levels) == 256
+    assert levels.unique().tolist() == list(range(-127, 128))
+    assert more.error == pytest.approx(found.error)
 
 
 def test_the_scale_is_that_of_least_squares():
