@@ -23,7 +23,9 @@ from ...rtl.layouts.descriptor import LAYER_WIDTH, with_row_numbers
 from ...rtl.layouts.hexfile import write_hex
 from ...rtl.layouts.jobs import external_of
 from ...rtl.layouts.memory_port import memory_signature, request_layout, write_beat_layout
+from ...rtl.networks.plans import Plan
 from ...rtl.timing.dram import DramModel
+from ...rtl.verilog_text import PREFIX, module_name
 from ...spec.errors import SimulationError
 from ...spec.formats import twos_complement
 from ..layer.harness import Pressure
@@ -32,9 +34,11 @@ from .trace_text import Lines, fields, lanes_set, number
 
 NETWORK_MODULE = "adqhw_network"
 _CYCLE_WIDTH = 32
+_NUMBERED = '$sformatf("%0d_memory.hex", program_number)'
 _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 _MEMORY_TEMPLATE = Path(__file__).parent / "templates" / "memory.v"
 MEMORY_MODULE = "adqhw_memory_bench"
+"""A master and the memory behind it."""
 _MEMORY = f"""
   {MEMORY_MODULE} memory (
       .clk(clk),
@@ -53,7 +57,7 @@ _MEMORY = f"""
 
 def network_verilog(arch: Arch) -> str:
     """`templates/network.v` for an Arch; it runs the program in the memories."""
-    memory = [] if arch.external is None else _memory_ports(arch)
+    memory = [] if arch.external is None else memory_ports(arch)
     word = write_layout(with_row_numbers(arch))["word"].width
     ports = [name for name in ("write", "second") if name in accelerator_members(arch)]
     values = {
@@ -71,10 +75,19 @@ def network_verilog(arch: Arch) -> str:
     return filled(_TEMPLATE, values)
 
 
-def memory_verilog(arch: Arch, beats: int) -> str:
-    """`templates/memory.v` for an Arch with external memory, of `beats` words of its bus."""
+def memory_verilog(
+    arch: Arch, beats: int, contents: str = _NUMBERED, loaded: int | None = None,
+    prefix: str = PREFIX,
+) -> str:  # fmt: skip
+    """`templates/memory.v` for an Arch with external memory, of `beats` words of its bus.
+
+    contents: Verilog of the name of the file that the memory begins with; loaded: its lines.
+    """
     values = {
-        "MASTER": MASTER_MODULE,
+        "PREFIX": prefix,
+        "CONTENTS": contents,
+        "RANGE": "" if loaded is None else f", 0, {loaded - 1}",
+        "MASTER": module_name(MASTER_MODULE, prefix),
         "REQUEST_WIDTH": request_layout(arch).size,
         "BUS_WIDTH": external_of(arch).bus_width,
         "WRITE_BEAT_WIDTH": write_beat_layout(arch).size,
@@ -83,16 +96,23 @@ def memory_verilog(arch: Arch, beats: int) -> str:
     return filled(_MEMORY_TEMPLATE, values)
 
 
-def write_memory(arch: Arch, contents: bytes, path: Path) -> None:
+def memory_beats(arch: Arch, plan: Plan) -> int:
+    """A power of two, so that similar programs share a build."""
+    assert plan.outside is not None
+    beats = -(-plan.outside.size // external_of(arch).bus_bytes)
+    return max(1 << 12, 1 << (beats - 1).bit_length())
+
+
+def memory_lines(arch: Arch, contents: bytes) -> str:
     """Bytes of external memory as lines of its bus, for `$readmemh`."""
     size = external_of(arch).bus_bytes
     padded = contents + bytes(-len(contents) % size)
     big = np.frombuffer(padded, np.uint8).reshape(-1, size)[:, ::-1]
     text = np.ascontiguousarray(big).tobytes().hex("\n", size)
-    path.write_text(text + "\n" if len(big) else "", encoding="ascii")
+    return text + "\n" if len(big) else ""
 
 
-def _memory_ports(arch: Arch) -> list[tuple[str, int]]:
+def memory_ports(arch: Arch) -> list[tuple[str, int]]:
     """Wires between the accelerator and its master: names and widths."""
     port = memory_signature(arch).create()
     flat = port.signature.flatten(port)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ...rtl.layouts.jobs import external_of
 from ...rtl.networks.plans import Plan
 from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
@@ -26,11 +25,12 @@ from .cpp_main import build_player
 from .files import (
     MEMORY_MODULE,
     NETWORK_MODULE,
+    memory_beats,
+    memory_lines,
     memory_verilog,
     network_verilog,
     read_trace,
     write_image,
-    write_memory,
 )
 from .kept_texts import kept_texts
 from .trace import LayerTrace, layer_traces
@@ -134,16 +134,9 @@ def collect(
     loaded = [_load(arch, case) for case in cases]
     harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
     if arch.external is not None:
-        beats = max(_memory_beats(arch, entry.plan) for entry in loaded)
+        beats = max(memory_beats(arch, entry.plan) for entry in loaded)
         harness[f"{MEMORY_MODULE}.v"] = memory_verilog(arch, beats)
     return {**(kept_texts(arch, build_dir) if texts is None else texts), **harness}, loaded
-
-
-def _memory_beats(arch: Arch, plan: Plan) -> int:
-    """A power of two, so that similar programs share a build."""
-    assert plan.outside is not None
-    beats = -(-plan.outside.size // external_of(arch).bus_bytes)
-    return max(1 << 12, 1 << (beats - 1).bit_length())
 
 
 def _load(arch: Arch, case: Case) -> Loaded:
@@ -167,7 +160,8 @@ def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
         text = image_lines(arch, entry.rows)
         (folder / f"{program}_loads.hex").write_text(text, encoding="ascii")
         if entry.plan.outside is not None:
-            write_memory(arch, entry.plan.outside.contents, folder / f"{program}_memory.hex")
+            lines = memory_lines(arch, entry.plan.outside.contents)
+            (folder / f"{program}_memory.hex").write_text(lines, encoding="ascii")
         shift = entry.plan.offsets.get(INPUT, 0)
         for image in np.asarray(entry.case.images, np.int64) + shift:
             counts = len(entry.rows), entry.limit, program
