@@ -61,8 +61,9 @@ class HeldActivationMemory(wiring.Component):
         m.d.comb += [self.words[bank].eq(word) for bank, word in enumerate(words)]
         # which bank was read: the port's bank may be another one before the word is taken
         ports = ("read",) if self.arch.external is None else ("read", "job_read")
+        self.registers: dict[str, Signal] = {}  # for proofs
         for port in ports:
-            bank = Signal(name=f"{port}_from")
+            bank = self.registers[port] = Signal(name=f"{port}_from")
             with m.If(getattr(self, f"{port}_enable")):
                 m.d.sync += bank.eq(getattr(self, f"{port}_bank"))
             m.d.comb += getattr(self, f"{port}_word").eq(Mux(bank, words[1], words[0]))

@@ -109,15 +109,15 @@ def column(a: Arch, terms: Terms) -> Design:
     sums = []
     for kind, wanted in enumerate(terms(a, unit, held)):
         now, stages = Signal(signed(a.acc_width), name=f"spec_now_{kind}"), unit.stages[kind]
-        line = [_kept(signed(a.acc_width), f"spec_{kind}_{i}") for i in range(len(stages))]
+        line = [kept(signed(a.acc_width), f"spec_{kind}_{i}") for i in range(len(stages))]
         m.d.comb += now.eq(sum(wanted))
         m.d.sync += [new.eq(old) for new, old in zip(line, [now, *line], strict=False)]
         for stage, spec in zip(stages, line, strict=True):
             m.d.comb += Assert(sum(stage)[: a.acc_width].as_signed() == spec)
         sums.append(line[-1])
     place = Signal.like(unit.place, name="any_place")
-    _always_same(m, place)
-    expected = _kept(signed(a.acc_width), "expected")
+    always_same(m, place)
+    expected = kept(signed(a.acc_width), "expected")
     _combined(m, unit, sums, place, expected) if len(sums) > 1 else _added(
         m, unit, sums[0], place, expected
     )
@@ -131,14 +131,14 @@ def column(a: Arch, terms: Terms) -> Design:
     return Design(module=m, ports=[*inputs(unit), place], shown=[*sums, expected])
 
 
-def _kept(shape: Any, name: str) -> Signal:
+def kept(shape: Any, name: str) -> Signal:
     """A register that no reset changes, as those of the column."""
     return Signal(shape, name=name, reset_less=True)
 
 
-def _always_same(m: Module, value: Signal) -> None:
+def always_same(m: Module, value: Signal) -> None:
     """`steady`, also where there is a reset."""
-    before, started = _kept(value.shape(), "before"), _kept(1, "started")
+    before, started = kept(value.shape(), "before"), kept(1, "started")
     m.d.sync += [started.eq(1), before.eq(value)]
     m.d.comb += Assume(~started | (value == before))
 
@@ -146,8 +146,8 @@ def _always_same(m: Module, value: Signal) -> None:
 def _word(m: Module, a: Arch, unit: HeldColumn) -> list[Signal]:
     """The lanes' registers: a word entered the station, and was taken from there."""
     width = a.lanes.held_width(a)
-    station = [_kept(width, f"spec_station_{r}") for r in range(a.rows)]
-    held = [_kept(width, f"spec_held_{r}") for r in range(a.rows)]
+    station = [kept(width, f"spec_station_{r}") for r in range(a.rows)]
+    held = [kept(width, f"spec_held_{r}") for r in range(a.rows)]
     with m.If(unit.enter):
         m.d.sync += [new.eq(value) for new, value in zip(station, unit.weights, strict=True)]
     with m.If(unit.word):
@@ -176,7 +176,7 @@ def _combined(m: Module, unit: Any, sums: list[Signal], place: Signal, expected:
     m.d.comb += Assume((unit.combined & (unit.combined_place == place)) == ended)
     done = []
     for kind, total in enumerate(sums):
-        running, last = (_kept(expected.shape(), f"{name}_{kind}") for name in ("run", "done"))
+        running, last = (kept(expected.shape(), f"{name}_{kind}") for name in ("run", "done"))
         now = Signal.like(expected, name=f"now_{kind}")
         watch = unit.running[kind].read_port(domain="comb")
         m.d.comb += now.eq(Mux(unit.restart, 0, running) + total)
