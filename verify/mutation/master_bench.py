@@ -73,7 +73,8 @@ class _Run:
         )  # fmt: skip
         at = rng.integers(0, min(self.beats, 40), 2).tolist()
         faults = [self.address + BYTES * beat for beat in at] if number % 4 == 1 else []
-        self.memory, self.expected = Memory(), {}
+        self.memory = Memory()
+        self.expected: dict[int, int] = {}
         self.slave = MemorySlave(
             model, self.memory, BYTES, stall=self.pressure, seed=number,  # type: ignore[arg-type]
             faults=frozenset(faults),
@@ -149,7 +150,8 @@ class _Run:
             self.moved, self.offer = self.moved + 1, None
 
     def _check(self) -> None:
-        slave, wanted, at, left = self.slave, [], self.at, self.beats
+        slave, at, left = self.slave, self.at, self.beats
+        wanted: list[tuple[bool, int, int]] = []
         while left and len(wanted) <= len(slave.bursts):
             beats = min(left, BURST - at % BURST)
             wanted.append((self.store, self.base + BYTES * at, beats))

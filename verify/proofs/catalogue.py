@@ -309,6 +309,13 @@ def _feeds() -> list[Proof]:
             reach=20,
             fault=bug("a beat is overwritten", "feeder", "not", "pos"),
         ),
+        Proof(
+            component="streams of beat buffer",
+            configuration="small",
+            build=feeds.beat_buffer,
+            fault=bug("a beat is overwritten", "beat_buffer", "not", "pos"),
+            fast=True,
+        ),
         *(
             Proof(
                 component="streams of weight feeder",
@@ -416,7 +423,6 @@ def _machine() -> list[Proof]:
                 configuration="with jobs" if external else "without jobs",
                 build=partial(machine.memory, external),
                 fault=bug("a read needs both ports", "memories", "or", "and"),
-                fast=not external,
             )
             for external in (False, True)
         ),

@@ -66,7 +66,11 @@ def jobs(code_width: int) -> Design:
     m.d.comb += Assume((running & ~job.store) | ~unit.memory.reads.valid)
     m.d.comb += Assert((running & ~job.store) | ~unit.unpacker.registers["have"])
     _stored(m, unit, words, running & job.store, accept)
-    return Design(module=m, ports=inputs(unit), shown=[unit.registers["number"], job.rows])
+    return Design(
+        module=m,
+        ports=inputs(unit),
+        shown=[unit.registers["number"], unit.unpacker.registers["have"]],
+    )
 
 
 def _elaborated(part: Any) -> None:
