@@ -19,6 +19,7 @@ from . import (
     machine,
     master,
     output_lane,
+    output_stage,
     product,
     shift,
     stages,
@@ -396,6 +397,27 @@ def _output() -> list[Proof]:
                 fast=act_width == 2,
             )
             for act_width in (1, 2, 4)
+        ),
+        Proof(
+            component="chunks of chunk walker",
+            configuration="2 lanes",
+            build=output_stage.chunks,
+            reach=10,
+            fault=bug("blocks without an end", "chunk_walker", "and", "or"),
+        ),
+        Proof(
+            component="rows of parameters",
+            configuration="4 rows",
+            build=output_stage.parameters,
+            reach=10,
+            fault=bug("rows backwards", "parameter_rows", "add", "sub"),
+        ),
+        Proof(
+            component="streams of output stage",
+            configuration="2 lanes",
+            build=output_stage.results,
+            reach=22,
+            fault=bug("a result is overwritten", "output_stage", "not", "pos"),
         ),
     ]
 
