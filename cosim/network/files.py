@@ -34,6 +34,7 @@ from .trace_text import Lines, fields, lanes_set, number
 
 NETWORK_MODULE = "adqhw_network"
 _CYCLE_WIDTH = 32
+_NEVER = (1 << _CYCLE_WIDTH) - 1
 _NUMBERED = '$sformatf("%0d_memory.hex", program_number)'
 _TEMPLATE = Path(__file__).parent / "templates" / "network.v"
 _MEMORY_TEMPLATE = Path(__file__).parent / "templates" / "memory.v"
@@ -50,9 +51,12 @@ _MEMORY = f"""
       .beat_cycles(beat_cycles),
       .row_shift(row_shift),
       .row_miss(row_miss),
-@PORTS@      .stall(memory_stall)
+@PORTS@      .stall(memory_stall),
+      .stop(stop),
+      .idle(memory_idle)
   );
 """
+_NO_MEMORY = "\n  assign memory_idle = 1;\n"
 
 
 def network_verilog(arch: Arch) -> str:
@@ -71,7 +75,7 @@ def network_verilog(arch: Arch) -> str:
     links = "".join(f"      .memory_{x}(memory_{x}),\n" for x, _ in memory)
     values["MEMORY_WIRES"] = "\n".join(wires)
     values["MEMORY_LINKS"] = links.replace("  .memory_", "  .external_")
-    values["MEMORY"] = _MEMORY.replace("@PORTS@", links) if memory else ""
+    values["MEMORY"] = _MEMORY.replace("@PORTS@", links) if memory else _NO_MEMORY
     return filled(_TEMPLATE, values)
 
 
@@ -145,18 +149,20 @@ def write_image(
     counts: tuple[int, int, int],
     pressure: Pressure,
     memory: DramModel,
+    reset_at: int | None = None,
 ) -> None:
     """The files of one image (C, H, W).
 
     counts: words to load, cycles after which the harness stops, number of the program. memory: the
-    external one, where the Arch has it.
+    external one, where the Arch has it. reset_at: the cycle of the run in which the accelerator is
+    reset, and the run begun anew; None: no such cycle.
     """
     codes = np.asarray(image, dtype=np.int64).transpose(1, 2, 0).ravel()
     write_hex(folder / f"{job}_codes.hex", [(codes, arch.storage.code_width)])
     loads, limit, program = counts
     header = [loads, len(codes), limit, pressure.beat_idle, pressure.output_pause, pressure.seed]
     header += [program, memory.latency, memory.beat_cycles, memory.row_bytes.bit_length() - 1]
-    header += [memory.row_miss, pressure.memory_stall]
+    header += [memory.row_miss, pressure.memory_stall, _NEVER if reset_at is None else reset_at]
     write_hex(folder / f"{job}_header.hex", [(np.array(header), 32)])
 
 
@@ -168,7 +174,7 @@ class Trace:
     activation memory, or given without being stored, in the order of time. undefined: (k, 4) layer,
     address, lane, cycle of those that are undefined (a lane that holds no code of a tensor may
     be). results: (m, 2) code, cycle. totals: (passes, 1 + events) cycles and `events_of` each pass
-    alone.
+    alone. was_reset: the accelerator was reset in a run of the image before this one.
     """
 
     writes: npt.NDArray[np.int64]
@@ -177,6 +183,7 @@ class Trace:
     totals: npt.NDArray[np.int64]
     finished: bool
     cycles: int
+    was_reset: bool = False
 
 
 def read_trace(arch: Arch, path: Path) -> Trace:
@@ -186,7 +193,7 @@ def read_trace(arch: Arch, path: Path) -> Trace:
         writes = _writes(arch, lines, "w")
         undefined = _writes(arch, lines, "u")
         code, when = lines.hexes("r", [arch.out_width, _CYCLE_WIDTH])
-        passes, ((finished, cycles),) = lines.decimals("p"), lines.decimals("e")
+        passes, ((finished, cycles, reset),) = lines.decimals("p"), lines.decimals("e")
     except SimulationError as error:
         raise SimulationError(f"{error}; see {path}") from None
     totals = np.array(passes, dtype=np.int64).reshape(-1, 2 + len(events_of(arch)))[:, 1:]
@@ -197,6 +204,7 @@ def read_trace(arch: Arch, path: Path) -> Trace:
         totals=np.diff(totals, axis=0, prepend=0),
         finished=finished == 1,
         cycles=cycles,
+        was_reset=reset == 1,
     )
 
 

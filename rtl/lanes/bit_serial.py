@@ -12,7 +12,7 @@ from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps
 from .column import Column, add_shifted, lane_ports, looked_up
-from .held import HeldColumn, registered
+from .held import HeldColumn, registered, shifted
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import (
@@ -98,6 +98,8 @@ class HeldBitSerialColumn(HeldColumn):
     act_digit : the current bit. shift : that of the tree sum.
     """
 
+    place_cycles = 1
+
     @classmethod
     def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
         width = schedule_widths(arch)["act_digits"]
@@ -110,8 +112,8 @@ class HeldBitSerialColumn(HeldColumn):
         ]
         return [registered(m, "term", gated)]
 
-    def placed(self, total: Value) -> Value:
-        return total << self.shift
+    def placed(self, m: Module, total: Value) -> list[Value]:
+        return [shifted(m, self, total, self.shift)]
 
 
 class BitSerial(Micro):

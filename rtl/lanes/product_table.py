@@ -14,7 +14,7 @@ from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
 from .column import Column, add_shifted, codebook_levels
-from .held import HeldColumn, registered
+from .held import HeldColumn, registered, shifted
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .shared_table import (
@@ -110,6 +110,8 @@ class HeldTableColumn(HeldColumn):
     shift : of the tree sum.
     """
 
+    place_cycles = 1
+
     @classmethod
     def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
         return {
@@ -126,8 +128,8 @@ class HeldTableColumn(HeldColumn):
         ]
         return [registered(m, "product", chosen)]
 
-    def placed(self, total: Value) -> Value:
-        return total << self.shift
+    def placed(self, m: Module, total: Value) -> list[Value]:
+        return [shifted(m, self, total, self.shift)]
 
 
 TABLE_TOGGLES = (

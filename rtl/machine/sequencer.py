@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..accelerator.sequencer import count_events, row_memory
 from ..arch.arch import Arch
 from ..arch.storage import address_width
-from ..layouts.counters import counters_layout, events_of
+from ..layouts.counters import COUNTER_WIDTH, counters_layout, events_of
 from ..layouts.held import held_pass_layout
 from ..layouts.payloads import codebook_layout
 from ..timing.held_timing import HELD_PASS_OVERHEAD
@@ -25,11 +25,12 @@ class HeldSequencer(wiring.Component):
     start : run all passes. busy : from then on. done : until the next start.
     descriptor : of the current pass. setup : its walks begin. finished : nothing of it is left;
     0 in the cycle after `setup` already, unless the pass is empty.
-    codebook : levels for the array. events : one bit per name of `events_of`.
+    codebook : levels for the array, the last one in the cycle of `setup`.
+    events : one bit per name of `events_of`.
     counters : totals. record : a pass has ended, the counters include it; ended : which pass.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, counter_width: int = COUNTER_WIDTH) -> None:
         self.arch = arch
         self.number_width = address_width(arch.storage.passes)
         level = {
@@ -49,7 +50,7 @@ class HeldSequencer(wiring.Component):
                 "finished": In(1),
                 "codebook": Out(stream.Signature(codebook_layout(arch), always_ready=True)),
                 "events": In(len(events_of(arch))),
-                "counters": Out(counters_layout(events=events_of(arch))),
+                "counters": Out(counters_layout(counter_width, events_of(arch))),
                 "record": Out(1),
                 "ended": Out(self.number_width),
             }
@@ -73,13 +74,14 @@ class HeldSequencer(wiring.Component):
             self.arch.storage.codebook_rows,
             self.descriptor.codebook_base + index,
         )
-        m.d.comb += [
-            self.codebook.payload.code.eq(index - 1),
-            self.codebook.payload.level.eq(level.level),
-        ]
         m.d.sync += self.record.eq(0)
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            m.d.sync += [  # a register between the memory and the array's levels
+                self.codebook.valid.eq(fsm.ongoing("LOAD") & (index != 0)),
+                self.codebook.payload.code.eq(index - 1),
+                self.codebook.payload.level.eq(level.level),
+            ]
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [self.done.eq(0), self.counters.eq(0)]
                 m.next = "LATCH"
@@ -89,7 +91,6 @@ class HeldSequencer(wiring.Component):
                 m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.sync += index.eq(index + 1)
-                m.d.comb += self.codebook.valid.eq(index != 0)
                 with m.If(index == self.descriptor.codebook_count):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
@@ -101,5 +102,13 @@ class HeldSequencer(wiring.Component):
                 with m.If(self.descriptor.final):
                     m.d.sync += [self.done.eq(1), number.eq(0)]
                     m.next = "IDLE"
+        self.registers = {  # for proofs
+            "number": number,
+            "current": current,
+            "index": index,
+            "fetched": fetched,
+            "level": level,
+            "fsm": fsm,
+        }
         count_events(m, self, events_of(self.arch))
         return m

@@ -98,7 +98,9 @@ module @PREFIX@_testbench #(
       .row_shift(32'd@ROW_SHIFT@),
       .row_miss(32'd@ROW_MISS@),
 @MEMORY_PORTS@
-      .stall(32'd0)
+      .stall(32'd0),
+      .stop(1'b0),
+      .idle()
   );
 @end@
 
