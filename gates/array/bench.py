@@ -168,7 +168,7 @@ def array_gates(
 def measure_streams(
     bench: Bench,
     arch: Arch,
-    streams: Sequence[OperandStream] | Sequence[HeldStream],
+    streams: Sequence[OperandStream | HeldStream],
     tick: Callable[[str], None],
 ) -> list[StreamEnergy]:
     """Energy of every stream; each is checked against the golden sums."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
+from ...rtl.lanes.held_toggles import HELD_TOGGLES, group_toggles
 from ...rtl.layouts.words import Word
 from ...rtl.planning.fold import stored_image
 from ...rtl.planning.passes import held_plan
@@ -141,6 +142,15 @@ def held_random_twin(stream: HeldStream, seed: int) -> HeldStream:
         groups.append(HeldGroup(activations=acts, fields=fields, used=cols))
         macs += fields.size * group.pixels
     return replace(stream, operands=RANDOM, groups=tuple(groups), macs=macs)
+
+
+def held_toggles(arch: Arch, stream: HeldStream) -> dict[str, float]:
+    """The numbers of `HELD_TOGGLES` for the whole stream, all lanes together."""
+    found = dict.fromkeys(HELD_TOGGLES, 0.0)
+    for group in stream.groups:
+        bits = group_toggles(arch, stream, group.activations, group.fields)
+        found = {name: found[name] + bits[name] for name in HELD_TOGGLES}
+    return found
 
 
 def _chosen(
