@@ -20,7 +20,14 @@ from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.program.fit import narrowest
 from ...spec.errors import InputError
 from ...spec.program import Program
-from ..energy.energy import Assumptions, GateEnergy, energies, gate_energy, middle_slew_ns
+from ..energy.energy import (
+    Assumptions,
+    GateEnergy,
+    energies,
+    gate_energy,
+    middle_slew_ns,
+    together,
+)
 from ..liberty.liberty import Library, read_liberty
 from ..netlist.mapping import map_named
 from ..netlist.netlist import Netlist
@@ -177,12 +184,15 @@ def measure_streams(
         tick(f"{bench.array.liberty}: {stream.layer}, {stream.operands} operands")
         model, assumed = bench.model, bench.array.assumptions
         switching = _played(model, arch, stream)
-        energy, units = gate_energy(model.netlist, model.library, switching, assumed), {}
+        units: dict[str, GateEnergy] = {}
         if bench.units is not None:
             parts = energies(
                 model.netlist, model.library, switching, assumed, bench.units, len(UNITS)
             )
             units = dict(zip(UNITS, parts, strict=True))
+            energy = together(parts)
+        else:
+            energy = gate_energy(model.netlist, model.library, switching, assumed)
         found.append(
             StreamEnergy(
                 liberty=bench.array.liberty,

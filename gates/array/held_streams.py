@@ -6,6 +6,7 @@ then comes the next word; the next group of the block begins with the first word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.held_toggles import HELD_TOGGLES, group_toggles
 from ...rtl.layouts.words import Word
+from ...rtl.networks.plans import Plan
 from ...rtl.planning.fold import stored_image
 from ...rtl.planning.passes import held_plan
 from ...rtl.timing.grouping import grouping
@@ -89,7 +91,7 @@ def held_recorded(
             f"Layer {name!r} must have 1 group of channels to be streamed to an array that holds "
             f"weights, not {asked.groups}"
         )
-    planned = held_plan(arch, program)
+    planned = _planned(arch, program)
     stored = {n: np.asarray(codes, np.int64) for n, codes in tensors.items()}
     for tensor, offset in planned.offsets.items():
         if tensor in stored:
@@ -127,6 +129,12 @@ def held_recorded(
         bypass=int(not coded),
         work=layer_schedule(arch, planned.program, layer),
     )
+
+
+@lru_cache(maxsize=2)
+def _planned(arch: Arch, program: Program) -> Plan:
+    """Layer after layer of one program is recorded."""
+    return held_plan(arch, program)
 
 
 def held_random_twin(stream: HeldStream, seed: int) -> HeldStream:

@@ -82,16 +82,17 @@ class _Walk:
     def _arc(self, gate: Gate, arc: TimingArc, source: int, net: int) -> None:
         if source < 0:
             return
+        load = float(self.loads[net])
         for edge, name in enumerate(EDGE_NAMES):
             delay, transition = (arc.tables.get(k) for k in (f"cell_{name}", f"{name}_transition"))
             if delay is None or transition is None:
                 continue
             for start in input_edges(arc, edge):
-                slew = self.slew[source, start]
-                at = self.arrival[source, start] + float(delay.at(slew, self.loads[net]))
+                slew = float(self.slew[source, start])
+                at = self.arrival[source, start] + delay.number_at(slew, load)
                 if at > self.arrival[net, edge]:
                     self.arrival[net, edge] = at
-                    self.slew[net, edge] = float(transition.at(slew, self.loads[net]))
+                    self.slew[net, edge] = transition.number_at(slew, load)
                     if at >= self.arrival[net].max():
                         self.cause[net] = (gate.cell, source)
 

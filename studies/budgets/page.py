@@ -80,7 +80,7 @@ def page(
         words=2 * hold,
     )  # fmt: skip
     kinds = {kind: [r for r in measured if r.sums == kind] for kind in _kinds(measured)}
-    lines = [head, *_sections("Verdict", {k: verdicts(rows) for k, rows in kinds.items()})]
+    lines = [head.rstrip(), *_sections("Verdict", {k: verdicts(rows) for k, rows in kinds.items()})]
     lines += _sections(AGAINST_PLAIN, {k: against_plain(rows) for k, rows in kinds.items()})
     lines += _shown(pictures, "top-1 against energy", second=False)
     breaks = {kind: break_evens(rows) for kind, rows in kinds.items()}
