@@ -13,7 +13,7 @@ help:
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-slow the slow checks, hours; resumes, writes docs/slow-tests.md; FILES=... chooses"
 	@echo "make test-all  both, in one process"
-	@echo "make prove     proves the RTL by induction, writes docs/proofs.md (about 75 minutes)"
+	@echo "make prove     proves the RTL by induction, resumes, writes docs/proofs.md (80 minutes)"
 	@echo "make mutate    mutation test of the RTL, resumes, writes docs/mutation.md"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim' and 'bench train'"
 	@echo "make setup-bench-estimate  SCALE-Sim and ZigZag beside 'adqhw bench estimate', in .venv-estimate"

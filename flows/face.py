@@ -252,11 +252,14 @@ def sweep(
     *,
     images: Any = None,
     labels: npt.ArrayLike | None = None,
-    arrays: Sequence[tuple[int, int]] = ((16, 16),),
+    arrays: Sequence[tuple[int, ...]] = ((16, 16),),
     micros: Sequence[str] = (registry.DEFAULT, registry.BASELINE),
     technologies: Sequence[str] = ("literature45",),
 ) -> "list[Design]":
-    """Every program on every array (rows, cols), micro-architecture and technology.
+    """Every program on every array, micro-architecture and technology.
+
+    arrays: (rows, cols), or (rows, cols, hold, fill, out_lanes) of arrays that hold weights.
+    micros: names; `uniform:4` has multipliers of 4 bits.
 
     images, labels: (N, C, H, W) codes and (N,) classes: accuracy and activity are measured on
     them; without them accuracy is the program's own record, or None. Each `Design` has its
@@ -276,8 +279,8 @@ def sweep(
     if (images is None) != (labels is None):
         raise InputError("Sweep must have both images and labels or neither, not one of them")
     grid = Grid(
-        arrays=tuple((int(rows), int(cols)) for rows, cols in arrays),
-        micros=tuple(registry.checked(name) for name in micros),
+        arrays=tuple(tuple(int(value) for value in array) for array in arrays),
+        micros=tuple(micros),
         technologies=tuple(technology.load(name) for name in technologies),
     )
     workloads = [

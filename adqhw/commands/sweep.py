@@ -1,5 +1,6 @@
 """`adqhw sweep`: programs x arrays x micro-architectures x technologies in one table."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +14,17 @@ from ..console import JSON_OPTION, emit, progress, say, show_table
 from ..flows.arrays import MICRO_HELP, array_size
 from ..flows.images import DATA_HELP, bundled, read_images
 from ..flows.sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
-from ..rtl.arch.registry import BASELINE, DEFAULT, checked
+from ..rtl.arch.registry import BASELINE, DEFAULT
 from ..spec.errors import InputError
 from ..spec.host.text import shown
 from ..spec.program import Program
 from ..spec.program_file import load
 from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP, check_loads
+from .sizes import FILL_HELP, HOLD_HELP, OUT_LANES_HELP
 
 if TYPE_CHECKING:
     from ..cost.estimate.estimate import Estimate
+    from ..cost.explore.arrays import Lanes
     from ..cost.explore.explore import Workload
     from ..cost.explore.store import Store
     from ..cost.explore.sweeping import Swept
@@ -31,13 +34,17 @@ REPORT_HELP = "Pictures and report.html beside the tables (slow for thousands of
 WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
 SCHEDULER_HELP = "Address of a running Dask scheduler, such as tcp://host:8786."
 
+SWEPT_MICRO_HELP = f"{MICRO_HELP} Comma separated; {BASELINE}:4 has multipliers of 4 bits."
 MICROS = f"{DEFAULT},{BASELINE}"
 
 
 def command(
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     rows_cols: Annotated[str, typer.Option(help="Arrays as ROWSxCOLS, comma separated.")] = "16x16",
-    micro: Annotated[str, typer.Option(help=f"{MICRO_HELP} Comma separated.")] = MICROS,
+    micro: Annotated[str, typer.Option(help=SWEPT_MICRO_HELP)] = MICROS,
+    hold: Annotated[str, typer.Option(help=f"{HOLD_HELP} Comma separated.")] = "1",
+    fill: Annotated[str, typer.Option(help=f"{FILL_HELP} Comma separated.")] = "1",
+    out_lanes: Annotated[str, typer.Option(help=f"{OUT_LANES_HELP} Comma separated.")] = "1",
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[
@@ -60,6 +67,7 @@ def command(
     the same command again computes only what is missing.
 
     Example: adqhw sweep w4.safetensors w2.safetensors --rows-cols 8x8,16x16 -o runs/sweep
+    Arrays that hold weights beside those that do not: --hold 1,16 --fill 8 --out-lanes 1,4
     """
     from ..cost.estimate.buildable import all_area_warnings
     from ..cost.events.traffic import Options
@@ -74,8 +82,8 @@ def command(
     start = time.perf_counter()
     check_loads(batch, resident=resident)
     grid = Grid(
-        arrays=tuple(array_size(text) for text in _list(rows_cols)),
-        micros=tuple(checked(text) for text in _list(micro)),
+        arrays=tuple(_arrays(rows_cols, hold, fill, out_lanes)),
+        micros=tuple(_list(micro)),
         technologies=tuple(technology.load(name) for name in _list(tech)),
         options=Options(weights_from_dram=not resident, batch=1 if batch is None else batch),
     )
@@ -117,6 +125,32 @@ def command(
     for text in warnings:
         say(f"warning: {text}")
     say(f"wrote {', '.join(str(path) for path in files)}")
+
+
+def _arrays(rows_cols: str, hold: str, fill: str, out_lanes: str) -> "Iterator[Lanes]":
+    """Every size by every way to hold weights; where none are held there is one way."""
+    from ..cost.explore.arrays import Lanes
+
+    holds, fills, lanes = (
+        _numbers(hold, "--hold"),
+        _numbers(fill, "--fill"),
+        _numbers(out_lanes, "--out-lanes"),
+    )
+    if holds == [1] and (fills, lanes) != ([1], [1]):
+        raise InputError("--fill and --out-lanes must go with --hold")
+    for (rows, cols), held in itertools.product(map(array_size, _list(rows_cols)), holds):
+        if held == 1:
+            yield Lanes(rows, cols)
+        else:
+            yield from (Lanes(rows, cols, held, *way) for way in itertools.product(fills, lanes))
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    items = _list(text)
+    wrong = next((x for x in items if not (x.isascii() and x.isdigit() and len(x) <= 9)), None)
+    if wrong is not None:
+        raise InputError(f"{option} must be whole numbers, comma separated, not {shown(wrong)}")
+    return [int(item) for item in items]
 
 
 def _refuse_topologies(paths: Sequence[Path]) -> None:
@@ -199,6 +233,7 @@ def _named(swept: "Swept") -> "list[tuple[str, Estimate]]":
 
 def _show(swept: "Swept") -> None:
     from ..cost.estimate.estimate import NOT_A_MEASUREMENT
+    from ..cost.explore.arrays import lanes_label, micro_label
     from ..cost.report.report import by_technology, energy_text, ratio_text
 
     designs = swept.designs
@@ -213,7 +248,7 @@ def _show(swept: "Swept") -> None:
                 d.workload.name,
                 f"{d.bits:.2f}" if math.isfinite(d.bits) else "-",
                 "-" if d.workload.accuracy is None else f"{d.workload.accuracy:.2f}",
-                f"{d.estimate.arch.rows}x{d.estimate.arch.cols} {d.estimate.arch.micro}",
+                f"{lanes_label(d.estimate.arch)} {micro_label(d.estimate.arch)}",
                 ratio_text(d.to_uniform()),
                 d.estimate.cycles,
                 energy_text(d.estimate.energy.total, d.estimate.technology),

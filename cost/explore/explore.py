@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ...rtl.arch.arch import Arch
 from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...spec.errors import InputError
 from ...spec.host.files import atomic_path
@@ -25,6 +24,7 @@ from ..estimate.energy import ratio
 from ..estimate.estimate import Estimate
 from ..events.traffic import Options
 from ..technology.technology import Band, Technology
+from .arrays import Lanes, lanes_label, micro_label, multiplier_of
 
 if TYPE_CHECKING:
     from ...sim.activity import LayerActivity
@@ -62,9 +62,10 @@ class Workload:
 class Grid:
     """Every combination is one design per workload."""
 
-    arrays: tuple[tuple[int, int], ...] = ((16, 16),)
-    """(rows, cols)."""
+    arrays: tuple[tuple[int, ...], ...] = ((16, 16),)
+    """(rows, cols), or `Lanes` of arrays that hold weights."""
     micros: tuple[str, ...] = (DEFAULT, BASELINE)
+    """Names; `uniform:4` has multipliers of 4 bits."""
     technologies: tuple[Technology, ...] = ()
     options: Options = field(default_factory=Options)
 
@@ -79,9 +80,15 @@ class Grid:
             )
 
     def check_arrays(self) -> None:
-        """Refuse a size by name before anything is computed."""
-        for rows, cols in self.arrays:
-            Arch(rows=rows, cols=cols)
+        """Refuse a size or a micro-architecture by name before anything is computed."""
+        for lanes in self.lanes:
+            lanes.check()
+        for micro in self.micros:
+            multiplier_of(micro)
+
+    @property
+    def lanes(self) -> list[Lanes]:
+        return [Lanes(*array) for array in self.arrays]
 
     @property
     def size(self) -> int:
@@ -101,7 +108,7 @@ class Design:
     @property
     def label(self) -> str:
         arch = self.estimate.arch
-        return f"{self.workload.name} {arch.micro} {arch.rows}x{arch.cols}"
+        return f"{self.workload.name} {micro_label(arch)} {lanes_label(arch)}"
 
     @property
     def bits(self) -> float:
@@ -122,7 +129,10 @@ class Design:
             "average_weight_bits": None if np.isnan(bits) else bits,
             "rows": arch.rows,
             "cols": arch.cols,
-            "micro": arch.micro,
+            "hold": arch.hold,
+            "fill": arch.fill,
+            "out_lanes": arch.out_lanes,
+            "micro": micro_label(arch),
             "technology": self.estimate.technology.name,
             "accuracy": self.workload.accuracy,
             "accuracy_error": self.workload.accuracy_error,

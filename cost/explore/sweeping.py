@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...rtl.arch.registry import BASELINE
-from ...rtl.program.fit import narrowest_lanes
 from ...spec.errors import InputError
 from ...spec.host.digests import json_digest
 from ...spec.host.version import VERSION
@@ -25,6 +24,7 @@ from ..estimate.estimate import estimate
 from ..estimate.records import Record, activity_of, activity_record, estimate_of, estimate_record
 from ..events.traffic import Options
 from ..technology.technology import Technology
+from .arrays import Lanes, arch_of
 from .explore import Design, Grid, Workload, mark_pareto
 from .store import Store, key_of
 from .workers import InProcess, Task, Workers
@@ -40,7 +40,7 @@ class Point(NamedTuple):
     """Position of one record in the grid, and its name in the store."""
 
     workload: int
-    array: tuple[int, int]
+    lanes: Lanes
     technology: int
     micro: str
     key: str
@@ -80,9 +80,9 @@ def plan_sweep(workloads: Sequence[Workload], grid: Grid, store: Store) -> Plan:
             "activity": json_digest(activity_record(workload.activity)),
             "options": dataclasses.asdict(grid.options),
         }
-        for array, table, micro in itertools.product(grid.arrays, range(len(tables)), micros):
-            key = key_of("estimate", **depends, array=array, technology=tables[table], micro=micro)
-            points.append(Point(number, array, table, micro, key))
+        for lanes, table, micro in itertools.product(grid.lanes, range(len(tables)), micros):
+            name = {"array": lanes.key, "technology": tables[table], "micro": micro}
+            points.append(Point(number, lanes, table, micro, key_of("estimate", **depends, **name)))
     missing = tuple(p for p in points if store.get(p.key) is None)
     return Plan(workloads=workloads, grid=grid, points=tuple(points), missing=missing)
 
@@ -127,8 +127,8 @@ def cost(shared: Any, own: Any) -> list[Record]:
     program, measured = program_of(content), activity_of(activity)
     options, tables, points = own
     return [
-        _cost(program, measured, options, tables[table], rows, cols, micro)
-        for rows, cols, table, micro in points
+        _cost(program, measured, options, tables[table], Lanes(*lanes), micro)
+        for lanes, table, micro in points
     ]
 
 
@@ -154,12 +154,11 @@ def _cost(
     measured: "Mapping[str, LayerActivity] | None",
     options: Options,
     table: Technology,
-    rows: int,
-    cols: int,
+    lanes: Lanes,
     micro: str,
 ) -> Record:
     try:
-        arch = narrowest_lanes(program, rows=rows, cols=cols, micro=micro)
+        arch = arch_of(program, lanes, micro)
     except InputError as error:  # such as a codebook that has no shifts
         return {"refused": str(error)}
     return estimate_record(estimate(program, arch, table, activity=measured, options=options))
@@ -171,7 +170,7 @@ def _shared(workload: Workload) -> tuple[str, bytes, Record | None]:
 
 def _own(grid: Grid, chunk: Sequence[Point]) -> tuple[Options, dict[int, Technology], list[Any]]:
     tables = {p.technology: grid.technologies[p.technology] for p in chunk}
-    return grid.options, tables, [(*p.array, p.technology, p.micro) for p in chunk]
+    return grid.options, tables, [(tuple(p.lanes), p.technology, p.micro) for p in chunk]
 
 
 def _chunks(plan: Plan, workers: int) -> Iterator[list[Point]]:
@@ -184,21 +183,21 @@ def _chunks(plan: Plan, workers: int) -> Iterator[list[Point]]:
 
 def _gather(plan: Plan, store: Store) -> Swept:
     """Designs from the store's records, each beside its uniform baseline."""
-    groups = itertools.groupby(plan.points, key=lambda p: (p.workload, p.array, p.technology))
+    groups = itertools.groupby(plan.points, key=lambda p: (p.workload, p.lanes, p.technology))
     designs, refused = [], {}
-    for (number, _, table), members in groups:
+    for (number, lanes, table), members in groups:
         workload, technology = plan.workloads[number], plan.grid.technologies[table]
         records = {p.micro: _stored(store, p.key) for p in members}
         costs = {}
         for micro, record in records.items():
             if "refused" in record:
-                refused[f"{workload.name} on {micro}"] = record["refused"]
+                refused[_pair(workload.name, micro, lanes)] = record["refused"]
             else:
                 costs[micro] = estimate_of(record, technology)
         designs += [
             Design(workload=workload, estimate=costs[m], baseline=costs[BASELINE])
             for m in plan.grid.micros
-            if m in costs
+            if m in costs and BASELINE in costs
         ]
     computed = len(plan.missing)
     return Swept(
@@ -207,6 +206,11 @@ def _gather(plan: Plan, store: Store) -> Swept:
         computed=computed,
         reused=len(plan.points) - computed,
     )
+
+
+def _pair(program: str, micro: str, lanes: Lanes) -> str:
+    """Name of a refusal: no size refuses a program, but holding weights can."""
+    return f"{program} on {micro}" + (f" with hold {lanes.hold}" if lanes.hold > 1 else "")
 
 
 def _stored(store: Store, key: str) -> Record:

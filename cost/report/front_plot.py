@@ -7,6 +7,7 @@ import numpy as np
 
 from ...rtl.arch import registry
 from ...spec.host.pictures import canvas, png_of, shown
+from ..explore.arrays import lanes_label, micro_label
 from ..explore.explore import Design
 from ..technology.technology import Band
 from .labels import Label, place, short_names
@@ -14,6 +15,8 @@ from .plots import BLACK, GREEN, GREY, energy_label, energy_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ...rtl.lanes.micro import Micro
 
 FILLS = ("full", "none", "left", "top", "right", "bottom")
 """Markers of the arrays: full, hollow, half."""
@@ -116,7 +119,7 @@ def _label_front(axis: "Axes", designs: Sequence[Design], scale: float) -> None:
     order = sorted(designs, key=lambda d: (not d.pareto, d.estimate.energy.total.expected))
     cheapest: dict[tuple[str, str], Design] = {}
     for d in order:
-        cheapest.setdefault((d.workload.name, d.estimate.arch.micro), d)
+        cheapest.setdefault((d.workload.name, micro_label(d.estimate.arch)), d)
     once = list({d.workload.name: d for d in reversed(cheapest.values())}.values())[::-1]
     again = [d for d in cheapest.values() if d not in once]
     chosen = [*once, *again] if len(cheapest) <= MOST_LABELS else once[:MOST_LABELS]
@@ -131,21 +134,27 @@ def _series(designs: Sequence[Design]) -> Iterator[tuple[str, dict[str, Any], li
 
     More arrays than fillings share a series: a legend of a hundred entries is not readable.
     """
-    arrays = list(dict.fromkeys((d.estimate.arch.rows, d.estimate.arch.cols) for d in designs))
+    arrays = list(dict.fromkeys(lanes_label(d.estimate.arch) for d in designs))
     few = len(arrays) <= len(FILLS)
-    for name in registry.names():
-        marker, colour = registry.micro(name).marker, registry.micro(name).colour
-        mine = [d for d in designs if d.estimate.arch.micro == name]
-        if mine and not few:
-            style = {"fmt": marker, "color": colour, "fillstyle": "full"}
+    for name, micro in _micros(designs):
+        mine = [d for d in designs if micro_label(d.estimate.arch) == name]
+        style = {"fmt": micro.marker, "color": micro.colour, "fillstyle": "full"}
+        if name != micro.name:  # narrower multipliers of the same micro-architecture
+            style["alpha"] = 0.5
+        if not few:
             yield f"{name}, {len(arrays)} arrays", style, mine
-        for (rows, cols), fill in zip(arrays, FILLS, strict=False) if few else ():
-            chosen = [
-                d for d in mine if (d.estimate.arch.rows, d.estimate.arch.cols) == (rows, cols)
-            ]
+        for lanes, fill in zip(arrays, FILLS, strict=False) if few else ():
+            chosen = [d for d in mine if lanes_label(d.estimate.arch) == lanes]
             if chosen:
-                style = {"fmt": marker, "color": colour, "fillstyle": fill}
-                yield f"{name} {rows}x{cols}", style, chosen
+                yield f"{name} {lanes}", style | {"fillstyle": fill}, chosen
+
+
+def _micros(designs: Sequence[Design]) -> "list[tuple[str, Micro]]":
+    """Labels of the micro-architectures that occur, in the registry's order."""
+    found = {micro_label(d.estimate.arch): d.estimate.arch.micro for d in designs}
+    order = registry.names()
+    labels = sorted(found, key=lambda label: (order.index(found[label]), label))
+    return [(label, registry.micro(found[label])) for label in labels]
 
 
 def _energy(design: Design) -> float:

@@ -19,6 +19,7 @@ from ...spec.host.text import file_part, printable, warn
 from ..estimate.energy import ABSENT
 from ..estimate.estimate import NOT_A_MEASUREMENT
 from ..events import events
+from ..explore.arrays import lanes_label, micro_label
 from ..explore.explore import Design
 from ..technology.technology import ENTRIES
 from . import front_plot, plots
@@ -137,6 +138,7 @@ def _template() -> Any:
         "energy": _spread(energy_text), "ratio": _spread(ratio_text), "area": _spread(area_text),
         "embedded": embedded, "lines": str.splitlines,
     }  # fmt: skip
+    environment.globals |= {"lanes_label": lanes_label, "micro_label": micro_label}
     template = resources.files(__package__) / "templates" / "report.html.j2"
     return environment.from_string(template.read_text(encoding="utf-8"))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...spec.errors import InputError
 from ..estimate.energy import Energy
+from ..explore.arrays import micro_label
 from ..explore.explore import Design, write_csv, write_parquet
 from ..technology.technology import Band, Technology
 from . import plots
@@ -67,7 +68,10 @@ def layer_rows(design: Design, cosim: Mapping[str, CosimRecord]) -> list[dict[st
                 "program": design.workload.name,
                 "rows": arch.rows,
                 "cols": arch.cols,
-                "micro": arch.micro,
+                "hold": arch.hold,
+                "fill": arch.fill,
+                "out_lanes": arch.out_lanes,
+                "micro": micro_label(arch),
                 "technology": technology,
                 "layer": layer.name,
                 "kind": str(layer.kind),

@@ -13,7 +13,7 @@ from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps
 from .column import Column, add_shifted, lane_ports, looked_up
-from .held import HeldColumn, registered
+from .held import HeldColumn, registered, shifted
 from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
@@ -101,6 +101,8 @@ class HeldBitSerialColumn(HeldColumn):
     act_digit : the current bit. shift : that of the tree sum.
     """
 
+    place_cycles = 1
+
     @classmethod
     def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
         width = schedule_widths(arch)["act_digits"]
@@ -113,8 +115,8 @@ class HeldBitSerialColumn(HeldColumn):
         ]
         return [registered(m, "term", gated)]
 
-    def placed(self, total: Value) -> Value:
-        return total << self.shift
+    def placed(self, m: Module, total: Value) -> list[Value]:
+        return [shifted(m, self, total, self.shift)]
 
 
 class BitSerial(Micro):

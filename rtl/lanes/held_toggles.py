@@ -16,15 +16,16 @@ from ..timing.held_timing import TREE_LEVELS
 from .toggles import Coded, Codes, levels_of, mask
 
 HELD_TOGGLES = (
-    "bus", "port", "operand", "level", "multiply", "word", "reach", "term", "partial", "sum",
-    "stored", "written", "read",
+    "bus", "port", "operand", "level", "factor", "multiply", "word", "reach", "term", "partial",
+    "sum", "stored", "written", "read",
 )  # fmt: skip
 """In bits. bus: beats and fields on their ports. port: fields as they are looked up. operand: what
 the rows' registers give, once for every column. level: registers of the lanes, and as many of the
-station. multiply: changed bits of one factor times ones of the other. word, reach: of shared tables
-(`product_table`), once, and once for every column. term, partial, sum: registers of the lanes'
-terms, of the trees, of the tree sums (signs as wide as the sums). stored:
-places of sums. written, read: what is written to them and read from them, cycle after cycle."""
+station. factor: what is taken of them in a cycle. multiply: changed bits of one factor times ones
+of the other. word, reach: of shared tables (`product_table`), once, and once for every column.
+term, partial, sum: registers of the lanes' terms, of the trees, of the tree sums (signs as wide as
+the sums). stored: places of sums. written, read: what is written to them and read from them, cycle
+after cycle."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +86,7 @@ def group_toggles(arch: Arch, layer: Coded, activations: Codes, fields: Codes) -
         "port": amount(changed(_closed(port[1]))),
         "operand": cols * amount(moved),
         "level": amount(changed(_closed(held))),
+        "factor": amount(turned),
         "multiply": amount(moved * ones[1][1:]) + amount(turned * ones[0][1:]),
         "word": float(lookups),
         "reach": float(lookups * cols),

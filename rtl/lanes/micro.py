@@ -130,7 +130,7 @@ class Micro(ABC):
         return field[: array.arch.level_width]
 
     def held_term(self, arch: Arch) -> tuple[int, int]:
-        """Bits of the registers of a lane's term, and of flags beside it."""
+        """Bits of the register of a lane's term, and of those before it."""
         return arch.level_width + arch.act_width, 0
 
     # -- answer ------------------------------------------------------------------------------------

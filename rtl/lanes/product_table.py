@@ -14,7 +14,7 @@ from ..timing.elementwise import real
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
 from .column import Column, add_shifted, codebook_levels
-from .held import HeldColumn, registered
+from .held import HeldColumn, registered, shifted
 from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
@@ -111,6 +111,8 @@ class HeldTableColumn(HeldColumn):
     shift : of the tree sum.
     """
 
+    place_cycles = 1
+
     @classmethod
     def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
         return {
@@ -127,8 +129,8 @@ class HeldTableColumn(HeldColumn):
         ]
         return [registered(m, "product", chosen)]
 
-    def placed(self, total: Value) -> Value:
-        return total << self.shift
+    def placed(self, m: Module, total: Value) -> list[Value]:
+        return [shifted(m, self, total, self.shift)]
 
 
 TABLE_TOGGLES = (

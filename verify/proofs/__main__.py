@@ -1,54 +1,66 @@
 """Run proofs, print the table, write docs/proofs.md: `python -m adqhw.verify.proofs [PART]`.
 
-A part runs those proofs again and keeps what is known of the others (runs/proofs.json); the page is
-written when all are known.
+Verdicts are kept in runs/proofs by what was proven, and taken from there; `--again` proves all. A
+part of the names chooses some proofs, and writes no page.
 """
 
-import json
+import argparse
 import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+from . import kept
 from .catalogue import catalogue
-from .prover import Proof, run
+from .prover import Proof, run, task_of
 from .report import Result, page
 
-PAGE, KNOWN = Path("docs/proofs.md"), Path("runs/proofs.json")
-WORKERS = 2
+PAGE = Path("docs/proofs.md")
 
 
-def attempt(proof: Proof) -> tuple[str, Result]:
-    """One proof, and a line about it."""
-    verdict = run(proof)
+def attempt(proof: Proof, *, again: bool) -> tuple[str, Result]:
+    """One proof, and a line about it; a failed one is not kept."""
+    task = task_of(proof)
+    key = kept.key(proof, task)
+    known = None if again else kept.find(key)
+    if known is not None:
+        print(f"{proof.name}: kept, {known['seconds']:.1f} s then", flush=True)
+        return proof.name, known | {"kept": True}
+    verdict = run(proof, task)
     print(f"{proof.name}: {verdict.word}, {verdict.seconds:.1f} s", flush=True)
     if proof.fault:
         print(f"    bug '{proof.fault[0]}': {verdict.refuted or 'NOT REFUTED'}", flush=True)
     result = {"proven": verdict.proven, "seconds": verdict.seconds, "refuted": verdict.refuted}
-    return proof.name, result
+    if good(proof, result):
+        kept.keep(key, {"name": proof.name} | result)
+    return proof.name, result | {"kept": False}
 
 
-def main(wanted: str = "") -> int:
+def good(proof: Proof, result: Result) -> bool:
+    """Proven, and its bug refuted."""
+    return result["proven"] and bool(result["refuted"] or not proof.fault)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", default="")
+    parser.add_argument("--again", action="store_true", help="what is kept, too")
+    parser.add_argument("--jobs", type=int, default=2, help="proofs at a time")
+    chosen = parser.parse_args()
     warnings.simplefilter("ignore")  # components that are only elaborated by hand
-    proofs = [proof for proof in catalogue() if wanted in proof.name]
+    proofs = [proof for proof in catalogue() if chosen.part in proof.name]
     begin = time.monotonic()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        results = dict(pool.map(attempt, proofs))
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        results = dict(pool.map(partial(attempt, again=chosen.again), proofs))
     proven = sum(result["proven"] for result in results.values())
     print(f"{proven} of {len(results)} proven in {time.monotonic() - begin:.0f} s")
-    known = json.loads(KNOWN.read_text()) if wanted and KNOWN.exists() else {}
-    known |= results
-    KNOWN.parent.mkdir(exist_ok=True)
-    KNOWN.write_text(json.dumps(known, indent=1))
-    if all(proof.name in known for proof in catalogue()):
-        PAGE.write_text(page(catalogue(), known), encoding="utf-8")
+    if not chosen.part:
+        PAGE.write_text(page(proofs, results), encoding="utf-8")
         print(f"wrote {PAGE}")
-    good = all(
-        results[p.name]["proven"] and (results[p.name]["refuted"] or not p.fault) for p in proofs
-    )
-    return 0 if good else 1
+    return 0 if all(good(p, results[p.name]) for p in proofs) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    sys.exit(main())

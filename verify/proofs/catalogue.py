@@ -296,6 +296,13 @@ def _feeds() -> list[Proof]:
             reach=20,
             fault=bug("a beat is overwritten", "feeder", "not", "pos"),
         ),
+        Proof(
+            component="streams of beat buffer",
+            configuration="small",
+            build=feeds.beat_buffer,
+            fault=bug("a beat is overwritten", "beat_buffer", "not", "pos"),
+            fast=True,
+        ),
         *(
             Proof(
                 component="streams of weight feeder",

@@ -21,7 +21,7 @@ SCRIPT = (
     "async2sync; dffunmap; chformal -lower; write_smt2 -wires d.smt2"
 )
 BIN = Path(sys.executable).parent
-TIMEOUT_S = 1200
+TIMEOUT_S = 3600
 TIMED_OUT = 124
 
 
@@ -91,42 +91,61 @@ class Verdict:
         return "proven"
 
 
-def run(proof: Proof) -> Verdict:
-    """Prove, reach the covers, and refute the seeded bug where the proof has one."""
-    begin = time.monotonic()
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a proof gives to the tools: RTLIL, that with the seeded bug (empty without one)."""
+
+    text: str
+    broken: str
+    shown: list[Signal]
+
+
+def task_of(proof: Proof) -> Task:
+    """The RTLIL of a proof, its variant and its bug."""
     design = proof.build()
     text = rtlil.convert(design.module, name="top", ports=design.ports)
     if proof.variant:
-        text, count = re.subn(*proof.variant, text, count=1)
-        if not count:
-            raise AssertionError("The variant must change the RTLIL, but does not occur in it")
+        text = _changed(text, "The variant", *proof.variant)
+    broken = ""
+    if proof.fault:
+        what, pattern, replacement = proof.fault
+        broken = _changed(text, f"Seeded bug {what!r}", pattern, replacement)
+    return Task(text=text, broken=broken, shown=design.shown)
+
+
+def _changed(text: str, what: str, pattern: str, replacement: str) -> str:
+    changed, count = re.subn(pattern, replacement, text, count=1)
+    if not count:
+        raise AssertionError(f"{what} must change the RTLIL, but does not occur in it")
+    return changed
+
+
+def run(proof: Proof, task: Task | None = None) -> Verdict:
+    """Prove, reach the covers, and refute the seeded bug where the proof has one."""
+    begin = time.monotonic()
+    task = task or task_of(proof)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _to_smt(folder, text, abstract=proof.abstract)
+        _to_smt(folder, task.text, abstract=proof.abstract)
         base = _smtbmc(folder, "-t", str(proof.depth))[0]
         induction = _smtbmc(folder, "-i", "-t", str(proof.depth))[0]
         covered = _smtbmc(folder, "-c", "-t", str(proof.reach))[0]
         seconds = time.monotonic() - begin
-        refuted = _refute(folder, text, proof, design) if proof.fault else ""
+        refuted = _refute(folder, task, proof) if proof.fault else ""
     return Verdict(
         base=base, induction=induction, covered=covered, seconds=seconds, refuted=refuted
     )
 
 
-def _refute(folder: Path, text: str, proof: Proof, design: Design) -> str:
+def _refute(folder: Path, task: Task, proof: Proof) -> str:
     """The counterexample from reset to the bug of `proof`."""
-    assert proof.fault is not None
-    what, pattern, replacement = proof.fault
-    broken, count = re.subn(pattern, replacement, text, count=1)
-    if not count:
-        raise AssertionError(f"Seeded bug {what!r} must change the RTLIL, but does not occur in it")
-    _to_smt(folder, broken, abstract=proof.abstract)
+    _to_smt(folder, task.broken, abstract=proof.abstract)
     holds, log = _smtbmc(folder, "-t", str(proof.reach), "--dump-vcd", "c.vcd")
     if holds is not False:
         return ""
     failed = re.findall(r"Assert failed in \w+: (.*)", log)
     step = re.findall(r"Checking assertions in step (\d+)", log)[-1]
-    values = last_values(folder / "c.vcd", [signal.name for signal in design.shown])
+    values = last_values(folder / "c.vcd", [signal.name for signal in task.shown])
     settings = ", ".join(f"{name} = {value}" for name, value in values.items())
     return f"cycle {step}: {settings} ({len(failed)} assertion(s) fail)"
 

@@ -6,7 +6,7 @@ from ...spec.host.markdown import table
 from .prover import Proof
 
 Result = dict[str, Any]
-"""proven, seconds, refuted (the counterexample to the seeded bug)."""
+"""proven, seconds, refuted (the counterexample to the seeded bug), kept (of an earlier run)."""
 
 HEAD = """# Proofs
 
@@ -66,20 +66,16 @@ Not proven: the walkers' addresses, the sequencer and the placement (simulation,
 
 def page(proofs: list[Proof], results: dict[str, Result]) -> str:
     """The page as Markdown, rows in the order of the catalogue."""
-    rows = [(proof, results[proof.name]) for proof in proofs if proof.name in results]
+    rows = [(proof, results[proof.name]) for proof in proofs]
     proven = sum(result["proven"] for _, result in rows)
-    seconds = sum(result["seconds"] for _, result in rows)
     lines = [HEAD, "## Results", ""]
-    lines += [
-        f"{proven} of {len(proofs)} proven; {seconds:.0f} s of wall clock, two at a time.",
-        "",
-    ]
+    lines += [f"{proven} of {len(proofs)} proven. {_times([result for _, result in rows])}", ""]
     verdicts = [
         (
             proof.component,
             proof.configuration,
             "proven" if result["proven"] else "**not proven**",
-            f"{result['seconds']:.1f}",
+            f"{result['seconds']:.1f}" + (" (kept)" if result["kept"] else ""),
         )
         for proof, result in rows
     ]
@@ -91,3 +87,14 @@ def page(proofs: list[Proof], results: dict[str, Result]) -> str:
     ]
     lines += ["", "## Seeded bugs", "", *table(("component", "bug", "counterexample"), bugs)]
     return "\n".join(lines) + "\n"
+
+
+def _times(results: list[Result]) -> str:
+    """How many were taken from files, and all times."""
+    old = [result["seconds"] for result in results if result["kept"]]
+    new = [result["seconds"] for result in results if not result["kept"]]
+    return (
+        f"{len(new)} were run for this page, {sum(new):.0f} s in all; {len(old)} were kept in "
+        "files of earlier runs (the same RTLIL, parameters and tools) and took "
+        f"{sum(old):.0f} s then."
+    )
