@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def prepare(
     slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
     maps for speed and takes the critical path.
     """
-    library = read_liberty(liberty)
+    library = library_of(liberty.absolute(), liberty.stat().st_mtime_ns)
     if arch.holds:
         component, parts = held_component(arch), held_parts(arch)
     else:
@@ -143,6 +144,12 @@ def prepare(
     units = units_of(named, lanes, arch)
     array = replace(array, units_um2=areas(netlist, library, units))
     return Bench(array=array, model=lanes, units=units)
+
+
+@lru_cache(maxsize=1)
+def library_of(path: Path, changed: int) -> Library:
+    """A library is read once for all arrays. changed: when its file was."""
+    return read_liberty(path)
 
 
 def array_gates(
