@@ -23,6 +23,8 @@ from ..array.played import array_stream, array_toggles
 
 MOST_BEATS = 10_000
 """Of a layer and image, on the array."""
+MOST_HELD_BEATS = 2_000
+"""The same where weights are held: groups from all over the layer."""
 PLAIN_LANES = 1024
 """Arrays with more lanes are given so many fewer beats that no more lane operands are followed."""
 LANE_BYTES = 96
@@ -33,7 +35,9 @@ ten integers of 8 bytes; measured 57 to 92."""
 def most_beats_of(arch: Arch, beat_cycles: int) -> int:
     """Beats of a layer that are followed on an array of this size."""
     lanes = arch.rows * arch.cols
-    if lanes <= PLAIN_LANES or arch.holds:
+    if arch.holds:
+        return MOST_HELD_BEATS
+    if lanes <= PLAIN_LANES:
         return MOST_BEATS
     return max(1, MOST_BEATS * PLAIN_LANES // (lanes * arch.lanes.followed_cycles(beat_cycles)))
 
