@@ -32,6 +32,9 @@ from .commands.bench import (
     budgets as bench_budgets,
 )
 from .commands.bench import (
+    cards as bench_cards,
+)
+from .commands.bench import (
     dataflow as bench_dataflow,
 )
 from .commands.bench import (
@@ -108,6 +111,7 @@ benchmarks.command("model")(guarded(bench_model.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("utilization")(guarded(bench_utilization.command))
+benchmarks.command("cards")(guarded(bench_cards.command))
 benchmarks.command("dataflow")(guarded(bench_dataflow.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))

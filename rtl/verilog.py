@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,7 +169,7 @@ def verilog_folder(directory: str | Path) -> Path:
     return folder
 
 
-def write_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
+def write_folder(folder: Path, texts: Mapping[str, str | bytes], manifest: dict[str, Any]) -> None:
     """Files by name, then `manifest.json`: a folder that has one is complete."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for name, text in texts.items():

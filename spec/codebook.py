@@ -79,7 +79,7 @@ def encode(
     """Codes of weights in sign-magnitude order, and their codebook (contract section 2.2).
 
     levels: ascending, at position `zero` real zero. ranks: positions in them, one per weight. The
-    lowest of 2^(width-1) negative levels takes the code of "minus zero"; codes without a level
+    outer one of 2^(width-1) levels of a sign takes the code of "minus zero"; codes without a level
     decode to 0.
 
     >>> codes, codebook = encode(np.array([0, 1, 2, 3]), (-5, 0, 3, 7), zero=1, width=3)
@@ -87,10 +87,10 @@ def encode(
     ([5, 0, 1, 2], (0, 3, 7, 0, 0, -5, 0, 0))
     """
     half, above = 1 << (width - 1), len(levels) - zero - 1
-    if above >= half or zero > half:
+    if max(above, zero) > half or min(above, zero) == half:
         raise ContractError(
-            f"Codebook of width {width} must have at most {half - 1} positive and {half} negative "
-            f"levels, not {above} and {zero}"
+            f"Codebook of width {width} must have at most {half - 1} levels of one sign and {half} "
+            f"of the other, not {above} positive and {zero} negative"
         )
     offset = np.arange(len(levels)) - zero
     code_of = np.where(offset >= 0, offset, half - offset)

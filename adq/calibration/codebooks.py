@@ -19,6 +19,8 @@ class Table:
     """A weight is ``scale_c * values[k]``; values (K,) ascending, scale (Cout, 1)."""
 
     values: Tensor
+    zero: int
+    """Position of the value 0."""
     scale: Tensor
     error: float
     """Weighted squared error over the weighted square of the weights."""
@@ -34,18 +36,28 @@ def rounded(values: Tensor, top: int) -> Tensor:
     return torch.round(values / values.abs().max() * top) / top
 
 
-def table(weight: Tensor, importance: Tensor, width: int, top: int, *, per_channel: bool) -> Table:
-    """The better of a Lloyd codebook and an even one, for weights (Cout, n), float64.
+def table(
+    weight: Tensor, importance: Tensor, width: int, top: int, *, per_channel: bool,
+    full: bool = False,
+) -> Table:  # fmt: skip
+    """The best of Lloyd codebooks and even ones, for weights (Cout, n), float64.
 
     importance: of each weight's squared error, (Cout, n). top: the largest level. Values are found
-    on a part of the weights where there are many, scales on all.
+    on a part of the weights where there are many, scales on all. full: 2^width values, one more
+    below or above zero; else one less.
     """
-    count = 2 ** (width - 1) - 1
-    even = rounded(torch.arange(-count, count + 1, dtype=torch.float64), top)
-    tables = [even]
-    if count < top:
-        tables.append(_lloyd(*_part(weight, importance), width, top, per_channel=per_channel))
-    found = [scaled(weight, importance, values, per_channel=per_channel) for values in tables]
+    half = 2 ** (width - 1)
+    found = []
+    for sides in ((half, half - 1), (half - 1, half)) if full else ((half - 1, half - 1),):
+        below, above = sides
+        # no more values than integers: at 8 bits the outer one then stands for nothing
+        even = torch.arange(-below, above + 1, dtype=torch.float64).clamp_(-top, top)
+        tables = [rounded(even, top)]
+        if max(sides) < top:
+            tables.append(_lloyd(*_part(weight, importance), sides, top, per_channel=per_channel))
+        found += [
+            scaled(weight, importance, values, below, per_channel=per_channel) for values in tables
+        ]
     return min(found, key=lambda candidate: candidate.error)
 
 
@@ -57,15 +69,17 @@ def _part(weight: Tensor, importance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _lloyd(
-    weight: Tensor, importance: Tensor, width: int, top: int, *, per_channel: bool
+    weight: Tensor, importance: Tensor, sides: tuple[int, int], top: int, *, per_channel: bool
 ) -> Tensor:
-    """Values (K,) on the levels, by Lloyd's iterations that move values and scales in turn."""
+    """Values (K,) on the levels, by Lloyd's iterations that move values and scales in turn.
+
+    sides: values below and above zero.
+    """
     size = weight.square().mean(1, keepdim=True).sqrt()
     if not per_channel:
         size = size.square().mean().sqrt().expand_as(size)
     scale = torch.where(size > 0, size, torch.ones_like(size))
-    values = initial_values((weight / scale).float(), width, "tail").double()
-    middle = len(values) // 2
+    values = initial_values((weight / scale).float(), sides, "tail").double()
     for _ in range(ITERATIONS):
         relative = weight / scale
         index = torch.bucketize(relative, boundaries(values)).flatten()
@@ -73,14 +87,16 @@ def _lloyd(
         counts = torch.zeros_like(values).index_add_(0, index, mass)
         sums = torch.zeros_like(values).index_add_(0, index, mass * relative.flatten())
         values = torch.where(counts > 0, sums / counts.clamp(min=1e-300), values)
-        values[middle] = 0.0
+        values[sides[0]] = 0.0
         values = values.sort().values
         if per_channel:
             scale = rescaled(weight, importance, scale, values)
     return rounded(values, top)
 
 
-def scaled(weight: Tensor, importance: Tensor, values: Tensor, *, per_channel: bool) -> Table:
+def scaled(
+    weight: Tensor, importance: Tensor, values: Tensor, zero: int, *, per_channel: bool
+) -> Table:
     """The values with the scale of least error: the best of `CLIPS`, then least squares."""
     some, mass = _part(weight, importance)
     largest = weight.abs().amax(1, keepdim=True)
@@ -99,7 +115,8 @@ def scaled(weight: Tensor, importance: Tensor, values: Tensor, *, per_channel: b
     scale = best
     for _ in range(3):
         scale = rescaled(weight, importance, scale, values, per_channel=per_channel)
-    return Table(values=values, scale=scale, error=error(weight, importance, scale, values))
+    lost = error(weight, importance, scale, values)
+    return Table(values=values, zero=zero, scale=scale, error=lost)
 
 
 def rescaled(

@@ -73,8 +73,11 @@ def set_quantizer(conv: HiddenConv2d, weight: Tensor, importance: Tensor) -> Tab
     quantizer = conv.quantizer
     if isinstance(quantizer, Codebook):
         top = 2 ** (quantizer.config.level_width - 1) - 1
-        found = table(weight, importance, quantizer.width, top, per_channel=quantizer.scaled)
-        quantizer.adopt(found.values, found.scale, conv.kernel_weight.detach())
+        found = table(
+            weight, importance, quantizer.width, top, per_channel=quantizer.scaled,
+            full=quantizer.config.full,
+        )  # fmt: skip
+        quantizer.adopt(found.values, found.zero, found.scale, conv.kernel_weight.detach())
         return found
     conv.initialise_codebook()
     quantizer.freeze()
@@ -82,7 +85,7 @@ def set_quantizer(conv: HiddenConv2d, weight: Tensor, importance: Tensor) -> Tab
         return None
     values = quantizer.values.double()
     assert isinstance(quantizer, GridWeight)
-    found = scaled(weight, importance, values, per_channel=quantizer.per_channel)
+    found = scaled(weight, importance, values, quantizer.zero, per_channel=quantizer.per_channel)
     quantizer.alpha.copy_(
         found.scale.view(-1, 1, 1, 1) if quantizer.per_channel else found.scale[0, 0]
     )

@@ -231,5 +231,5 @@ def weight_codes(
         return levels, levels, None, step
     ranks = conv.quantizer.index(conv.quantized_weight()).cpu().numpy()
     ordered = conv.quantizer.levels.long().tolist()
-    codes, table = encode(ranks, ordered, len(ordered) // 2, conv.quantizer.width)
+    codes, table = encode(ranks, ordered, conv.quantizer.zero, conv.quantizer.width)
     return codes, levels, table, step

@@ -7,7 +7,7 @@ from ...spec.networks import Nodes
 from ..networks.config import CifarConfig, ImagenetConfig, NetworkConfig
 from ..networks.network import Network
 from ..networks.state_check import check_codebooks, check_numbers, check_shapes
-from ..quantizers.codebook import CodebookConfig
+from ..quantizers.codebook_config import CodebookConfig
 from ..quantizers.methods import Method
 from ..recipes.config import CIFAR_RESNET, OWN, Recipe
 from ..recipes.demands import demand_network, drawn
@@ -71,11 +71,15 @@ def build_method(recipe: Recipe) -> Method:
         per_channel=method.per_channel,
         activations=method.activations,
         codebook=CodebookConfig(
+            levels=method.levels,
             init=method.init,
             init_lloyd=quant.lloyd_steps,
             ema=method.ema,
             decay=quant.decay,
             ema_period=method.ema_period,
+            level_gradient=method.level_gradient,
+            clip=method.clip,
+            early_rounding=method.early_rounding,
             dead=method.dead,
             tie_sign=method.tie_sign,
             level_width=quant.level_width,

@@ -195,11 +195,14 @@ class Network(nn.Module):
                 conv.initialise_codebook()
         self._seen = self._versions()
 
-    def update_codebooks(self) -> None:
-        """One EMA step of every codebook; call after each optimizer step in fakequant mode."""
+    def update_codebooks(self, decay: float | None = None) -> None:
+        """One EMA step of every codebook; call after each optimizer step in fakequant mode.
+
+        decay: of codebooks whose settings leave it open.
+        """
         with self._named_faults("weights"):
             for conv in self.hidden().values():
-                conv.quantizer.update(conv.quantized_weight())
+                conv.quantizer.update(conv.quantized_weight(), decay)
         self._seen = self._versions()
 
     def _versions(self) -> dict[str, int]:

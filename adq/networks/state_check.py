@@ -46,8 +46,8 @@ def check_codebooks(state: Mapping[str, Tensor], level_width: int, what: str) ->
             continue
         if not (values.diff() > 0).all() and not (values.diff() >= 0).all():
             raise InputError(f"{what} tensor {shown(name)} must be sorted")
-        if values[len(values) // 2] != 0:
-            raise InputError(f"{what} tensor {shown(name)} must have a zero in the middle")
+        start, _, _ = name.rpartition(".")
+        _check_zero(values, state.get(f"{start}.place"), name, what)
         if name.endswith(".levels") and bool(state[name.removesuffix("levels") + "frozen"]):
             _refuse_where(values != values.round(), values, name, "whole, as it is frozen", what)
             low, high = -(1 << (level_width - 1)), (1 << (level_width - 1)) - 1
@@ -56,6 +56,21 @@ def check_codebooks(state: Mapping[str, Tensor], level_width: int, what: str) ->
     for name, step in state.items():
         if re.search(r"\.quantizer\.(step|scale)$", name):
             _refuse_where(step <= 0, step, name, "positive", what)
+
+
+def _check_zero(values: Tensor, place: Tensor | None, name: str, what: str) -> None:
+    """place: of the zero in a table of an even number of values; else it is in the middle."""
+    half, zero = len(values) // 2, len(values) // 2
+    if place is not None:
+        zero = int(place)
+        if zero not in (half - 1, half):
+            raise InputError(
+                f"{what} tensor {shown(name.rpartition('.')[0] + '.place')} must be {half - 1} or "
+                f"{half}, not {zero}"
+            )
+    if values[zero] != 0:
+        where = "in the middle" if place is None else f"at {zero}"
+        raise InputError(f"{what} tensor {shown(name)} must have a zero {where}")
 
 
 def _kind(tensor: Tensor) -> str:

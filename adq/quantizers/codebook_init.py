@@ -1,10 +1,11 @@
 """Start of an adaptive codebook: the quantile rules of ADQ, and those that it is compared with.
 
-Every rule gives ``m = 2^(b-1) - 1`` magnitudes per sign and an exact zero, sorted. docs/papers.md
-section 7, rows 1-4; the paper names quantiles, against random and uniform starts (section 1.1).
+Every rule gives ``m`` magnitudes per sign and an exact zero, sorted: ``2^(b-1) - 1``, and with 2^b
+levels one more for one sign. docs/papers.md section 7, rows 1-4; the paper names quantiles,
+against random and uniform starts (section 1.1).
 """
 
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import torch
 from torch import Tensor
@@ -17,8 +18,45 @@ KMEANS_LIMIT = 300
 """Most Lloyd iterations of the k-means start; it ends when no value moves."""
 
 
-def initial_values(weight: Tensor, width: int, init: InitRule = "mid", seed: int = 0) -> Tensor:
-    """Initial codebook (2^width - 1,) of a weight tensor by the rule ``init``.
+class Start(NamedTuple):
+    """A codebook's first values."""
+
+    values: Tensor
+    """Sorted."""
+    zero: int
+    """Position of the exact zero."""
+
+
+def start(
+    weight: Tensor, width: int, *, full: bool, init: InitRule = "mid", seed: int = 0, lloyd: int = 0
+) -> Start:
+    """The first values after ``lloyd`` iterations; ``full``: 2^width of them, not one less.
+
+    The sign with a value more is the one with which the weights have the smaller squared error;
+    the negative one where both are equal, as in two's complement.
+    """
+    half = 2 ** (width - 1)
+    starts = []
+    for below in (half, half - 1) if full else (half - 1,):
+        above = half if full and below < half else half - 1
+        values = initial_values(weight, (below, above), init, seed)
+        for _ in range(lloyd):
+            values = bin_means(weight, values)
+            values[below] = 0.0
+        starts.append(Start(values=values, zero=below))
+    return min(starts, key=lambda one: squared_error(weight, one.values))
+
+
+def squared_error(weight: Tensor, values: Tensor) -> float:
+    """Sum of the squares of what the weights lose on the nearest of the sorted ``values``."""
+    flat = weight.detach().flatten()
+    return float((flat - values[assign(flat, values)]).double().square().sum())
+
+
+def initial_values(
+    weight: Tensor, counts: tuple[int, int], init: InitRule = "mid", seed: int = 0
+) -> Tensor:
+    """Initial codebook of a weight tensor by the rule ``init``; ``counts`` below and above zero.
 
     mid: quantiles (i-0.5)/m of each sign's magnitudes; edge: i/(m+1); tail: density^(1/3) (near
     MSE-optimal); uniform: i/m of the largest magnitude; random: weights drawn at random (Forgy);
@@ -26,18 +64,18 @@ def initial_values(weight: Tensor, width: int, init: InitRule = "mid", seed: int
     mirrored values of the other one; an all-zero tensor gets a uniform grid, so that every tensor
     has a usable codebook.
     """
-    count = 2 ** (width - 1) - 1
+    under, over = counts
     flat = weight.detach().flatten().double().cpu()  # sorting and histograms: CPUs are exact
     positive, negative = flat[flat > 0], -flat[flat < 0]
     if len(positive) == 0 and len(negative) == 0:
-        above = below = torch.arange(1, count + 1).double() / count
+        above, below = (torch.arange(1, n + 1).double() / n for n in (over, under))
     else:
         generator = torch.Generator().manual_seed(seed)
-        above = _magnitudes(positive if len(positive) else negative, count, init, generator)
-        below = _magnitudes(negative if len(negative) else positive, count, init, generator)
+        above = _magnitudes(positive if len(positive) else negative, over, init, generator)
+        below = _magnitudes(negative if len(negative) else positive, under, init, generator)
     values = torch.cat([-below.flip(0), below.new_zeros(1), above]).to(weight.dtype)
     if init == "kmeans":
-        values = _lloyd(flat.to(weight.dtype), values)
+        values = _lloyd(flat.to(weight.dtype), values, under)
     return values.to(weight.device)
 
 
@@ -95,24 +133,24 @@ def bin_means(weight: Tensor, values: Tensor) -> Tensor:
     return torch.where(counts > 0, sums / counts.clamp(min=1), values.double()).to(values.dtype)
 
 
-def _lloyd(weight: Tensor, values: Tensor) -> Tensor:
+def _lloyd(weight: Tensor, values: Tensor, zero: int) -> Tensor:
     for _ in range(KMEANS_LIMIT):
         moved = bin_means(weight, values)
-        moved[len(values) // 2] = 0.0
+        moved[zero] = 0.0
         if torch.equal(moved, values):
             break
         values = moved
     return values
 
 
-def split_dead(weight: Tensor, values: Tensor) -> Tensor:
+def split_dead(weight: Tensor, values: Tensor, zero: int) -> Tensor:
     """Move every value that no weight is nearest to into the fullest bin of its sign.
 
     The fullest bin's value is replaced by the means of its weights below and above it. Zero stays
     zero. A bin of equal weights cannot be split: the dead value then stays where it is.
     """
     counts, _ = bin_sums(weight, values)
-    zero, flat = len(values) // 2, weight.detach().flatten()
+    flat = weight.detach().flatten()
     result = values.clone()
     for side in (slice(0, zero), slice(zero + 1, None)):
         own, share = result[side].clone(), counts[side]

@@ -8,7 +8,8 @@ from ..recipes.fields import check_types
 from ..recipes.quant_config import ActivationRule, WeightRule
 from .activation import ThresholdActivation
 from .adaptive_step import AdaptiveStepActivation
-from .codebook import Codebook, CodebookConfig
+from .codebook import Codebook
+from .codebook_config import CodebookConfig
 from .grids import Grid, GridRule, make_grid
 from .low_bit import LowBitActivation
 from .rprelu import RPReLUThreshold

@@ -6,6 +6,7 @@ the step folds into batch norm, thresholds and requants, so it may be any positi
 """
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,15 @@ def assign(weight: Tensor, values: Tensor) -> Tensor:
     return torch.bucketize(weight, bounds)
 
 
+class Fit(NamedTuple):
+    """A table against the weights it stands for."""
+
+    error: float
+    """Squared error over the square of the weights."""
+    use: tuple[int, ...]
+    """Weights of each value, in the order of the sorted table."""
+
+
 class WeightQuantizer(nn.Module, ABC):
     """Base of the weight quantizers.
 
@@ -56,8 +66,16 @@ class WeightQuantizer(nn.Module, ABC):
     def initialise(self, weight: Tensor) -> None:
         """Start (again) from ``weight`` (Cout, Cin, kh, kw), unfrozen."""
 
-    def update(self, weight: Tensor) -> None:
-        """Follow the latent weights after an optimizer step; learned scales need nothing."""
+    def update(self, weight: Tensor, decay: float | None = None) -> None:
+        """Follow the latent weights after an optimizer step; learned scales need nothing.
+
+        decay: of a moving average whose own settings leave it open.
+        """
+
+    @property
+    def zero(self) -> int:
+        """Position of the exact zero in the sorted table."""
+        return len(self.values) // 2
 
     @abstractmethod
     def freeze(self) -> None:
@@ -76,3 +94,11 @@ class WeightQuantizer(nn.Module, ABC):
         """Real weights as quantized by the table."""
         levels, step = self(weight)
         return levels * step
+
+    @torch.no_grad()
+    def fit(self, weight: Tensor) -> "Fit":
+        """How well the table fits ``weight``."""
+        gap = (weight - self.quantized(weight)).double().square().sum()
+        whole = weight.double().square().sum()
+        use = torch.bincount(self.index(weight).flatten(), minlength=len(self.values))
+        return Fit(error=float(gap / whole) if whole > 0 else 0.0, use=tuple(use.tolist()))

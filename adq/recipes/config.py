@@ -55,6 +55,8 @@ class DataConfig:
     all_images: bool = False
     """CIFAR-10: train on the held-out images too, as published runs do. Nothing is selected then:
     no held-out accuracy is measured, and the best state is the last one."""
+    test: bool = True
+    """Measure the test images at the end; false in a search, which must not look at them."""
     workers: int = 4
     """Threads that decode image files; they change no pixel."""
 
@@ -158,6 +160,10 @@ class OptimConfig:
     warmup_steps: int = 0
     quantizer_lr_factor: float = 0.1
     """Learning rate of thresholds and scales relative to the weights' (N2UQ uses 0.1)."""
+    length_lr_factor: float | None = None
+    """The same of the lengths between thresholds alone; null: `quantizer_lr_factor`."""
+    level_lr_factor: float | None = None
+    """The same of codebook values that are learned by gradient; null: `quantizer_lr_factor`."""
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -167,6 +173,10 @@ class OptimConfig:
         for name in ("lr", "weight_decay", "quantizer_lr_factor"):
             value = getattr(self, name)
             require(0 <= value <= MAX_RATE, f"optim.{name}", f"in 0..{MAX_RATE:g}", value)
+        for name in ("length_lr_factor", "level_lr_factor"):
+            value = getattr(self, name)
+            good = value is None or 0 <= value <= MAX_RATE
+            require(good, f"optim.{name}", f"in 0..{MAX_RATE:g}", value)
         for name in ("momentum", "beta2", "average", "label_smoothing"):
             value = getattr(self, name)
             require(0 <= value < 1, f"optim.{name}", "in [0, 1)", value)

@@ -12,6 +12,7 @@ ActivationRule = Literal["n2uq", "n2uq-rprelu", "lsq", "pact", "asq", "asq-base"
 InitRule = Literal["mid", "edge", "tail", "uniform", "kmeans", "random"]
 EmaForm = Literal["mean", "count", "off"]
 DeadRule = Literal["keep", "split"]
+LevelRule = Literal["full", "reserved"]
 Sensitivity = Literal["fisher", "hessian", "error"]
 StartRule = Literal["quantile", "error"]
 MAX_STEPS = 1_000_000_000
@@ -31,19 +32,29 @@ class MethodConfig:
     """Scale per output channel (folds into batch norm); null: as the rule's paper does."""
     activations: ActivationRule = "n2uq"
     """Rule of the hidden activations."""
+    levels: LevelRule = "full"
+    """Levels of a codebook: 2^b, zero among them, or 2^b - 1 with the code of minus zero unused."""
     init: InitRule = "mid"
     """Start of a codebook; mid, edge and tail are quantiles."""
     ema: EmaForm = "mean"
     """Adaptation of a codebook; count is VQ-VAE's form."""
     ema_period: int = 1
     """Optimizer steps per adaptation."""
-    dead: DeadRule = "keep"
+    level_gradient: bool = False
+    """Codebook values are learned by gradient, too, beside the adaptation."""
+    clip: bool = True
+    """No gradient to weights outside the outer values of a codebook."""
+    early_rounding: bool = True
+    """Codebook levels are integers in training from the first step on, not from the freeze on."""
+    dead: DeadRule = "split"
     """Codebook values without weights."""
     tie_sign: bool = False
-    """Mirror the codebook values."""
+    """Mirror the codebook values; needs `levels` reserved."""
 
     def __post_init__(self) -> None:
         check_types(self, "quant.method.")
+        good = not self.tie_sign or self.levels == "reserved"
+        require(good, "quant.method.levels", "reserved with tie_sign", self.levels)
         require_count("quant.method.ema_period", self.ema_period, MAX_STEPS)
 
 
@@ -63,8 +74,9 @@ class QuantConfig:
     method: MethodConfig = field(default_factory=MethodConfig)
     level_width: int = 8
     """Bits of the signed integer levels a codebook is rounded to before export."""
-    decay: float = 0.99
-    """EMA decay of a codebook value, per optimizer step (VQ-VAE's default)."""
+    decay: float | None = None
+    """EMA decay of a codebook value, per optimizer step; null: by the length of the run
+    (`training.schedule.codebook_decay`)."""
     lloyd_steps: int = 0
     """k-means steps after a codebook's start (0 is faithful to the paper)."""
     freeze_fraction: float = 0.1
@@ -86,7 +98,8 @@ class QuantConfig:
         in_range = budget is None or 2 <= budget <= 8
         require(in_range, "quant.average_weight_bits", "in 2..8", budget)
         require(4 <= self.level_width <= 16, "quant.level_width", "in 4..16", self.level_width)
-        require(0 <= self.decay < 1, "quant.decay", "in [0, 1)", self.decay)
+        decay = self.decay
+        require(decay is None or 0 <= decay < 1, "quant.decay", "in [0, 1)", decay)
         require_count("quant.lloyd_steps", self.lloyd_steps, MAX_LLOYD, least=0)
         part = self.freeze_fraction
         require(0 <= part <= 1, "quant.freeze_fraction", "in [0, 1]", part)

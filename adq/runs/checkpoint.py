@@ -22,6 +22,7 @@ from ...spec.host.text import shown
 from ..networks.weights_file import read_tensors
 from ..recipes.config import Recipe
 from ..recipes.config_text import from_dict, to_dict
+from ..recipes.older import completed
 
 FORMAT = "adqhw-checkpoint"
 VERSION = 1
@@ -97,7 +98,7 @@ def load(path: str | Path) -> Checkpoint:
     if actual != stored:
         raise InputError(f"{what} must have digest {shown(stored)}, not {actual}: it is damaged")
     try:
-        recipe = from_dict(Recipe, header["recipe"])
+        recipe = from_dict(Recipe, completed(header["recipe"]))
     except InputError as error:
         raise InputError(f"{what} must have a usable recipe: {error}") from error
     return Checkpoint(

@@ -1,6 +1,6 @@
 """The optimizers of a recipe, and their state by the names of the parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 import torch
@@ -14,14 +14,14 @@ ADAM = ("step", "exp_avg", "exp_avg_sq")
 
 
 def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.Optimizer:
-    """Three parameter groups: decayed weights, the rest, and quantizers at a lower rate."""
-    rules = (
-        (model.weight_parameters(), config.weight_decay, 1.0),
-        (model.scale_parameters(), 0.0, 1.0),
-        (model.quantizer_parameters(), 0.0, config.quantizer_lr_factor),
-    )
+    """Parameter groups: decayed weights, the rest, and quantizers at lower rates."""
+    rules = [
+        (list(model.weight_parameters()), config.weight_decay, 1.0),
+        (list(model.scale_parameters()), 0.0, 1.0),
+        *((part, 0.0, factor) for part, factor in _quantizers(model, config)),
+    ]
     groups = [
-        {"params": list(parameters), "weight_decay": decay, "factor": factor}
+        {"params": parameters, "weight_decay": decay, "factor": factor}
         for parameters, decay, factor in rules
     ]
     decays = (config.momentum, config.beta2)
@@ -34,6 +34,21 @@ def make_optimizer(model: Network, config: OptimConfig) -> torch.optim.Optimizer
             return torch.optim.AdamW(groups, lr=config.lr, betas=decays)
         case unknown:
             assert_never(unknown)
+
+
+def _quantizers(model: Network, config: OptimConfig) -> Iterator[tuple[list[nn.Parameter], float]]:
+    """Parameters of quantizers with the factor of their rate."""
+    own = {"lengths": config.length_lr_factor, "push": config.level_lr_factor}
+    apart = {
+        id(parameter): name.rpartition(".")[2]
+        for name, parameter in model.named_parameters()
+        if own.get(name.rpartition(".")[2]) is not None
+    }
+    every = list(model.quantizer_parameters())
+    yield [p for p in every if id(p) not in apart], config.quantizer_lr_factor
+    for kind, factor in own.items():
+        if factor is not None:
+            yield [p for p in every if apart.get(id(p)) == kind], factor
 
 
 def momentum(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:

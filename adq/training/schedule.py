@@ -6,6 +6,20 @@ from dataclasses import dataclass
 from ...spec.errors import InputError
 from ..recipes.config import OptimConfig, Recipe
 
+CONSTANTS = 25
+"""Time constants of the codebooks' average in a run: they forget their start and lag little."""
+SHORTEST, LONGEST = 5, 200
+"""Steps of that time constant."""
+
+
+def codebook_decay(steps: int) -> float:
+    """EMA decay of codebooks that adapt for so many steps.
+
+    >>> codebook_decay(2500), codebook_decay(100_000)
+    (0.99, 0.995)
+    """
+    return 1.0 - 1.0 / min(max(steps / CONSTANTS, SHORTEST), LONGEST)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
@@ -15,6 +29,11 @@ class Schedule:
     total: int
     freeze: int
     """The step before which codebooks freeze; with frozen codebooks a state can be exported."""
+
+    @property
+    def decay(self) -> float:
+        """Of the codebooks' average, where the recipe leaves it open."""
+        return codebook_decay(self.freeze)
 
     @classmethod
     def of(cls, recipe: Recipe, images: int, ranks: int = 1) -> "Schedule":

@@ -27,6 +27,7 @@ from ..integers.folding import FoldError
 from ..models.build import nodes_of
 from ..models.init import Init
 from ..models.own import settled
+from ..networks.network import Network
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
 from ..recipes.demands import check_last_batch, demand_steps
@@ -181,7 +182,8 @@ def train_step(
         what = run.fault or f"loss must be finite, not {loss}"
         raise InputError(diverged(files, what, run.step, lr))
     if recipe.quant.quantized:
-        run.model.update_codebooks()  # an EMA step toward the new weights; none when frozen
+        # an EMA step toward the new weights; none when frozen
+        run.model.update_codebooks(schedule.decay)
     if run.average is not None:
         run.average.update(run.model, run.step)
     run.step += 1
@@ -220,11 +222,19 @@ def end_epoch(
         }
         files.write_log(record)
         observer.epoch(record)
+        if run.recipe.quant.quantized:
+            files.write_log({"step": run.step, "codebooks": codebook_fits(run.model)})
         if run.board is not None:
             run.board.epoch(record, run.model, run.recipe.quant.quantized)
         if not run.recipe.quant.quantized or run.model.codebooks_frozen:  # it can be exported
             keep_best(run, files, record["validation_top1"])
     save(run, files)
+
+
+def codebook_fits(model: Network) -> dict[str, Any]:
+    """Relative squared error of every hidden layer's weights, and the use of its values."""
+    fits = {n: conv.quantizer.fit(conv.quantized_weight()) for n, conv in model.hidden().items()}
+    return {name: {"error": round(fit.error, 6), "use": fit.use} for name, fit in fits.items()}
 
 
 def shown(run: Run) -> AbstractContextManager[None]:
@@ -247,12 +257,12 @@ def finish(run: Run, files: RunFolder, data: dict[Split, Dataset], observer: Obs
         observer.stage("batch-norm statistics")
         run.model.freeze_codebooks()
         preparation.refresh_batch_norm(run.model, run.recipe, data["train"])
-    observer.stage("test images")
+    observer.stage("test images" if run.recipe.data.test else "held-out images")
     run.metrics["final"] = {
         "recipe": run.recipe.name,
         "steps": run.step,
         "validation_top1": held_out_top1(run, data["validation"]),
-        "test_top1": evaluate.model_top1(run.model, data["test"]),
+        "test_top1": evaluate.model_top1(run.model, data["test"]) if run.recipe.data.test else None,
     }
     run.metrics["finished"] = True
     keep_best(run, files, run.metrics["final"]["validation_top1"])

@@ -137,7 +137,7 @@ def command(
         emit(result)
         return
     say(
-        f"{result['recipe']}: test top-1 {result['test_top1']:.2f} %, "
+        f"{result['recipe']}: {_tested(result)}, "
         f"{_held_out(result)}, {result['steps']} steps, "
         f"{result['seconds']:.1f} s"
     )
@@ -186,6 +186,11 @@ def _settled(recipe: "Recipe", data: Path | None) -> "Recipe":
 def _held_out(record: dict[str, Any]) -> str:
     top1 = record["validation_top1"]
     return "no images held out" if top1 is None else f"held-out {top1:.2f} %"
+
+
+def _tested(result: dict[str, Any]) -> str:
+    top1 = result["test_top1"]
+    return "test images not read" if top1 is None else f"test top-1 {top1:.2f} %"
 
 
 def _fetch(recipe: "Recipe", data: Path | None) -> None:

@@ -24,6 +24,7 @@ from ..templates import filled
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HOST = "driver_host"
+_HOST_FILES = ("driver_chip.h", "driver_main.cpp")
 
 
 def driver_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
@@ -36,6 +37,11 @@ def driver_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
     return {**texts, f"{prefix}_regs.h": c_header(arch, prefix)}
 
 
+def host_texts(arch: Arch, prefix: str = PREFIX) -> dict[str, str]:
+    """The C++ of a host that runs scripts with the driver against a Verilator model."""
+    return {name: filled(_TEMPLATES / name, _values(arch, prefix)) for name in _HOST_FILES}
+
+
 def _values(arch: Arch, prefix: str) -> dict[str, object]:
     return {
         "PREFIX": prefix,
@@ -46,6 +52,13 @@ def _values(arch: Arch, prefix: str) -> dict[str, object]:
         "EXTERNAL": int(arch.external is not None),
         "BUS_BYTES": 1 if arch.external is None else arch.external.bus_bytes,
     }
+
+
+def streamed(arch: Arch, plan: Plan, image: IntArray) -> bytes:
+    """The codes of an image (C, H, W) as the host reads them for s_axis, 32 bits each."""
+    codes = np.asarray(image, np.int64) + plan.offsets.get(INPUT, 0)
+    stream = codes.transpose(1, 2, 0).ravel() & ((1 << arch.storage.code_width) - 1)
+    return stream.astype("<u4").tobytes()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +107,7 @@ class DriverBench:
 
     def image(self, plan: Plan, image: IntArray, count: int | None = None) -> None:
         """Offer an image (C, H, W), or its first `count` codes, or 0s after its last one."""
-        codes = np.asarray(image, np.int64) + plan.offsets.get(INPUT, 0)
-        stream = codes.transpose(1, 2, 0).ravel()
-        stream = np.resize(np.append(stream, np.zeros(count or 0, np.int64)), count or len(stream))
-        stream &= (1 << self.arch.storage.code_width) - 1
-        self.lines.append(f"image {self._file(stream.astype('<u4').tobytes())}")
+        self.lines.append(f"image {self._file(streamed(self.arch, plan, image))} {count or 0}")
 
     def run(self) -> None:
         """Start, wait for the interrupt, read counters."""
@@ -132,12 +141,11 @@ class DriverBench:
 
 def build_host(arch: Arch, simulator: Simulator, folder: Path) -> Path:
     """The host with the top level of an accelerator as a Verilator model, compiled in `folder`."""
-    texts: dict[str, str] = axi_texts(arch) | driver_texts(arch)
-    texts["driver_main.cpp"] = filled(_TEMPLATES / "driver_main.cpp", _values(arch, PREFIX))
+    texts: dict[str, str] = axi_texts(arch) | driver_texts(arch) | host_texts(arch)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     sources: Sequence[str] = [name for name in texts if name.endswith((".v", ".cpp", ".c"))]
-    failure = compile_program(simulator, folder, _HOST, AXI_MODULE, sources, "--prefix", "Vtop")
+    failure = compile_program(simulator, folder, _HOST, AXI_MODULE, sources)
     if failure:
         raise InputError(f"Verilator must build the driver's host, not fail: {last_words(failure)}")
     return folder / _HOST

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...rtl.accelerator.ports import ACCELERATOR_MODULE, load_layout
 from ...rtl.arch.arch import Arch
+from ...rtl.dma.axi_master import MASTER_MODULE
 from ...rtl.lanes.lane_array import COLUMN_MODULE
 from ...rtl.program.image import Row
 from ...rtl.rtlil.memories import MEMORIES
@@ -51,7 +52,8 @@ def read_emitted(directory: str | Path, program: Program) -> Emitted:
     prefix, files = check_prefix(manifest["prefix"]), manifest["files"]
     arch = Arch.from_dict(manifest["arch"], f"Manifest {str(folder / MANIFEST)!r} arch")
     texts = {}
-    for module in (*_VERILOG, *((MEMORIES,) if arch.holds else ())):
+    modules = [*_VERILOG, *[MEMORIES] * arch.holds, *[MASTER_MODULE] * (arch.external is not None)]
+    for module in modules:
         name = f"{module_name(module, prefix)}.v"
         text = check_plain(_text(folder, name, files), f"Emitted file {str(folder / name)!r}")
         texts[f"{module}.v"] = renamed(text, prefix, PREFIX)

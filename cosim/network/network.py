@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
-from ...rtl.layouts.jobs import external_of
 from ...rtl.networks.plans import Plan
 from ...rtl.program.fit import check_storage
 from ...rtl.program.image import Row, image_lines, memory_image
@@ -26,11 +26,12 @@ from .cpp_main import build_player
 from .files import (
     MEMORY_MODULE,
     NETWORK_MODULE,
+    memory_beats,
+    memory_lines,
     memory_verilog,
     network_verilog,
     read_trace,
     write_image,
-    write_memory,
 )
 from .kept_texts import kept_texts
 from .trace import LayerTrace, layer_traces
@@ -41,7 +42,9 @@ class Case:
     """A program, its images (N, C, H, W) and how the streams are stalled.
 
     change: what to do to the memory image before it is loaded (a fault to be found). plan: of the
-    program on the array, when it was made before. memory: times of external memory.
+    program on the array, when it was made before. memory: times of external memory. resets: by
+    image, the cycle of its run in which the accelerator is reset, after which the image is played
+    once more; images beyond the last of them run undisturbed.
     """
 
     program: Program
@@ -50,6 +53,7 @@ class Case:
     change: Callable[[list[Row]], list[Row]] = lambda rows: rows
     plan: Plan | None = None
     memory: DramModel = field(default_factory=DramModel)
+    resets: Sequence[int] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,16 +138,9 @@ def collect(
     loaded = [_load(arch, case) for case in cases]
     harness = {f"{NETWORK_MODULE}.v": network_verilog(arch)}
     if arch.external is not None:
-        beats = max(_memory_beats(arch, entry.plan) for entry in loaded)
+        beats = max(memory_beats(arch, entry.plan) for entry in loaded)
         harness[f"{MEMORY_MODULE}.v"] = memory_verilog(arch, beats)
     return {**(kept_texts(arch, build_dir) if texts is None else texts), **harness}, loaded
-
-
-def _memory_beats(arch: Arch, plan: Plan) -> int:
-    """A power of two, so that similar programs share a build."""
-    assert plan.outside is not None
-    beats = -(-plan.outside.size // external_of(arch).bus_bytes)
-    return max(1 << 12, 1 << (beats - 1).bit_length())
 
 
 def _load(arch: Arch, case: Case) -> Loaded:
@@ -167,12 +164,13 @@ def write_jobs(arch: Arch, loaded: list[Loaded], folder: Path) -> int:
         text = image_lines(arch, entry.rows)
         (folder / f"{program}_loads.hex").write_text(text, encoding="ascii")
         if entry.plan.outside is not None:
-            write_memory(arch, entry.plan.outside.contents, folder / f"{program}_memory.hex")
+            lines = memory_lines(arch, entry.plan.outside.contents)
+            (folder / f"{program}_memory.hex").write_text(lines, encoding="ascii")
         shift = entry.plan.offsets.get(INPUT, 0)
-        for image in np.asarray(entry.case.images, np.int64) + shift:
-            counts = len(entry.rows), entry.limit, program
-            case = entry.case
-            write_image(arch, image, folder, job, counts, case.pressure, case.memory)
+        case, counts = entry.case, (len(entry.rows), entry.limit, program)
+        images = np.asarray(case.images, np.int64) + shift
+        for image, reset_at in zip_longest(images, case.resets[: len(images)]):
+            write_image(arch, image, folder, job, counts, case.pressure, case.memory, reset_at)
             job += 1
     return job
 
@@ -186,13 +184,15 @@ def _simulate(
     errors = simulate(compiled, job, folder, finished)
     traces, job = [], 0
     for entry in loaded:
-        mine = []
-        for _ in entry.case.images:
+        mine, resets = [], entry.case.resets
+        for number, _ in enumerate(entry.case.images):
             if not is_finished(folder, job):
                 cause = f"{errors[0]}; " if errors else ""
                 log = folder / "simulation.log"
                 raise SimulationError(f"Network: the simulation ended too early: {cause}see {log}")
             trace = read_trace(arch, folder / f"{job}_outputs.txt")
+            if trace.was_reset != (number < len(resets)):
+                raise SimulationError(f"Network: image {number} must be reset within its run")
             mine.append(layer_traces(arch, entry.plan, trace))
             job += 1
         traces.append(mine)

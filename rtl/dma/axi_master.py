@@ -118,6 +118,7 @@ class AxiMaster(wiring.Component):
         external = external_of(self.arch)
         ready = Mux(self.store, self.m_axi_awready, self.m_axi_arready)
         length, address = Signal(LENGTH_WIDTH), Signal(ADDRESS_WIDTH)
+        self.registers = {"length": length, "address": address}  # for proofs
         beats = Signal(range(external.burst_beats + 1))
         m.d.comb += beats.eq(self._beats_to_the_end(self.at, self.left))
         issues = Signal()
@@ -181,6 +182,7 @@ class AxiMaster(wiring.Component):
         low = Signal(max(1, (external.burst_beats - 1).bit_length()))
         left = Signal.like(request.payload.beats)
         beat, last, valid = Signal(write_beat_layout(self.arch)), Signal(), Signal()
+        self.registers |= {"low": low, "due": left, "beat": beat, "last": last, "valid": valid}
         taken, moves, ends, asked = (Signal(name=n) for n in ("taken", "moves", "ends", "asked"))
         free = ~valid | self.m_axi_wready
         m.d.comb += [

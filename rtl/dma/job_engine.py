@@ -62,6 +62,7 @@ class JobEngine(wiring.Component):
         number, left = Signal(COUNT_WIDTH), Signal(COUNT_WIDTH)
         job, port = Signal(job_layout(self.arch)), self.memory
         fetched = self._memory(m, number)
+        self.registers = {"number": number, "left": left, "job": job, "fetched": fetched}
         asked, accepted, over = port.request.payload, Signal(), Signal()
         m.d.comb += [
             accepted.eq(port.request.valid & port.request.ready),
@@ -85,6 +86,7 @@ class JobEngine(wiring.Component):
         connect(m, flipped(port.reads), unpacker.beats)
         connect(m, packer.writes, flipped(port.writes))
         with m.FSM() as fsm:
+            self.registers["fsm"] = fsm  # for proofs, as the others
             m.d.comb += self.active.eq(~fsm.ongoing("IDLE"))
             with m.State("IDLE"):
                 m.d.sync += [number.eq(self.first), left.eq(self.count)]

@@ -49,6 +49,10 @@ class RowPacker(wiring.Component):
         fetched, free, moved, used, full = (
             Signal(name=n) for n in ("fetched", "free", "moved", "used", "full")
         )
+        self.registers = {  # for proofs
+            "number": number, "unread": unread, "left": left, "slot": slot, "part": part,
+            "fetched": fetched, "moved": moved, "used": used, "full": full,
+        }  # fmt: skip
         m.d.comb += [
             free.eq(~full | self.writes.ready),
             moved.eq(fetched & free),

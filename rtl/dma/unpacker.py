@@ -51,6 +51,10 @@ class RowUnpacker(wiring.Component):
         left, slot = Signal.like(self.rows), Signal.like(self.slot)
         have, last, taken = Signal(), Signal(), Signal()
         needed, last_slot = Signal.like(count), Signal.like(slot)
+        self.registers = {  # for proofs
+            "number": number, "left": left, "slot": slot, "have": have, "count": count,
+            "shifted": shifted,
+        }  # fmt: skip
         bits = Signal(self.load.payload.data.shape())
         with m.Switch(self.target_now):
             for target, place in slots.items():

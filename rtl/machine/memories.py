@@ -58,9 +58,10 @@ class HeldActivationMemory(wiring.Component):
         m = Module()
         words = [self._bank(m, bank) for bank in range(BANKS)]
         m.d.comb += [self.words[bank].eq(word) for bank, word in enumerate(words)]
+        self.registers: dict[str, Signal] = {}  # for proofs
         if self.arch.external is not None:
             # which bank was read: the port's bank may be another one before the word is taken
-            bank = Signal(name="job_read_from")
+            bank = self.registers["job_read"] = Signal(name="job_read_from")
             with m.If(self.job_read_enable):
                 m.d.sync += bank.eq(self.job_read_bank)
             m.d.comb += self.job_read_word.eq(Mux(bank, words[1], words[0]))

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from ..accelerator.sequencer import count_events, row_memory
 from ..arch.arch import Arch
 from ..arch.storage import address_width
-from ..layouts.counters import counters_layout, events_of
+from ..layouts.counters import COUNTER_WIDTH, counters_layout, events_of
 from ..layouts.held import held_pass_layout
 from ..layouts.payloads import codebook_layout
 from ..timing.held_timing import HELD_PASS_OVERHEAD
@@ -30,7 +30,7 @@ class HeldSequencer(wiring.Component):
     counters : totals. record : a pass has ended, the counters include it; ended : which pass.
     """
 
-    def __init__(self, arch: Arch) -> None:
+    def __init__(self, arch: Arch, *, counter_width: int = COUNTER_WIDTH) -> None:
         self.arch = arch
         self.number_width = address_width(arch.storage.passes)
         level = {
@@ -50,7 +50,7 @@ class HeldSequencer(wiring.Component):
                 "finished": In(1),
                 "codebook": Out(stream.Signature(codebook_layout(arch), always_ready=True)),
                 "events": In(len(events_of(arch))),
-                "counters": Out(counters_layout(events=events_of(arch))),
+                "counters": Out(counters_layout(counter_width, events_of(arch))),
                 "record": Out(1),
                 "ended": Out(self.number_width),
             }
@@ -102,5 +102,13 @@ class HeldSequencer(wiring.Component):
                 with m.If(self.descriptor.final):
                     m.d.sync += [self.done.eq(1), number.eq(0)]
                     m.next = "IDLE"
+        self.registers = {  # for proofs
+            "number": number,
+            "current": current,
+            "index": index,
+            "fetched": fetched,
+            "level": level,
+            "fsm": fsm,
+        }
         count_events(m, self, events_of(self.arch))
         return m

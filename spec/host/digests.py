@@ -11,6 +11,7 @@ def json_digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def text_digests(texts: Mapping[str, str]) -> dict[str, str]:
-    """Of every text, by its name."""
-    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+def text_digests(texts: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Of every text, as UTF-8, or content by its name."""
+    contents = {name: x.encode() if isinstance(x, str) else x for name, x in texts.items()}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}

@@ -65,20 +65,46 @@ def _starts() -> list[Case]:
 
 def _adaptation() -> list[Case]:
     settings = {
+        "the recipe": (),
         "EMA off": ("quant.method.ema=off",),
         "decay 0.9": ("quant.decay=0.9",),
-        "decay 0.99 (the recipe)": (),
+        "decay 0.99": ("quant.decay=0.99",),
         "decay 0.999": ("quant.decay=0.999",),
-        "decay 0.99, count/sum form": ("quant.method.ema=count",),
+        "decay 0.99, count/sum form": ("quant.decay=0.99", "quant.method.ema=count"),
         "decay 0.9, every 10 steps": ("quant.decay=0.9", "quant.method.ema_period=10"),
-        "tied signs": ("quant.method.tie_sign=true",),
-        "dead values split": ("quant.method.dead=split",),
+        "tied signs, 2^b - 1 levels": (RESERVED, "quant.method.tie_sign=true"),
         "scale per channel": ("quant.method.per_channel=true",),
     }
-    return [
-        Case(group="adaptation", name=name, changes=(*_bits(3), *changes))
+    rows = [
+        Case(group="adaptation", name=f"{name}, 3 bits", changes=(*_bits(3), *changes))
         for name, changes in settings.items()
     ]
+    return rows + [
+        Case(group="adaptation", name=f"{name}, {width} bits", changes=(*_bits(width), *changes))
+        for width in (2, 3)
+        for name, changes in SWITCHES.items()
+        if changes or width == 2
+    ]
+
+
+RESERVED = "quant.method.levels=reserved"
+SWITCHES = {
+    "the recipe": (),
+    "2^b - 1 levels": (RESERVED,),
+    "gradient not clipped": ("quant.method.clip=false",),
+    "values by gradient beside the EMA": ("quant.method.level_gradient=true",),
+    "values by gradient, EMA off": ("quant.method.level_gradient=true", "quant.method.ema=off"),
+    "levels rounded at the freeze": ("quant.method.early_rounding=false",),
+    "dead values kept": ("quant.method.dead=keep",),
+    "all of these as before 2^b levels": (
+        RESERVED,
+        "quant.method.clip=false",
+        "quant.method.early_rounding=false",
+        "quant.method.dead=keep",
+        "quant.decay=0.99",
+    ),
+}
+"""What the codebook of 2^b levels brought with it, each alone switched off (or on)."""
 
 
 def _mixed() -> list[Case]:
@@ -136,8 +162,15 @@ def _distillation() -> list[Case]:
 
 
 def _weights() -> list[Case]:
-    names = {"adq": "ADQ", "lsq": "LSQ", "apot": "APoT", "pot": "PoT", "post": "POST"}
-    names["n2uq"] = "N2UQ rule"
+    rules = {
+        "ADQ": ("adq",),
+        "ADQ, 2^b - 1 levels": ("adq", RESERVED),
+        "LSQ": ("lsq",),
+        "APoT": ("apot",),
+        "PoT": ("pot",),
+        "POST": ("post",),
+        "N2UQ rule": ("n2uq",),
+    }
     return [
         Case(
             group="weights",
@@ -146,8 +179,9 @@ def _weights() -> list[Case]:
                 f"quant.weight_width={width}",
                 "quant.act_width=4",
                 f"quant.method.weights={rule}",
+                *more,
             ),
         )
         for width in (2, 3, 4)
-        for rule, text in names.items()
+        for text, (rule, *more) in rules.items()
     ]

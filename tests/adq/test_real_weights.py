@@ -16,7 +16,7 @@ from adqhw.adq.export.compare import compare_codes
 from adqhw.adq.export.export import export
 from adqhw.adq.networks.calibrate import recalibrate_batch_norm, start_fakequant
 from adqhw.adq.networks.pretrained import load_pretrained
-from adqhw.adq.quantizers.codebook import CodebookConfig
+from adqhw.adq.quantizers.codebook_config import CodebookConfig
 from adqhw.adq.quantizers.methods import Method
 
 pytestmark = pytest.mark.data

@@ -8,11 +8,12 @@ import json
 import warnings
 from pathlib import Path
 
-from .benches import UNITS, Unit, reset_bench
+from .benches import reset_bench
 from .equivalence import equivalent
 from .mutant_simulator import mutant
 from .netlist import Model, build
 from .report import page, summary
+from .units import UNITS, Unit
 
 ROOT = Path("runs/mutation")
 PAGE = Path("docs/mutation.md")

@@ -1,45 +1,24 @@
-"""One bench per unit: small widths, corners, stalls, reloads. The suite runs each on the unit, the
-mutation test on every mutant of its Verilog; `simulator` is the only difference."""
+"""Benches of the output stages of the first accelerator, and the bench of the reset.
+
+Small widths, corners, stalls, reloads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from adqhw.rtl.accelerator.sequencer import Sequencer
-from adqhw.rtl.arch import registry
 from adqhw.rtl.arch.arch import Arch, RequantWidths
-from adqhw.rtl.arch.registry import names
 from adqhw.rtl.arch.storage import Storage
-from adqhw.rtl.array.held_array import HeldArray
-from adqhw.rtl.engine.requant_unit import RequantUnit
-from adqhw.rtl.engine.threshold_unit import ThresholdUnit
-from adqhw.rtl.lanes.lane_array import LaneArray
 from adqhw.rtl.layouts.ports import flat_ports
 from adqhw.rtl.layouts.words import config_word, requant_words, threshold_words
 from adqhw.spec import IntFormat, Requant, Threshold
 from adqhw.spec.formats import Int64Array
 
 from ..rtl_streams import simulate, started
-from .held_bench import held_arch, held_bench
-from .mac_bench import PRESSURES, mac_arch, mac_bench
-from .sequencer_bench import run_sequencer
+from .mac_bench import PRESSURES
 
 Simulate = Callable[..., Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unit:
-    """A mutated unit and the bench that must find its faults."""
-
-    name: str
-    make: Callable[[], Any]
-    bench: Callable[[Any, Any], None]
-    """bench(unit factory, simulator class or None for Amaranth's)."""
-    kept: str = ""
-    """An output that shows what a memory has: a reset does not change that."""
 
 
 def ints(*values: Any) -> Int64Array:
@@ -260,7 +239,9 @@ def reset_bench(make, simulator, kept: str = "") -> None:
         # Memories keep their rows, so none is loaded.
         inputs = [s for n, (s, d) in ports.items() if d.value == "input" and "load" not in n
                   and "parameters" not in n]  # fmt: skip
-        outputs = [s for n, (s, d) in ports.items() if d.value == "output" and n != kept]
+        shown = tuple(kept.split())
+        outputs = [s for n, (s, d) in ports.items()
+                   if d.value == "output" and not (shown and n.startswith(shown))]  # fmt: skip
         running, rst = started(dut, simulator)
 
         async def bench(
@@ -287,40 +268,3 @@ def reset_bench(make, simulator, kept: str = "") -> None:
         running.add_testbench(bench)
         running.run()
     assert records == [records[0]] * len(records)
-
-
-def _lane_array(micro: str) -> LaneArray:
-    return LaneArray(mac_arch(micro))
-
-
-def _held_array(micro: str) -> HeldArray:
-    return HeldArray(held_arch(micro))
-
-
-UNITS = [
-    Unit(name="threshold", make=lambda: ThresholdUnit(threshold_arch()), bench=threshold_bench),
-    Unit(name="requant", make=lambda: RequantUnit(requant_arch()), bench=requant_bench),
-    *(
-        Unit(
-            name=f"lookup-MAC {micro}",
-            make=partial(_lane_array, micro),
-            bench=partial(mac_bench, micro),
-        )
-        for micro in names()
-    ),
-    *(
-        Unit(
-            name=f"held array {micro}",
-            make=partial(_held_array, micro),
-            bench=partial(held_bench, micro),
-            kept="accs",
-        )
-        for micro in names()
-        if registry.micro(micro).held_column is not None
-    ),
-    Unit(
-        name="sequencer",
-        make=lambda: Sequencer(sequencer_arch(), counter_width=6),
-        bench=run_sequencer,
-    ),
-]

@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def attempt(proof: Proof, *, again: bool) -> tuple[str, Result]:
         print(f"    bug '{proof.fault[0]}': {verdict.refuted or 'NOT REFUTED'}", flush=True)
     result = {"proven": verdict.proven, "seconds": verdict.seconds, "refuted": verdict.refuted}
     if good(proof, result):
-        kept.keep(key, {"name": proof.name} | result)
+        kept.keep(key, {"name": proof.name, "made": f"{date.today()}"} | result)
     return proof.name, result | {"kept": False}
 
 

@@ -55,7 +55,7 @@ def digits(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value
     """The digit of the cycle before, with its sign at the top, times the activation."""
     width = a.digit_width
     found: list[Value] = []
-    top = _kept(1, "spec_top")
+    top = kept(1, "spec_top")
     m.d.sync += top.eq(unit.top)
     m.d.comb += Assert(unit.signed_digit == top)
     for row, (level, x) in enumerate(zip(held, unit.activations, strict=True)):
@@ -124,7 +124,7 @@ def column(a: Arch, terms: Terms) -> Design:
         now, stages = Signal(signed(a.acc_width), name=f"spec_now_{kind}"), unit.stages[kind]
         before = unit.term_cycles - 1 - unit.late_activations
         depth = before + len(stages) - unit.place_cycles
-        line = [_kept(signed(a.acc_width), f"spec_{kind}_{i}") for i in range(depth)]
+        line = [kept(signed(a.acc_width), f"spec_{kind}_{i}") for i in range(depth)]
         m.d.comb += now.eq(sum(wanted))
         m.d.sync += [new.eq(old) for new, old in zip(line, [now, *line], strict=False)]
         if unit.place_cycles:  # the tree sum at the place of its digit
@@ -135,8 +135,8 @@ def column(a: Arch, terms: Terms) -> Design:
     late = {name: _late(m, getattr(unit, name), f"{name}_late") for name in unit.late_ports}
     m.d.comb += [Assert(unit.now[name] == value) for name, value in late.items()]
     place = Signal.like(unit.place, name="any_place")
-    _always_same(m, place)
-    expected = _kept(signed(a.acc_width), "expected")
+    always_same(m, place)
+    expected = kept(signed(a.acc_width), "expected")
     _combined(m, unit, late, sums, place, expected) if len(sums) > 1 else _added(
         m, late, sums[0], place, expected
     )
@@ -150,14 +150,14 @@ def column(a: Arch, terms: Terms) -> Design:
     return Design(module=m, ports=[*inputs(unit), place], shown=[*sums, expected])
 
 
-def _kept(shape: Any, name: str) -> Signal:
+def kept(shape: Any, name: str) -> Signal:
     """A register that no reset changes, as those of the column."""
     return Signal(shape, name=name, reset_less=True)
 
 
-def _always_same(m: Module, value: Signal) -> None:
+def always_same(m: Module, value: Signal) -> None:
     """`steady`, also where there is a reset."""
-    before, started = _kept(value.shape(), "before"), _kept(1, "started")
+    before, started = kept(value.shape(), "before"), kept(1, "started")
     m.d.sync += [started.eq(1), before.eq(value)]
     m.d.comb += Assume(~started | (value == before))
 
@@ -165,8 +165,8 @@ def _always_same(m: Module, value: Signal) -> None:
 def _word(m: Module, a: Arch, unit: HeldColumn) -> list[Signal]:
     """The lanes' registers: a word entered the station, and was taken from there."""
     width = a.lanes.held_width(a)
-    station = [_kept(width, f"spec_station_{r}") for r in range(a.rows)]
-    held = [_kept(width, f"spec_held_{r}") for r in range(a.rows)]
+    station = [kept(width, f"spec_station_{r}") for r in range(a.rows)]
+    held = [kept(width, f"spec_held_{r}") for r in range(a.rows)]
     with m.If(unit.enter):
         m.d.sync += [new.eq(value) for new, value in zip(station, unit.weights, strict=True)]
     with m.If(unit.word):
@@ -214,7 +214,7 @@ def _combined(
     ]
     done = []
     for kind, total in enumerate(sums):
-        running, last = (_kept(expected.shape(), f"{name}_{kind}") for name in ("run", "done"))
+        running, last = (kept(expected.shape(), f"{name}_{kind}") for name in ("run", "done"))
         now = Signal.like(expected, name=f"now_{kind}")
         watch = unit.running[kind].read_port(domain="comb")
         m.d.comb += now.eq(Mux(late["restart"], 0, running) + total)

@@ -10,7 +10,20 @@ from adqhw.rtl.lanes.bit_serial import BitSerial
 from adqhw.rtl.lanes.product_table import SharedProducts
 from adqhw.rtl.lanes.shift_add import ShiftAdd
 
-from . import arrays, binned, columns, feeds, output_lane, product, shift, stages, streams
+from . import (
+    arrays,
+    binned,
+    columns,
+    feeds,
+    jobs,
+    machine,
+    master,
+    output_lane,
+    product,
+    shift,
+    stages,
+    streams,
+)
 from .prover import Proof
 
 WEIGHT_WIDTHS = (2, 3, 4, 8)
@@ -394,7 +407,48 @@ def _output() -> list[Proof]:
     ]
 
 
+def _machine() -> list[Proof]:
+    """Around arrays that hold weights, and to external memory."""
+    return [
+        Proof(
+            component="passes of held sequencer",
+            configuration="4 passes",
+            build=machine.sequencer,
+            reach=20,
+            fault=bug("the row before the next one", "sequencer", "add", "sub"),
+        ),
+        *(
+            Proof(
+                component="words of held memory",
+                configuration="with jobs" if external else "without jobs",
+                build=partial(machine.memory, external),
+                fault=bug("a read needs both ports", "memories", "or", "and"),
+            )
+            for external in (False, True)
+        ),
+        *(
+            Proof(
+                component="jobs of job engine",
+                configuration=what,
+                build=partial(jobs.jobs, code_width),
+                reach=14,
+                fault=bug("banks in another order", "unpacker", "add", "sub")
+                if code_width == 8
+                else None,
+            )
+            for what, code_width in (("rows in a beat", 1), ("rows of two beats", 8))
+        ),
+        Proof(
+            component="bursts of AXI master",
+            configuration="4 beats, 2 outstanding",
+            build=master.master,
+            reach=10,
+            fault=bug("a burst as long as can be", "axi_master", "lt", "gt"),
+        ),
+    ]
+
+
 def catalogue() -> list[Proof]:
     rows = [_columns(), _family(), _bounds(), _stages(), _streams()]
-    rows += [_feeds(), _arrays(), _output()]
+    rows += [_feeds(), _arrays(), _output(), _machine()]
     return [proof for part in rows for proof in part]

@@ -75,7 +75,7 @@ def page(proofs: list[Proof], results: dict[str, Result]) -> str:
             proof.component,
             proof.configuration,
             "proven" if result["proven"] else "**not proven**",
-            f"{result['seconds']:.1f}" + (" (kept)" if result["kept"] else ""),
+            f"{result['seconds']:.1f}" + (f" ({result['made']})" if result["kept"] else ""),
         )
         for proof, result in rows
     ]
@@ -95,6 +95,6 @@ def _times(results: list[Result]) -> str:
     new = [result["seconds"] for result in results if not result["kept"]]
     return (
         f"{len(new)} were run for this page, {sum(new):.0f} s in all; {len(old)} were kept in "
-        "files of earlier runs (the same RTLIL, parameters and tools) and took "
-        f"{sum(old):.0f} s then."
+        "files of earlier runs (the same RTLIL, seeded bug, parameters and versions of the tools; "
+        f"a row has the day then) and took {sum(old):.0f} s then."
     )

@@ -7,6 +7,10 @@
 //
 // Plusargs: +seed=N; +image_idle=N, +result_pause=N, +bus_idle=N: chances out of 256, per cycle, that
 // the image, the results, an access wait. The clock comes from outside, as for the other testbench.
+@if EXTERNAL@
+// +memory_stall=N: the same for an address, a beat or a response of external memory; the cycles
+// of a run have no upper bound then.
+@end@
 `default_nettype none
 
 module @PREFIX@_axi_testbench #(
@@ -33,6 +37,11 @@ module @PREFIX@_axi_testbench #(
   localparam [11:0] CONTROL = @CONTROL@, STATUS = @STATUS@, ERROR = @ERROR@, TARGET = @TARGET@,
       ROW = @ROW@, DATA = @DATA@, CYCLES = @CYCLES@, INPUT_STALLS = @INPUT_STALLS@,
       OUTPUT_STALLS = @OUTPUT_STALLS@;
+@if EXTERNAL@
+  localparam [11:0] MEMORY_BASE = @MEMORY_BASE@;
+  localparam [31:0] BASE = @BASE@;  // of external memory
+  localparam SET_BASE = 13;
+@end@
   localparam [31:0] START = @START@, BUSY = @BUSY@, DONE = @DONE@, LOADED = @LOADED@,
       WAITING = @WAITING@, ERROR_BUSY = @ERROR_BUSY@;
   // what the host does next
@@ -52,6 +61,15 @@ module @PREFIX@_axi_testbench #(
   reg [ROW_BITS-1:0] row;
   reg wrong;  // a plusarg
   reg image_open;  // the image may be offered
+@if EXTERNAL@
+  reg [31:0] memory_stall;
+  wire [31:0] araddr, awaddr;
+  wire [7:0] arlen, awlen;
+  wire axi_arvalid, axi_arready, axi_rlast, axi_rvalid, axi_rready, axi_awvalid, axi_awready;
+  wire axi_wlast, axi_wvalid, axi_wready, axi_bvalid, axi_bready;
+  wire [@BUS_WIDTH@-1:0] axi_rdata, axi_wdata;
+  wire [@BUS_WIDTH@/8-1:0] axi_wstrb;
+@end@
 
   // One access at a time: `pending` says which of its channels are still to be offered.
   reg busy, writing, aw_pending, w_pending, ar_pending;
@@ -77,6 +95,44 @@ module @PREFIX@_axi_testbench #(
   @PREFIX@_top top (
       .clk(clk),
       .rst(rst),
+@if HOLDS@
+      .irq(),
+@end@
+@if EXTERNAL@
+      .m_axi_araddr(araddr),
+      .m_axi_arlen(arlen),
+      .m_axi_arvalid(axi_arvalid),
+      .m_axi_arready(axi_arready),
+      .m_axi_arid(),
+      .m_axi_arsize(),
+      .m_axi_arburst(),
+      .m_axi_arcache(),
+      .m_axi_arprot(),
+      .m_axi_rdata(axi_rdata),
+      .m_axi_rlast(axi_rlast),
+      .m_axi_rvalid(axi_rvalid),
+      .m_axi_rready(axi_rready),
+      .m_axi_rid(1'b0),
+      .m_axi_rresp(2'b00),
+      .m_axi_awaddr(awaddr),
+      .m_axi_awlen(awlen),
+      .m_axi_awvalid(axi_awvalid),
+      .m_axi_awready(axi_awready),
+      .m_axi_awid(),
+      .m_axi_awsize(),
+      .m_axi_awburst(),
+      .m_axi_awcache(),
+      .m_axi_awprot(),
+      .m_axi_wdata(axi_wdata),
+      .m_axi_wstrb(axi_wstrb),
+      .m_axi_wlast(axi_wlast),
+      .m_axi_wvalid(axi_wvalid),
+      .m_axi_wready(axi_wready),
+      .m_axi_bvalid(axi_bvalid),
+      .m_axi_bready(axi_bready),
+      .m_axi_bid(1'b0),
+      .m_axi_bresp(2'b00),
+@end@
       .s_axil_awaddr(address),
       .s_axil_awprot(3'd0),
       .s_axil_awvalid(awvalid),
@@ -106,6 +162,43 @@ module @PREFIX@_axi_testbench #(
       .m_axis_tvalid(result_valid),
       .m_axis_tready(result_ready)
   );
+@if EXTERNAL@
+
+  @PREFIX@_memory_model #(
+      .FOLDER(FOLDER)
+  ) memory_model (
+      .clk(clk),
+      .rst(rst),
+      .fill(!rst && state == SET_BASE),
+      .forget(state == RUN),
+      .program_number(32'd0),
+      .base(BASE),
+      .latency(32'd@LATENCY@),
+      .beat_cycles(32'd@BEAT_CYCLES@),
+      .row_shift(32'd@ROW_SHIFT@),
+      .row_miss(32'd@ROW_MISS@),
+      .stall(memory_stall),
+      .araddr(araddr),
+      .arlen(arlen),
+      .arvalid(axi_arvalid),
+      .arready(axi_arready),
+      .rdata(axi_rdata),
+      .rlast(axi_rlast),
+      .rvalid(axi_rvalid),
+      .rready(axi_rready),
+      .awaddr(awaddr),
+      .awlen(awlen),
+      .awvalid(axi_awvalid),
+      .awready(axi_awready),
+      .wdata(axi_wdata),
+      .wstrb(axi_wstrb),
+      .wlast(axi_wlast),
+      .wvalid(axi_wvalid),
+      .wready(axi_wready),
+      .bvalid(axi_bvalid),
+      .bready(axi_bready)
+  );
+@end@
 
   // DATA words of a row of a memory
   function [31:0] words;
@@ -125,6 +218,10 @@ module @PREFIX@_axi_testbench #(
     if (!$value$plusargs("result_pause=%d", result_pause)) result_pause = 96;
     if (!$value$plusargs("bus_idle=%d", bus_idle)) bus_idle = 32;
     slowest = image_idle > result_pause ? image_idle : result_pause;
+@if EXTERNAL@
+    if (!$value$plusargs("memory_stall=%d", memory_stall)) memory_stall = 24;
+    if (memory_stall > slowest) slowest = memory_stall;
+@end@
     wrong = slowest > 255 || bus_idle > 255;
     if (wrong) $display("a chance to wait must be in 0..255");
     limit = LIMIT;
@@ -229,6 +326,12 @@ module @PREFIX@_axi_testbench #(
   // The next access, when none is under way.
   task next;
     case (state)
+@if EXTERNAL@
+      SET_BASE: begin
+        access(1, MEMORY_BASE, BASE, OKAY);
+        state <= NEXT_ROW;
+      end
+@end@
       NEXT_ROW:
       if (load_at == LOADS) begin
         $display("%0d rows loaded in %0d accesses, cycle %0d", LOADS, accesses, cycle);
@@ -323,7 +426,7 @@ module @PREFIX@_axi_testbench #(
 
   always @(posedge clk) begin
     if (rst) begin
-      state <= wrong ? FINISHED : NEXT_ROW;
+      state <= wrong ? FINISHED : @FIRST_STATE@;
       failed <= wrong;
       {done, awvalid, wvalid, arvalid, bready, rready, image_valid, result_ready} <= 0;
       {busy, writing, aw_pending, w_pending, ar_pending, image_open} = 0;

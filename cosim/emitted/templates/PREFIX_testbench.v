@@ -36,7 +36,7 @@ module @PREFIX@_testbench #(
   reg [ROWS+ROWS*WIDTH-1:0] expected[0:IMAGES*WORDS-1];  // {lanes that count, codes}
   reg [OUT-1:0] results[0:IMAGES*RESULTS-1];
   reg [31:0] cycles[0:PASSES-1];  // since start; all ones: the layer goes on
-  reg [31:0] offsets[0:LAYERS-1];  // of a layer in expected.hex, less its base address
+  reg [31:0] offsets[0:@OFFSETS@-1];  // of a @OFFSET_OF@ in expected.hex, less its base address
 
   reg [2:0] state;
   reg [31:0] load_at, code_at, result_at, seen, cycle, image, errors, checked, layers;
@@ -54,6 +54,10 @@ module @PREFIX@_testbench #(
   wire [@ADDRESS_WIDTH@-1:0] write_address = write[@LAYER_WIDTH@+:@ADDRESS_WIDTH@];
   wire [ROWS-1:0] write_lanes = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+:ROWS];
   wire [ROWS*WIDTH-1:0] write_word = write[@LAYER_WIDTH@+@ADDRESS_WIDTH@+ROWS+:ROWS*WIDTH];@SECOND_WIRES@
+@if EXTERNAL@
+  reg [31:0] pass;  // that runs
+@EXTERNAL_WIRES@
+@end@
 
   @PREFIX@_accelerator accelerator (
       .clk(clk),
@@ -74,8 +78,31 @@ module @PREFIX@_testbench #(
       .counters(counters),
       .record(record),
       .ended(ended),
+@if EXTERNAL@
+@EXTERNAL_PORTS@
+@end@
       .write(write)@SECOND_PORT@
   );
+@if EXTERNAL@
+
+  @PREFIX@_memory_bench #(
+      .FOLDER(FOLDER)
+  ) memory_bench (
+      .clk(clk),
+      .rst(rst),
+      .fill(state == LOADING && load_at == 0),
+      .forget(state == STARTING),
+      .program_number(32'd0),
+      .latency(32'd@LATENCY@),
+      .beat_cycles(32'd@BEAT_CYCLES@),
+      .row_shift(32'd@ROW_SHIFT@),
+      .row_miss(32'd@ROW_MISS@),
+@MEMORY_PORTS@
+      .stall(32'd0),
+      .stop(1'b0),
+      .idle()
+  );
+@end@
 
   initial begin
     $readmemh({FOLDER, "memory.hex"}, memory);
@@ -95,7 +122,7 @@ module @PREFIX@_testbench #(
 
   task check_write;
     begin
-      at = image * WORDS + offsets[write_layer] + {{32 - @ADDRESS_WIDTH@{1'b0}}, write_address};
+      at = image * WORDS + offsets[@WRITE_OFFSET@] + {{32 - @ADDRESS_WIDTH@{1'b0}}, write_address};
       for (lane = 0; lane < ROWS; lane = lane + 1)
         if (write_lanes[lane] && (expected[at][ROWS*WIDTH+lane] !== 1'b0)) begin
           seen = seen + 1;
@@ -170,6 +197,9 @@ module @PREFIX@_testbench #(
       state   <= RUNNING;
       code_at <= 0;
       cycle   <= 0;
+@if EXTERNAL@
+      pass    <= 0;
+@end@
       result_at = 0;
       seen = 0;
       layers = 0;
@@ -183,6 +213,9 @@ module @PREFIX@_testbench #(
       if (write_lanes != 0) check_write;@SECOND_CHECK@
       if (result_valid) check_result;
       if (record) check_cycles;
+@if EXTERNAL@
+      if (record) pass <= {{32 - @NUMBER_WIDTH@{1'b0}}, ended} + 1;
+@end@
       if (finished || cycle == LIMIT) begin
         check_end;
         image <= image + 1;

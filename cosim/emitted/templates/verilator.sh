@@ -74,7 +74,10 @@ here=$PWD
 place=$(mktemp -d /tmp/verilator_XXXXXXXX) || refuse "/tmp must be writable, or the path be plain"
 trap 'rm -rf "$place"' EXIT
 trap 'exit 130' HUP INT TERM
-cp -- *.v *.vlt *.cpp "$place" && cd "$place" && "$chosen" "$@" || exit
+for source in *.v *.vlt *.cpp *.c *.h; do
+    [ ! -f "$source" ] || cp -- "$source" "$place" || exit
+done
+cd "$place" && "$chosen" "$@" || exit
 for made in *obj_dir; do
     [ ! -d "$made" ] || { mkdir -p "$here/$made" && cp "$made"/V*bench "$here/$made"; } || exit
 done

@@ -12,8 +12,11 @@
 //     u layer address lanes bits cycle   before it: bits of its word that are undefined, here 0
 //     r code cycle                       a taken result (hex, full width)
 //     p pass cycles event event ...      totals at the end of a pass
-//     end finished cycles                decimal, as the totals
-// the idle rate and the pause rate are chances out of 256 that a stream is held back in a cycle.
+//     end finished cycles reset          decimal, as the totals; reset: a run before was ended so
+// the idle rate and the pause rate are chances out of 256 that a stream is held back in a cycle. In the
+// cycle `reset_at` of a run the accelerator is reset as its AXI top level does it: the memories keep what
+// they hold, bursts of external memory that were asked for come to their end. Then the image is played
+// once more from its start, and only that run is recorded.
 
 module adqhw_network (
     input  wire        clk   /*verilator public_flat_rw*/,
@@ -22,7 +25,7 @@ module adqhw_network (
     input  wire [31:0] job   /*verilator public_flat_rw*/,
     output reg         done  /*verilator public_flat_rw*/
 );
-  localparam IDLE = 0, LOADING = 1, STARTING = 2, RUNNING = 3, FINISHED = 4;
+  localparam IDLE = 0, LOADING = 1, STARTING = 2, RUNNING = 3, FINISHED = 4, STOPPED = 5;
 
   reg [31:0] header[0:15];
   reg [@LOAD_WIDTH@-1:0] load, next_load;
@@ -31,12 +34,14 @@ module adqhw_network (
   reg [2:0] state;
   reg [31:0] load_count, code_count, limit, image_idle, result_pause;
   reg [31:0] load_at, code_at, cycle, noise;
-  reg [31:0] program_number, loaded;
+  reg [31:0] program_number, loaded, reset_at;
   reg [31:0] latency, beat_cycles, row_shift, row_miss, memory_stall;
   // What depends on inputs of the top level is evaluated twice a cycle by Verilator, changed or not:
   // with a reset from outside the next value of almost every register.
   reg reset = 1;
   always @(posedge clk) reset <= rst;
+  // For one cycle; and whether this image's run was ended so before.
+  reg stop, was_stopped;
   reg image_gate, result_gate;
   integer file, load_file, code_file, items, bit_at, port;
   string prefix;
@@ -44,7 +49,7 @@ module adqhw_network (
   wire running = state == RUNNING;
   wire image_valid = running && image_gate && code_at < code_count;
   wire result_ready = running && result_gate;
-  wire image_ready, result_valid, busy, finished, record;
+  wire image_ready, result_valid, busy, finished, record, memory_idle;
   wire image_taken = image_valid && image_ready;
   wire result_taken = result_valid && result_ready;
   wire [@RESULT_WIDTH@-1:0] result;
@@ -57,7 +62,7 @@ module adqhw_network (
 
   @TOP@ accelerator (
       .clk(clk),
-      .rst(reset),
+      .rst(reset || stop),
       .load_valid(state == LOADING && load_at < load_count),
       .load_payload(load),
       .start(state == STARTING),
@@ -94,6 +99,7 @@ module adqhw_network (
       row_shift = header[9];
       row_miss = header[10];
       memory_stall = header[11];
+      reset_at = header[12];
       if (loaded != program_number) begin
         load_file = $fopen({$sformatf("%0d_", program_number), "loads.hex"}, "r");
         items = $fscanf(load_file, "%h", next_load);
@@ -129,7 +135,9 @@ module adqhw_network (
       state <= IDLE;
       done <= 0;
       loaded <= ~0;
+      stop <= 0;
     end else if (state == IDLE) begin
+      was_stopped <= 0;
       if (start) begin
         prepare;
         load_at <= 0;
@@ -172,12 +180,25 @@ module adqhw_network (
           $fwrite(file, " %0d", counters[32*port+:32]);
         $fwrite(file, "\n");
       end
-      if (finished || cycle == limit) begin
-        $fwrite(file, "end %0d %0d\n", finished, cycle);
+      if (cycle == reset_at && !was_stopped) begin
+        $fclose(file);
+        $fclose(code_file);
+        state <= STOPPED;
+        stop <= 1;
+        was_stopped <= 1;
+      end else if (finished || cycle == limit) begin
+        $fwrite(file, "end %0d %0d %0d\n", finished, cycle, was_stopped);
         $fclose(file);
         $fclose(code_file);
         state <= FINISHED;
         done  <= 1;
+      end
+    end else if (state == STOPPED) begin
+      stop <= 0;
+      // Where external memory stalls at random nothing is timed: the next run need not wait for it.
+      if (!stop && (memory_idle || memory_stall != 0)) begin
+        prepare;
+        state <= STARTING;
       end
     end else if (!start) begin
       state <= IDLE;

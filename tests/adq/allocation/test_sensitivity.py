@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from networks import tiny_images, tiny_network
 
 from adqhw.adq.allocation.sensitivity import BATCH, fisher, reconstruct, sensitivities
+from adqhw.adq.quantizers.codebook_config import CodebookConfig
+from adqhw.adq.quantizers.methods import Method
 from adqhw.adq.tensors import Mode
 from adqhw.spec.errors import InputError
 
@@ -47,19 +49,26 @@ def test_more_bits_cost_less_and_the_network_is_left_alone():
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
-def test_hand_counted_error():
-    # one value a side, 1.5 for ones and twos: every weight is off by 0.5, of a mean square of 2.5
-    model = tiny_network()
+@pytest.mark.parametrize(
+    ("levels", "expected"), [("reserved", {2: 0.1, 3: 0.0}), ("full", {2: 0.0})]
+)
+def test_hand_counted_error(levels, expected):
+    # one value a side, 1.5 for ones and twos: every weight is off by 0.5, of a mean square of 2.5;
+    # with 2^b levels the positive side has two values at 2 bits already
+    model = tiny_network(codebook=CodebookConfig(levels=levels, early_rounding=False))
     weight = model.hidden()["layer3.0.conv2"].weight
     with torch.no_grad():
         weight.copy_(torch.tensor([1.0, 2.0]).repeat(weight.numel() // 2).view(weight.shape))
-    table = sensitivities(model, tiny_images(2), torch.arange(2), kind="error")
-    assert table["layer3.0.conv2"] == pytest.approx({2: 0.1, 3: 0.0, 4: 0.0})
+    widths = tuple(expected)
+    table = sensitivities(model, tiny_images(2), torch.arange(2), widths=widths, kind="error")
+    assert table["layer3.0.conv2"] == pytest.approx(expected)
 
 
 def test_reconstruction_has_as_many_values_as_the_codebook():
     weight = torch.randn(2000, generator=torch.Generator().manual_seed(0))
-    assert len(reconstruct(weight, 3).unique()) == 7
+    assert len(reconstruct(weight, 3).unique()) == 8
+    fewer = Method(codebook=CodebookConfig(levels="reserved"))
+    assert len(reconstruct(weight, 3, fewer).unique()) == 7
 
 
 def test_images_without_labels_are_refused():

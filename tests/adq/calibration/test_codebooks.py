@@ -16,16 +16,23 @@ def layer(seed: int, channels: int = 6, size: int = 200) -> tuple[torch.Tensor, 
     return weight, torch.rand(channels, size, generator=generator, dtype=torch.float64)
 
 
-@given(seed=st.integers(0, 1000), width=st.integers(2, 8), per_channel=st.booleans())
+@given(
+    seed=st.integers(0, 1000),
+    width=st.integers(2, 8),
+    per_channel=st.booleans(),
+    full=st.booleans(),
+)
 @settings(max_examples=15, deadline=None, derandomize=True)
-def test_a_table_is_one_that_a_program_may_hold(seed, width, per_channel):
+def test_a_table_is_one_that_a_program_may_hold(seed, width, per_channel, full):
     weight, importance = layer(seed)
-    found = table(weight, importance, width, 127, per_channel=per_channel)
+    found = table(weight, importance, width, 127, per_channel=per_channel, full=full)
     levels = found.values * 127
-    assert len(levels) == 2**width - 1
+    half = 2 ** (width - 1)
+    assert len(levels) == (2 * half if full else 2 * half - 1)
+    assert found.zero in ((half - 1, half) if full else (half - 1,))
     torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-9)
     assert levels.abs().max().round() == 127
-    assert levels[len(levels) // 2] == 0
+    assert levels[found.zero] == 0
     assert bool((levels.diff() >= 0).all())
     assert bool((found.scale > 0).all())
     assert per_channel or len(found.scale.unique()) == 1
@@ -37,8 +44,17 @@ def test_lloyd_beats_even_steps_and_channel_scales_beat_one(width):
     weight, importance = layer(3, channels=16)
     even = rounded(torch.arange(1 - 2 ** (width - 1), 2 ** (width - 1)).double(), 127)
     found = table(weight, importance, width, 127, per_channel=True)
-    assert found.error < scaled(weight, importance, even, per_channel=True).error
+    assert found.error < scaled(weight, importance, even, len(even) // 2, per_channel=True).error
     assert found.error < table(weight, importance, width, 127, per_channel=False).error
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_level_more_lowers_the_error(width):
+    weight, importance = layer(3, channels=16)
+    tables = [
+        table(weight, importance, width, 127, per_channel=True, full=full) for full in (False, True)
+    ]
+    assert tables[1].error < 0.9 * tables[0].error
 
 
 def test_errors_of_unimportant_weights_do_not_count():
@@ -54,12 +70,17 @@ def test_eight_bits_have_all_integers():
     found = table(weight, importance, 8, 127, per_channel=True)
     assert (found.values * 127).round().tolist() == list(range(-127, 128))
     assert found.error < 2e-4
+    more = table(weight, importance, 8, 127, per_channel=True, full=True)
+    levels = (more.values * 127).round().long()
+    assert len(levels) == 256
+    assert levels.unique().tolist() == list(range(-127, 128))
+    assert more.error == pytest.approx(found.error)
 
 
 def test_the_scale_is_that_of_least_squares():
     weight, importance = layer(11, channels=1)
     values = rounded(torch.arange(-3, 4).double(), 127)
-    found = scaled(weight, importance, values, per_channel=True)
+    found = scaled(weight, importance, values, 3, per_channel=True)
     for factor in (0.97, 0.99, 1.01, 1.03):
         assert error(weight, importance, found.scale * factor, values) >= found.error
 

@@ -8,7 +8,7 @@ from networks import frozen_network, tiny_images, tiny_network
 from adqhw.adq.export.compare import compare_codes, recording
 from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
-from adqhw.adq.quantizers.codebook import CodebookConfig
+from adqhw.adq.quantizers.codebook_config import CodebookConfig
 from adqhw.adq.tensors import Mode
 from adqhw.spec import golden, program_file
 from adqhw.spec.errors import InputError
@@ -24,7 +24,10 @@ CASES = [
     {"shortcut": "A", "act_width": 1, "weight_width": 8},
     {"shortcut": "B", "weight_widths": (("layer1.0.conv1", 2), ("layer2.0.downsample", 3))},
     {"shortcut": "A", "widths": (4, 8), "depth": 10, "mean": (0.3,), "std": (0.2,)},
-    {"shortcut": "A", "codebook": CodebookConfig(level_width=16, tie_sign=True)},
+    {
+        "shortcut": "A",
+        "codebook": CodebookConfig(level_width=16, levels="reserved", tie_sign=True),
+    },
     {"shortcut": "B", "codebook": CodebookConfig(level_width=6, init_lloyd=5)},
 ]
 
@@ -102,7 +105,8 @@ def test_the_program_has_the_networks_names_and_shapes():
 
 @pytest.mark.parametrize("width", [2, 3, 4])
 def test_stored_codes_are_sign_magnitude(width):
-    program = export(frozen_network(weight_width=width))
+    reserved = CodebookConfig(levels="reserved")
+    program = export(frozen_network(weight_width=width, codebook=reserved))
     layers = [x for x in program.layers if isinstance(x, MacLayer) and x.codebook]
     for layer in layers:
         levels, half = layer.codebook.levels, 1 << (width - 1)
@@ -111,6 +115,22 @@ def test_stored_codes_are_sign_magnitude(width):
         assert not (layer.weights == half).any()  # minus zero is never produced
         assert max(map(abs, levels)) == 127
     assert program.average_weight_bits == width
+
+
+@pytest.mark.parametrize("width", [2, 3, 4])
+def test_the_place_of_minus_zero_is_a_level(width):
+    model = frozen_network(weight_width=width)
+    program = export(model)
+    half, sides = 1 << (width - 1), set()
+    for name, conv in model.hidden().items():
+        layer = program.layer(name)
+        levels = layer.codebook.levels
+        assert (layer.weights == half).any()
+        assert sorted(levels) == conv.quantizer.levels.long().tolist()
+        outer = max(levels) if conv.quantizer.zero == half - 1 else min(levels)
+        assert levels[half] == outer
+        sides.add(conv.quantizer.zero)
+    assert sides <= {half - 1, half}
 
 
 def test_negative_and_zero_slopes_are_exported():

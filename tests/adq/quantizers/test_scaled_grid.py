@@ -10,7 +10,8 @@ from programs import random_images
 from adqhw.adq.export.compare import compare_codes
 from adqhw.adq.export.export import export
 from adqhw.adq.integers import integer
-from adqhw.adq.quantizers.codebook import Codebook, CodebookConfig
+from adqhw.adq.quantizers.codebook import Codebook
+from adqhw.adq.quantizers.codebook_config import CodebookConfig
 from adqhw.adq.quantizers.methods import Method, weight_quantizer
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import golden

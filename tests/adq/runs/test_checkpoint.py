@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import ROOT
 from safetensors.torch import save_file
 
+from adqhw.adq.export.export import export
+from adqhw.adq.models.build import restored
 from adqhw.adq.recipes.config import Recipe
+from adqhw.adq.recipes.older import completed
 from adqhw.adq.runs import checkpoint
 from adqhw.spec.errors import InputError
+from adqhw.spec.program_file import load
 
 
 def example(**change) -> checkpoint.Checkpoint:
@@ -103,3 +108,30 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         checkpoint.save(example(step=8), path)
     assert checkpoint.load(path).step == 7
     assert [p.name for p in tmp_path.iterdir()] == ["c.safetensors"]
+
+
+def test_what_an_older_file_does_not_say_is_the_rule_of_then(tmp_path):
+    path = ROOT / "zoo" / "checkpoints" / "cifar10_resnet20_w2a2.safetensors"
+    method = checkpoint.load(path).recipe.quant.method
+    assert (method.levels, method.clip, method.early_rounding) == ("reserved", False, False)
+    assert (method.dead, method.level_gradient) == ("keep", False)
+    checkpoint.save(example(), tmp_path / "new")
+    assert checkpoint.load(tmp_path / "new").recipe == Recipe(name="example")
+    assert Recipe(name="example").quant.method.levels == "full"
+
+
+@pytest.mark.parametrize("name", ["cifar10_resnet20_w2a2", "cifar10_resnet20_w4a4"])
+def test_checkpoints_of_before_make_the_programs_they_made(name):
+    state = checkpoint.load(ROOT / "zoo" / "checkpoints" / f"{name}.safetensors")
+    program = export(restored(state, name).eval())
+    assert program.digest == load(ROOT / "zoo" / f"{name}.safetensors").digest
+
+
+def test_a_partly_written_recipe_is_completed_field_by_field():
+    given = {"name": "x", "quant": {"decay": 0.5, "method": {"levels": "full"}}}
+    whole = completed(given)
+    assert whole["quant"]["decay"] == 0.5
+    assert whole["quant"]["method"]["levels"] == "full"
+    assert whole["quant"]["method"]["clip"] is False
+    for other in (None, [], {"name": "x"}, {"quant": 3}, {"quant": {"method": 3}}):
+        assert completed(other) == other

@@ -24,7 +24,7 @@ def test_scalars_and_codebooks_are_in_the_event_files(tmp_path):
     assert 0 < result["validation_top1"] <= 100
     book = events.Histograms("codebook/layer1.0.conv1")
     assert [e.step for e in book] == [4, 8]
-    assert book[-1].histogram_value.num == 15  # values of a 4-bit codebook
+    assert book[-1].histogram_value.num == 16  # values of a 4-bit codebook
     used = events.Histograms("weights/layer1.0.conv1")[-1].histogram_value
     assert used.num == 4 * 4 * 9
     assert used.max <= book[-1].histogram_value.max

@@ -1,5 +1,6 @@
 """Fields of a recipe that change the update: each has its effect, and resumes exactly."""
 
+import json
 import math
 
 import pytest
@@ -9,13 +10,16 @@ from tiny_runs import Stop, StopAt, contents, tiny
 
 from adqhw.adq.data.batches import batches
 from adqhw.adq.data.datasets import load
+from adqhw.adq.models.build import restored
+from adqhw.adq.quantizers.codebook_config import CodebookConfig
+from adqhw.adq.quantizers.methods import Method
 from adqhw.adq.recipes.config import OptimConfig
 from adqhw.adq.runs import checkpoint
 from adqhw.adq.training import descent, evaluate, preparation, trainer
 from adqhw.adq.training.average import Average, averaged_names
 from adqhw.adq.training.optimizers import make_optimizer
 from adqhw.adq.training.run_state import Run
-from adqhw.adq.training.schedule import Schedule
+from adqhw.adq.training.schedule import Schedule, codebook_decay
 from adqhw.spec.errors import InputError
 
 NAME = "digits_resnet8_adq"
@@ -166,3 +170,54 @@ def test_compiled_steps_are_the_steps_but_for_rounding(tmp_path):
 def test_quantized_steps_are_not_compiled_again():
     with pytest.raises(InputError, match=r"train\.compile must be false in a quantized recipe"):
         tiny(NAME, "train.compile=true")
+
+
+def test_lengths_and_codebook_values_have_rates_of_their_own():
+    method = Method(codebook=CodebookConfig(level_gradient=True))
+    model = tiny_network(method=method)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+
+    def factors(**changes: float) -> dict[str, set[float]]:
+        groups = make_optimizer(model, OptimConfig(quantizer_lr_factor=0.1, **changes)).param_groups
+        found: dict[str, set[float]] = {}
+        for group in groups:
+            for parameter in group["params"]:
+                found.setdefault(names[id(parameter)].rpartition(".")[2], set()).add(
+                    group["factor"]
+                )
+        assert sum(len(group["params"]) for group in groups) == len(names)
+        return found
+
+    assert factors()["lengths"] == factors()["push"] == factors()["gain"] == {0.1}
+    other = factors(length_lr_factor=0.3, level_lr_factor=0.02)
+    assert (other["lengths"], other["push"], other["gain"]) == ({0.3}, {0.02}, {0.1})
+    assert 1.0 in other["weight"]
+
+
+def test_a_search_does_not_read_the_test_images_and_logs_its_codebooks(tmp_path, weights):
+    changes = ("data.test=false", "quant.method.level_gradient=true", "optim.level_lr_factor=0.05")
+    recipe = tiny(NAME, *changes)
+    with pytest.raises(Stop):
+        trainer.train(recipe, tmp_path, init=weights, observer=StopAt(3))
+    result = trainer.train(recipe, tmp_path, existing="resume")
+    assert result["test_top1"] is None
+    assert 0 <= result["validation_top1"] <= 100
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    logged = [line["codebooks"] for line in lines if "codebooks" in line]
+    model = restored(final(tmp_path), "Checkpoint")
+    for name, conv in model.hidden().items():
+        fit = logged[-1][name]
+        assert len(fit["use"]) == 2**conv.quantizer.width
+        assert sum(fit["use"]) == conv.weight.numel()
+        assert 0 < fit["error"] < 0.5
+        # 0 between two steps; what a frozen value was pushed by is forgotten
+        assert not conv.quantizer.push.any()
+
+
+def test_the_decay_of_codebooks_follows_the_length_of_the_run():
+    assert codebook_decay(1) == codebook_decay(100) == 0.8
+    assert codebook_decay(2500) == pytest.approx(0.99)
+    assert codebook_decay(10**6) == 0.995
+    recipe = tiny(NAME)
+    schedule = Schedule.of(recipe, 1000)
+    assert schedule.decay == codebook_decay(schedule.freeze)

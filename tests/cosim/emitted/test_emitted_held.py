@@ -1,4 +1,4 @@
-"""An emitted array that holds weights: its testbenches look at both write ports."""
+"""An emitted array that holds weights: both write ports, external memory, the driver in C."""
 
 import json
 import re
@@ -6,12 +6,16 @@ import subprocess
 
 import numpy as np
 import pytest
+from external_archs import small_arch
 from programs import random_images
+from random_nets import random_net
 from simulators import usable
 from small_nets import small_net
 
 from adqhw.cosim.emitted.emission import emit_accelerator
 from adqhw.cosim.emitted.vectors import given
+from adqhw.rtl.arch.external import External
+from adqhw.rtl.arch.registry import names
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.verilog import MANIFEST
 
@@ -32,8 +36,23 @@ def array(program):
     return narrowest(program, rows=2, cols=4, hold=4, fill=2, out_lanes=2)
 
 
-def run(folder, target, **variables):
-    usable("icarus")
+def outside(folder, micro="decode", prefix="adqhw"):
+    """Weights, parameters and the input in external memory, which has a tenth of them on chip."""
+    program = random_net(32, shifts=micro == "shift_add")
+    arch = small_arch([program], (4, 4, 4, 2, 2), External(burst_beats=8), micro)
+    plan = check_storage(arch, program)
+    assert plan.outside.streamed
+    assert plan.outside.maps
+    emit_accelerator(arch, program, random_images(program, IMAGES), folder, "random", prefix)
+    return folder
+
+
+def cycles_of(folder):
+    return sum(json.loads((folder / MANIFEST).read_text())["cycles"].values())
+
+
+def run(folder, target, simulator="icarus", **variables):
+    usable(simulator)
     options = [f"{name}={value}" for name, value in variables.items()]
     return subprocess.run(
         ["make", "-C", str(folder), target, *options], capture_output=True, text=True, check=False
@@ -52,7 +71,7 @@ def test_every_code_is_checked(folder):
     assert done.returncode == 0, done.stdout + done.stderr
     codes = IMAGES * sum(int(np.prod(shape)) for shape in shapes)
     assert f"PASS: {IMAGES} images, {codes} codes checked" in done.stdout
-    total = sum(json.loads((folder / MANIFEST).read_text())["cycles"].values())
+    total = cycles_of(folder)
     assert f"image 1: {total} cycles" in done.stdout
 
 
@@ -77,7 +96,7 @@ def test_a_wrong_digit_of_any_tensor_is_found(folder):
 
 def test_over_its_bus_with_any_stalls(folder):
     """The array goes on while a result waits: no more cycles than the model's and the stalls."""
-    total = sum(json.loads((folder / MANIFEST).read_text())["cycles"].values())
+    total = cycles_of(folder)
     for arguments in ("", "+seed=7 +image_idle=200 +result_pause=220 +bus_idle=100"):
         done = run(folder, "icarus-axi", ARGS=arguments)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -85,3 +104,59 @@ def test_over_its_bus_with_any_stalls(folder):
         found = [[int(x) for x in row] for row in re.findall(pattern, done.stdout)]
         assert len(found) == IMAGES
         assert all(total <= cycles <= total + idle + pause for cycles, idle, pause in found)
+
+
+@pytest.fixture(scope="module")
+def external(tmp_path_factory):
+    return outside(tmp_path_factory.mktemp("external") / "verilog", prefix="acc_7")
+
+
+def test_external_memory_stands_in_the_testbenches(external):
+    """Every code and the cycle in which every layer ends, with the memory's times of the model;
+    over the bus with a memory that stalls, or not."""
+    done = run(external, "icarus")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout
+    assert f"PASS: {IMAGES} images, " in done.stdout
+    assert f"image 1: {cycles_of(external)} cycles" in done.stdout
+    slowest = []
+    for stall in (0, 200):
+        done = run(external, "icarus-axi", ARGS=f"+memory_stall={stall} +image_idle=0")
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = re.findall(r"image . of .: (\d+) cycles", done.stdout)
+        slowest.append(max(map(int, found)))
+    assert cycles_of(external) <= slowest[0] < slowest[1]
+
+
+@pytest.mark.parametrize("file", ["external.hex", "offsets.hex"])
+def test_a_wrong_digit_of_what_only_external_memory_needs_is_found(file, external):
+    """The first weights that are there, the place of a map's first lines."""
+    path = external / file
+    text = path.read_text()
+    try:
+        lines = text.split()
+        at = next(number for number, line in enumerate(lines) if int(line, 16))
+        lines[at] = lines[at][:-1] + f"{int(lines[at][-1], 16) ^ 1:x}"
+        path.write_text("\n".join(lines) + "\n")
+        done = run(external, "icarus")
+        assert done.returncode != 0
+        assert "FAIL: " in done.stdout
+    finally:
+        path.write_text(text)
+
+
+HELD = [micro for micro in names() if micro != "binned"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro", HELD)
+def test_every_micro_architecture_runs_from_its_folder(micro, tmp_path):
+    """`make`, `make driver` and `make lint`, nothing else; the driver's script has runs back to
+    back, images too short and too long, runs that are stopped, a fault of the memory."""
+    folder = outside(tmp_path / "verilog", micro, prefix="soc_0")
+    for target in ("lint", "verilator", "axi", "driver"):
+        done = run(folder, target, "verilator")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert target == "lint" or "PASS: " in done.stdout
+    runs = re.findall(r"^run (-?\d+) (\d+)", done.stdout, re.MULTILINE)
+    assert [errors for status, errors in runs if status != "0"] == ["16", "32", "128"]

@@ -1,14 +1,21 @@
-"""Whole networks on arrays that hold weights: codes, cycles, counters of every layer, exactly."""
+"""Whole networks on arrays that hold weights: codes, cycles, counters of every layer, exactly.
+
+The many random ones run in Verilator: a build takes some 15 s of a core, a run of a network a few
+hundredths of a second. Tables of 256 levels would make a build ten times as long: most arrays are
+those of codebooks of at most 4 bits.
+"""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from awkward_nets import awkward_net
 from general_nets import general_net
 from programs import every_kind, random_images, second_version
 from random_nets import random_net
-from simulators import usable
+from simulators import soon_built, usable
 from whole_networks import differences
 
 from adqhw.cosim.compare.network_cosim import cosimulate_network
@@ -51,22 +58,35 @@ def array_of(nets: Sequence[Program], shape: tuple[int, ...], micro: str = "deco
     )
 
 
-def nets_of(first: int, count: int, micro: str = "decode") -> list[Program]:
-    """Networks of both versions of the contract, in turn; those whose weights Icarus loads soon."""
+def nets_of(
+    first: int,
+    count: int,
+    micro: str = "decode",
+    makers: Sequence[Callable[..., Program]] = (random_net, general_net),
+    codes: int = 8,
+) -> list[Program]:
+    """Networks of `makers` in turn; those whose weights are loaded soon. codes: most bits of the
+    code of a level."""
     shifts = micro == "shift_add"
-    makers = ((general_net if seed % 2 else random_net, seed) for seed in itertools.count(first))
-    made = (make(seed, shifts=shifts) for make, seed in makers)
-    return list(itertools.islice((net for net in made if weights_of(net) <= MOST_WEIGHTS), count))
+    made = (makers[i % len(makers)](i, shifts=shifts) for i in itertools.count(first))
+    light = (n for n in made if weights_of(n) <= MOST_WEIGHTS and code_width(n) <= codes)
+    return list(itertools.islice(light, count))
+
+
+def code_width(net: Program) -> int:
+    return max((layer.codebook.width for layer in net.mac_layers if layer.codebook), default=0)
 
 
 def weights_of(net: Program) -> int:
     return sum(layer.weights.size for layer in net.mac_layers)
 
 
-def wrong(nets: Sequence[Program], arch, simulator: str, builds) -> list:
-    """Tensors that differ in anything."""
-    cases = [(net, random_images(net, 1, seed=number)) for number, net in enumerate(nets)]
-    return differences(cases, arch, usable(simulator), builds, pressure=chosen_pressure)
+def wrong(nets: Sequence[Program], arch, simulator: str, builds, *, images: int = 1) -> list:
+    """Tensors that differ in anything; the first image of each network also after a reset in the
+    middle of it."""
+    cases = [(net, random_images(net, images, seed=number)) for number, net in enumerate(nets)]
+    tool = soon_built(usable(simulator))
+    return differences(cases, arch, tool, builds, pressure=chosen_pressure, resets=True)
 
 
 def test_every_kind_and_a_few_random_networks(builds):
@@ -88,10 +108,14 @@ def test_every_kind_and_a_few_random_networks(builds):
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(2 * len(SHAPES)))
 def test_many_random_networks(part, builds):
-    """360 in all, 12 on each of 30 arrays."""
+    """420 in all, 14 on each of 30 arrays, three images each: two extreme ones, one at random."""
     micro = HOLDING[part % len(HOLDING)]
-    nets = nets_of(5000 + 100 * part, 12, micro)
-    assert not wrong(nets, array_of(nets, SHAPES[part % len(SHAPES)], micro), "icarus", builds)
+    makers = (random_net, awkward_net, general_net)
+    nets = nets_of(5000 + 100 * part, 14, micro, makers, codes=8 if part % 10 == 7 else 4)
+    arch = array_of(nets, SHAPES[(part + part // 15) % len(SHAPES)], micro)
+    if micro == "uniform":  # digits of every width
+        arch = replace(arch, multiply_width=2 + part % (arch.level_width - 1))
+    assert not wrong(nets, arch, "verilator", builds, images=3)
 
 
 @pytest.mark.slow

@@ -3,12 +3,9 @@
 import dataclasses
 
 import pytest
-from programs import every_kind, random_images
 
-from adqhw.cosim.emitted.emission import emit_accelerator
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.external import External
-from adqhw.rtl.program.fit import narrowest
 from adqhw.spec.errors import InputError
 
 TOML = "rows = 4\ncols = 4\nhold = 4\nfill = 2\nout_lanes = 2\n[external]\nbus_width = 128\n"
@@ -48,13 +45,3 @@ def test_bad_values_are_refused(values, message):
 def test_an_array_that_reads_weights_again_has_none():
     with pytest.raises(InputError, match="hold must be at least 2 where it has external, not 1"):
         Arch(rows=4, cols=4, external=External())
-
-
-def test_an_emitted_folder_has_no_external_memory(tmp_path):
-    program = every_kind()
-    arch = dataclasses.replace(
-        narrowest(program, rows=4, cols=4, hold=4, fill=2, out_lanes=2), external=External()
-    )
-    with pytest.raises(InputError, match="external must be absent for an emitted folder"):
-        emit_accelerator(arch, program, random_images(program, 1), tmp_path / "out", "test")
-    assert not (tmp_path / "out").exists()

@@ -5,7 +5,6 @@ import pytest
 from dma_bench import jobs_run, random_model, random_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_slave import MemorySlave
 
 from adqhw.rtl.accelerator.ports import Target
 from adqhw.rtl.arch.arch import Arch
@@ -14,6 +13,7 @@ from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.dma.slots import transfer_slots
 from adqhw.rtl.layouts.jobs import Job, external_of, packed_rows, slot_of, transfer_of
 from adqhw.rtl.timing.dram import DramModel, JobTimer
+from adqhw.verify.memory_slave import MemorySlave
 
 SIZE = 1 << 13
 BASE = 3 << 12

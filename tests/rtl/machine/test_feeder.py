@@ -5,13 +5,13 @@ import pytest
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
-from held_feeds import FLAGS, Walk, play, random_walk, taken
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.layouts.held import held_feed_layout
 from adqhw.rtl.machine.feeder import HeldFeeder
 from adqhw.rtl.timing.held_timing import feed_latency
+from adqhw.verify.held_feeds import FLAGS, Walk, play, random_walk, taken
 
 WORDS = 4000
 

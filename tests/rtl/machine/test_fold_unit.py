@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from held_feeds import play
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.layouts.held import FOLD_WORDS
 from adqhw.rtl.machine.fold_unit import FoldUnit
 from adqhw.rtl.timing.held_timing import fold_cycles
+from adqhw.verify.held_feeds import play
 
 WORDS, PAD_BASE = 4000, 3
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from held_feeds import Walk, play, random_walk, taken
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.machine.weight_feeder import WeightFeeder
 from adqhw.rtl.timing.held_timing import refill_cycles, weight_feed_latency
+from adqhw.verify.held_feeds import Walk, play, random_walk, taken
 
 
 def arch(fill: int) -> Arch:

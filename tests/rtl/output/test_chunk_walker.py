@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from stage_model import chunks
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.output.chunk_walker import ChunkWalker
+from adqhw.verify.stage_model import chunks
 
 
 def walked(arch: Arch, walks: list[dict], seed: int) -> list[list[dict]]:

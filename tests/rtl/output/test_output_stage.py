@@ -2,19 +2,15 @@
 
 import numpy as np
 import pytest
-from stage_bench import Pressure, Record, run_passes
-from stage_model import Contents, StagePass, expected, parameter_reads, word_reads
-from stage_passes import KINDS, random_pass
 
 from adqhw.rtl.arch.arch import Arch, RequantWidths
 from adqhw.rtl.arch.storage import Storage
-from adqhw.rtl.output.payloads import Source
 from adqhw.rtl.timing.held_timing import (
     STAGE_SETUP_CYCLES,
-    stage_finish_cycles,
-    stage_result_cycles,
-    stage_write_cycles,
 )
+from adqhw.verify.stage_bench import Pressure, check, check_cycles, run_passes
+from adqhw.verify.stage_model import Contents
+from adqhw.verify.stage_passes import KINDS, random_pass
 
 SIZES = {1: (3, 5), 2: (4, 4), 3: (6, 9), 4: (8, 8), 8: (8, 16)}
 """Rows and columns by output lanes."""
@@ -36,57 +32,6 @@ def arch(lanes: int, **changes) -> Arch:
     values = {"acc_width": 12, "threshold_width": 2, "out_width": 20, "requant": widths}
     values |= {"hold": 4, "out_lanes": lanes, "storage": storage} | changes
     return Arch(rows=rows, cols=cols, **values)
-
-
-def check(a: Arch, contents: Contents, one: StagePass, record: Record) -> None:
-    """Values in their order; words and rows are read only when they change."""
-    wanted = expected(a, contents, one)
-    for found, model in zip((record.writes, record.seconds, record.results), wanted, strict=True):
-        named = [{k: v for k, v in event.items() if k != "chunk"} for event in model]
-        assert [event for _, event in found] == named
-    stage, walk = one.stage, one.walk
-    if walk["read"]["banks"]:
-        assert [address for _, address in record.reads] == word_reads(a, one)
-    else:
-        assert not record.reads
-    rows = {"requant": 0, "threshold": 0}
-    if one.source is not Source.MAXIMA:
-        first = parameter_reads(a, one, walk["parameter_base"], shared=stage["shared"])
-        rows["requant" if stage["requant"] else "threshold"] = first
-        if stage["chained"]:
-            shared = stage["second_shared"]
-            rows["threshold"] = parameter_reads(a, one, walk["second_base"], shared=shared)
-    assert record.rows == rows
-
-
-def check_cycles(a: Arch, contents: Contents, one: StagePass, record: Record) -> None:
-    """What `held_timing` says, where no result waits."""
-    stage, taken = one.stage, record.taken
-    requant = bool(stage["requant"])
-    writes, seconds, results = expected(a, contents, one)
-    if one.source is Source.MAXIMA:
-        assert [cycle for cycle, _ in record.writes] == taken
-        assert record.finished == taken[-1] + 1
-        return
-    for found, model, latency in (
-        (record.writes, writes, stage_write_cycles(a, requant=requant)),
-        (record.seconds, seconds, stage_write_cycles(a, requant=False)),
-        (record.results, results, stage_result_cycles(a, requant=requant)),
-    ):
-        assert [cycle for cycle, _ in found] == [taken[e["chunk"]] + latency for e in model]
-    chained, streamed = bool(stage["chained"]), bool(one.to_stream)
-    tail = stage_finish_cycles(a, requant=requant, chained=chained, results=streamed)
-    assert record.finished == taken[-1] + tail
-    if one.source is Source.DIRECT:
-        assert taken == [STAGE_SETUP_CYCLES + i for i in range(len(taken))]
-        return
-    at = 0
-    for begin, end in zip(record.offered, record.accepted, strict=True):
-        first = max(begin, STAGE_SETUP_CYCLES)
-        assert taken[at] == first
-        assert taken[at : at + end - first + 1] == list(range(first, end + 1))
-        at += end - first + 1
-    assert at == len(taken)
 
 
 @pytest.mark.parametrize("lanes", SIZES)

@@ -40,7 +40,7 @@ def test_cases_run_and_equal_runs_are_made_once(monkeypatch):
         for case in cases()
         if (case.group, case.name)
         in {
-            ("adaptation", "decay 0.99 (the recipe)"),
+            ("adaptation", "the recipe, 3 bits"),
             ("mixed precision", "uniform, 3 bits"),
             ("activations", "ASQ adaptive step, 3 bits, POST weights"),
             ("distillation", "soft CE only, 3 bits"),

@@ -7,7 +7,6 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 from amaranth.sim import Simulator
-from memory_slave import MemorySlave
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.dma.axi_master import AxiMaster
@@ -15,6 +14,7 @@ from adqhw.rtl.dma.job_engine import JobEngine
 from adqhw.rtl.dma.slots import transfer_slots
 from adqhw.rtl.layouts.jobs import Job, external_of, job_word
 from adqhw.rtl.timing.dram import DramModel
+from adqhw.verify.memory_slave import MemorySlave
 
 
 class Pair(wiring.Component):

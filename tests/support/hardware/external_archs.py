@@ -19,13 +19,13 @@ def jobs_of(arch: Arch, nets: list[Program]) -> tuple[int, int]:
     return max(len(plan.passes) for plan in plans), max(1, *jobs)
 
 
-def small_arch(nets: list[Program], shape: tuple[int, ...], external: External) -> Arch:
+def small_arch(
+    nets: list[Program], shape: tuple[int, ...], external: External, micro: str = "decode"
+) -> Arch:
     """An Arch of a shape on which all of `nets` run, every memory as small as shares of a tenth
     allow."""
     rows, cols, hold, fill, lanes = shape
-    whole = covering(
-        nets, rows=rows, cols=cols, micro="decode", hold=hold, fill=fill, out_lanes=lanes
-    )
+    whole = covering(nets, rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=lanes)
     many = replace(external, jobs=1 << 12)
     arch = replace(whole, external=many, storage=replace(whole.storage, passes=1 << 12))
     for name in MEMORIES:

@@ -24,7 +24,7 @@ def general_net(seed: int, *, shifts: bool = False) -> Program:
     rng = np.random.default_rng(seed)
     shape = tuple(int(n) for n in rng.integers(1, (8, 9, 9)))
     fmt = IntFormat(width=int(rng.integers(1, 9)), signed=bool(rng.random() < 0.6))
-    net = _Net(rng=rng, shape=shape, format=fmt, shifts=shifts)
+    net = Growing(rng=rng, shape=shape, format=fmt, shifts=shifts)
     net.conv()
     for _ in range(int(rng.integers(1, 7))):
         net.append()
@@ -34,7 +34,7 @@ def general_net(seed: int, *, shifts: bool = False) -> Program:
 
 
 @dataclass
-class _Net:
+class Growing:
     rng: np.random.Generator
     shape: tuple[int, int, int]
     format: IntFormat

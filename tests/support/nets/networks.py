@@ -5,7 +5,7 @@ import torch
 from adqhw.adq.networks.calibrate import start_fakequant
 from adqhw.adq.networks.config import CifarConfig
 from adqhw.adq.networks.network import Network
-from adqhw.adq.quantizers.codebook import CodebookConfig
+from adqhw.adq.quantizers.codebook_config import CodebookConfig
 from adqhw.adq.quantizers.methods import Method
 
 TINY = {

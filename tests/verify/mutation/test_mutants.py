@@ -3,8 +3,8 @@
 import pytest
 
 from adqhw.verify.mutation.__main__ import killed
-from adqhw.verify.mutation.benches import UNITS
 from adqhw.verify.mutation.netlist import build
+from adqhw.verify.mutation.units import UNITS
 
 UNIT = next(unit for unit in UNITS if unit.name == "threshold")
 

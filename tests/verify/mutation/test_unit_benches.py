@@ -2,7 +2,8 @@
 
 import pytest
 
-from adqhw.verify.mutation.benches import UNITS, reset_bench
+from adqhw.verify.mutation.benches import reset_bench
+from adqhw.verify.mutation.units import UNITS
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -10,6 +11,10 @@ def test_the_unit_passes_its_bench(unit):
     unit.bench(unit.make, None)
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize(
+    "unit",
+    [pytest.param(unit, marks=[pytest.mark.slow] * unit.slow_reset) for unit in UNITS],
+    ids=lambda unit: unit.name,
+)
 def test_reset_brings_back_the_state_of_power_up(unit):
     reset_bench(unit.make, None, unit.kept)

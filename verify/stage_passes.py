@@ -1,10 +1,11 @@
 """Random passes for the output stage of an array that holds weights."""
 
 import numpy as np
-from stage_model import StagePass, chunks
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.output.payloads import Source
+
+from .stage_model import StagePass, chunks
 
 KINDS = ("requant", "threshold", "chained", "direct_requant", "direct_threshold", "maxima")
 NOWHERE = {"banks": 0, "start": 0, "row_step": 0, "pixel_step": 0}
@@ -132,7 +133,7 @@ def _read(arch: Arch, rng: np.random.Generator, walk: dict, unit: int, *, direct
 
 
 def _groups(arch: Arch, rng: np.random.Generator, pixels: int) -> list[int]:
-    sizes = []
+    sizes: list[int] = []
     while sum(sizes) < pixels:
         sizes.append(int(rng.integers(1, min(arch.hold, pixels - sum(sizes)) + 1)))
     return sizes

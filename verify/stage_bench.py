@@ -1,15 +1,30 @@
 """Bench of the output stage: passes one after the other, every write and result with its cycle."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from amaranth.sim import Simulator
-from stage_model import Contents, StagePass, chunks
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.output.output_stage import OutputStage
 from adqhw.rtl.output.payloads import Source
-from adqhw.rtl.timing.held_timing import MAXIMA_SETUP_CYCLES
+from adqhw.rtl.timing.held_timing import (
+    MAXIMA_SETUP_CYCLES,
+    STAGE_SETUP_CYCLES,
+    stage_finish_cycles,
+    stage_result_cycles,
+    stage_write_cycles,
+)
+
+from .stage_model import (
+    Contents,
+    StagePass,
+    chunks,
+    expected,
+    parameter_reads,
+    word_reads,
+)
 
 
 @dataclass
@@ -42,9 +57,15 @@ def run_passes(
     passes: list[StagePass],
     pressure: Pressure | None = None,
     seed: int = 0,
+    *,
+    dut: Any = None,
+    simulator: Any = None,
 ) -> list[Record]:
-    """Load the parameters, then run the passes, each setup right after the one before ended."""
-    dut = OutputStage(arch)
+    """Load the parameters, then run the passes, each setup right after the one before ended.
+
+    dut, simulator: a unit and a class in place of Amaranth's simulator, which shows ports alone.
+    """
+    dut = dut or OutputStage(arch)
     rng = np.random.default_rng(seed)
     records: list[Record] = []
 
@@ -52,12 +73,13 @@ def run_passes(
         await _load(ctx, dut, contents)
         for one in passes:
             run = _Run(ctx, dut, contents, one, pressure or Pressure(), rng)
+            run.inside = simulator is None
             records.append(await run.run())
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    running = (simulator or Simulator)(dut)
+    running.add_clock(1e-6)
+    running.add_testbench(bench)
+    running.run()
     return records
 
 
@@ -91,7 +113,7 @@ class _Run:
         self.pressure, self.rng, self.arch = pressure, rng, dut.arch
         self.record = Record()
         self.group, self.offering = 0, False
-        self.maxima = 0
+        self.inside, self.maxima = True, 0
         self.starts = np.cumsum([0, *one.groups])
         self.blocks = range(0, one.walk["channels"], one.walk["group"])
 
@@ -126,7 +148,7 @@ class _Run:
                 self.offering = True
                 self.record.offered.append(cycle)
             ctx.set(dut.groups.valid, int(self.offering))
-            ctx.set(dut.groups.payload.count, one.groups[self.group % len(one.groups)])
+            ctx.set(dut.groups.payload, {"count": one.groups[self.group % len(one.groups)]})
         else:
             ctx.set(dut.groups.valid, 0)
         ctx.set(dut.result.ready, int(self.rng.random() >= self.pressure.pause))
@@ -182,18 +204,25 @@ class _Run:
             payload = dut.result.payload
             result = {"code": ctx.get(payload.code), "last": ctx.get(payload.last)}
             record.results.append((cycle, result))
-        if self.one.source is not Source.MAXIMA and ctx.get(dut.take):
+        if self.one.source is not Source.MAXIMA and self._takes():
             record.taken.append(cycle)
         self.request = None
         if ctx.get(dut.read_enable):
             self.request = ctx.get(dut.read_bank), ctx.get(dut.read_address)
             record.reads.append((cycle, self.request[1]))
             assert self.one.walk["read"]["banks"] >> self.request[0] & 1
-        record.rows["requant"] += ctx.get(dut.requant_rows.reading)
-        record.rows["threshold"] += ctx.get(dut.threshold_rows.reading)
+        if self.inside:
+            record.rows["requant"] += ctx.get(dut.requant_rows.reading)
+            record.rows["threshold"] += ctx.get(dut.threshold_rows.reading)
         if self.offering and ctx.get(dut.groups.ready):
             record.accepted.append(cycle)
             self.group, self.offering = self.group + 1, False
+
+    def _takes(self) -> bool:
+        """A chunk is taken; from outside it is seen where no results are."""
+        if self.inside:
+            return bool(self.ctx.get(self.dut.take))
+        return not self.one.to_stream and bool(self.ctx.get(self.dut.progress))
 
     def _answer(self) -> None:
         """The memory's word of the request in the cycle before."""
@@ -201,3 +230,60 @@ class _Run:
             bank, address = self.request
             word = [int(v) for v in self.contents.banks[bank, address]]
             self.ctx.set(self.dut.words[bank], word)
+
+
+def check(
+    a: Arch, contents: Contents, one: StagePass, record: Record, *, inside: bool = True
+) -> None:
+    """Values in their order; words and rows are read only when they change.
+
+    inside: reads of rows are known.
+    """
+    wanted = expected(a, contents, one)
+    for found, model in zip((record.writes, record.seconds, record.results), wanted, strict=True):
+        named = [{k: v for k, v in event.items() if k != "chunk"} for event in model]
+        assert [event for _, event in found] == named
+    stage, walk = one.stage, one.walk
+    if walk["read"]["banks"]:
+        assert [address for _, address in record.reads] == word_reads(a, one)
+    else:
+        assert not record.reads
+    rows = {"requant": 0, "threshold": 0}
+    if one.source is not Source.MAXIMA:
+        first = parameter_reads(a, one, walk["parameter_base"], shared=stage["shared"])
+        rows["requant" if stage["requant"] else "threshold"] = first
+        if stage["chained"]:
+            shared = stage["second_shared"]
+            rows["threshold"] = parameter_reads(a, one, walk["second_base"], shared=shared)
+    if inside:
+        assert record.rows == rows
+
+
+def check_cycles(a: Arch, contents: Contents, one: StagePass, record: Record) -> None:
+    """What `held_timing` says, where no result waits."""
+    stage, taken = one.stage, record.taken
+    requant = bool(stage["requant"])
+    writes, seconds, results = expected(a, contents, one)
+    if one.source is Source.MAXIMA:
+        assert [cycle for cycle, _ in record.writes] == taken
+        assert record.finished == taken[-1] + 1
+        return
+    for found, model, latency in (
+        (record.writes, writes, stage_write_cycles(a, requant=requant)),
+        (record.seconds, seconds, stage_write_cycles(a, requant=False)),
+        (record.results, results, stage_result_cycles(a, requant=requant)),
+    ):
+        assert [cycle for cycle, _ in found] == [taken[e["chunk"]] + latency for e in model]
+    chained, streamed = bool(stage["chained"]), bool(one.to_stream)
+    tail = stage_finish_cycles(a, requant=requant, chained=chained, results=streamed)
+    assert record.finished == taken[-1] + tail
+    if one.source is Source.DIRECT:
+        assert taken == [STAGE_SETUP_CYCLES + i for i in range(len(taken))]
+        return
+    at = 0
+    for begin, end in zip(record.offered, record.accepted, strict=True):
+        first = max(begin, STAGE_SETUP_CYCLES)
+        assert taken[at] == first
+        assert taken[at : at + end - first + 1] == list(range(first, end + 1))
+        at += end - first + 1
+    assert at == len(taken)

@@ -5,6 +5,7 @@ write, chained write and result by numpy and the contract's `Requant` and `Thres
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,9 @@ def read_codes(arch: Arch, contents: Contents, one: StagePass) -> np.ndarray:
     return codes
 
 
-def parameter_places(arch: Arch, one: StagePass, base: int, *, shared: int) -> list:
+def parameter_places(
+    arch: Arch, one: StagePass, base: int, *, shared: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(row, lane) of every channel."""
     walk = one.walk
     lanes = walk["lane"] % arch.out_lanes + np.arange(walk["channels"])
@@ -101,11 +104,13 @@ def parameter_places(arch: Arch, one: StagePass, base: int, *, shared: int) -> l
     return np.broadcast_to(rows, lanes.shape), lanes % arch.out_lanes
 
 
-def codes_of(arch: Arch, contents: Contents, one: StagePass) -> tuple[np.ndarray, np.ndarray]:
+def codes_of(
+    arch: Arch, contents: Contents, one: StagePass
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Main and chained codes (channels, height, width)."""
     stage, walk = one.stage, one.walk
-    reads = read_codes(arch, contents, one) if walk["read"]["banks"] else None
-    sums = reads if one.source is Source.DIRECT else one.sums
+    reads: Any = read_codes(arch, contents, one) if walk["read"]["banks"] else None
+    sums: Any = reads if one.source is Source.DIRECT else one.sums
 
     def threshold(values: np.ndarray, base: int, shared: int) -> np.ndarray:
         at = parameter_places(arch, one, base, shared=shared)
@@ -146,8 +151,8 @@ def expected(
     if one.source is Source.MAXIMA:
         for i, (y, x, c, _) in enumerate(steps):
             address, _ = word_of(arch, walk["write"], y, x, c * arch.rows)
-            codes = dict(enumerate(one.maxima[i]))
-            writes.append(write_of(walk["write"]["banks"], address, codes, i))
+            word = dict(enumerate(one.maxima[i]))
+            writes.append(write_of(walk["write"]["banks"], address, word, i))
         return writes, seconds, results
     main, chained = codes_of(arch, contents, one)
     mask = (1 << arch.storage.code_width) - 1
@@ -178,7 +183,8 @@ def parameter_reads(arch: Arch, one: StagePass, base: int, *, shared: int) -> in
 
 def word_reads(arch: Arch, one: StagePass) -> list[int]:
     """Addresses of the words read, in order: none twice in a row, none outside."""
-    walk, addresses = one.walk, []
+    walk = one.walk
+    addresses: list[int] = []
     for y, x, c, count in chunks(arch, walk):
         at = walk["read_channel"] + c
         if at + count > 0 and at < walk["read_channels"]:

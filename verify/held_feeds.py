@@ -160,9 +160,9 @@ def random_walk(rng: np.random.Generator, *, hold: int, words: int, most: int = 
             width=extents[1],
             words=per_pixel + int(rng.integers(0, 2)),
             base=int(rng.integers(8, 20)),
-            kernel=kernel,
-            stride=tuple(int(s) for s in rng.integers(1, 5, 2)),
-            padding=tuple(int(rng.integers(0, kernel[i % 2])) for i in range(4)),
+            kernel=kernel,  # type: ignore[arg-type]
+            stride=tuple(int(s) for s in rng.integers(1, 5, 2)),  # type: ignore[arg-type]
+            padding=tuple(int(rng.integers(0, kernel[i % 2])) for i in range(4)),  # type: ignore[arg-type]
             first_word=first_word,
             channel_blocks=channel_blocks,
             blocks=blocks,
@@ -196,7 +196,8 @@ async def taken(ctx: Any, port: Any, count: int, rng: Any, pause: float, probe: 
 
     Checks that an offered payload stays. probe(ctx) runs in every cycle, before its edge.
     """
-    result, waiting, cycle = [], None, 0
+    result: list[Any] = []
+    waiting, cycle = None, 0
     while len(result) < count:
         ready = rng.random() >= pause
         ctx.set(port.ready, int(ready))

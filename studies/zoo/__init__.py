@@ -1,0 +1,1 @@
+"""Cards of the programs that the project ships."""
