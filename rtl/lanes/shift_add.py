@@ -379,7 +379,7 @@ class ShiftAdd(Micro):
         levels, operands = levels_of(layer, fields)[beat], activations[beat]
         held = levels & mask(arch.level_width)
         if layer.codebook:
-            factor = shift_factor([int(word["level"]) for word in layer.codebook]) or 1
+            factor = shift_factor(tuple(int(word["level"]) for word in layer.codebook)) or 1
             odd = (np.abs(levels) & (np.abs(levels) - 1)) != 0
             even = np.where(odd, 0, levels)
             chosen = even, np.where(odd, levels // factor, 0)
@@ -401,7 +401,8 @@ class ShiftAdd(Micro):
             return levels & mask(arch.level_width)
         lowest = np.bitwise_count((levels & -levels) - (levels != 0)).astype(np.int64)
         odd = np.abs(levels) >> lowest > 1
-        return (levels != 0) | (levels < 0) << 1 | odd << 2 | lowest << 3
+        entries: Codes = (levels != 0) | (levels < 0) << 1 | odd << 2 | lowest << 3
+        return entries
 
 
 MICRO = ShiftAdd()
