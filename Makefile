@@ -47,8 +47,7 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy -p adqhw
-	$(BIN)/basedpyright
+	$(BIN)/mypy -p adqhw & mypy=$$!; $(BIN)/basedpyright; pyright=$$?; wait $$mypy && exit $$pyright
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 # The slow half, file by file: resumes, keeps docs/slow-tests.md. FILES chooses (files or folders).

@@ -27,7 +27,7 @@ from .rtlil.memories import MEMORIES, memories_apart, memory_modules, memory_sha
 from .rtlil.names import named
 from .timing.held_timing import held_latencies
 from .timing.timing import latencies
-from .verilog_text import PREFIX, check_prefix, finished, module_name
+from .verilog_text import PREFIX, check_prefix, finished, module_name, registers_kept
 
 if TYPE_CHECKING:
     from ..spec.program import Program
@@ -147,7 +147,8 @@ def convert(component: wiring.Component, name: str) -> str:
 
 
 def convert_held(component: wiring.Component, name: str) -> str:
-    """`convert` with every wire named and every memory of two ports a module of its own.
+    """`convert` with every wire named, every memory of two ports a module of its own, and registers
+    kept that are marked so.
 
     `memory_modules` writes those modules.
     """
@@ -157,7 +158,7 @@ def convert_held(component: wiring.Component, name: str) -> str:
     verilog_text: str = verilog._convert_rtlil_text(
         named(memories_apart(text)), strip_internal_attrs=True
     )
-    return verilog_text
+    return registers_kept(verilog_text)
 
 
 def verilog_folder(directory: str | Path) -> Path:

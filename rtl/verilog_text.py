@@ -33,6 +33,23 @@ _FIRST_EVENT = r"""`ifdef __ICARUS__
 """
 
 
+# Yosys writes the attribute of a register with its declaration only; synthesis merges equal
+# registers whose process does not have it.
+_KEPT = re.compile(r"^ *\(\* keep = 32'd1 \*\)\n *reg (?:\[\d+:\d+\] )?(\S+)", re.MULTILINE)
+_PROCESS = re.compile(r"^( *)(always @\(posedge \S+\)\n *(?:if \(\S+\) )?(\S+) <=)", re.MULTILINE)
+
+
+def registers_kept(text: str) -> str:
+    """Verilog whose registers of attribute `keep` are not merged with equal ones."""
+    kept = {name.rstrip(";") for name in _KEPT.findall(text)}
+
+    def marked(process: re.Match[str]) -> str:
+        mark = f"{process[1]}(* keep *)\n" if process[3] in kept else ""
+        return f"{mark}{process[0]}"
+
+    return _PROCESS.sub(marked, text)
+
+
 def check_prefix(prefix: str) -> str:
     """`prefix` if Verilog, C, file systems and FuseSoC all take it as the beginning of names."""
     if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix):

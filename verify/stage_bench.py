@@ -228,7 +228,8 @@ class _Run:
         """The memory's word of the request in the cycle before."""
         if self.request is not None:
             bank, address = self.request
-            self.ctx.set(self.dut.read_word, [int(v) for v in self.contents.banks[bank, address]])
+            word = [int(v) for v in self.contents.banks[bank, address]]
+            self.ctx.set(self.dut.words[bank], word)
 
 
 def check(

@@ -6,7 +6,7 @@ every cycle. Sums are in memories. Equal to the elaborated hardware
 """
 
 from ...rtl.arch.arch import Arch
-from ...rtl.timing.held_timing import TREE_LEVELS, tree_stages
+from ...rtl.timing.held_timing import TREE_LEVELS, column_stages, operand_copies, tree_stages
 from ...rtl.timing.schedule import schedule_widths
 
 PART_WIDTH = 17
@@ -19,27 +19,35 @@ def held_flip_flops(arch: Arch) -> dict[str, int]:
     """Bits by part: lanes, columns, shared parts, the output lanes and their operands."""
     code = arch.storage.code_width + 1
     tables = 0 if arch.lanes.stores_levels else arch.lanes.table_bits(arch)
+    operands = operand_copies(arch) + arch.lanes.holding(arch).late_activations
     return {
         "lanes": arch.rows * arch.cols * lane_bits(arch),
         "columns": arch.cols * column_bits(arch),
-        "shared": tables + arch.rows * arch.act_width + control_bits(arch),
+        "shared": tables + operands * arch.rows * arch.act_width + control_bits(arch),
         "output lanes": arch.out_lanes * output_lane_bits(arch),
         "output operands": arch.out_lanes * (arch.acc_width + 2 * code),
     }
 
 
 def lane_bits(arch: Arch) -> int:
-    """The word in the station, the one at work, and the term."""
-    term, flags = arch.lanes.held_term(arch)
-    return 2 * arch.lanes.held_width(arch) + term + flags
+    """The word in the station, the one at work, the term in each tree, what is before it."""
+    term, early = arch.lanes.held_term(arch)
+    return 2 * arch.lanes.held_width(arch) + (1 + arch.lanes.combine_cycles) * term + early
 
 
 def column_bits(arch: Arch) -> int:
-    """Adder trees; of several sums those that are complete."""
+    """Adder trees, the shifted sum; of several sums those that are complete, and what is added to
+    combine them; control of the memory."""
     term, _ = arch.lanes.held_term(arch)
-    combined = arch.lanes.combine_cycles
+    combined, column = arch.lanes.combine_cycles, arch.lanes.holding(arch)
     trees = (1 + combined) * sum(sum(stage) for stage in tree_registers(arch, term))
-    return trees + 2 * combined * arch.acc_width
+    now = 2 + place_bits(arch) + combined * (2 + place_bits(arch)) + column.late_activations
+    return trees + now + (column.place_cycles + 4 * combined) * arch.acc_width
+
+
+def place_bits(arch: Arch) -> int:
+    """Of the place of a sum."""
+    return max(1, (arch.hold - 1).bit_length()) + 1
 
 
 def tree_registers(arch: Arch, term: int) -> list[list[int]]:
@@ -56,17 +64,18 @@ def tree_registers(arch: Arch, term: int) -> list[list[int]]:
 
 def control_bits(arch: Arch) -> int:
     """Station, banks, and control beside the data."""
-    stages, combine = 1 + tree_stages(arch), arch.lanes.combine_cycles
+    column, stages, place = arch.lanes.holding(arch), column_stages(arch), place_bits(arch)
+    combine = column.combine_cycles
     banks = 1 + 2 * 2 + 2 * arch.hold.bit_length() + 3
-    place = max(1, (arch.hold - 1).bit_length()) + 1
-    travelling = 4 * stages + (stages + combine) * place + 2 * combine
+    travelling = 4 * stages - 2 + (stages + combine) * place + 2 * combine
     bits = banks + place + 1 + 3 + travelling
     if arch.lanes.single_cycle:
         return bits
     widths = schedule_widths(arch)
     digits = arch.lanes.act_digits * widths["act_digits"]
     digits += arch.lanes.level_digits * widths["level_digits"]
-    return bits + digits + stages * arch.lanes.shift_bits(arch)
+    shifts = (column.term_cycles + tree_stages(arch)) * arch.lanes.shift_bits(arch)
+    return bits + digits + shifts
 
 
 def output_lane_bits(arch: Arch) -> int:
@@ -75,11 +84,11 @@ def output_lane_bits(arch: Arch) -> int:
     factors = (arch.acc_width, widths.multiplier_width), (
         widths.skip_width, widths.skip_multiplier_width,
     )  # fmt: skip
-    bits = arch.acc_width + widths.skip_width + widths.multiplier_width + 2 * widths.bias_width
+    bits = arch.acc_width + widths.skip_width + widths.multiplier_width + 3 * widths.bias_width
     bases, middles = [], []
     for a, b in factors:
         pieces = {(i, j): x + y for i, x in _parts(a) for j, y in _parts(b)}
-        bits += sum(pieces.values())
+        bits += 2 * sum(pieces.values())
         high = pieces.get((1, 1))
         bases.append(pieces[0, 0] if high is None else 2 * PART_WIDTH + high)
         some = [width for (i, j), width in pieces.items() if i + j == 1]
@@ -96,7 +105,7 @@ def output_lane_bits(arch: Arch) -> int:
     else:
         bits += total
     code = max(arch.acc_width, arch.out_width)
-    bits += 2 * total + 2 + 2 * code
+    bits += max(1, widths.shift_max.bit_length()) + 2 * total + 2 + 2 * code
     return bits + threshold_bits(arch)
 
 

@@ -56,9 +56,20 @@ def is_memory(cell: str) -> bool:
     return cell == _MEMORY_CELL or _MEMORY_MODULE.fullmatch(cell) is not None
 
 
+def flip_flops_with_enables(library: Library) -> list[str]:
+    """Flip-flops that keep their state by an enable pin.
+
+    abc sees gates only: a net that drives the enables of hundreds of registers has one load to it,
+    and gets no buffer. Choices in front of plain flip-flops are gates.
+    """
+    cells = (library.cell(name) for name in sorted(set(library.groups) - set(library.unusable())))
+    return [cell.name for cell in cells if cell.ff and cell.ff.state in cell.ff.next_state.pins]
+
+
 def _script(library: Library, top: str, period_ns: float) -> str:
     """`synth` whose memories of a macro's kind are not mapped, then the library's cells."""
-    avoid = " ".join(f"-dont_use {word(name)}" for name in library.unusable())
+    unused = [*library.unusable(), *flip_flops_with_enables(library)]
+    avoid = " ".join(f"-dont_use {word(name)}" for name in unused)
     constr = "-constr abc.constr" if mapping_constraints(library) else ""
     return (
         "read_verilog design.v; read_verilog -lib memories.v; "

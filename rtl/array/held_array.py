@@ -23,7 +23,13 @@ from ..lanes.held import HeldColumn, data_register
 from ..lanes.lane_array import COLUMN_MODULE
 from ..layouts.held import fields_layout, held_beat_layout, slot_width
 from ..layouts.payloads import codebook_layout
-from ..timing.held_timing import held_array_latency, tree_stages
+from ..timing.held_timing import (
+    SHARING,
+    column_stages,
+    held_array_latency,
+    operand_copies,
+    tree_stages,
+)
 from ..timing.schedule import schedule_widths
 from .banks import Banks, group_layout
 from .station import Station
@@ -100,6 +106,7 @@ class HeldArray(wiring.Component):
         for col in range(self.arch.cols):
             position, part = divmod(col, self.arch.port_columns)
             own = {"weights": self.weights[part], "enter": station.enter[position]}
+            own["activations"] = self.operands[col // SHARING]
             self._column(m, f"column_{col}", inputs | own, self.accs[col])
         return m
 
@@ -133,10 +140,26 @@ class HeldArray(wiring.Component):
             banks.opens.eq(offered & allowed & beat.opens),
             banks.closes.eq(offered & allowed & beat.closes),
         ]
-        operands = data_register(beat.activations.shape(), "operands")
-        with m.If(offered & allowed):
-            m.d.sync += operands.eq(beat.activations)
-        return digits | {"activations": operands}
+        self._operands(m, offered & allowed)
+        return digits
+
+    def _operands(self, m: Module, taken: Value) -> None:
+        """Activations of the beat at work, a copy for every `SHARING` columns: a multiplier leaves
+        no time for a way over all of them."""
+        activations = self.beats.payload.activations
+        copies = [
+            Signal(activations.shape(), name=f"operands_{i}", reset_less=True, attrs={"keep": 1})
+            for i in range(operand_copies(self.arch))
+        ]
+        if self.arch.lanes.holding(self.arch).late_activations:
+            operands = data_register(activations.shape(), "operands")
+            with m.If(taken):
+                m.d.sync += operands.eq(activations)
+            m.d.sync += [copy.eq(operands) for copy in copies]
+        else:
+            with m.If(taken):
+                m.d.sync += [copy.eq(activations) for copy in copies]
+        self.operands = copies
 
     def _digits(self, m: Module, control: Control, steps: BeatSteps) -> dict[str, Value]:
         """The columns' controls of the current digit, by port."""
@@ -155,19 +178,22 @@ class HeldArray(wiring.Component):
         }
         shift = self.arch.lanes.shift(self.arch, steps)
         if shift is not None:
-            digits["shift"] = delayed(m, "shift", shift, 1 + tree_stages(self.arch))[-1]
+            column = self.arch.lanes.holding(self.arch)
+            stages = column.term_cycles + tree_stages(self.arch)
+            digits["shift"] = delayed(m, "shift", shift, stages)[-1]
         return digits
 
     def _control(self, m: Module, control: Control, banks: Banks) -> dict[str, Value]:
-        """Control beside the data, one for all columns: operands, products, tree, sums."""
-        beat, stages = self.beats.payload, 1 + tree_stages(self.arch)
+        """Control beside the data: operands, terms, tree, sums. The last register before the sums
+        is one of each column (`late_ports`)."""
+        beat, stages = self.beats.payload, column_stages(self.arch)
         place, closes = Signal(len(self.slot) + 1, name="place"), Signal(name="closes")
         with m.If(control.take & control.load):
             m.d.sync += [place.eq(Cat(beat.slot, banks.filling)), closes.eq(beat.closes)]
-        add = delayed(m, "add", control.adds, stages)
+        add = delayed(m, "add", control.adds, stages - 1)
         ends = delayed(m, "ends", control.adds & control.ends, stages)
         complete = delayed(m, "complete", control.adds & control.ends & closes, stages)
-        combine = self.arch.lanes.combine_cycles
+        combine = self.arch.lanes.holding(self.arch).combine_cycles
         places = delayed(m, "place", place, stages + combine)
         combined = delayed(m, "combined", ends[-1], combine)
         completed = delayed(m, "completed", complete[-1], combine)
@@ -182,14 +208,14 @@ class HeldArray(wiring.Component):
             "completed": completed,
             "places": places,
         }
-        restart = delayed(m, "restart", control.starts, stages)
+        restart = delayed(m, "restart", control.starts, stages - 1)
         return {
             "add": add[-1],
             "restart": restart[-1],
-            "place": places[stages],
-            "ends": ends[-1],
-            "combined": combined[-1],
-            "combined_place": places[-1],
+            "place": places[stages - 1],
+            "ends": ends[-2],
+            "combined": [*ends, *combined[1:]][-2],
+            "combined_place": places[-2],
         }
 
     def _weights(self, m: Module, station: Station, tables: dict[str, Value]) -> None:

@@ -17,11 +17,12 @@ from ..arch.arch import Arch
 from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
 from .column import Column, add_shifted
-from .held import HeldColumn, registered
+from .held import HeldColumn, data_register, registered, shifted
+from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, stages, tree_bits
-from .toggles import Beats, Codes, flips, held, mask, running, total
+from .toggles import Beats, Coded, Codes, flips, held, levels_of, mask, running, total
 
 
 def digits_of(arch: Arch, width: int) -> int:
@@ -113,12 +114,20 @@ class DigitColumn(Column):
 
 
 class HeldDigitColumn(HeldColumn):
-    """The same sum over digits; the lanes hold levels.
+    """The same sum over digits; the lanes hold levels. A digit has a register in front of its
+    multiplier.
 
     Members
     -------
-    level_digit, top, shift : as in `DigitColumn`.
+    level_digit, top, shift : as in `DigitColumn`. activations : of the beat of the cycle before.
     """
+
+    term_cycles, place_cycles, late_activations = 2, 1, True
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__(arch)
+        self.digits = [data_register(arch.digit_width, f"digit_{row}") for row in range(arch.rows)]
+        self.signed_digit = data_register(1, "signed_digit")
 
     @classmethod
     def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
@@ -129,14 +138,19 @@ class HeldDigitColumn(HeldColumn):
         }
 
     def terms(self, m: Module) -> list[list[Value]]:
+        m.d.sync += [
+            digit.eq(level_digit(self.arch, level, self.level_digit))
+            for digit, level in zip(self.digits, self.held, strict=True)
+        ]
+        m.d.sync += self.signed_digit.eq(self.top)
         products = [
-            digit_product(level_digit(self.arch, level, self.level_digit), self.top, operand)
-            for level, operand in zip(self.held, self.activations, strict=True)
+            digit_product(digit, self.signed_digit, operand)
+            for digit, operand in zip(self.digits, self.activations, strict=True)
         ]
         return [registered(m, "product", products)]
 
-    def placed(self, total: Value) -> Value:
-        return total << self.shift
+    def placed(self, m: Module, total: Value) -> list[Value]:
+        return [shifted(m, self, total, self.shift)]
 
 
 class DigitUniform(Micro):
@@ -155,7 +169,7 @@ class DigitUniform(Micro):
         return Schedule(level_digits=digits_of(arch, width))
 
     def held_term(self, arch: Arch) -> tuple[int, int]:
-        return product_width(arch), 0
+        return product_width(arch), arch.digit_width
 
     def tables(self, m: Module, array: wiring.Component, control: Control) -> dict[str, Value]:
         return {}
@@ -239,6 +253,18 @@ class DigitUniform(Micro):
             "sum": total(flips(sums, arch.acc_width)),
             "accumulator": total(flips(running(shifted, starts), arch.acc_width)),
         }
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        beat, number, _ = beat_numbers(layer, len(activations))
+        digit = _digits(arch, levels_of(layer, fields)[beat], number, layer.work.level_digits)
+        return HeldCycles(
+            operands=activations[beat],
+            factors=digit & mask(arch.digit_width),
+            terms=(activations[beat][:, None] * digit,),
+            shifts=number * arch.digit_width,
+        )
 
     def followed_cycles(self, beat_cycles: int) -> int:
         return beat_cycles

@@ -1,6 +1,7 @@
 """Columns of arrays that hold weights: a word stands in the lanes for the pixels of a group."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory, wiring
@@ -18,11 +19,13 @@ def sum_address_width(arch: Arch) -> int:
 class HeldColumn(wiring.Component, ABC):
     """One output channel's dot products, `acc = sum(level * activation)` modulo 2^acc_width.
 
-    Stages: lane registers (the word), one term per row, adder tree, accumulator memory with a
-    place per slot of both banks. The word after the present one waits in the column's part of the
-    station. A lane whose level is 0 needs no gate: its term is 0 as long as the word stands.
+    Stages: lane registers (the word), one term per row, adder tree, shifted tree sum where lanes
+    take digits, accumulator memory with a place per slot of both banks. The word after the present
+    one waits in the column's part of the station. A lane whose level is 0 needs no gate: its term
+    is 0 as long as the word stands. What addresses the memory is a register of each column: one for
+    all of them would drive all their sums.
 
-    Latency: 1 + tree_stages cycles from a cycle's operands to their tree sum, whose place has it in
+    Latency: `column_stages` cycles from a cycle's operands to what they add, whose place has it in
     the next cycle. Throughput: the operands of one cycle per cycle.
 
     Members
@@ -30,10 +33,11 @@ class HeldColumn(wiring.Component, ABC):
     weights : what the lanes hold of this column's fields (`Micro.held_value`); taken into the
     station when `enter`. word : the lanes take what the station has.
     activations : of the beat, the same in all columns and constant while the beat lasts.
-    add : the tree sum is added at `place`. restart : it begins the sum there.
+    add : in the next cycle the tree sum is added at `place`. restart : it begins the sum there.
     read : a place; acc : its sum, in the same cycle.
-    station, held, stages : the registers, for tests and proofs; stages: of each tree, the terms,
-    then the sums of each stage, the last one its sum.
+    station, held, stages, now : the registers, for tests and proofs; stages: of each tree, the
+    terms, then the sums of each stage, the last one what is added; now: `add`, `restart`, `place`
+    and what else a kind of lanes takes with them, a cycle later.
     """
 
     def __init__(self, arch: Arch) -> None:
@@ -43,6 +47,20 @@ class HeldColumn(wiring.Component, ABC):
         self.station = [data_register(width, f"station_{row}") for row in lanes]
         self.held = [data_register(width, f"held_{row}") for row in lanes]
         super().__init__(self.ports(arch))
+        self.now = {
+            name: kept_register(len(getattr(self, name)), f"{name}_now") for name in self.late_ports
+        }
+
+    term_cycles: ClassVar[int] = 1
+    """A cycle's operands -> their terms."""
+    late_activations: ClassVar[bool] = False
+    """Activations are taken in the second of these cycles."""
+    place_cycles: ClassVar[int] = 0
+    """Tree sum -> what is added."""
+    combine_cycles: ClassVar[int] = 0
+    """Several sums are complete -> the sum of them is."""
+    late_ports: ClassVar[tuple[str, ...]] = ("add", "restart", "place")
+    """Control that the column has a register of."""
 
     @classmethod
     def ports(cls, arch: Arch) -> dict[str, wiring.Member]:
@@ -66,9 +84,9 @@ class HeldColumn(wiring.Component, ABC):
     def terms(self, m: Module) -> list[list[Value]]:
         """One term per row of each tree, out of registers that take this cycle's operands."""
 
-    def placed(self, total: Value) -> Value:
-        """What a tree sum adds to the sum."""
-        return total
+    def placed(self, m: Module, total: Value) -> list[Value]:
+        """Registers behind the tree sum, the last one what is added: none."""
+        return []
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -77,15 +95,19 @@ class HeldColumn(wiring.Component, ABC):
                 m.d.sync += station.eq(self.weights[row])
             with m.If(self.word):
                 m.d.sync += held.eq(station)
+        m.d.sync += [late.eq(getattr(self, name)) for name, late in self.now.items()]
         acc_width = self.arch.acc_width
         self.stages = [[terms, *tree_sums(m, terms, acc_width)] for terms in self.terms(m)]
+        for stages in self.stages:
+            stages += [[late] for late in self.placed(m, stages[-1][0])]
         self.accumulate(m, [stages[-1][0] for stages in self.stages])
         return m
 
     def accumulate(self, m: Module, totals: list[Value]) -> None:
         """Add the tree sum to the sum at its place."""
-        sums = self.sums = sums_memory(m, "sums", self.arch, self.place)
-        added(m, self, sums, self.place, self.placed(totals[0]))
+        place = self.now["place"]
+        sums = self.sums = sums_memory(m, "sums", self.arch, place)
+        added(m, self, sums, place, totals[0])
         drain = sums.read_port(domain="comb")
         m.d.comb += [drain.addr.eq(self.read), self.acc.eq(drain.data)]
 
@@ -103,9 +125,9 @@ def added(m: Module, column: HeldColumn, sums: memory.Memory, place: Value, tota
     new = Signal(signed(column.arch.acc_width))
     m.d.comb += [
         old.addr.eq(place),
-        new.eq(Mux(column.restart, 0, old.data) + total),
+        new.eq(Mux(column.now["restart"], 0, old.data) + total),
         write.addr.eq(place),
-        write.en.eq(column.add),
+        write.en.eq(column.now["add"]),
         write.data.eq(new),
     ]
     return new
@@ -121,6 +143,18 @@ def registered(m: Module, name: str, values: list[Value]) -> list[Value]:
 def data_register(shape: ShapeLike, name: str) -> Signal:
     """A register that a reset leaves as it is: what it has counts only while control says so."""
     return Signal(shape, name=name, reset_less=True)
+
+
+def kept_register(width: int, name: str) -> Signal:
+    """A register that synthesis leaves alone, also beside equal ones; a reset clears flags."""
+    return Signal(width, name=name, reset_less=width > 1, attrs={"keep": 1})
+
+
+def shifted(m: Module, column: HeldColumn, total: Value, shift: Value) -> Signal:
+    """A register of the tree sum at the place of its digit."""
+    late = data_register(signed(column.arch.acc_width), "placed")
+    m.d.sync += late.eq(total << shift)
+    return late
 
 
 def tree_sums(m: Module, terms: list[Value], acc_width: int) -> list[list[Value]]:

@@ -17,9 +17,11 @@ from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import Control
 from .column import Column, adder_tree
 from .held import HeldColumn, added, data_register, registered, sum_address_width, sums_memory
+from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, lookup_area, stages, tree_bits
+from .toggles import Coded, Codes, levels_of, mask
 
 
 def shift_width(arch: Arch) -> int:
@@ -186,14 +188,19 @@ class ShiftAddColumn(Column):
 class HeldShiftAddColumn(HeldColumn):
     """The same two sums; the lanes hold entries or, bypassed, levels.
 
-    E and O need one bank: a sum that ends is combined in the next cycle, in front of the memory
-    that is read, and the next group's first beat begins its place anew.
+    E and O need one bank: a sum that ends is combined in the next two cycles, in front of the
+    memory that is read, and the next group's first beat begins its place anew. A term is shifted in
+    one cycle, and gets its sign and its tree in the next.
 
     Members
     -------
-    bypass, level_digit, top, factor : as in `ShiftAddColumn`. ends : the tree sums complete E and
-    O. combined : they did so in the cycle before; combined_place : place of the result.
+    bypass, level_digit, top, factor : as in `ShiftAddColumn`. ends : in the next cycle the tree
+    sums complete E and O. combined : they did so in the cycle before; combined_place : place of the
+    result.
     """
+
+    term_cycles, combine_cycles = 2, 2
+    late_ports = (*HeldColumn.late_ports, "ends", "combined", "combined_place")
 
     @classmethod
     def operand_ports(cls, arch: Arch) -> dict[str, wiring.Member]:
@@ -205,44 +212,56 @@ class HeldShiftAddColumn(HeldColumn):
         }
 
     def terms(self, m: Module) -> list[list[Value]]:
-        lanes = zip(self.held, self.activations, strict=True)
-        shifted, flags = zip(*(self._lane(held, code) for held, code in lanes), strict=True)
-        terms = registered(m, "shifted", list(shifted))
-        odd = registered(m, "odd", list(flags))
+        lanes = [
+            self._lane(held, code) for held, code in zip(self.held, self.activations, strict=True)
+        ]
+        names = ("shifted", "negative", "odd")
+        shifted, negative, odd = self.parts = [  # for proofs
+            registered(m, name, list(values))
+            for name, values in zip(names, zip(*lanes, strict=True), strict=True)
+        ]
+        terms = [Mux(sign, -term, term) for sign, term in zip(negative, shifted, strict=True)]
         return [
-            [Mux(flag == kind, term, 0) for flag, term in zip(odd, terms, strict=True)]
-            for kind in range(2)
+            registered(
+                m,
+                f"{kind}_term",
+                [Mux(flag == at, term, 0) for flag, term in zip(odd, terms, strict=True)],
+            )
+            for at, kind in enumerate(("even", "odd"))
         ]
 
-    def _lane(self, held: Value, code: Value) -> tuple[Value, Value]:
-        """The shifted activation, and whether it belongs to O."""
+    def _lane(self, held: Value, code: Value) -> tuple[Value, Value, Value]:
+        """The shifted activation, whether it is subtracted, and whether it belongs to O."""
         entry = data.View(entry_layout(self.arch), held[: entry_layout(self.arch).size])
         bit = held.bit_select(self.level_digit, 1)
         present = Mux(self.bypass, bit, entry.present)
         negative = Mux(self.bypass, self.top, entry.negative)
         places = Mux(self.bypass, self.level_digit, entry.shift)
         shifted = (code << places)[: self.arch.act_width + self.arch.level_width - 1]
-        term = Mux(present, Mux(negative, -shifted, shifted), 0)
-        return term, ~self.bypass & entry.odd
+        return Mux(present, shifted, 0), negative, ~self.bypass & entry.odd
 
     def accumulate(self, m: Module, totals: list[Value]) -> None:
-        slot = self.place[:-1]
+        slot = self.now["place"][:-1]
         self.running, self.ended = [], []  # for proofs
         for kind, total in zip(("even", "odd"), totals, strict=True):
             running = sums_memory(m, f"{kind}_sums", self.arch, slot)
             new = added(m, self, running, slot, total)
             complete = data_register(signed(self.arch.acc_width), f"{kind}_sum")
-            with m.If(self.ends):
+            with m.If(self.now["ends"]):
                 m.d.sync += complete.eq(new)
             self.running.append(running)
             self.ended.append(complete)
         sums = self.sums = sums_memory(m, "sums", self.arch, self.read)
         write, drain = sums.write_port(), sums.read_port(domain="comb")
         even, odd = self.ended
+        first, product = self.combining = [
+            data_register(signed(self.arch.acc_width), name) for name in ("even_part", "odd_part")
+        ]
+        m.d.sync += [first.eq(even), product.eq(self.factor * odd)]
         m.d.comb += [
-            write.addr.eq(self.combined_place),
-            write.en.eq(self.combined),
-            write.data.eq(even + self.factor * odd),
+            write.addr.eq(self.now["combined_place"]),
+            write.en.eq(self.now["combined"]),
+            write.data.eq(first + product),
             drain.addr.eq(self.read),
             self.acc.eq(drain.data),
         ]
@@ -281,7 +300,8 @@ class ShiftAdd(Micro):
         return max(arch.level_width, entry)
 
     def held_term(self, arch: Arch) -> tuple[int, int]:
-        return arch.level_width + arch.act_width, 1
+        width: int = arch.level_width + arch.act_width
+        return width, width - 1 + 2
 
     def held_value(self, array: wiring.Component, tables: dict[str, Value], field: Value) -> Value:
         arch, entries = array.arch, tables["entries"]
@@ -350,6 +370,39 @@ class ShiftAdd(Micro):
         if load.factor > 1:
             counts["multiply_bit2"] = float(load.sums * load.factor.bit_length() * load.acc_width)
         return counts
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        """Terms of E and O; levels that are stored are taken bit by bit, into E."""
+        beat, number, _ = beat_numbers(layer, len(activations))
+        levels, operands = levels_of(layer, fields)[beat], activations[beat]
+        held = levels & mask(arch.level_width)
+        if layer.codebook:
+            factor = shift_factor(tuple(int(word["level"]) for word in layer.codebook)) or 1
+            odd = (np.abs(levels) & (np.abs(levels) - 1)) != 0
+            even = np.where(odd, 0, levels)
+            chosen = even, np.where(odd, levels // factor, 0)
+        else:
+            top = number == layer.work.level_digits - 1
+            place = np.where(top, -1, 1) << number
+            chosen = (held >> number[:, None, None] & 1) * place[:, None, None], np.zeros_like(held)
+        return HeldCycles(
+            operands=operands,
+            factors=held,
+            terms=tuple(operands[:, None] * part for part in chosen),
+            shifts=np.zeros(len(beat), np.int64),
+        )
+
+    def held_bits(self, arch: Arch, layer: Coded, fields: Codes) -> Codes:
+        """Of entries, or of levels that are stored."""
+        levels = levels_of(layer, fields)
+        if not layer.codebook:
+            return levels & mask(arch.level_width)
+        lowest = np.bitwise_count((levels & -levels) - (levels != 0)).astype(np.int64)
+        odd = np.abs(levels) >> lowest > 1
+        entries: Codes = (levels != 0) | (levels < 0) << 1 | odd << 2 | lowest << 3
+        return entries
 
 
 MICRO = ShiftAdd()

@@ -14,6 +14,7 @@ from ..layouts.descriptor import PassKind
 from ..output.output_stage import OutputStage
 from ..output.payloads import Source
 from ..timing.schedule import schedule_widths
+from .beat_buffer import BeatBuffer
 from .feeder import HeldFeeder
 from .fold_unit import FoldUnit
 from .memories import HeldActivationMemory
@@ -45,13 +46,16 @@ class Machine(wiring.Component):
         self.memory = HeldActivationMemory(arch)
         self.array = HeldArray(arch, instances=instances)
         self.feeder, self.weights = HeldFeeder(arch), WeightFeeder(arch)
+        self.buffer = BeatBuffer(arch)
         self.fold, self.pool, self.stage = FoldUnit(arch), MaxPool(arch), OutputStage(arch)
         self.jobs = None if arch.external is None else JobEngine(arch)
         super().__init__(accelerator_members(arch))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for name in ("sequencer", "memory", "array", "feeder", "weights", "fold", "pool", "stage"):
+        for name in (
+            "sequencer", "memory", "array", "feeder", "buffer", "weights", "fold", "pool", "stage",
+        ):  # fmt: skip
             m.submodules[name] = getattr(self, name)
         sequencer, descriptor = self.sequencer, self.sequencer.descriptor
         names = ("busy", "done", "counters", "record", "ended")
@@ -163,7 +167,8 @@ class Machine(wiring.Component):
             fold.word.eq(memory.words[0]),
             self.pool.codes_signed.eq(descriptor.feed_signed),
         ]
-        connect(m, feeder.beats, self.array.beats)
+        connect(m, feeder.beats, self.buffer.source)
+        connect(m, self.buffer.beats, self.array.beats)
         connect(m, feeder.words, self.pool.beats)
         connect(m, weights.fields, self.array.fields)
 
@@ -192,7 +197,7 @@ class Machine(wiring.Component):
             memory.read_bank.eq(stage.read_bank),
             memory.read_address.eq(stage.read_address),
             memory.read_enable.eq(stage.read_enable),
-            stage.read_word.eq(memory.read_word),
+            stage.words.eq(memory.words),
         ]
         if not self.arch.lanes.single_cycle:
             m.d.comb += array.configured.eq(self.sequencer.setup)

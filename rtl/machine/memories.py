@@ -20,13 +20,13 @@ class HeldActivationMemory(wiring.Component):
     Reads of the same cycle must be of different banks, and so must be writes: placement and jobs
     ensure it. A word read in the cycle in which it is written is the old one; no pass does that.
 
-    Latency: 1 cycle. Throughput: 2 reads and 2 writes per cycle.
+    Latency: 1 cycle to read; a word that is written can be read from the cycle after the next one
+    on. Throughput: 2 reads and 2 writes per cycle.
 
     Members
     -------
     feed_bank, feed_address, feed_enable : the array's port.
-    read_bank, read_address, read_enable, read_word : the output stage's; the word that it read
-    last, until the other port reads that bank.
+    read_bank, read_address, read_enable : the output stage's.
     words : read last from each bank, for whoever has registers beside them.
     write, second : `word_write_layout`.
     job_read_bank, job_read_address, job_read_enable, job_read_word, job : the same for jobs.
@@ -41,7 +41,6 @@ class HeldActivationMemory(wiring.Component):
             ports[f"{port}_enable"] = In(1)
         self.writes = ("write", "second") if arch.external is None else ("write", "second", "job")
         ports |= {name: In(word_write_layout(arch)) for name in self.writes}
-        ports["read_word"] = Out(word_layout(arch))
         if arch.external is not None:
             ports["job_read_word"] = Out(word_layout(arch))
         ports["words"] = Out(data.ArrayLayout(word_layout(arch), BANKS))
@@ -59,14 +58,13 @@ class HeldActivationMemory(wiring.Component):
         m = Module()
         words = [self._bank(m, bank) for bank in range(BANKS)]
         m.d.comb += [self.words[bank].eq(word) for bank, word in enumerate(words)]
-        # which bank was read: the port's bank may be another one before the word is taken
-        ports = ("read",) if self.arch.external is None else ("read", "job_read")
         self.registers: dict[str, Signal] = {}  # for proofs
-        for port in ports:
-            bank = self.registers[port] = Signal(name=f"{port}_from")
-            with m.If(getattr(self, f"{port}_enable")):
-                m.d.sync += bank.eq(getattr(self, f"{port}_bank"))
-            m.d.comb += getattr(self, f"{port}_word").eq(Mux(bank, words[1], words[0]))
+        if self.arch.external is not None:
+            # which bank was read: the port's bank may be another one before the word is taken
+            bank = self.registers["job_read"] = Signal(name="job_read_from")
+            with m.If(self.job_read_enable):
+                m.d.sync += bank.eq(self.job_read_bank)
+            m.d.comb += self.job_read_word.eq(Mux(bank, words[1], words[0]))
         return m
 
     def _bank(self, m: Module, bank: int) -> Value:
@@ -100,6 +98,9 @@ class HeldActivationMemory(wiring.Component):
             read.en.eq(feeding | reading),
             other.eq(second.banks[bank] & second.lanes.any()),
             lanes.eq(Mux(self.write.banks[bank], self.write.lanes | self.write.filled, 0)),
+        ]
+        # Registers: codes come to their words through as much logic as fits in a cycle.
+        m.d.sync += [
             write.addr.eq(_first([(flag, port.address) for flag, port, _ in writing])),
             write.data.eq(_first([(flag, port.word.as_value()) for flag, port, _ in writing])),
             write.en.eq(_first([(flag, enable) for flag, _, enable in writing])),

@@ -25,7 +25,8 @@ class HeldSequencer(wiring.Component):
     start : run all passes. busy : from then on. done : until the next start.
     descriptor : of the current pass. setup : its walks begin. finished : nothing of it is left;
     0 in the cycle after `setup` already, unless the pass is empty.
-    codebook : levels for the array. events : one bit per name of `events_of`.
+    codebook : levels for the array, the last one in the cycle of `setup`.
+    events : one bit per name of `events_of`.
     counters : totals. record : a pass has ended, the counters include it; ended : which pass.
     """
 
@@ -73,13 +74,14 @@ class HeldSequencer(wiring.Component):
             self.arch.storage.codebook_rows,
             self.descriptor.codebook_base + index,
         )
-        m.d.comb += [
-            self.codebook.payload.code.eq(index - 1),
-            self.codebook.payload.level.eq(level.level),
-        ]
         m.d.sync += self.record.eq(0)
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            m.d.sync += [  # a register between the memory and the array's levels
+                self.codebook.valid.eq(fsm.ongoing("LOAD") & (index != 0)),
+                self.codebook.payload.code.eq(index - 1),
+                self.codebook.payload.level.eq(level.level),
+            ]
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [self.done.eq(0), self.counters.eq(0)]
                 m.next = "LATCH"
@@ -89,7 +91,6 @@ class HeldSequencer(wiring.Component):
                 m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.sync += index.eq(index + 1)
-                m.d.comb += self.codebook.valid.eq(index != 0)
                 with m.If(index == self.descriptor.codebook_count):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
@@ -106,6 +107,7 @@ class HeldSequencer(wiring.Component):
             "current": current,
             "index": index,
             "fetched": fetched,
+            "level": level,
             "fsm": fsm,
         }
         count_events(m, self, events_of(self.arch))

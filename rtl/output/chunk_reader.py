@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import word_layout
+from ..accelerator.activation_memory import BANKS, word_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
 from ..layouts.descriptor import COUNT_WIDTH
@@ -28,7 +28,8 @@ class ChunkReader(wiring.Component):
     -------
     walk : `chunk_walk_layout`. enable : the walk reads. setup : begin. advance : the stages move.
     valid, chunk : the next chunk.
-    address, request, word : the activation memory's port; a word stays until the next request.
+    address, request : the activation memory's port. words : of both banks, the one that `bank` says
+    counts; a cycle after the request.
     codes : of the chunk accepted 5 steps before, as numbers; in a narrow pass all the same one.
     """
 
@@ -46,7 +47,8 @@ class ChunkReader(wiring.Component):
                 "chunk": In(chunk_layout(arch)),
                 "address": Out(address_width(arch.storage.activation_words)),
                 "request": Out(1),
-                "word": In(word_layout(arch)),
+                "words": In(data.ArrayLayout(word_layout(arch), BANKS)),
+                "bank": In(1),
                 "codes": Out(data.ArrayLayout(code, arch.out_lanes)),
             }
         )
@@ -88,7 +90,8 @@ class ChunkReader(wiring.Component):
         lane_of_address = Signal(lanes)
         inside = Signal(lanes)
         known, request, arrived = Signal(), Signal(), Signal()
-        held = Signal(self.word.shape(), name="held_word")
+        # A register per bank: between a memory and its register there is no choice.
+        held = [Signal(word_layout(self.arch), name=f"held_word_{i}") for i in range(BANKS)]
         m.d.comb += [
             inside.eq(Cat(~before & ~left[-1] & above(left[:-1], i) for i in range(lanes))),
             moves.eq(valid & self.enable & inside.any()),
@@ -112,7 +115,7 @@ class ChunkReader(wiring.Component):
             with m.If(moves):
                 m.d.sync += [self.address.eq(place.address), known.eq(1)]
             with m.If(arrived):
-                m.d.sync += held.eq(self.word)
+                m.d.sync += [old.eq(word) for old, word in zip(held, self.words, strict=True)]
             m.d.sync += [
                 code.eq(new)
                 for code, new in zip(self.codes, self._codes(m, held, at[-1]), strict=True)
@@ -148,13 +151,16 @@ class ChunkReader(wiring.Component):
                 m.d.sync += [lane.eq(block_lane), channel.eq(block_channel)]
         return channel, lane
 
-    def _codes(self, m: Module, word: Value, at: dict[str, Signal]) -> list[Value]:
+    def _codes(self, m: Module, words: list[data.View], at: dict[str, Signal]) -> list[Value]:
         """Codes of a part of the word; in a narrow pass of one lane of it."""
         lanes, walk = self.arch.out_lanes, self.walk
-        part = [
-            selected([word[i * lanes + lane] for i in range(self.parts)], at["part"])
-            for lane in range(lanes)
-        ]
+        part = []
+        for lane in range(lanes):
+            first, second = (
+                selected([word[i * lanes + lane] for i in range(self.parts)], at["part"])
+                for word in words
+            )
+            part.append(Mux(self.bank, second, first))
         one = Signal(unsigned(self.arch.storage.code_width), name="one_code")
         m.d.comb += one.eq(masked(part, at["lane"]))
         codes = []

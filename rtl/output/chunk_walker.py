@@ -50,7 +50,9 @@ class ChunkWalker(wiring.Component):
         single = walk.narrow | walk.whole  # a step is one channel (or word), else `lanes` channels
         left, size, rest = (Signal(COUNT_WIDTH, name=n) for n in ("left", "size", "rest"))
         whole_pixel, following = Signal(), Signal(COUNT_WIDTH)
+        self.registers = {"left": left, "size": size, "rest": rest, "whole": whole_pixel}
         ends = {name: Signal(name=f"{name}_end") for name in ("chunk", "column", "line", "block")}
+        self.registers["chunk_end"] = ends["chunk"]
         m.d.comb += [
             # Channels of the block after this one.
             following.eq(Mux(rest < walk.group, rest, walk.group)),
@@ -103,12 +105,14 @@ class ChunkWalker(wiring.Component):
             m.d.sync += [count.eq(total), end.eq(~above(total, 1))]
         with m.Elif(step):
             m.d.sync += [count.eq(count - 1), end.eq(~above(count, 2))]
+        self.registers |= {end.name: end, count.name: count}  # for proofs, as the others
 
     def _lanes(self, m: Module, left: Value, step: Value) -> None:
         """Lanes of the channels left; in a narrow pass the one lane of the channel written."""
         count = self.arch.out_lanes
         lane, block_lane = Signal(count, init=1), Signal(count, init=1)
         turned = lane.rotate_left(1)
+        self.registers |= {"lane": lane, "block_lane": block_lane}
         m.d.comb += self.chunk.lanes.eq(
             Mux(self.walk.narrow, lane, Cat(above(left, i) for i in range(count)))
         )

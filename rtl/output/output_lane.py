@@ -26,15 +26,17 @@ class OutputLane(wiring.Component):
     place. The low acc_width bits of what is thresholded must be all of it. Thresholds do not
     decrease (contract section 4), so that their count is the place of the last one reached.
 
-    Stages: operands, partial products (no factor wider than 18 bits), three of sums, two of shift,
+    Stages: operands, partial products (no factor wider than 18 bits), the same once more, since
+    multipliers of FPGAs have no place for registers beside them, three of sums, two of shift,
     comparison with the limits, code; both signs, comparison with the thresholds, count (in two
     stages above COUNTED_BITS bits). Latency: LANE_REQUANT_CYCLES to `code`,
     `lane_threshold_cycles` to `count`. Throughput: a sum per cycle.
 
     Members
     -------
-    advance : the stages move. valid, sum, skip : the next operands. stage : `stage_layout`.
-    half : of its shift, 0 without requantization.
+    advance : the stages move. valid, sum, skip : the next operands.
+    stage : `stage_layout`, constant from the cycle before the first operands on. half : of its
+    shift, 0 without requantization.
     requant : parameters of the next operands; requant_fresh : they are others than before.
     thresholds, thresholds_fresh : likewise of the sum whose code is in `code`.
     code : signed. count : unsigned.
@@ -87,11 +89,10 @@ class OutputLane(wiring.Component):
     def _operands(self, m: Module) -> tuple[Signal, Signal, Signal, Signal]:
         """Sum, residual code, multiplier, bias; they hold while no sum is valid."""
         widths = self.arch.requant
-        total, skip = Signal(signed(self.arch.acc_width)), Signal(signed(widths.skip_width))
-        multiplier, bias = (
-            Signal(signed(widths.multiplier_width)),
-            Signal(signed(widths.bias_width)),
-        )
+        total = Signal(signed(self.arch.acc_width), name="operand")
+        skip = Signal(signed(widths.skip_width), name="skip_operand")
+        multiplier = Signal(signed(widths.multiplier_width), name="multiplier")
+        bias = Signal(signed(widths.bias_width), name="bias")
         self.registers |= {"sum": total, "skip": skip, "multiplier": multiplier, "bias": bias}
         with m.If(self.advance & self.valid):
             m.d.sync += [total.eq(self.sum), skip.eq(self.skip)]
@@ -111,7 +112,9 @@ class OutputLane(wiring.Component):
         """Registers of the partial products: those that do not overlap as one number, and those
         that are shifted by one part."""
         pieces = {
-            (i, j): self._registered(m, f"{name}_{i}{j}", x * y)
+            (i, j): self._registered(
+                m, f"{name}_{i}{j}", self._registered(m, f"{name}_product_{i}{j}", x * y)
+            )
             for i, x in enumerate(self._parts(a))
             for j, y in enumerate(self._parts(b))
         }
@@ -126,7 +129,7 @@ class OutputLane(wiring.Component):
         """Both products, bias and half; it grows by itself: no sum can overflow."""
         base, middle = self._products(m, "scaled", total, multiplier)
         skip_base, skip_middle = self._products(m, "residual", skip, self.stage.skip_multiplier)
-        bias = self._registered(m, "bias_2", bias)
+        bias = self._registered(m, "bias_3", self._registered(m, "bias_2", bias))
         bases = self._registered(m, "bases", base + skip_base)
         biases = self._registered(m, "biases", bias + self.half)
         middles = [
@@ -142,7 +145,9 @@ class OutputLane(wiring.Component):
 
     def _shift(self, m: Module, total: Value) -> Signal:
         """Arithmetic right shift: multiples of 2^FINE_SHIFT, then the rest."""
-        amount = Mux(self.stage.requant, self.stage.shift, 0)
+        amount = Signal.like(self.stage.shift, name="amount")
+        m.d.sync += amount.eq(Mux(self.stage.requant, self.stage.shift, 0))
+        self.registers["amount"] = amount
         coarse = Cat(Const(0, FINE_SHIFT), amount[FINE_SHIFT:])
         shifted = self._registered(m, "coarse", total >> coarse)
         return self._registered(m, "shifted", (shifted >> amount[:FINE_SHIFT]))

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigne
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..accelerator.activation_memory import word_layout, word_write_layout
+from ..accelerator.activation_memory import BANKS, word_layout, word_write_layout
 from ..accelerator.ports import result_layout
 from ..arch.arch import Arch
 from ..arch.storage import address_width
@@ -48,8 +48,8 @@ class OutputStage(wiring.Component):
     lane that is a multiple of out_lanes, in every map.
     maxima : words; they are taken from MAXIMA_SETUP_CYCLES after setup on.
     thresholds, requants : rows to load, `row_load_layout`.
-    read_bank, read_address, read_enable, read_word : the activation memory's port, 1 cycle; the
-    word stays until the next read.
+    read_bank, read_address, read_enable : the activation memory's port. words : of both banks,
+    a cycle after a read.
     write : `word_write_layout` of the codes of the pass. second : of the chained ones. lanes: 0 in
     cycles without a write, and where codes are results; banks: those of the walk, at any time.
     result : `result_layout`, where to_stream; last: of a final pass.
@@ -91,7 +91,7 @@ class OutputStage(wiring.Component):
                 "read_bank": Out(1),
                 "read_address": Out(address_width(storage.activation_words)),
                 "read_enable": Out(1),
-                "read_word": In(word_layout(arch)),
+                "words": In(data.ArrayLayout(word_layout(arch), BANKS)),
                 "write": Out(word_write_layout(arch)),
                 "second": Out(word_write_layout(arch)),
                 "result": Out(stream.Signature(result_layout(arch))),
@@ -170,7 +170,8 @@ class OutputStage(wiring.Component):
             reader.advance.eq(self.ahead),
             reader.valid.eq(walker.active),
             reader.chunk.eq(walker.chunk),
-            reader.word.eq(self.read_word),
+            reader.words.eq(self.words),
+            reader.bank.eq(self.read_bank),
             self.read_address.eq(reader.address),
             self.read_enable.eq(reader.request),
             self.read_bank.eq(~self.walk.read.banks[0]),
@@ -240,8 +241,13 @@ class OutputStage(wiring.Component):
             chunks = [self.early[-1], *self.late]
             m.d.sync += [new.eq(old) for old, new in zip(chunks[:-1], self.late, strict=True)]
         requants, thresholds = self.requant_rows, self.threshold_rows
+        # Registers beside the lanes, which have no sum in the cycle after setup.
         half = Signal(unsigned(arch.requant.shift_max + 1))
-        m.d.sync += half.eq(Mux(stage.requant, (1 << stage.shift) >> 1, 0))
+        constants = Signal(stage_layout(arch))
+        m.d.sync += [
+            half.eq(Mux(stage.requant, (1 << stage.shift) >> 1, 0)),
+            constants.eq(stage),
+        ]
         begin = self.codes_at - thresholds.latency
         for rows, load, advance, valid, chunk in (
             (requants, self.requants, self.ahead, self.early_valid[-2], self.early[-2]),
@@ -268,7 +274,7 @@ class OutputStage(wiring.Component):
             m.d.comb += [
                 unit.advance.eq(self.go),
                 unit.valid.eq(self.late_valid[0]),
-                unit.stage.eq(stage),
+                unit.stage.eq(constants),
                 unit.half.eq(half),
                 unit.requant.eq(requants.row[i]),
                 unit.requant_fresh.eq(requants.fresh),

@@ -62,6 +62,10 @@ class ParameterRows(wiring.Component):
             Signal.like(self.base, name=n) for n in ("number", "first", "requested", "following")
         )
         known, request = Signal(), Signal()  # a row of this pass was requested; one is now
+        self.registers = {  # for proofs
+            "number": number, "first": first, "requested": requested, "known": known,
+            "request": request, "store": store,
+        }  # fmt: skip
         m.d.comb += [
             following.eq(Mux(self.forward & ~self.shared, number + 1, number)),
             write.addr.eq(self.load.payload.row),

@@ -15,23 +15,38 @@ TREE_LEVELS = 2
 """Additions in series between two registers of an adder tree."""
 
 
+SHARING = 4
+"""Columns with the same registers of activations."""
+
+
+def operand_copies(arch: Arch) -> int:
+    """Registers of the activations at work."""
+    return -(-arch.cols // SHARING)
+
+
 def tree_stages(arch: Arch) -> int:
     """Registers that a column's adder tree over `rows` terms passes, its sum's included."""
     return max(1, -(-(arch.rows - 1).bit_length() // TREE_LEVELS))
 
 
+def column_stages(arch: Arch) -> int:
+    """Registers from a cycle's operands to what they add to a sum: terms, tree, shifted sum."""
+    column = arch.lanes.holding(arch)
+    return column.term_cycles + tree_stages(arch) + column.place_cycles
+
+
 def held_array_latency(arch: Arch, work: Schedule | None = None) -> int:
     """`closes` beat accepted -> the group's sums can be read, nothing waiting.
 
-    Its cycles in the operand registers (1 without `work`, a layer's schedule), the products, the
+    Its cycles in the operand registers (1 without `work`, a layer's schedule), the terms, the
     tree, the accumulator memory, and the combination of several accumulators.
     """
     work = work or Schedule()
-    return work.beat_cycles + 2 + tree_stages(arch) + arch.lanes.combine_cycles
+    return work.beat_cycles + 1 + column_stages(arch) + arch.lanes.holding(arch).combine_cycles
 
 
-LANE_REQUANT_CYCLES = 9
-"""Sum taken by an output lane -> its code: operands, partial products, three of sums, two of
+LANE_REQUANT_CYCLES = 10
+"""Sum taken by an output lane -> its code: operands, two of partial products, three of sums, two of
 shift, comparison with the limits, code."""
 STAGE_SETUP_CYCLES = 6
 """Setup of a pass -> the cycle in which the output stage can take its first chunk: walk, address,

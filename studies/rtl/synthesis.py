@@ -30,6 +30,9 @@ PLACED = {
 }
 LARGE = {**PLACED, ECP5: ["--85k", "--package", "CABGA381"]}
 """An engine's part: 64 multipliers are more than the small one has."""
+PLACING = ["--freq", "50", "--seed", "1", "--timing-allow-fail", "--detailed-timing-report"]
+"""nextpnr's options for every part; the reached frequency is the result, whatever is asked for."""
+NETLIST = "probe.json"
 FLOWS = {
     ICE40: ("synth_ice40 -top {top} -flatten",),
     ECP5: (
@@ -123,27 +126,49 @@ def synthesize(
 def on_fpga(result: Synthesis, folder: Path, part: list[str] | None) -> Synthesis:
     """`result` with the figures of `TOP` in design.v of the folder, and of `probe` in probe.v.
 
-    part: nextpnr's options for the part; None: only counts. With it, nextpnr's report.json is in
-    the folder afterwards.
+    part: nextpnr's options for the part; None: only counts.
     """
+    result = mapped(result, folder, probed=part is not None)
+    return result if part is None else routed(result, folder, part)
+
+
+def mapped(result: Synthesis, folder: Path, *, probed: bool) -> Synthesis:
+    """Yosys's part of `on_fpga`. probed: the netlist of the probe is in the folder afterwards."""
     *tried, last = FLOWS[result.target]
     for flow in tried:
         try:
-            return _on_fpga(result, folder, flow, part)
+            return _mapped(result, folder, flow, probed=probed)
         except InputError as error:
             result = replace(result, note=f"{_summary(error)} Mapped by abc instead of abc9.")
-    return _on_fpga(result, folder, last, part)
+    return _mapped(result, folder, last, probed=probed)
 
 
-def _on_fpga(result: Synthesis, folder: Path, flow: str, part: list[str] | None) -> Synthesis:
-    """Cells of the design in `folder` after a flow, and its frequency in `part`."""
-    mapped = replace(result, **_counted(folder, result.target, flow))
-    if part is None:
-        return mapped
+def _mapped(result: Synthesis, folder: Path, flow: str, *, probed: bool) -> Synthesis:
+    """Cells of the design in `folder` after a flow."""
+    found = replace(result, **_counted(folder, result.target, flow))
+    if not probed:
+        return found
+    script = f"read_verilog design.v probe.v; {flow.format(top=PROBE)}; write_json {NETLIST}"
     try:
-        return replace(mapped, fmax_mhz=_placed(folder, result.target, flow, part))
+        run_tool("yosys", ["-q", "-p", script], folder)
     except InputError as error:  # the counts are kept
-        return replace(mapped, note=f"{mapped.note} {_summary(error)}".strip())
+        return _noted(found, error)
+    return found
+
+
+def routed(result: Synthesis, folder: Path, part: list[str]) -> Synthesis:
+    """The frequency of the probe in `folder` after `mapped`; nextpnr's report.json is there
+    then."""
+    if not (folder / NETLIST).exists():
+        return result
+    try:
+        return replace(result, fmax_mhz=_placed(folder, result.target, part))
+    except InputError as error:
+        return _noted(result, error)
+
+
+def _noted(result: Synthesis, error: InputError) -> Synthesis:
+    return replace(result, note=f"{result.note} {_summary(error)}".strip())
 
 
 def _summary(error: InputError) -> str:
@@ -234,12 +259,9 @@ def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
     return dict(json.loads(text[text.index("{") :])["design"])
 
 
-def _placed(folder: Path, target: str, flow: str, part: list[str]) -> float | None:
+def _placed(folder: Path, target: str, part: list[str]) -> float | None:
     """Megahertz after place and route of the probe around the design; None: it does not fit."""
-    script = f"read_verilog design.v probe.v; {flow.format(top=PROBE)}; write_json probe.json"
-    run_tool("yosys", ["-q", "-p", script], folder)
-    options = [*part, "--json", "probe.json", "--freq", "50", "--seed", "1"]
-    options += ["--timing-allow-fail"]  # the reached frequency is the result
+    options = [*part, "--json", NETLIST, *PLACING]
     try:
         output = run_tool(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
     except InputError as error:

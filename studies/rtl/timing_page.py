@@ -1,5 +1,6 @@
 """docs/timing.md: the tables of `adqhw bench timing` and their assumptions."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -26,6 +27,10 @@ nextpnr: what part of it is logic, how many steps of logic, and the signals that
 with.
 
 """
+_ARRIVALS = """The latest data after the clock, by registers that differ in more than bits and
+copies of a unit: where it arrives, and the last signal on the way.
+
+"""
 _GATES = """## Gates of a Liberty
 
 Yosys and abc, no placement, no wires, no clock tree; paths by the package's own static timing
@@ -37,9 +42,10 @@ transition time of {slew} ns. Least period is arrival and set-up of the longest 
 at the stated clock, which the gates were sized for too.
 
 """
-_WORST = """The ten worst paths that differ in more than bits and copies of a unit. Levels are gates
-without buffers; where a path has many buffers, its first register drives many gates, which abc
-reaches by a chain of them. Signals on the way are those whose names survive technology mapping.
+_WORST = """The ten worst paths that differ in more than bits and copies of a unit, and the unit in
+which they end. Levels are gates without buffers; where a path has many buffers, its first register
+drives many gates, which abc reaches by a chain of them. Signals on the way are those whose names
+survive technology mapping.
 
 """
 PLACED = (
@@ -50,8 +56,9 @@ TIMED = (
     "design", "Liberty", "cells", "flip-flops", "area", "memories", "least period ns", "fmax MHz",
     "clock MHz", "slack ns",
 )  # fmt: skip
+ARRIVED = ("design", "at", "unit", "last signal", "ns")
 _PATHS = (
-    "from", "to", "levels", "buffers", "arrival ns", "set-up ns", "slack ns", "on the way",
+    "unit", "from", "to", "levels", "buffers", "arrival ns", "set-up ns", "slack ns", "on the way",
 )  # fmt: skip
 _SHOWN = 4
 """Named signals of a path: the first ones, and the last."""
@@ -79,6 +86,7 @@ def page(record: Record) -> str:
         notes = [f"- {row.design}: {plain(row.figures.note)}\n" for row in record.placed
                  if row.figures.note]  # fmt: skip
         parts += ["Notes:\n\n", *notes, "\n"] if notes else []
+        parts += [_ARRIVALS, _table(ARRIVED, list(_arrivals(record)), 4)]
     if record.timed:
         assumed = record.timed[0].assumed
         parts.append(
@@ -95,12 +103,52 @@ def _worst(row: Timed) -> Iterator[str]:
     yield f"### {plain(row.design)}, {plain(row.liberty)}\n\n"
     cells = [
         (
-            path.begin, path.end, path.levels, path.buffers, f"{path.arrival_ns:.3f}",
-            f"{path.setup_ns:.3f}", f"{path.slack_ns:.3f}", _shortened(path.through),
+            unit_of(path.end), path.begin, path.end, path.levels, path.buffers,
+            f"{path.arrival_ns:.3f}", f"{path.setup_ns:.3f}", f"{path.slack_ns:.3f}",
+            _shortened(path.through),
         )
         for path in row.timing.worst
     ]  # fmt: skip
-    yield _table(_PATHS, cells, 2)
+    yield _table(_PATHS, cells, 3)
+
+
+def _arrivals(record: Record) -> Iterator[tuple[Any, ...]]:
+    for entry in record.placed:
+        for one in entry.arrivals:
+            yield entry.design, one.end, unit_of(one.end), one.net, f"{one.ns:.2f}"
+
+
+UNITS = (
+    (r"column\S*\bsums", "column: read a sum, add, write it"),
+    (r"column\S*(partial|total|acc)", "column: adder tree"),
+    (r"column\S*(product|term)", "column: multiply"),
+    (r"column\S*(station|held)", "column: the word of weights"),
+    (r"column", "column"),
+    (r"(banks|station)", "array: which sums and words are free"),
+    (r"array", "array: control and activations"),
+    (r"lane_\d+\S*(operand|multiplier|bias)\b", "output lane: operands"),
+    (r"lane_\d+\S*(scaled|residual)", "output lane: multiply"),
+    (r"lane_\d+\S*(bases|biases|middle|upper|total)", "output lane: sum of products and bias"),
+    (r"lane_\d+\S*(coarse|shifted)", "output lane: shift"),
+    (r"lane_\d+\S*(below|above|within|code)", "output lane: limits"),
+    (r"lane_\d+", "output lane: thresholds"),
+    (r"(requant_rows|threshold_rows|parameters)", "parameter memories"),
+    (r"stage", "output stage: walk and words"),
+    (r"requant", "requantization"),
+    (r"threshold", "thresholds"),
+    (r"(feeder|walker|buffer)", "feed: walk over words"),
+    (r"(weights|planes)", "weight memory"),
+    (r"(sequencer|counters|descriptor|config)", "sequencer: descriptor, counters"),
+    (r"(memory|bank|writer)", "activation memory"),
+    (r"fold", "fold unit"),
+    (r"pool", "maximum"),
+)
+"""What a register of such a name belongs to; the first pattern counts."""
+
+
+def unit_of(name: str) -> str:
+    """The unit that a path ends in, in words."""
+    return next((words for pattern, words in UNITS if re.search(pattern, name)), "ports")
 
 
 def _shortened(names: tuple[str, ...]) -> str:
@@ -147,7 +195,7 @@ def timed_rows(record: Record) -> list[tuple[Any, ...]]:
 
 def _table(names: tuple[str, ...], rows: list[tuple[Any, ...]], texts: int) -> str:
     """A table whose first `texts` columns and columns of signals are text."""
-    words = {*names[:texts], "from", "to", "on the way"}
+    words = {*names[:texts], "from", "to", "on the way", "last signal"}
     columns: list[markdown.Column] = [n if n in words else (n, "---:") for n in names]
     cells = [[plain(str(cell)) for cell in row] for row in rows]
     return "\n".join([*markdown.table(columns, cells), "", ""])

@@ -14,8 +14,9 @@ from adqhw.rtl.timing.dram import FETCH_CYCLES, NEXT_CYCLES, WORD_CYCLES
 
 from ..rtl_streams import started
 
-STEPS, LONG = 26, 30
-"""Steps of jobs; cycles of a job that is too long to end."""
+STEPS, LONG, MANY = 74, 18, 3
+LONG_JOBS = 36
+"""Steps of jobs; cycles of a job that is too long to end; jobs of a step that has too many."""
 
 
 def job_arch() -> Arch:
@@ -44,10 +45,15 @@ def job_bench(make: Any, simulator: Any) -> None:
     async def bench(ctx: Any) -> None:
         for number in range(STEPS):
             jobs = [_random_job(dut.arch, rng) for _ in range(int(rng.integers(0, 4)))]
-            if long := number % 4 == 3:
-                jobs = [_random_job(dut.arch, rng, long=True)]
-            await _Step(ctx, dut, rng, jobs, stall=(number % 3) * 0.3, long=long).run()
-            if long:
+            step = _Step(ctx, dut, rng, jobs, stall=(number % 3) * 0.3)
+            if number % 2 and number < 2 * LONG_JOBS:
+                step.jobs = [_random_job(dut.arch, rng, long=number // 2)]
+                step.long = True
+            elif number % 4 == 0:  # the job memory comes round again
+                step.jobs = [_random_job(dut.arch, rng, most=2) for _ in range(8)]
+                step.count = (1 << 2 + number // 4 % 14) + int(rng.integers(1, MANY + 1))
+            await step.run()
+            if step.cut:
                 ctx.set(rst, 1)
                 await ctx.tick()
                 ctx.set(rst, 0)
@@ -57,20 +63,22 @@ def job_bench(make: Any, simulator: Any) -> None:
     running.run()
 
 
-def _random_job(arch: Arch, rng: np.random.Generator, *, long: bool = False) -> dict[str, int]:
-    """Fields of `job_layout`."""
+def _random_job(
+    arch: Arch, rng: np.random.Generator, *, most: int = 8, long: int | None = None
+) -> dict[str, int]:
+    """Fields of `job_layout`; long: number of a job whose low bits of rows alone end early."""
     slots = transfer_slots(arch)
-    store = int(rng.random() < 0.5)
+    store = int(rng.random() < 0.5) if long is None else long & 1
     target = int(rng.choice([4, 5] if store else list(slots)))
     place = slots[target]
-    rows = int(rng.integers(1, 8))
-    if long:  # the low bits alone end within LONG cycles
-        rows += 1 << int(rng.integers(4, 22))
+    rows = int(rng.integers(1, most))
+    if long is not None:
+        rows += 1 << 3 + long // 2
     slot = int(rng.integers(0, place.per_beat))
     return {
-        "store": store, "target": target, "row": int(rng.integers(0, 1 << 24)) >> (store * 20),
+        "store": store, "target": target, "row": int(rng.integers(0, 1 << 24)),
         "rows": rows, "slot": slot, "at": int(rng.integers(0, 1 << 30)),
-        "beats": -(-(slot + rows) * place.beats // place.per_beat),
+        "beats": -(-(slot + rows) * place.beats // place.per_beat) & 0xFFFFFF,
     }  # fmt: skip
 
 
@@ -79,11 +87,12 @@ class _Step:
 
     def __init__(
         self, ctx: Any, dut: Any, rng: np.random.Generator, jobs: list[dict[str, int]], *,
-        stall: float, long: bool,
+        stall: float,
     ) -> None:  # fmt: skip
         self.ctx, self.dut, self.rng, self.jobs = ctx, dut, rng, jobs
-        self.stall, self.long = stall, long
-        self.first = int(rng.integers(0, 8 - len(jobs)))
+        self.stall, self.long, self.cut = stall, False, False
+        self.first, self.count = int(rng.integers(0, 8)), 0
+        self.waiting: dict[str, Any] = {}
         self.number, self.cycle, self.asks = 0, 0, FETCH_CYCLES
         self.job: dict[str, int] | None = None
         self.beat = self.rows = 0
@@ -92,24 +101,38 @@ class _Step:
         self.written: dict[int, int] = {}
         self.row_cycle = 0
 
+    @property
+    def job_now(self) -> dict[str, int]:
+        return self.jobs[self.number % len(self.jobs)]
+
+    def _stays(self, name: str, *, ready: bool) -> None:
+        """What is offered stays until it is taken."""
+        port = getattr(self.dut.memory, name)
+        now = self.ctx.get(port.payload.as_value()) if self.ctx.get(port.valid) else None
+        before = self.waiting.get(name)
+        assert before is None or now == before, name
+        self.waiting[name] = None if ready else now
+
     def _lucky(self) -> bool:
         return not self.stall or bool(self.rng.random() >= self.stall)
 
     async def run(self) -> None:
         ctx, dut = self.ctx, self.dut
+        self.count = self.count or len(self.jobs)
         for row, job in enumerate(self.jobs, start=self.first):
-            ctx.set(dut.jobs.payload, {"row": row, "job": job})
+            ctx.set(dut.jobs.payload, {"row": row & 7, "job": job})
             ctx.set(dut.jobs.valid, 1)
             await ctx.tick()
         ctx.set(dut.jobs.payload, {"row": self.first, "job": _random_job(dut.arch, self.rng)})
         ctx.set(dut.jobs.valid, 0)
-        ctx.set(dut.first, self.first | int(self.rng.integers(0, 1 << 8)) << 3)
-        ctx.set(dut.count, len(self.jobs))
+        ctx.set(dut.first, self.first | int(self.rng.integers(0, 1 << 13)) << 3)
+        ctx.set(dut.count, self.count)
         ctx.set(dut.begin, 1)
-        while self.number < len(self.jobs) or not self.cycle:
+        while self.number < self.count or not self.cycle:
             await self._cycle()
-            if self.long and self.cycle > LONG:
-                assert self.rows > LONG // 8
+            self.cut = (self.long and self.cycle > LONG) or self.number > MANY
+            if self.cut:
+                assert not self.long or self.rows > 1 or self.stall
                 return
             assert self.cycle < 900, "no end"
         for _ in range(3):
@@ -132,7 +155,9 @@ class _Step:
         ctx.set(dut.memory.request.ready, int(ready))
         asked = ctx.get(dut.memory.request.valid)
         assert asked == (self.job is None and self.cycle >= self.asks)
+        self._stays("request", ready=ready)
         self._data()
+        self._stays("writes", ready=self.ready)
         over = False
         if self.job is not None:
             over = self._moved(self.job)
@@ -140,7 +165,7 @@ class _Step:
             self._request(ready=ready)
         word = self.word
         if ctx.get(dut.read_enable):
-            assert ctx.get(dut.read_bank) == self.jobs[self.number]["target"] & 1
+            assert ctx.get(dut.read_bank) == self.job_now["target"] & 1
             word = mixed(ctx.get(dut.read_bank), ctx.get(dut.read_address)) & 0xFFF
         await ctx.tick()
         self.word = word
@@ -153,7 +178,7 @@ class _Step:
 
     def _request(self, *, ready: bool) -> None:
         """The job's beats are asked for; the row that is asked for is that of the job memory."""
-        payload, job = self.ctx.get(self.dut.memory.request.payload), self.jobs[self.number]
+        payload, job = self.ctx.get(self.dut.memory.request.payload), self.job_now
         assert [payload[n] for n in ("store", "at", "beats")] == [
             job[n] for n in ("store", "at", "beats")
         ]

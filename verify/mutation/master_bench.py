@@ -13,6 +13,8 @@ from ..rtl_streams import started
 
 BYTES, BURST, OUTSTANDING = 4, 4, 3
 PAGE = 1 << 12
+REQUESTS, LONG = 63, 30
+"""Requests; cycles after which one that is too long is stopped."""
 
 
 def master_arch() -> Arch:
@@ -40,12 +42,12 @@ class Memory:
 
 
 def master_bench(make: Any, simulator: Any) -> None:
-    """Requests of all sizes anywhere in memory, one after the other; every third one is stopped."""
+    """Requests of all sizes anywhere in memory, one after the other; half of them are stopped."""
     dut, rng = make(), np.random.default_rng(21)
     running, _ = started(dut, simulator)
 
     async def bench(ctx: Any) -> None:
-        for number in range(44):
+        for number in range(REQUESTS):
             await _Run(ctx, dut, rng, number).run()
 
     running.add_clock(1e-6)
@@ -60,9 +62,10 @@ class _Run:
         self.ctx, self.dut, self.rng = ctx, dut, rng
         self.store = bool(number // 2 & 1)
         self.beats = int(rng.integers(1, 18))
-        self.stop = int(rng.integers(1, 24)) if number % 3 == 2 else None
-        if number % 9 == 2:  # more than can be moved: low bits alone must not end it
-            self.beats, self.stop = (1 << int(rng.integers(4, 24))) + self.beats, 40
+        self.stop = int(rng.integers(1, 24)) if number % 6 == 1 else None
+        if number % 3 == 2:  # more than can be moved: low bits alone must not end it
+            self.store = number % 12 != 2
+            self.beats, self.stop = (1 << 3 + number // 3 % 21) + int(rng.integers(0, 14)), LONG
         first = int(rng.integers(0, (1 << 30) - min(self.beats, 1 << 29) - 1))
         self.base = int(rng.integers(0, first * BYTES // PAGE + 1)) * PAGE
         self.at, self.address = first - self.base // BYTES, first * BYTES
@@ -80,6 +83,7 @@ class _Run:
             faults=frozenset(faults),
         )  # fmt: skip
         self.moved = self.failed = self.cycle = 0
+        self.draining = False
         self.offer: dict[str, int] | None = None
         self.taken: list[int] = []
         self.closes: list[int] = []
@@ -91,6 +95,11 @@ class _Run:
         for _ in range(int(self.rng.integers(0, 3))):  # not valid: it must not matter
             ctx.set(dut.memory.request.payload, request | {"beats": 5})
             await self._cycle(asking=False)
+        if self.rng.random() < 0.3:  # not ready
+            self.cycle, stop, self.stop = 0, self.stop, 0
+            await self._cycle(asking=True)
+            await self._cycle(asking=False)
+            self.stop = stop
         ctx.set(dut.memory.request.payload, request)
         assert ctx.get(dut.memory.request.ready)
         self.cycle = 0
@@ -99,8 +108,6 @@ class _Run:
         while not ctx.get(dut.idle):
             await self._cycle(asking=False)
             assert self.cycle < 700, "no end"
-        stopped = self.stop is not None and self.stop < self.cycle
-        assert ctx.get(dut.memory.request.ready) == (not stopped)
         await self._cycle(asking=False)  # a last report
         self._check()
 
@@ -117,7 +124,10 @@ class _Run:
         over = len(slave.queue) < before[1] + len(slave.bursts) - before[0]
         self.closes += [self.cycle] * (slave.answering if self.store else over)
         self._count()
-        assert ctx.get(dut.idle) == ctx.get(dut.memory.ended)
+        ended = ctx.get(dut.idle)
+        assert ctx.get(dut.memory.ended) == ended
+        assert ctx.get(dut.memory.request.ready) == (ended and not (self.draining or stopping))
+        self.draining = stopping or (self.draining and not ended)
         await ctx.tick()
         self.cycle += 1
 
@@ -165,7 +175,7 @@ class _Run:
             assert self.moved == self.beats
             assert len(found) == len(wanted)
             assert self.failed == self._faults()
-        elif self.stop == 40:
+        elif self.stop == LONG:
             assert len(found) > 1
         assert self.failed <= self._faults()
         if not self.pressure:

@@ -26,6 +26,8 @@ class _Model:
     """Words of both banks; what each bank gave last; what each port sees, None: anything."""
 
     words: np.ndarray
+    late: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Codes that are written in the next cycle: bank, address, lane, code."""
     given: list[Any] = field(default_factory=lambda: [None, None])
     seen: dict[str, Any] = field(default_factory=dict)
 
@@ -40,6 +42,9 @@ def memory_bench(make: Any, simulator: Any) -> None:
         for cycle in range(8 + CYCLES):
             reads = {} if cycle < 8 else _reads(ctx, dut, rng)
             before = model.words.copy()
+            for *place, code in model.late:
+                model.words[tuple(place)] = code
+            model.late = []
             busy = {(bank, address) for bank, address in reads.values()}
             _writes(ctx, dut, rng, model, busy, cycle)
             await ctx.tick()
@@ -99,12 +104,12 @@ def _writes(
         for bank in chosen:
             for lane in range(2):
                 if written >> lane & 1:
-                    model.words[bank, address, lane] = codes[lane]
+                    model.late.append((bank, address, lane, codes[lane]))
 
 
 def _check(ctx: Any, dut: Any, model: _Model) -> None:
     for bank, word in enumerate(model.given):
         assert word is None or list(ctx.get(dut.words)[bank]) == word
     for port, (_, word) in model.seen.items():
-        if port != "feed":
+        if port == "job_read":
             assert list(ctx.get(getattr(dut, f"{port}_word"))) == word, port

@@ -15,10 +15,13 @@ single-bit faults (inverted, stuck at 0 or 1, inverted when another bit is 0 or 
 clocks excepted. All mutants of a unit live in one CXXRTL model and are chosen by an input. Each is
 run against the bench that the test suite runs on the unit itself
 (`tests/verify/mutation/test_unit_benches.py`: the same function, another
-simulator), which compares with `adqhw.spec`, checks the stream rules, cycles and reset.
+simulator), which compares with `adqhw.spec` or with a model in plain Python, checks the rules of
+streams and of AXI4, cycles and reset.
 
 A mutant that passes everything is compared with the unit by Yosys's `equiv_induct`; proven equal it
-is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are lane arrays of 2x2.
+is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are lane arrays of 2x2,
+the held arrays those that hold weights; the job engine has its packer and unpacker inside, the held
+feeder its walker, the output stage its lanes, walker, reader, trackers and rows.
 """
 
 

@@ -91,19 +91,21 @@ async def _check_run(ctx, dut, rng, passes, words, lengths):
     await _cycle(ctx, dut, rng, [0, done_before, 0, 0, 0], None)
     counters = [0] * (1 + len(dut.events))
     lead = dut.overhead - 3  # cycles until the codebook is loaded
+    registered = dut.arch.holds  # its levels
     recorded = None  # (pass, counters) to be seen in the first cycle of the next fetch
     for number, (fields, word, length) in enumerate(zip(passes, words, lengths, strict=False)):
         count = fields["codebook_count"]
         for step in range(lead + count + 1 + 1 + length):
-            load, begin = lead <= step < lead + 1 + count, step == lead + 1 + count
+            begin = step == lead + 1 + count
             running = step > lead + 1 + count
-            level = load and step > lead
+            at = step - lead - 1 - registered
+            level = 0 <= at < count
             last = step == lead + 1 + count + length
             ctx.set(dut.finished, int(last or not running))
             flags = [1, 0, int(begin), int(recorded is not None), int(level)]
             if level:
-                want = LEVELS[fields["codebook_base"] + step - lead - 1]
-                assert ctx.get(dut.codebook.payload.code) == step - lead - 1
+                want = LEVELS[fields["codebook_base"] + at]
+                assert ctx.get(dut.codebook.payload.code) == at
                 assert ctx.get(dut.codebook.payload.level) == want
             if begin or running:
                 assert ctx.get(dut.descriptor.as_value()) == word

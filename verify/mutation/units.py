@@ -94,7 +94,7 @@ UNITS = [
         make=lambda: HeldActivationMemory(memory_arch()),
         bench=memory_bench,
         slow_reset=True,
-        kept="words read_word job_read_word",
+        kept="words job_read_word",
     ),
     Unit(
         name="AXI master",

@@ -18,7 +18,7 @@ from .multi_cycle import picked
 from .prover import Design
 from .streams import SMALL, as_many, inputs, offered_stays
 
-Terms = Callable[[Arch, Any, list[Signal]], list[list[Value]]]
+Terms = Callable[[Module, Arch, Any, list[Signal]], list[list[Value]]]
 """By tree, the term of every row that the operands of this cycle give."""
 
 
@@ -36,12 +36,12 @@ def arch(
 # -- terms, as the contract has them -----------------------------------------------------------
 
 
-def products(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
+def products(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
     """Level times activation."""
     return [[w.as_signed() * x for w, x in zip(held, unit.activations, strict=True)]]
 
 
-def bits(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
+def bits(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
     """The levels whose activation has the current bit."""
     return [
         [
@@ -51,18 +51,22 @@ def bits(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
     ]
 
 
-def digits(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
-    """The current digit, with its sign at the top, times the activation."""
+def digits(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
+    """The digit of the cycle before, with its sign at the top, times the activation."""
     width = a.digit_width
     found: list[Value] = []
-    for level, x in zip(held, unit.activations, strict=True):
+    top = kept(1, "spec_top")
+    m.d.sync += top.eq(unit.top)
+    m.d.comb += Assert(unit.signed_digit == top)
+    for row, (level, x) in enumerate(zip(held, unit.activations, strict=True)):
         rest = level.as_signed() >> picked([0, width], unit.level_digit)
-        digit = Mux(unit.top, rest[:width].as_signed(), rest[:width])
-        found.append(digit * x)
+        digit = _late(m, rest[:width], f"digit_{row}")
+        m.d.comb += Assert(unit.digits[row] == digit)
+        found.append(Mux(top, digit.as_signed(), digit) * x)
     return [found]
 
 
-def entries(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
+def entries(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
     """Of the row's word, the product that the field's digit selects."""
     width = a.weight_width
     found: list[Value] = []
@@ -74,7 +78,7 @@ def entries(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
     return [found]
 
 
-def shifts(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
+def shifts(m: Module, a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
     """+-activation * 2^shift, in the tree of even or odd entries; levels bit by bit, as even."""
     layout = entry_layout(a)
     even, odd = [], []
@@ -88,6 +92,15 @@ def shifts(a: Arch, unit: Any, held: list[Signal]) -> list[list[Value]]:
         flag = entry["odd"] & ~unit.bypass
         even.append(Mux(unit.bypass, level, Mux(flag, 0, plain)))
         odd.append(Mux(flag, plain, 0))
+    for kind, wanted in enumerate((even, odd)):  # as they are between the two cycles
+        early = [
+            Mux(flag == kind, Mux(sign, -value, value), 0)
+            for value, sign, flag in zip(*unit.parts, strict=True)
+        ]
+        m.d.comb += [
+            Assert(value == _late(m, term, f"early_{kind}_{row}"))
+            for row, (value, term) in enumerate(zip(early, wanted, strict=True))
+        ]
     return [even, odd]
 
 
@@ -107,19 +120,25 @@ def column(a: Arch, terms: Terms) -> Design:
         digits = a.lanes.schedule(a, act_width=a.act_width, level_width=a.level_width).level_digits
         m.d.comb += Assume(unit.level_digit < digits)
     sums = []
-    for kind, wanted in enumerate(terms(a, unit, held)):
+    for kind, wanted in enumerate(terms(m, a, unit, held)):
         now, stages = Signal(signed(a.acc_width), name=f"spec_now_{kind}"), unit.stages[kind]
-        line = [kept(signed(a.acc_width), f"spec_{kind}_{i}") for i in range(len(stages))]
+        before = unit.term_cycles - 1 - unit.late_activations
+        depth = before + len(stages) - unit.place_cycles
+        line = [kept(signed(a.acc_width), f"spec_{kind}_{i}") for i in range(depth)]
         m.d.comb += now.eq(sum(wanted))
         m.d.sync += [new.eq(old) for new, old in zip(line, [now, *line], strict=False)]
-        for stage, spec in zip(stages, line, strict=True):
+        if unit.place_cycles:  # the tree sum at the place of its digit
+            line.append(_late(m, (line[-1] << unit.shift)[: a.acc_width].as_signed(), "placed"))
+        for stage, spec in zip(stages, line[before:], strict=True):
             m.d.comb += Assert(sum(stage)[: a.acc_width].as_signed() == spec)
         sums.append(line[-1])
+    late = {name: _late(m, getattr(unit, name), f"{name}_late") for name in unit.late_ports}
+    m.d.comb += [Assert(unit.now[name] == value) for name, value in late.items()]
     place = Signal.like(unit.place, name="any_place")
     always_same(m, place)
     expected = kept(signed(a.acc_width), "expected")
-    _combined(m, unit, sums, place, expected) if len(sums) > 1 else _added(
-        m, unit, sums[0], place, expected
+    _combined(m, unit, late, sums, place, expected) if len(sums) > 1 else _added(
+        m, late, sums[0], place, expected
     )
     watch = unit.sums.read_port(domain="comb")
     m.d.comb += [
@@ -157,30 +176,49 @@ def _word(m: Module, a: Arch, unit: HeldColumn) -> list[Signal]:
     return held
 
 
-def _added(m: Module, unit: Any, total: Signal, place: Signal, expected: Signal) -> None:
-    """The tree sum is added, at the place of its digit where there are digits."""
-    shift = unit.shift if hasattr(unit, "shift") else 0
-    with m.If(unit.add & (unit.place == place)):
-        m.d.sync += expected.eq(Mux(unit.restart, 0, expected) + (total << shift))
+def _late(m: Module, value: Value, name: str) -> Signal:
+    """What it was in the cycle before; flags are cleared by a reset, as those of the column."""
+    late = Signal(value.shape(), name=f"spec_{name}", reset_less=len(value) > 1)
+    m.d.sync += late.eq(value)
+    return late
 
 
-def _combined(m: Module, unit: Any, sums: list[Signal], place: Signal, expected: Signal) -> None:
+def _added(
+    m: Module, late: dict[str, Signal], total: Signal, place: Signal, expected: Signal
+) -> None:
+    """What comes out of the tree is added."""
+    with m.If(late["add"] & (late["place"] == place)):
+        m.d.sync += expected.eq(Mux(late["restart"], 0, expected) + total)
+
+
+def _combined(
+    m: Module,
+    unit: Any,
+    late: dict[str, Signal],
+    sums: list[Signal],
+    place: Signal,
+    expected: Signal,
+) -> None:
     """Two sums per slot; when they end, the first plus factor times the second is the result.
 
-    Assumed: a sum ends with something that is added, and is combined in the next cycle.
+    Assumed: a sum ends with something that is added, and is combined in the next two cycles.
     """
-    ends = unit.ends & (unit.place == place)
-    ended = Signal(name="ended")
-    m.d.sync += ended.eq(ends)
-    m.d.comb += Assume(~unit.ends | unit.add)
-    m.d.comb += Assume((unit.combined & (unit.combined_place == place)) == ended)
+    ends = late["ends"] & (late["place"] == place)
+    ended = _late(m, ends, "ended")
+    combined = _late(m, ended, "combined_here")
+    m.d.comb += [
+        Assume(~unit.ends | unit.add),
+        Assume((unit.combined & (unit.combined_place == place)) == ended),
+        Assert(~late["ends"] | late["add"]),
+        Assert((late["combined"] & (late["combined_place"] == place)) == combined),
+    ]
     done = []
     for kind, total in enumerate(sums):
         running, last = (kept(expected.shape(), f"{name}_{kind}") for name in ("run", "done"))
         now = Signal.like(expected, name=f"now_{kind}")
         watch = unit.running[kind].read_port(domain="comb")
-        m.d.comb += now.eq(Mux(unit.restart, 0, running) + total)
-        with m.If(unit.add & (unit.place[:-1] == place[:-1])):
+        m.d.comb += now.eq(Mux(late["restart"], 0, running) + total)
+        with m.If(late["add"] & (late["place"][:-1] == place[:-1])):
             m.d.sync += running.eq(now)
         with m.If(ends):
             m.d.sync += last.eq(now)
@@ -190,8 +228,14 @@ def _combined(m: Module, unit: Any, sums: list[Signal], place: Signal, expected:
             Assert(~ended | (unit.ended[kind] == last)),
         ]
         done.append(last)
-    with m.If(ended):
-        m.d.sync += expected.eq(done[0] + unit.factor * done[1])
+    products = [done[0], (unit.factor * done[1])[: len(expected)].as_signed()]
+    parts = [_late(m, value, f"part_{kind}") for kind, value in enumerate(products)]
+    m.d.comb += [
+        Assert(~combined | (found == part))
+        for found, part in zip(unit.combining, parts, strict=True)
+    ]
+    with m.If(combined):
+        m.d.sync += expected.eq(sum(parts))
 
 
 # -- the array ---------------------------------------------------------------------------------
@@ -228,8 +272,9 @@ def groups(micro: str) -> Design:
         Assert(~station.take | station.full),
         Assert(~(accept & beat.word) | station.take),
     ]
-    m.d.comb += [Assert(~ends | add) for ends, add in zip(r["ends"], r["add"], strict=True)]
-    stages = [occupied, *r["add"][1:], *r["combined"][1:]]
+    adds = [*r["add"], unit.columns[0].now["add"]]
+    m.d.comb += [Assert(~ends | add) for ends, add in zip(r["ends"], adds, strict=True)]
+    stages = [occupied, *adds[1:], *r["combined"][1:]]
     for number, (valid, place) in enumerate(zip(stages, r["places"], strict=True)):
         older = sum(pipeline[number + 1 :]) if pipeline[number + 1 :] else Const(0)
         m.d.comb += [

@@ -1,9 +1,10 @@
 """Feed of arrays that hold weights: beats, fields and words in order, none lost or doubled."""
 
-from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal
+from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.storage import Storage
+from adqhw.rtl.machine.beat_buffer import BeatBuffer
 from adqhw.rtl.machine.feeder import HeldFeeder
 from adqhw.rtl.machine.fold_unit import FoldUnit
 from adqhw.rtl.machine.group_walker import FLAGS
@@ -55,6 +56,25 @@ def held_feeder() -> Design:
         Assert(~(unit.beats.valid & unit.words.valid)),
     ]
     return Design(module=m, ports=inputs(unit), shown=stages)
+
+
+def beat_buffer() -> Design:
+    """Beats leave in their order, each once; what waits is the one that came last."""
+    unit = BeatBuffer(arch())
+    m = unit.elaborate(None)
+    source, beats = unit.source, unit.beats
+    came, went = source.valid & source.ready, beats.valid & beats.ready
+    offered, given = Value.cast(source.payload), Value.cast(beats.payload)
+    latest = Signal(len(offered), name="latest")
+    with m.If(came):
+        m.d.sync += latest.eq(offered)
+    as_many(m, came, went, [unit.full])
+    m.d.comb += [
+        Assert(~unit.full | (Value.cast(unit.waiting) == latest)),
+        Assert(given == Mux(unit.full, latest, offered)),
+        Assert(beats.valid == (unit.full | source.valid)),
+    ]
+    return Design(module=m, ports=inputs(unit), shown=[unit.full, latest])
 
 
 def weight_feeder(fill: int) -> Design:

@@ -1,5 +1,7 @@
 """Machine around an array that holds weights: its sequencer, its activation memory."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Module, Mux, Signal, Value
@@ -121,18 +123,24 @@ def _levels(m: Module, unit: Any, latch: Value, load: Value, begin: Value) -> No
     with m.If(unit.codebook.valid):
         m.d.sync += given.eq(given + 1)
     m.d.sync += loaded.eq(unit.codebook_load.valid)
-    index = unit.registers["index"]
+    index, valid = unit.registers["index"], unit.codebook.valid
+    read = m.submodules.codebooks.read_port(domain="comb")  # what the memory gives now
     m.d.comb += [
         book.addr.eq((base + given)[: len(book.addr)]),
-        Assert(~unit.codebook.valid | (load & (code == given[: len(code)]))),
-        Assert(~unit.codebook.valid | (unit.codebook.payload.level == book.data.level)),
-        Assert(~unit.codebook.valid | (given < count)),
-        Assert(~begin | (given == count)),
+        read.addr.eq((base + index - 1)[: len(book.addr)]),
+        Assert(~valid | ((load | begin) & (code == given[: len(code)]))),
+        Assert(~valid | (unit.codebook.payload.level == book.data.level)),
+        Assert(~valid | (given < count)),
+        Assert(~begin | (given + valid == count)),
         Assert(~unit.setup | (age == count + 1)),  # a cycle per level and one more
         Assert(~load | (age == index)),
-        Assert(~load | (index == Mux(unit.codebook.valid, given + 1, 0)[: len(index)])),
+        Assert(~load | (index == Mux(valid, given + 2, index[:1])[: len(index)])),
+        Assert(~load | ~valid | (index > 1)),
+        Assert(~load | valid | (given == 0)),
+        Assert(~load | (index == 0) | (unit.registers["level"].level == read.data.level)),
         Assert(~load | (index <= count)),
-        Assert(~load | ~loaded),
+        Assert(~(load | begin) | ~loaded),
+        Assert(~begin | (valid == (count != 0))),
     ]
 
 
@@ -192,19 +200,21 @@ def memory(external: bool) -> Design:
         for other, bank_of_other, _ in reads[:i]:
             m.d.comb += Assume(~(enable & other) | (of_bank != bank_of_other))
     _read(m, reads, bank, address, content, None, seen, "bank")
-    for number, port in enumerate(("read", "job_read") if external else ("read",), start=1):
-        word = getattr(unit, f"{port}_word").as_value()
-        there = _read(m, reads, bank, address, content, number, word, port)
-        m.d.comb += Assert(~there | (unit.registers[port] == bank))
+    if external:
+        word = unit.job_read_word.as_value()
+        there = _read(m, reads, bank, address, content, 2, word, "job_read")
+        m.d.comb += Assert(~there | (unit.registers["job_read"] == bank))
     ports = [*inputs(unit), bank, address]
     return Design(module=m, ports=ports, shown=[bank, address, content, seen])
 
 
 def _written(m: Module, unit: Any, bank: Signal, address: Signal, content: Signal) -> None:
-    """The codes at the place, lane by lane, as the ports write them."""
+    """The codes at the place, lane by lane, a cycle after the ports have them."""
     width, place = unit.arch.storage.code_width, Signal(BANKS, name="place_mask")
+    writing = Signal(unit.arch.rows, name="writing")  # lanes, in the cycle after
+    codes = kept(len(content), "codes")
     m.d.comb += place.eq(Mux(bank, 0b10, 0b01))
-    masks = []
+    masks, hits = [], []
     for name in unit.writes:
         port = getattr(unit, name)
         lanes = port.lanes if name == "job" else port.lanes | port.filled
@@ -213,15 +223,26 @@ def _written(m: Module, unit: Any, bank: Signal, address: Signal, content: Signa
         mask = port.banks if name == "job" else Mux(lanes.any(), port.banks, 0)
         masks.append(mask)
         hit = (port.banks & place).any() & (port.address == address)
+        hits.append(Mux(hit, lanes, 0))
         for lane in range(unit.arch.rows):
             with m.If(hit & lanes[lane]):
-                m.d.sync += content.word_select(lane, width).eq(port.word[lane])
+                m.d.sync += codes.word_select(lane, width).eq(port.word[lane])
+    m.d.sync += writing.eq(reduce(or_, hits))
+    for lane in range(unit.arch.rows):
+        with m.If(writing[lane]):
+            m.d.sync += content.word_select(lane, width).eq(codes.word_select(lane, width))
     m.d.comb += [Assume((a & b) == 0) for i, a in enumerate(masks) for b in masks[:i]]
     peeks = []
     for number in range(BANKS):
         peek = getattr(m.submodules, f"bank_{number}").read_port(domain="comb")
         m.d.comb += peek.addr.eq(address)
         peeks.append(peek.data.as_value())
+        (given,) = getattr(m.submodules, f"bank_{number}").write_ports
+        for lane in range(unit.arch.rows):
+            here = (bank == number) & given.en[lane] & (given.addr == address)
+            code = given.data[lane] == codes.word_select(lane, width)
+            m.d.comb += Assert((bank != number) | (here == writing[lane]))
+            m.d.comb += Assert(~here | code)
     m.d.comb += Assert(Mux(bank, peeks[1], peeks[0]) == content)
 
 

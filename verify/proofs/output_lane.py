@@ -57,7 +57,7 @@ class _Lane:
         m, unit, stage = self.m, self.unit, self.unit.stage
         constants = [getattr(stage, name) for name in CONSTANTS]
         steady = [Signal.like(c, name=f"steady_{i}") for i, c in enumerate(constants)]
-        started = Signal(name="started")
+        started = self.started = Signal(name="started")
         m.d.sync += [started.eq(1), *(k.eq(c) for k, c in zip(steady, constants, strict=True))]
         half = Mux(stage.shift == 0, 0, 1 << (stage.shift - 1)[: len(stage.shift)])
         m.d.comb += [
@@ -92,14 +92,14 @@ def _sum_of(now: dict[str, Value], names: tuple[str, ...], shifted: str, part_wi
     return reduce(add, values)
 
 
-def _pieces(now: dict[str, Value], part_width: int) -> Value:
-    """The sum of all partial products."""
+def _pieces(now: dict[str, Value], part_width: int, stage: str = "") -> Value:
+    """The sum of all partial products, as they are or a stage before."""
     return reduce(
         add,
         (
             value << part_width * sum(int(digit) for digit in name[-2:])
             for name, value in now.items()
-            if name[:-2] in ("scaled_", "residual_")
+            if name[:-2] in (f"scaled_{stage}", f"residual_{stage}")
         ),
     )
 
@@ -119,15 +119,15 @@ def requant(part_width: int) -> Design:
     bias = Mux(stage.requant, row.bias, 0)
     # The registers are shown to be the operands; z3 is spared to prove two multipliers equal.
     exact = now["sum"] * now["multiplier"] + now["skip"] * stage.skip_multiplier + now["bias"]
-    products = lane.line(exact, 1, "products")[0]
+    first, products = lane.line(exact, 2, "products")
     totals = lane.line(products + unit.half, 3, "total")
     floors = lane.line(totals[-1] >> Mux(stage.requant, stage.shift, 0), 2, "floor")
     floor = floors[-1]
     above = Mux(floor > stage.out_max, stage.out_max, floor)
     wanted = Mux(floor < stage.out_min, stage.out_min, above)
     codes = lane.line(Mux(stage.requant, wanted, floor), 2, "code")
-    alone = lane.line(total, 8, "alone")  # without requantization it is the sum all the way
-    stages = [products, *totals, *floors, *codes]
+    alone = lane.line(total, 9, "alone")  # without requantization it is the sum all the way
+    stages = [first, products, *totals, *floors, *codes]
     within = Mux(now["below"], stage.out_min, now["within"])
     fine = stage.shift[:3] & stage.requant.replicate(3)
     split = [name for name in now if name.startswith("middle_")]
@@ -137,10 +137,13 @@ def requant(part_width: int) -> Design:
         Assert((now["multiplier"] == multiplier) & (now["bias"] == bias)),
         Assert(loaded | (total == 0)),
         Assert(stage.requant | (skip == 0)),
-        Assert(_pieces(now, part_width) + now["bias_2"] == products),
+        Assert(_pieces(now, part_width, "product_") + now["bias_2"] == first),
+        Assert(_pieces(now, part_width) + now["bias_3"] == products),
         Assert(now["bases"] + now["biases"] + middle == totals[0]),
         Assert(_sum_of(now, ("upper",), "middles", part_width) == totals[1]),
         Assert(now["total"] == totals[2]),
+        Assert(~lane.started | (now["amount"] == Mux(stage.requant, stage.shift, 0))),
+        Assert(lane.started | ~Cat(now["total"], now["coarse"]).any()),
         Assert(now["coarse"] >> fine == floors[0]),
         Assert(now["shifted"] == floors[1]),
         Assert(Mux(now["above"], stage.out_max, within) == codes[0]),

@@ -63,6 +63,11 @@ class Proof:
         return f"{self.component}, {self.configuration}"
 
 
+def bug(what: str, file: str, old: str, new: str) -> tuple[str, str, str]:
+    """The first `old` cell that comes from module `file` of rtl becomes a `new` one."""
+    return what, rf'(/rtl/\w+/{file}\.py:\d+"\n  cell )\${old} ', rf"\g<1>${new} "
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Result of a proof: `proven` needs base case, induction and all covers.

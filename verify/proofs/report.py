@@ -60,7 +60,34 @@ seeded into one configuration of each component and must be refuted by a counter
   is offered; max pool: a window begins with `first`, the signedness is constant; image gate: a run
   ends when the image is too short or too long.
 
-Not proven: the walkers' addresses, the sequencer and the placement (simulation, whole networks).
+* **Columns and groups of arrays that hold weights** (2 and 5 rows): a place of the accumulators has
+  the sum of the terms since its last restart, of the word that entered the station and was taken;
+  a group is offered for every beat that closes one, in order, and nothing is written in a bank
+  that is offered. Assumed: beats of a group come between those that open and close it, positions
+  of a word in order. **Feed**: a beat or word for every position of the walk, with its slot and
+  flags; a word's positions one after the other; every word of the fold unit that is complete is
+  written once. **Output lane**: contract sections 4 and 5 as one expression of what was accepted,
+  tied to every stage, factors of one part or of two; thresholds in order, as the contract has them.
+* **Held sequencer** (4 passes): pass n runs with row n, all levels of its codebook in order before
+  it begins; it begins when the one before it and that one's jobs have ended, a fixed number of
+  cycles and one per level later, and is recorded in the cycle after its end; cycles and events
+  are counted one by one while a run is on. Assumed: jobs rise behind `setup` only, rows are loaded
+  while nothing runs. **Held memory**: what was written last at a place (any: a free constant), lane
+  by lane, is what is read there, by every port. Assumed: reads of a cycle are of different banks,
+  and so are writes.
+* **Job engine** (rows in a beat, rows of two beats; weight planes): active from the cycle after
+  `begin` until its last row is loaded or its last beat is taken; jobs run once, in order; row n
+  of a load is slot n of its beats and goes to row `row + n` of its target (planes: of its bank);
+  word n of a store is slot n of its beats, and no other byte is written. Assumed: a job has one
+  row or more and the beats of its rows; the memory gives as many as were asked for.
+* **AXI master**: an address or a beat that is offered stays until taken; bursts are consecutive, as
+  long as their block of beats or the request allows, none leaves its 4 KiB page; what is still to
+  be asked for, offered and under way adds up to the beats of the request that have not moved, so
+  none is left at its end; `wlast` is at the end of each burst, also of those that a stop at any
+  time has cut off, whose beats write no byte; never more bursts outstanding than allowed.
+  Assumed: the slave answers what it took, in order; the base stays while not idle.
+
+Not proven: the walkers' addresses and the placement (benches of the units, whole networks).
 """
 
 

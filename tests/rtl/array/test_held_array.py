@@ -103,7 +103,7 @@ def test_both_stalls_happen():
 def test_latency_and_throughput_are_as_stated(size: str, micro_name: str, bypass: bool, pixels):
     """Beats without a pause: a word takes max(its beats, fill + 1) cycles, a group its words."""
     a = sized(size, micro_name, act_width=5)
-    depth = 2
+    depth = 3
     rng = np.random.default_rng(1)
     work = Work(
         arch=a,

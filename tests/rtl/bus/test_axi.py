@@ -20,7 +20,8 @@ from adqhw.rtl.timing.network_cycles import network_cycles
 from adqhw.rtl.verilog import AXI_MODULE, axi_texts
 from adqhw.spec import LayerKind, golden
 
-pytestmark = pytest.mark.simulator
+# The bus itself is tried by test_axi_bus.py, and by the testbench of emitted folders, in seconds.
+pytestmark = [pytest.mark.simulator, pytest.mark.slow]
 
 
 def small_net():
@@ -62,7 +63,7 @@ PAUSES = [[0, 1, 1, 0, 0], [1, 1, 0, 1, 0, 1, 1]]
     [
         (None, {"rows": 2, "cols": 3}),
         (PAUSES, {"rows": 2, "cols": 3}),
-        pytest.param(None, {"rows": 2, "cols": 2, **HELD}, marks=pytest.mark.slow),
+        (None, {"rows": 2, "cols": 2, **HELD}),
     ],
     ids=["at once", "pauses", "held"],
 )

@@ -77,7 +77,7 @@ def sums(trace) -> list[list[int]]:
 
 @pytest.mark.parametrize("micro", names())
 @pytest.mark.parametrize("bypass", [False, True])
-@pytest.mark.parametrize("act_width", [1, 4, 6])
+@pytest.mark.parametrize("act_width", [1, 4, pytest.param(6, marks=pytest.mark.slow)])
 def test_every_product_is_exact(micro: str, bypass: bool, act_width: int):
     """Every level times every activation, one product per sum."""
     a = arch(1, 1, micro, act_width=act_width)

@@ -16,6 +16,7 @@ from adqhw.studies.rtl import layer_shapes, synthesis, synthesis_page
 from adqhw.studies.rtl.python_cost import measure
 
 
+@pytest.mark.slow
 @pytest.mark.simulator
 def test_cocotb_and_a_cpp_main_record_the_same_bytes(tmp_path):
     usable("verilator")

@@ -23,7 +23,14 @@ REPORT = {
             {"type": "routing", "delay": 2.0, "net": "unit.sum[1]", "to": {"cell": "z"}},
             {"type": "setup", "delay": 0.0, "to": {"cell": "unit.b_TRELLIS_FF_Q"}},
         ]},
-    ]
+    ],
+    "detailed_net_timings": [
+        {"event": "<async>", "net": "in", "endpoints": [{"cell": "unit.c", "delay": [9.0, 9.0]}]},
+        *({"event": "posedge clk", "net": f"unit.sum[{bit}]", "endpoints": [
+            {"cell": f"unit.b_TRELLIS_FF_Q_{bit}", "delay": [1.0, 2.0 + bit]},
+            {"cell": f"memory.bank_{bit}_DP16KD_DOA", "delay": [3.0, 3.0]},
+        ]} for bit in (1, 3, 2)),
+    ],
 }  # fmt: skip
 
 
@@ -59,7 +66,14 @@ def record():
     return timing_page.Record(
         versions={"yosys": "1"},
         arch="rows 8",
-        placed=[Placed(design="decode", figures=figures, hops=tuple(timing.hops(REPORT)))],
+        placed=[
+            Placed(
+                design="decode",
+                figures=figures,
+                hops=tuple(timing.hops(REPORT)),
+                arrivals=timing.latest(REPORT, 10),
+            )
+        ],
         timed=[Timed(design="decode", liberty="cells", assumed=assumed, timing=report)],
     )
 
@@ -69,6 +83,27 @@ def test_the_longest_path_from_clock_to_clock():
     assert [hop.kind for hop in found] == ["clk-to-q", "routing", "logic", "routing", "setup"]
     assert (found[0].net, found[-1].net) == ("unit.a", "unit.b")
     assert list(timing.hops({"critical_paths": []})) == []
+
+
+def test_the_latest_arrivals_of_registers_that_differ_in_more_than_bits():
+    found = [(one.end, one.net, one.ns) for one in timing.latest(REPORT, 10)]
+    assert found == [("unit.b", "unit.sum[3]", 5.0), ("memory.bank_1", "unit.sum[1]", 3.0)]
+    assert [one.ns for one in timing.latest(REPORT, 1)] == [5.0]
+    assert timing.latest({}, 10) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("array$1.column_5.sums[13][23]", "column: read a sum, add, write it"),
+        ("stage$2.lane_1.scaled_00[3]", "output lane: multiply"),
+        ("stage$2.lane_0.reached_0[3]", "output lane: thresholds"),
+        ("sequencer.descriptor[58]", "sequencer: descriptor, counters"),
+        ("result_code", "ports"),
+    ],
+)
+def test_the_unit_of_a_register(name: str, words: str):
+    assert timing_page.unit_of(name) == words
 
 
 def test_page_and_rows():
@@ -81,8 +116,9 @@ def test_page_and_rows():
     ]
     text = timing_page.page(shown)
     assert "| decode | 12 | 34 | 5 | 6 | 78.9 | 3.8 | 0.8 | 1 | unit.a | unit.b |" in text
-    assert "| unit.a\\[3\\] | unit.b\\[0\\] | 7 | 1 | 1.250 | 0.125 | -0.375 |" in text
+    assert "| ports | unit.a\\[3\\] | unit.b\\[0\\] | 7 | 1 | 1.250 | 0.125 | -0.375 |" in text
     assert "p, q, r, .., t |" in text
+    assert "| decode | unit.b | ports | unit.sum\\[3\\] | 5.00 |" in text
     assert "yosys \\| failed" in text
     assert json.loads(json.dumps(shown.to_dict()))["timed"][0]["timing"]["cells"] == 99
 

@@ -108,7 +108,7 @@ def counted(program: Program, image: np.ndarray, arch: Arch) -> dict[str, list[C
             if now["chained"]:
                 totals[names[now["second_layer"]]].append(second)
         if now["busy"]:
-            preparing = now["codebook"] or not any(totals.values())
+            preparing = (now["codebook"] and not now["setup"]) or not any(totals.values())
             _add(waiting if preparing else current, now, arch)
             _add_second(second, now, arch)
     return totals
