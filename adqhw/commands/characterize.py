@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, emit, people, say, show_table
-from ..flows.arrays import array_size
+from ..flows.arrays import ArraySize, array_size
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
-from ..rtl.arch.registry import BASELINE, DEFAULT, checked
+from ..rtl.arch.registry import BASELINE, DEFAULT
 from ..spec.errors import InputError
 from ..spec.host.version import VERSION
 from ..spec.program_file import load
+from .sizes import Fill, Hold, OutLanes
 
 if TYPE_CHECKING:
     from ..gates.model.characterize import Plan
 
 BUILD = Path("runs/build")
 MICROS = f"{DEFAULT},{BASELINE}"
-MICRO_HELP = "Micro-architectures, separated by commas."
+MICRO_HELP = "Micro-architectures, separated by commas; uniform_4 has multipliers of 4 bits."
 ALSO_HELP = "Program that the arrays must be wide enough for, too; may be repeated."
 SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
 TEST_HELP = "Array that is tested; none of the fitted ones."
@@ -41,6 +42,9 @@ def command(
     slew_ns: Annotated[float | None, typer.Option(help="Transition time of every pin.")] = None,
     period_ns: Annotated[float, typer.Option(help="Clock period that cells are sized for.")] = 5.0,
     wire_factor: Annotated[float, typer.Option(help="Wires as a multiple of the pins.")] = 0.0,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
     output_stage: Annotated[bool, typer.Option("--output-stage", help=OUTPUT_HELP)] = False,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -61,13 +65,21 @@ def command(
 
     from ..gates.model import characterization_file
     from ..gates.model.characterize import Plan, characterize, characterize_outputs
+    from ..gates.model.parts import lanes_of
     from ..gates.model.toggles import golden_tensors
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.program.fit import covering
 
+    tested = array_size(test_size, "Size")
+    holding = ArraySize(cols=tested[1], hold=hold, fill=fill, out_lanes=out_lanes).values
+    if output_stage and hold is not None:
+        raise InputError("--hold must go without --output-stage: its units stand behind hold 1")
     plan = Plan(
         sizes=tuple(array_size(word, "Size") for word in sizes.split(",")),
-        test_size=array_size(test_size, "Size"),
+        test_size=tested,
+        hold=holding.get("hold", 1),
+        port_columns=tested[1] // holding.get("fill", 1),
+        out_lanes=holding.get("out_lanes", 1),
         beats=beats,
         slew_ns=slew_ns,
         period_ns=period_ns,
@@ -75,12 +87,15 @@ def command(
     )
     micros = micro.split(",")
     for name in micros:
-        checked(name)
+        lanes_of(name)
     find_tool(YOSYS)
     loaded = load(program)
     others = [load(path) for path in also or ()]
     for name in micros:  # a micro-architecture that the program cannot use must not end a long run
-        covering([loaded, *others], rows=1, cols=1, micro=name)
+        covering(
+            [loaded, *others], rows=1, cols=1, micro=lanes_of(name)[0],
+            multiply_width=lanes_of(name)[1],
+        )  # fmt: skip
     images = read_images(loaded, input_file=input_file, data=data, limit=2).images
     if len(images) < 2:
         raise InputError(f"Images must be 2, one to fit and one to test, not {len(images)}")
@@ -131,7 +146,7 @@ def _show_outputs(content: dict[str, Any], out: Path) -> None:
 
 
 def _show(content: dict[str, Any], plan: "Plan", out: Path) -> None:
-    facts = content["characterization"]
+    facts, part = content["characterization"], str(plan.part)
     show_table(
         f"{facts['liberty']} ({facts['voltage']} V): layers, image and array that were not fitted",
         ("micro", "layer", "operands", "gates pJ/MAC", "fit pJ/MAC", "error %"),
@@ -140,12 +155,12 @@ def _show(content: dict[str, Any], plan: "Plan", out: Path) -> None:
                 micro, row["layer"], row["operands"], row["measured_pj_per_mac"],
                 row["predicted_pj_per_mac"], f"{row['error_percent']:+.1f}",
             )
-            for micro, table in content["micro"].items()
+            for micro, table in content[part].items()
             for row in table["test"]
         ],
     )  # fmt: skip
     rows, cols = plan.test_size
-    for micro, table in content["micro"].items():
+    for micro, table in content[part].items():
         errors = [
             f"{operands} operands, median error {table[f'test_{operands}_median_percent']:.1f} %, "
             f"worst {table[f'test_{operands}_worst_percent']:+.1f} %"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from ...rtl.networks.unsigned import as_unsigned
 from ...rtl.program.fit import narrowest
 from ...spec.errors import InputError
 from ...spec.program import Program
-from ..energy.energy import Assumptions, GateEnergy, energies, gate_energy, middle_slew_ns
+from ..energy.energy import (
+    Assumptions,
+    GateEnergy,
+    energies,
+    gate_energy,
+    middle_slew_ns,
+    together,
+)
 from ..liberty.liberty import Library, read_liberty
 from ..netlist.mapping import map_named
 from ..netlist.netlist import Netlist
@@ -121,7 +129,7 @@ def prepare(
     slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
     maps for speed and takes the critical path.
     """
-    library = read_liberty(liberty)
+    library = library_of(liberty.absolute(), liberty.stat().st_mtime_ns)
     if arch.holds:
         component, parts = held_component(arch), held_parts(arch)
     else:
@@ -136,6 +144,12 @@ def prepare(
     units = units_of(named, lanes, arch)
     array = replace(array, units_um2=areas(netlist, library, units))
     return Bench(array=array, model=lanes, units=units)
+
+
+@lru_cache(maxsize=1)
+def library_of(path: Path, changed: int) -> Library:
+    """A library is read once for all arrays. changed: when its file was."""
+    return read_liberty(path)
 
 
 def array_gates(
@@ -168,7 +182,7 @@ def array_gates(
 def measure_streams(
     bench: Bench,
     arch: Arch,
-    streams: Sequence[OperandStream] | Sequence[HeldStream],
+    streams: Sequence[OperandStream | HeldStream],
     tick: Callable[[str], None],
 ) -> list[StreamEnergy]:
     """Energy of every stream; each is checked against the golden sums."""
@@ -177,12 +191,15 @@ def measure_streams(
         tick(f"{bench.array.liberty}: {stream.layer}, {stream.operands} operands")
         model, assumed = bench.model, bench.array.assumptions
         switching = _played(model, arch, stream)
-        energy, units = gate_energy(model.netlist, model.library, switching, assumed), {}
+        units: dict[str, GateEnergy] = {}
         if bench.units is not None:
             parts = energies(
                 model.netlist, model.library, switching, assumed, bench.units, len(UNITS)
             )
             units = dict(zip(UNITS, parts, strict=True))
+            energy = together(parts)
+        else:
+            energy = gate_energy(model.netlist, model.library, switching, assumed)
         found.append(
             StreamEnergy(
                 liberty=bench.array.liberty,

@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 from ...rtl.arch.arch import Arch
 from ...rtl.array.held_array import HeldArray
 from ...rtl.lanes.lane_array import COLUMN_MODULE
+from ...rtl.lanes.toggles import levels_of
 from ...rtl.layouts.held import fields_layout, held_beat_layout
 from ...rtl.layouts.hexfile import field_bits
 from ...rtl.timing.held_timing import held_array_latency
@@ -93,7 +94,7 @@ def play_held(model: LaneModel, arch: Arch, stream: HeldStream, *, lanes: int = 
 
 def check_group(arch: Arch, stream: HeldStream, group: HeldGroup, records: Bits) -> None:
     """Refuse recorded sums of both groups that are not the golden ones."""
-    levels = held_levels(stream, group.fields)
+    levels = levels_of(stream, group.fields)
     sums = np.einsum("gdpr,dcr->gpc", group.activations, levels).reshape(-1, arch.cols)
     wanted = twos_complement(sums, arch.acc_width)
     bits = records.astype(np.int64).reshape(len(records), arch.cols, -1)
@@ -105,16 +106,6 @@ def check_group(arch: Arch, stream: HeldStream, group: HeldGroup, records: Bits)
             f"Layer {stream.layer!r}, {stream.operands} operands: sums of the gate netlist must "
             f"be the golden ones, not differ at {where} (of {wanted.shape})"
         )
-
-
-def held_levels(stream: HeldStream, fields: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Signed levels of fields of the stream."""
-    if not stream.codebook:
-        return twos_complement(fields, stream.level_width)
-    book = np.zeros(1 << max(int(word["code"]) for word in stream.codebook).bit_length(), np.int64)
-    for word in stream.codebook:
-        book[int(word["code"])] = int(word["level"])
-    return book[fields]
 
 
 def held_stimulus(arch: Arch, netlist: Netlist, stream: HeldStream, group: HeldGroup) -> Stimulus:

@@ -6,6 +6,7 @@ then comes the next word; the next group of the block begins with the first word
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy.typing as npt
 
 from ...cosim.layer.streams import layer_stream
 from ...rtl.arch.arch import Arch
+from ...rtl.lanes.held_toggles import HELD_TOGGLES, group_toggles
 from ...rtl.layouts.words import Word
+from ...rtl.networks.plans import Plan
 from ...rtl.planning.fold import stored_image
 from ...rtl.planning.passes import held_plan
 from ...rtl.timing.grouping import grouping
@@ -88,7 +91,7 @@ def held_recorded(
             f"Layer {name!r} must have 1 group of channels to be streamed to an array that holds "
             f"weights, not {asked.groups}"
         )
-    planned = held_plan(arch, program)
+    planned = _planned(arch, program)
     stored = {n: np.asarray(codes, np.int64) for n, codes in tensors.items()}
     for tensor, offset in planned.offsets.items():
         if tensor in stored:
@@ -128,6 +131,12 @@ def held_recorded(
     )
 
 
+@lru_cache(maxsize=2)
+def _planned(arch: Arch, program: Program) -> Plan:
+    """Layer after layer of one program is recorded."""
+    return held_plan(arch, program)
+
+
 def held_random_twin(stream: HeldStream, seed: int) -> HeldStream:
     """The same beats with uniform random operands in every lane, all of which count as MACs."""
     rng = np.random.default_rng(seed)
@@ -141,6 +150,15 @@ def held_random_twin(stream: HeldStream, seed: int) -> HeldStream:
         groups.append(HeldGroup(activations=acts, fields=fields, used=cols))
         macs += fields.size * group.pixels
     return replace(stream, operands=RANDOM, groups=tuple(groups), macs=macs)
+
+
+def held_toggles(arch: Arch, stream: HeldStream) -> dict[str, float]:
+    """The numbers of `HELD_TOGGLES` for the whole stream, all lanes together."""
+    found = dict.fromkeys(HELD_TOGGLES, 0.0)
+    for group in stream.groups:
+        bits = group_toggles(arch, stream, group.activations, group.fields)
+        found = {name: found[name] + bits[name] for name in HELD_TOGGLES}
+    return found
 
 
 def _chosen(

@@ -31,7 +31,9 @@ _WAY = [_NUMBER[name] for name in ("station", "lanes", "trees", "sums", "lookup"
 _COLUMN = "column_#."
 _IN_COLUMN = {
     "station_": "station", "total": "trees", "partial_": "trees", "sums": "sums",
-    "even_sum": "sums", "odd_sum": "sums", "acc": "sums",
+    "even_sum": "sums", "odd_sum": "sums", "acc": "sums", "placed": "trees",
+    "even_part": "sums", "odd_part": "sums", "add_now": "sums", "restart_now": "sums",
+    "place_now": "sums", "ends_now": "sums", "combined": "sums",
 }  # fmt: skip
 """Beginnings of registers' names in a column; all others are the lanes'."""
 _SHARED = {

@@ -10,8 +10,9 @@
 Not in it: glitches (zero delay), placed wires, the clock tree's buffers, what drives the inputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from ...spec.errors import InputError
 from ..liberty.liberty import Library
 from ..liberty.table import SLEW, Floats
-from ..netlist.arcs import CLOCK, arc_uses, leakage_nw
+from ..netlist.arcs import CLOCK, ArcUse, arc_uses, leakage_nw
 from ..netlist.netlist import ZERO, Netlist, clock_pin, net_loads
 from ..play.simulation import Switching, state_pins
 
@@ -94,6 +95,12 @@ def gate_energy(
     return energy
 
 
+def together(parts: Sequence[GateEnergy]) -> GateEnergy:
+    """Of groups of gates in the same cycles."""
+    sums = {f"{part}_fj": sum(one.parts[part] for one in parts) for part in PARTS}
+    return GateEnergy(**sums, cycles=parts[0].cycles)
+
+
 def energies(
     netlist: Netlist,
     library: Library,
@@ -108,24 +115,14 @@ def energies(
     """
     if switching.cycles < 1:
         raise InputError("Switching must have at least 1 counted cycle, not 0")
-    loads = net_loads(netlist, library, assumptions.wire_factor)
-    half = 0.5 * library.voltage**2  # fJ per fF and change
+    prices = _prices(netlist, library, assumptions, np.asarray(group, np.int64).tobytes(), groups)
     found = np.zeros((groups, len(PARTS)))
-    of_net = np.zeros(netlist.nets, np.int64)
-    for number, gate in zip(group.tolist(), netlist.gates, strict=True):
-        cell = library.cell(gate.cell)
-        for pin in cell.outputs:
-            if gate.pins.get(pin, ZERO) >= 0:
-                of_net[gate.pins[pin]] = number
-        if cell.ff is not None:
-            capacitance = cell.pins[clock_pin(cell)].capacitance_ff or 0.0
-            load = capacitance * (1.0 + assumptions.wire_factor)
-            found[number, CLOCK_PART] += 2 * half * load * switching.cycles
-    for kind in _kinds(netlist, library, group):
-        by_part = _kind_energy(netlist, library, kind, switching, loads, assumptions)
+    found[:, CLOCK_PART] = prices.clock_fj * switching.cycles
+    for kind in prices.kinds:
+        by_part = _kind_energy(kind, switching)
         found[kind.group, [0, CLOCK_PART]] += by_part[:2]
         found[kind.group, 3] += by_part[2] * assumptions.period_ns * 1e-3  # nW x ns = 1e-18 J
-    found[:, 1] += np.bincount(of_net, half * loads * switching.toggles, groups)
+    found[:, 1] += np.bincount(prices.of_net, prices.net_fj * switching.toggles, groups)
     return [
         GateEnergy(
             **{f"{part}_fj": float(fj) for part, fj in zip(PARTS, row, strict=True)},
@@ -135,46 +132,87 @@ def energies(
     ]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Prices:
+    """What a netlist's transitions cost, whatever they are."""
+
+    clock_fj: Floats
+    """(groups,) of the clock pins, per cycle."""
+    of_net: npt.NDArray[np.int64]
+    """(nets,) group of what drives it."""
+    net_fj: Floats
+    """(nets,) per change."""
+    kinds: tuple["_Kind", ...]
+
+
+@lru_cache(maxsize=1)
+def _prices(
+    netlist: Netlist, library: Library, assumptions: Assumptions, group: bytes, groups: int
+) -> _Prices:
+    """Many streams are played on one netlist."""
+    number_of = np.frombuffer(group, np.int64)
+    loads = net_loads(netlist, library, assumptions.wire_factor)
+    half = 0.5 * library.voltage**2  # fJ per fF and change
+    clock, of_net = np.zeros(groups), np.zeros(netlist.nets, np.int64)
+    for number, gate in zip(number_of.tolist(), netlist.gates, strict=True):
+        cell = library.cell(gate.cell)
+        for pin in cell.outputs:
+            if gate.pins.get(pin, ZERO) >= 0:
+                of_net[gate.pins[pin]] = number
+        if cell.ff is not None:
+            capacitance = cell.pins[clock_pin(cell)].capacitance_ff or 0.0
+            clock[number] += 2 * half * capacitance * (1.0 + assumptions.wire_factor)
+    return _Prices(
+        clock_fj=clock,
+        of_net=of_net,
+        net_fj=half * loads,
+        kinds=tuple(_kinds(netlist, library, number_of, loads, assumptions)),
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Kind:
     """Gates of one cell and group whose states are made of the same pins."""
 
-    cell: str
-    pins: tuple[str, ...]
     group: int
     members: npt.NDArray[np.int64]
+    uses: tuple[tuple[ArcUse, Floats], ...]
+    """The energies of the cell, and (members,) fJ of each."""
+    leakage_nw: Floats
+    """By state."""
 
 
-def _kinds(netlist: Netlist, library: Library, group: npt.NDArray[np.int64]) -> Iterator[_Kind]:
+def _kinds(
+    netlist: Netlist,
+    library: Library,
+    group: npt.NDArray[np.int64],
+    loads: Floats,
+    assumptions: Assumptions,
+) -> Iterator[_Kind]:
     found: dict[tuple[str, tuple[str, ...], int], list[int]] = {}
     for number, (gate, its) in enumerate(zip(netlist.gates, group.tolist(), strict=True)):
         found.setdefault((gate.cell, state_pins(gate, library), its), []).append(number)
-    for (cell, pins, its), members in found.items():
-        yield _Kind(cell=cell, pins=pins, group=its, members=np.array(members))
+    for (name, pins, its), members in found.items():
+        cell, uses = library.cell(name), []
+        for use in arc_uses(cell, pins):
+            nets = np.array([netlist.gates[i].pins.get(use.pin, -1) for i in members])
+            load = np.where(nets >= 0, loads[nets], 0.0)
+            uses.append((use, use.table.at(assumptions.slew_ns, load)))
+        yield _Kind(
+            group=its, members=np.array(members), uses=tuple(uses),
+            leakage_nw=leakage_nw(cell, pins),
+        )  # fmt: skip
 
 
-def _kind_energy(
-    netlist: Netlist,
-    library: Library,
-    kind: _Kind,
-    switching: Switching,
-    loads: Floats,
-    assumptions: Assumptions,
-) -> tuple[float, float, float]:
+def _kind_energy(kind: _Kind, switching: Switching) -> tuple[float, float, float]:
     """fJ internal, fJ clock, and nW x cycles of leakage of the gates of one kind."""
-    cell = library.cell(kind.cell)
     counts = np.stack([switching.transitions[i] for i in kind.members]).astype(float)
     internal = clock = 0.0
-    for use in arc_uses(cell, kind.pins):
-        edges = np.einsum("gba,ba->g", counts, use.weights)
-        if not edges.any():
-            continue
-        nets = np.array([netlist.gates[i].pins.get(use.pin, -1) for i in kind.members])
-        load = np.where(nets >= 0, loads[nets], 0.0)
-        energy = float(edges @ use.table.at(assumptions.slew_ns, load))
+    for use, fj in kind.uses:
+        energy = float(np.einsum("gba,ba->g", counts, use.weights) @ fj)
         if use.part == CLOCK:
             clock += energy
         else:
             internal += energy
-    leakage = float(np.einsum("gba,a->", counts, leakage_nw(cell, kind.pins)))
+    leakage = float(np.einsum("gba,a->", counts, kind.leakage_nw))
     return internal, clock, leakage

@@ -1,13 +1,17 @@
 """Characterizations as TOML: coefficients, errors and where they come from; nothing of a library.
 
 [characterization]                  library, voltage, assumptions, program, tools, layers
-[micro.NAME] or [unit.NAME]         widths, sizes, area, errors; a unit's area is measured
+[micro.NAME], [held.NAME] (of an array that holds weights) or [unit.NAME]
+                                    widths, sizes, area, errors; a unit's area is measured
 [micro.NAME.energy_fj]              `parts.terms_of`
+[held.NAME.sums_fj]                 the part of it in the memories of sums; errors of the rest have
+                                    names with `rest_`, test rows are the whole's and the sums'
 [micro.NAME.area_um2]               `structure.STRUCTURE`
 [[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +25,13 @@ from ..output_stage.terms import UNIT_TERMS
 from .characterize import Characterization, Plan
 from .fit import Fit, constant_area
 from .linear import Sample, errors_of, predict
-from .parts import PER, WIDTHS, Part, terms_of, widths_of
+from .parts import ARRAYS, HELD_KINDS, PER, WIDTHS, Part, terms_of, widths_of
 
-AREA = {Part.ARRAY: "measured_area_um2", Part.UNIT: "unit_area_um2"}
-WORST = {Part.ARRAY: "test_real_worst_percent", Part.UNIT: "test_worst_percent"}
+AREA = {**dict.fromkeys(ARRAYS, "measured_area_um2"), Part.UNIT: "unit_area_um2"}
+WORST = {**dict.fromkeys(ARRAYS, "test_real_worst_percent"), Part.UNIT: "test_worst_percent"}
+REST = "rest_"
+"""Before the names of errors of what is left without the memories of sums."""
+REST_WORST = REST + WORST[Part.HELD]
 
 
 def record(
@@ -41,7 +48,7 @@ def record(
         "wire_factor": assumed.wire_factor,
         **provenance,
     }
-    if first.part is Part.ARRAY:
+    if first.part in ARRAYS:
         head |= {
             "fit_sizes": [list(size) for size in plan.sizes],
             "test_size": list(plan.test_size),
@@ -62,27 +69,49 @@ def _layers(samples: Sequence[Sample]) -> list[str]:
 def _table(entry: Characterization) -> dict[str, Any]:
     table: dict[str, Any] = {
         **widths_of(entry.arch, WIDTHS[entry.part]),
+        **_kind(entry),
         "cells": entry.gates.cells,
         "flip_flops": entry.gates.flip_flops,
         "critical_path_ns": entry.gates.critical_path_ns,
         AREA[entry.part]: entry.gates.area_um2,
     }
-    if entry.part is Part.ARRAY:
+    if entry.part in ARRAYS:
         table["area_error_percent"] = entry.area_error_percent
     else:
         table["fit_layers"] = _layers(entry.fitted)
-    table |= _errors(entry) | {"energy_fj": dict(entry.energy_fj)}
-    if entry.part is Part.ARRAY:
+    table |= _errors(entry)
+    if entry.sums_fj is not None:
+        table |= _errors(_rest(entry), REST)
+    table["energy_fj"] = dict(entry.energy_fj)
+    if entry.sums_fj is not None:
+        table["sums_fj"] = dict(entry.sums_fj)
+    if entry.part in ARRAYS:
         table["area_um2"] = dict(entry.area_um2)
     return table | {"test": [_row(entry, sample) for sample in entry.tested]}
 
 
-def _errors(entry: Characterization) -> dict[str, Any]:
+def _kind(entry: Characterization) -> dict[str, int]:
+    return widths_of(entry.arch, HELD_KINDS) if entry.part is Part.HELD else {}
+
+
+def _rest(entry: Characterization) -> Characterization:
+    """Without the memories of sums."""
+    sums = entry.sums_fj or {}
+    return replace(
+        entry,
+        energy_fj={name: fj - sums.get(name, 0.0) for name, fj in entry.energy_fj.items()},
+        sums_fj=None,
+        fitted=tuple(sample.rest for sample in entry.fitted),
+        tested=tuple(sample.rest for sample in entry.tested),
+    )
+
+
+def _errors(entry: Characterization, before: str = "") -> dict[str, Any]:
     """Of fitted and tested samples; an array's by their operands, a unit's are real ones."""
     facts: dict[str, Any] = {}
-    for operands in (REAL, RANDOM) if entry.part is Part.ARRAY else (REAL,):
+    for operands in (REAL, RANDOM) if entry.part in ARRAYS else (REAL,):
         for stage, samples in (("fit", entry.fitted), ("test", entry.tested)):
-            name = f"{stage}_{operands}" if entry.part is Part.ARRAY else stage
+            name = before + (f"{stage}_{operands}" if entry.part in ARRAYS else stage)
             errors = errors_of(entry.energy_fj, [s for s in samples if s.operands == operands])
             facts |= {
                 f"{name}_samples": errors.samples,
@@ -94,12 +123,19 @@ def _errors(entry: Characterization) -> dict[str, Any]:
 
 def _row(entry: Characterization, sample: Sample) -> dict[str, Any]:
     predicted, per = predict(entry.energy_fj, sample.terms), PER[entry.part]
+    sums: dict[str, float] = {}
+    if entry.sums_fj is not None and sample.sums_fj is not None:
+        sums = {
+            f"measured_sums_{per}": sample.sums_fj / sample.count / 1000,
+            f"predicted_sums_{per}": predict(entry.sums_fj, sample.terms) / sample.count / 1000,
+        }
     return {
         "layer": sample.layer,
-        **({"operands": sample.operands} if entry.part is Part.ARRAY else {}),
+        **({"operands": sample.operands} if entry.part in ARRAYS else {}),
         f"measured_{per}": sample.energy_fj / sample.count / 1000,
         f"predicted_{per}": predicted / sample.count / 1000,
         "error_percent": 100 * (predicted / sample.energy_fj - 1),
+        **sums,
     }
 
 
@@ -129,13 +165,13 @@ def load(path: Path) -> dict[str, Fit]:
         raise InputError(
             f"{what} must have the units {', '.join(UNIT_TERMS)}, not {shown(list(tables))}"
         )
-    sizes = _sizes(head, what) if part is Part.ARRAY else ()
+    sizes = _sizes(head, what) if part in ARRAYS else ()
     return {name: _fit(what, head["liberty"], part, name, tables[name], sizes) for name in tables}
 
 
 def part_of(content: Mapping[str, Any]) -> Part:
     """Subject of the tables of a file."""
-    return Part.UNIT if Part.UNIT in content else Part.ARRAY
+    return next((part for part in (Part.UNIT, Part.HELD) if part in content), Part.ARRAY)
 
 
 def read_content(path: Path) -> dict[str, Any]:
@@ -172,12 +208,17 @@ def _fit(
 ) -> Fit:
     what = f"{where}, {part} {shown(name)}"
     area = (AREA[part],) if part is Part.UNIT else ()
-    own = numbers(what, table, (*WIDTHS[part], *area, WORST[part]), others=True)
-    if part is Part.ARRAY:
+    kind = HELD_KINDS if part is Part.HELD else ()
+    rest = (REST_WORST,) if part is Part.HELD else ()
+    own = numbers(what, table, (*WIDTHS[part], *kind, *area, WORST[part], *rest), others=True)
+    if part in ARRAYS:
         area_um2 = numbers(f"{what}, area_um2", table.get("area_um2"), STRUCTURE)
     else:
         area_um2 = constant_area(own[AREA[part]])
     energy = numbers(f"{what}, energy_fj", table.get("energy_fj"), terms_of(part, name))
+    sums = None
+    if part is Part.HELD:
+        sums = numbers(f"{what}, sums_fj", table.get("sums_fj"), terms_of(part, name))
     return Fit(
         library=library,
         part=part,
@@ -186,6 +227,9 @@ def _fit(
         energy_fj=energy,
         area_um2=area_um2,
         error_percent=abs(own[WORST[part]]),
+        sums_fj=sums,
+        rest_error_percent=abs(own[REST_WORST]) if part is Part.HELD else 0.0,
+        kind={name: int(own[name]) for name in kind},
         sizes=sizes,
     )
 

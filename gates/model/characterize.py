@@ -6,6 +6,7 @@ fourth layer. Output units. Fitted on half of the layers, image 0, in quarters; 
 others, whole, image 1.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, pairwise
@@ -19,8 +20,9 @@ from ...rtl.arch.registry import DEFAULT
 from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
-from ..array.bench import SEED, ArrayGates, Bench, array_gates, measure_streams, prepare
-from ..array.streams import REAL, random_twin, recorded
+from ..array.bench import SEED, SUMS, ArrayGates, Bench, array_gates, measure_streams, prepare
+from ..array.played import array_streams, array_toggles
+from ..array.streams import REAL
 from ..array.structure import STRUCTURE, structure
 from ..energy.energy import gate_energy
 from ..liberty.liberty import read_liberty
@@ -31,7 +33,7 @@ from ..output_stage.terms import output_terms
 from ..play.lanes import LaneModel, lane_model
 from .fit import constant_area
 from .linear import Sample, fit_area, fit_energy, predict
-from .parts import Part
+from .parts import Part, lanes_of
 
 Size = tuple[int, int]
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -55,12 +57,35 @@ class Plan:
     period_ns: float = 5.0
     """Cells are sized for this clock, and leak as long per cycle."""
     wire_factor: float = 0.0
+    hold: int = 1
+    port_columns: int = 1
+    """Columns at the weight port of an array that holds weights, whatever its size."""
+    out_lanes: int = 1
+    """Of the tested array that holds weights; of others as many as divide rows and columns."""
+
+    @property
+    def part(self) -> Part:
+        return Part.HELD if self.hold > 1 else Part.ARRAY
+
+    def options(self, size: Size) -> dict[str, int]:
+        """What `covering` asks of an array of that size."""
+        rows, cols = size
+        found = {"rows": rows, "cols": cols}
+        if self.hold > 1:
+            found |= {"hold": self.hold, "fill": cols // self.port_columns}
+            found["out_lanes"] = math.gcd(self.out_lanes, rows, cols)
+        return found
 
     def __post_init__(self) -> None:
         if len(set(self.sizes)) < 4 or self.test_size in self.sizes:
             raise InputError(
                 f"Sizes must be at least 4 to fit and another to test, not {self.sizes} and "
                 f"{self.test_size}"
+            )
+        if self.hold > 1 and any(c % self.port_columns for _, c in (*self.sizes, self.test_size)):
+            raise InputError(
+                f"Sizes must have multiples of {self.port_columns} columns, as the weight port has "
+                f"in the tested array, not {self.sizes} and {self.test_size}"
             )
         if self.beats < 1:
             raise InputError(f"Beats must be at least 1, not {self.beats}")
@@ -78,6 +103,8 @@ class Characterization:
     """Of the test size."""
     energy_fj: dict[str, float]
     """By `parts.terms_of`."""
+    sums_fj: dict[str, float] | None = None
+    """The part of it in the memories of sums, of an array that holds weights."""
     area_um2: dict[str, float]
     """By `structure.STRUCTURE`."""
     fitted: tuple[Sample, ...]
@@ -95,17 +122,24 @@ def characterize(
     also: Sequence[Program],
     tensors: Tensors,
     liberty: Path,
-    micro: str,
+    lanes: str,
     plan: Plan,
     cache: Path,
     tick: Callable[[str], None],
 ) -> Characterization:
-    """Measure and fit the lane array; also: programs that it must be wide enough for."""
+    """Measure and fit the lane array; also: programs that it must be wide enough for.
+
+    lanes: `parts.lanes_name`. Of an array that holds weights, its memories of sums with their
+    adders and all the rest are fitted one by one.
+    """
+    micro, multiply_width = lanes_of(lanes)
     names = [layer.name for layer in program.mac_layers]
     fitted, tested, areas = [], [], {}
     for size in (*plan.sizes, plan.test_size):
-        arch = covering([program, *also], rows=size[0], cols=size[1], micro=micro)
-        tick(f"{liberty.name}, {micro} {size[0]}x{size[1]}: synthesis")
+        arch = covering(
+            [program, *also], micro=micro, multiply_width=multiply_width, **plan.options(size)
+        )
+        tick(f"{liberty.name}, {lanes} {size[0]}x{size[1]}: synthesis")
         bench = prepare(
             arch, liberty, cache,
             slew_ns=plan.slew_ns, period_ns=plan.period_ns, wire_factor=plan.wire_factor,
@@ -115,12 +149,17 @@ def characterize(
         else:
             areas[size] = bench.array.area_um2
             fitted += measured(bench, arch, program, names[::2], tensors, FIT_IMAGE, plan.beats)
+    energy, sums = fit_energy([sample.rest for sample in fitted]), None
+    if arch.holds:
+        sums = fit_energy([replace(s, energy_fj=s.sums_fj or 0.0) for s in fitted])
+        energy = {name: energy[name] + sums[name] for name in energy}
     return Characterization(
-        part=Part.ARRAY,
-        name=micro,
+        part=plan.part,
+        name=lanes,
         arch=arch,
         gates=bench.array,
-        energy_fj=fit_energy(fitted),
+        energy_fj=energy,
+        sums_fj=sums,
         area_um2=fit_area(areas),
         fitted=tuple(fitted),
         tested=tuple(tested),
@@ -139,10 +178,10 @@ def measured(
     """Samples of `layers` on one array; every sum of the netlist is the golden one."""
     streams = []
     for number, name in enumerate(layers):
-        real = recorded(arch, program, name, tensors, image=image, most_beats=beats)
-        streams.append(real)
-        if number % RANDOM_EVERY == 0:
-            streams.append(random_twin(real, SEED + number))
+        seed = None if number % RANDOM_EVERY else SEED + number
+        streams += array_streams(
+            arch, program, name, tensors, image=image, most_beats=beats, seed=seed
+        )
     samples = []
     for stream, drawn in zip(
         streams, measure_streams(bench, arch, streams, lambda text: None), strict=True
@@ -154,8 +193,9 @@ def measured(
                 layer=stream.layer,
                 operands=stream.operands,
                 count=stream.macs,
-                terms=standing | arch.lanes.toggles(arch, stream),
+                terms=standing | array_toggles(arch, stream),
                 energy_fj=drawn.energy.total_fj,
+                sums_fj=drawn.units[SUMS].total_fj if arch.holds else None,
             )
         )
     return samples

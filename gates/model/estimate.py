@@ -10,12 +10,13 @@ beyond them there is no bar, because no error was measured there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ...cost.estimate.estimate import Estimate
 from ...cost.estimate.model import Timings, layer_costs, timings_of
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
@@ -24,12 +25,13 @@ from ...rtl.timing.network_cycles import TensorCycles
 from ...spec.errors import InputError
 from ...spec.layers import Layer, MacLayer
 from ...spec.program import INPUT, Program
+from ..array.bench import SUMS
 from ..array.structure import STRUCTURE, structure
 from ..output_stage.streams import output_stream, output_unit
 from ..output_stage.terms import CYCLE, output_terms
 from .fit import Fit, bar_dict, without_bar
 from .linear import predict
-from .parts import WIDTHS, Part, substitutions, with_widths
+from .parts import WIDTHS, Part, lanes_name, substitutions, widths_of, with_widths
 from .toggles import Toggles
 
 
@@ -174,9 +176,14 @@ def fitting(arch: Arch, fits: Mapping[str, Fit]) -> tuple[Arch, Fit]:
 
     A narrower program runs on it; a wider one is refused by `check_program`.
     """
-    fit = fits.get(arch.micro)
+    name, where = lanes_name(arch), " for arrays that hold weights" if arch.holds else ""
+    fit = fits.get(name)
     if fit is None:
-        raise InputError(f"Micro must be characterized: {', '.join(fits)}, not {arch.micro}")
+        known = ", ".join(fits) or "none is"
+        raise InputError(f"Micro must be characterized{where}: {known}, not {name}")
+    for key, value in widths_of(arch, fit.kind).items():
+        if value != fit.kind[key]:
+            raise InputError(f"Arch {key} must be {fit.kind[key]} as characterized, not {value}")
     return with_widths(arch, fit.widths), fit
 
 
@@ -202,6 +209,23 @@ def array_estimate(
         substituted=substitutions(asked or arch, arch, WIDTHS[Part.ARRAY]),
         untested=fit.untested(arch),
     )
+
+
+def sums_in_memory(rest: ArrayEstimate, events: Estimate) -> ArrayEstimate:
+    """An array that holds weights with its sums in memories, as the technology of `events` has them
+    and the additions to them.
+
+    rest: by `Fit.without_sums`; the area stays that of flip-flops.
+    """
+    parts = {layer.name: layer.energy.parts for layer in events.layers}
+    layers = [
+        replace(
+            layer,
+            energy_pj=layer.energy_pj + parts[layer.name][SUMS] + parts[layer.name]["accumulate"],
+        )
+        for layer in rest.layers
+    ]
+    return replace(rest, layers=tuple(layers))
 
 
 def output_estimate(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
@@ -24,6 +24,12 @@ class Fit:
     """By `STRUCTURE`."""
     error_percent: float
     """Worst absolute error of the tested layers with real operands."""
+    sums_fj: Mapping[str, float] | None = None
+    """The part of `energy_fj` in the memories of sums, of an array that holds weights."""
+    rest_error_percent: float = 0.0
+    """Worst error of what is left without them."""
+    kind: Mapping[str, int] = field(default_factory=dict)
+    """`parts.HELD_KINDS` of an array that holds weights."""
     sizes: tuple[tuple[int, int], ...] = ()
     """(rows, cols) of the arrays that were measured, to fit or to test; none are known: ()."""
 
@@ -35,6 +41,12 @@ class Fit:
         """`pj` with the worst error as its bar."""
         error = self.error_percent / 100
         return Band(low=max(0.0, pj * (1 - error)), expected=pj, high=pj * (1 + error))
+
+    def without_sums(self) -> "Fit":
+        """The same array without its memories of sums and their adders; areas are the whole's."""
+        sums = self.sums_fj or {}
+        energy = {name: fj - sums.get(name, 0.0) for name, fj in self.energy_fj.items()}
+        return replace(self, energy_fj=energy, sums_fj=None, error_percent=self.rest_error_percent)
 
     def untested(self, arch: Arch) -> str | None:
         """Why the error does not hold for an array of this size; None where it does."""

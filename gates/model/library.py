@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 
 from ...spec.errors import InputError
 from ...spec.host.text import shown
@@ -17,9 +18,27 @@ class GateLibrary:
 
     name: str
     arrays: dict[str, Fit] = field(default_factory=dict)
-    """By micro-architecture."""
+    """By `parts.lanes_name`."""
+    held: dict[str, Fit] = field(default_factory=dict)
+    """The same of arrays that hold weights."""
     units: dict[str, Fit] = field(default_factory=dict)
     """`threshold` and `requant`, or none."""
+
+    def fits(self, part: Part) -> dict[str, Fit]:
+        """Those of a part."""
+        match part:
+            case Part.ARRAY:
+                return self.arrays
+            case Part.HELD:
+                return self.held
+            case Part.UNIT:
+                return self.units
+            case _:
+                assert_never(part)
+
+    def lanes(self, *, holds: bool) -> dict[str, Fit]:
+        """Of arrays of one kind."""
+        return self.held if holds else self.arrays
 
 
 def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
@@ -28,7 +47,7 @@ def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
     for path in paths:
         for name, fit in characterization_file.load(path).items():
             library = found.setdefault(fit.library, GateLibrary(name=fit.library))
-            known = library.units if fit.part is Part.UNIT else library.arrays
+            known = library.fits(fit.part)
             if name in known:
                 raise InputError(
                     f"Micro or unit {shown(name)} of library {shown(fit.library)} must be "
@@ -36,7 +55,7 @@ def read_all(paths: Sequence[Path]) -> dict[str, GateLibrary]:
                 )
             known[name] = fit
     for library in found.values():
-        if not library.arrays:
+        if not library.arrays and not library.held:
             raise InputError(
                 f"Library {shown(library.name)} must have a characterized lane array, not its "
                 "output stage alone"

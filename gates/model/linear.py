@@ -10,7 +10,7 @@ would else be predicted to gain energy by being larger.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,13 @@ class Sample:
     terms: Mapping[str, float]
     """Terms of the energy, of the whole stream."""
     energy_fj: float
+    sums_fj: float | None = None
+    """The part of it in the memories of sums of an array that holds weights, with their adders."""
+
+    @property
+    def rest(self) -> "Sample":
+        """Without the memories of sums."""
+        return replace(self, energy_fj=self.energy_fj - (self.sums_fj or 0.0), sums_fj=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

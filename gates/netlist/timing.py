@@ -5,16 +5,15 @@ falling edges apart, transition times carried along. Loads are input pins (and w
 Not in it: set-up times, placed wires, clock skew.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-import numpy as np
-
 from ...spec.errors import InputError
 from ..liberty.cells import TimingArc
 from ..liberty.liberty import Library
-from ..liberty.table import Floats
+from ..liberty.table import Floats, Table
 from .netlist import Gate, Netlist, clock_pin, net_loads
 
 RISE, FALL = 0, 1
@@ -54,46 +53,46 @@ class _Walk:
     """Latest arrival and its transition time, per net and edge."""
 
     def __init__(self, netlist: Netlist, library: Library, slew_ns: float, loads: Floats) -> None:
-        self.netlist, self.library, self.loads = netlist, library, loads
-        self.arrival = np.full((netlist.nets, 2), -np.inf)
-        self.slew = np.full((netlist.nets, 2), slew_ns)
+        self.netlist, self.library = netlist, library
+        self.loads: list[float] = loads.tolist()
+        self.arrival = [[-math.inf] * 2 for _ in range(netlist.nets)]
+        self.slew = [[float(slew_ns)] * 2 for _ in range(netlist.nets)]
         self.cause: dict[int, tuple[str, int]] = {}  # net -> cell, net that it came from
+        self.known: dict[str, list[tuple[str, bool, list[_Way]]]] = {}
         for nets in (*netlist.inputs.values(), (netlist.clock,)):
             for net in nets:
                 if net is not None:
-                    self.arrival[net] = 0.0
+                    self.arrival[net] = [0.0, 0.0]
 
     def pass_through(self, gate: Gate) -> None:
-        cell = self.library.cell(gate.cell)
-        for pin in cell.outputs:
+        if gate.cell not in self.known:
+            self.known[gate.cell] = _ways(self.library, gate.cell)
+        for pin, timed, ways in self.known[gate.cell]:
             net = gate.pins.get(pin, -1)
             if net < 0:
                 continue
-            arcs = self.library.timings(gate.cell, pin)
-            if not arcs and cell.pins[pin].function is not None and cell.inputs:
-                raise InputError(
-                    f"Cell {cell.name!r}, output {pin!r} must have timing, not none: the library "
-                    "says no delay"
-                )
-            for arc in arcs:
-                for related in arc.related:
-                    self._arc(gate, arc, gate.pins.get(related, -1), net)
+            if not timed:
+                cell = self.library.cell(gate.cell)
+                if cell.pins[pin].function is not None and cell.inputs:
+                    raise InputError(
+                        f"Cell {cell.name!r}, output {pin!r} must have timing, not none: the "
+                        "library says no delay"
+                    )
+            self._arrive(gate, ways, net)
 
-    def _arc(self, gate: Gate, arc: TimingArc, source: int, net: int) -> None:
-        if source < 0:
-            return
-        for edge, name in enumerate(EDGE_NAMES):
-            delay, transition = (arc.tables.get(k) for k in (f"cell_{name}", f"{name}_transition"))
-            if delay is None or transition is None:
+    def _arrive(self, gate: Gate, ways: list["_Way"], net: int) -> None:
+        load, latest = self.loads[net], self.arrival[net]
+        for related, edge, start, delay, transition in ways:
+            source = gate.pins.get(related, -1)
+            if source < 0:
                 continue
-            for start in input_edges(arc, edge):
-                slew = self.slew[source, start]
-                at = self.arrival[source, start] + float(delay.at(slew, self.loads[net]))
-                if at > self.arrival[net, edge]:
-                    self.arrival[net, edge] = at
-                    self.slew[net, edge] = float(transition.at(slew, self.loads[net]))
-                    if at >= self.arrival[net].max():
-                        self.cause[net] = (gate.cell, source)
+            slew = self.slew[source][start]
+            at = self.arrival[source][start] + delay.number_at(slew, load)
+            if at > latest[edge]:
+                latest[edge] = at
+                self.slew[net][edge] = transition.number_at(slew, load)
+                if at >= max(latest):
+                    self.cause[net] = (gate.cell, source)
 
     def longest(self) -> CriticalPath:
         ends = {net for nets in self.netlist.outputs.values() for net in nets if net >= 0}
@@ -102,12 +101,37 @@ class _Walk:
             if cell.ff is not None:
                 clock = clock_pin(cell)
                 ends |= {gate.pins[p] for p in cell.inputs if p != clock and gate.pins[p] >= 0}
-        last = max(ends, key=lambda net: self.arrival[net].max())
+        last = max(ends, key=lambda net: max(self.arrival[net]))
         cells, net = [], last
         while net in self.cause:
             name, net = self.cause[net]
             cells.append(name)
-        return CriticalPath(ns=float(self.arrival[last].max()), cells=tuple(reversed(cells)))
+        return CriticalPath(ns=max(self.arrival[last]), cells=tuple(reversed(cells)))
+
+
+_Way = tuple[str, int, int, Table, Table]
+"""From an input and its edge to an edge of an output: input, edge of the output, of the input,
+delay, transition."""
+
+
+def _ways(library: Library, name: str) -> list[tuple[str, bool, list[_Way]]]:
+    """Of every output of a cell whether it has arcs, and these in the library's order."""
+    found = []
+    for pin in library.cell(name).outputs:
+        ways: list[_Way] = []
+        arcs = library.timings(name, pin)
+        for arc in arcs:
+            for related in arc.related:
+                for edge, text in enumerate(EDGE_NAMES):
+                    delay = arc.tables.get(f"cell_{text}")
+                    transition = arc.tables.get(f"{text}_transition")
+                    if delay is not None and transition is not None:
+                        ways += [
+                            (related, edge, start, delay, transition)
+                            for start in input_edges(arc, edge)
+                        ]
+        found.append((pin, bool(arcs), ways))
+    return found
 
 
 def _ordered(netlist: Netlist, library: Library) -> Iterator[Gate]:

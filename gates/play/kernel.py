@@ -1,7 +1,9 @@
 """The loop of the bit-parallel gate simulation: 64 copies of a netlist in the bits of a word.
 
 Every net is one 64-bit word, lane l in bit l. Gates are evaluated by their truth tables, in an
-order in which inputs come first; flip-flops move together. What is counted is what the Verilator
+order in which inputs come first; flip-flops move together. A gate whose pins do not change in any
+lane is passed over: it has its output already, and cycles in which it stands are counted together
+when it moves. What is counted is what the Verilator
 model counts (`templates/gates_main.cpp`): per gate its state before and after a cycle, per net its
 changes, in lanes whose row is counted and whose row before was.
 """
@@ -88,12 +90,25 @@ def minterms(pins, first, count, values, mask, out):
             out[state] = out[state] & ~word
 
 
+@njit(nogil=True, inline="always")
+def moved(pins, first, count, values, before):
+    """Whether a pin changes in a lane."""
+    found = NONE
+    for pin in range(first, first + count):
+        found |= values[pins[pin]] ^ before[pins[pin]]
+    return found != NONE
+
+
 @njit(nogil=True)
-def settle(nodes, pins, truth, values, scratch):
-    """Every node's output from its pins; nodes: (nodes, 4) first pin, pins, first truth, net."""
+def settle(nodes, pins, truth, values, before, begins, scratch):
+    """Every node's output from its pins; nodes: (nodes, 4) first pin, pins, first truth, net.
+
+    begins: no output is known yet.
+    """
     for node in range(len(nodes)):
         first, count, table = nodes[node, 0], nodes[node, 1], nodes[node, 2]
-        values[nodes[node, 3]] = _output(pins, first, count, truth, table, values, scratch)
+        if begins or moved(pins, first, count, values, before):
+            values[nodes[node, 3]] = _output(pins, first, count, truth, table, values, scratch)
 
 
 @njit(nogil=True, inline="always")
@@ -105,13 +120,42 @@ def _output(pins, first, count, truth, table, values, scratch):
     return word
 
 
+@njit(nogil=True, inline="always")
+def count_standing(pins, first, count, base, values, lanes, cycles, counts, scratch):
+    """Add cycles in which a gate stands."""
+    minterms(pins, first, count, values, lanes, scratch)
+    for state in range(1 << count):
+        counts[base + (state << count) + state] += cycles * ones(scratch[state])
+
+
 @njit(nogil=True)
-def count_gates(gates, pins, values, before, active, counts, scratch, after):
-    """Add a cycle to the counters of all gates; gates: (gates, 3) first pin, pins, counter."""
+def count_all_standing(gates, pins, values, lanes, standing, counts, scratch):
+    """Add the cycles in which gates have stood until now."""
+    for gate in range(len(gates)):
+        if standing[gate]:
+            first, count, base = gates[gate, 0], gates[gate, 1], gates[gate, 2]
+            cycles = standing[gate]
+            count_standing(pins, first, count, base, values, lanes, cycles, counts, scratch)
+            standing[gate] = NONE
+
+
+@njit(nogil=True)
+def count_gates(gates, pins, values, before, active, lanes, standing, counts, scratch, after):
+    """Add a cycle to the counters of all gates; gates: (gates, 3) first pin, pins, counter.
+
+    standing: (gates,) cycles of all `lanes`, not counted yet, in which the gate was as before.
+    """
     wires, now, then = pins.ctypes.data, values.ctypes.data, before.ctypes.data
     here, mask = counts.ctypes.data, np.int64(active)
     for gate in range(len(gates)):
         first, count, base = gates[gate, 0], gates[gate, 1], gates[gate, 2]
+        if active == lanes and not moved(pins, first, count, values, before):
+            standing[gate] += ONE
+            continue
+        if standing[gate]:
+            cycles = standing[gate]
+            count_standing(pins, first, count, base, before, lanes, cycles, counts, scratch)
+            standing[gate] = NONE
         nets, row = wires + 8 * first, here + 8 * base
         if count == 2:
             count2(nets, now, then, mask, row)
@@ -155,7 +199,8 @@ def run(rows, in_nets, active, flags, lanes, watch, record, nodes, gates, flops,
     values[nets - 1] = ~NONE
     before[nets - 1] = ~NONE
     scratch, after = np.zeros(256, np.uint64), np.zeros(256, np.uint64)
-    following = np.zeros(len(flops), np.uint64)
+    following, standing = np.zeros(len(flops), np.uint64), np.zeros(len(gates), np.uint64)
+    begins, stand = True, False
     records, recorded = np.zeros((len(rows), len(record)), np.uint64), 0
     was, cycles, repeats, row = NONE, 0, 0, 0
     while row < len(rows):
@@ -165,12 +210,16 @@ def run(rows, in_nets, active, flags, lanes, watch, record, nodes, gates, flops,
             values[flops[flop, 3]] = following[flop]
         for bit in range(len(in_nets)):
             values[in_nets[bit]] = rows[row, bit]
-        settle(nodes, pins, truth, values, scratch)
+        settle(nodes, pins, truth, values, before, begins, scratch)
         both = was & active[row]
         if both:
-            count_gates(gates, pins, values, before, both, counts, scratch, after)
+            count_gates(gates, pins, values, before, both, lanes, standing, counts, scratch, after)
             count_nets(values, before, both, toggles)
             cycles += int(ones(both))
+            stand = True
+        elif stand:
+            count_all_standing(gates, pins, before, lanes, standing, counts, scratch)
+            stand = False
         was = lanes if flags[row] & FOLLOWED else active[row]
         if watch[1] >= 0 and flags[row] & RECORDED and values[watch[1]] & lanes:
             if values[watch[1]] & lanes != lanes or recorded == len(records):
@@ -180,7 +229,9 @@ def run(rows, in_nets, active, flags, lanes, watch, record, nodes, gates, flops,
             recorded += 1
         for flop in range(len(flops)):
             first, count, table = flops[flop, 0], flops[flop, 1], flops[flop, 2]
-            following[flop] = _output(pins, first, count, truth, table, values, scratch)
+            if begins or moved(pins, first, count, values, before):
+                following[flop] = _output(pins, first, count, truth, table, values, scratch)
+        begins = False
         if flags[row] & REPEATED and watch[0] >= 0:
             ready = values[watch[0]] & lanes
             if ready != NONE and ready != lanes:
@@ -191,4 +242,5 @@ def run(rows, in_nets, active, flags, lanes, watch, record, nodes, gates, flops,
             row += 1 if ready else 0
         else:
             row += 1
+    count_all_standing(gates, pins, values, lanes, standing, counts, scratch)
     return DONE, cycles, toggles, counts, records[:recorded]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -13,6 +14,7 @@ from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps
 from .column import Column, add_shifted, lane_ports, looked_up
 from .held import HeldColumn, registered, shifted
+from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import (
@@ -25,6 +27,7 @@ from .terms import (
     stages,
     tree_bits,
 )
+from .toggles import Coded, Codes, levels_of, mask
 
 
 class BitSerialColumn(Column):
@@ -176,6 +179,19 @@ class BitSerial(Micro):
             "and_bit": load.ungated * cycles * load.level_width,
             "shift_mux_bit": real(load.column_beats * cycles * stages(cycles) * load.acc_width),
         }
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        beat, _, number = beat_numbers(layer, len(activations))
+        bits = activations[beat] >> number[:, None] & 1
+        levels = levels_of(layer, fields)[beat]
+        return HeldCycles(
+            operands=bits,
+            factors=levels & mask(arch.level_width),
+            terms=(np.where(bits[:, None] == 1, levels, 0),),
+            shifts=number,
+        )
 
 
 MICRO = BitSerial()

@@ -18,10 +18,11 @@ from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
 from .column import Column, add_shifted
 from .held import HeldColumn, data_register, registered, shifted
+from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, stages, tree_bits
-from .toggles import Beats, Codes, flips, held, mask, running, total
+from .toggles import Beats, Coded, Codes, flips, held, levels_of, mask, running, total
 
 
 def digits_of(arch: Arch, width: int) -> int:
@@ -252,6 +253,18 @@ class DigitUniform(Micro):
             "sum": total(flips(sums, arch.acc_width)),
             "accumulator": total(flips(running(shifted, starts), arch.acc_width)),
         }
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        beat, number, _ = beat_numbers(layer, len(activations))
+        digit = _digits(arch, levels_of(layer, fields)[beat], number, layer.work.level_digits)
+        return HeldCycles(
+            operands=activations[beat],
+            factors=digit & mask(arch.digit_width),
+            terms=(activations[beat][:, None] * digit,),
+            shifts=number * arch.digit_width,
+        )
 
     def followed_cycles(self, beat_cycles: int) -> int:
         return beat_cycles

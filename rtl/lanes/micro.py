@@ -21,8 +21,9 @@ from ..timing.schedule import Schedule
 from .beat_steps import BeatSteps, Control
 from .column import Column, codebook_levels
 from .held import HeldColumn
+from .held_toggles import HeldCycles, multiplied
 from .terms import Adders, LaneLoad, Parts, level_book_bits
-from .toggles import TOGGLES, Beats, multiplier_toggles
+from .toggles import TOGGLES, Beats, Coded, Codes, levels_of, mask, multiplier_toggles
 
 if TYPE_CHECKING:
     from .lookup_mac import LookupMac
@@ -188,6 +189,17 @@ class Micro(ABC):
         what each is worth.
         """
         return multiplier_toggles(arch, stream)
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        """What lanes that hold weights compute in the cycles of beats: (N, rows) activations, and
+        the fields (N, cols, rows) at work in each. Those of a multiplier."""
+        return multiplied(arch, layer, activations, fields)
+
+    def held_bits(self, arch: Arch, layer: Coded, fields: Codes) -> Codes:
+        """Bits of `held_value` of fields: of levels."""
+        return levels_of(layer, fields) & mask(arch.level_width)
 
     def followed_cycles(self, beat_cycles: int) -> int:
         """Cycles of a beat that `toggles` follows one by one."""

@@ -15,6 +15,7 @@ from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import BeatSteps, Control
 from .column import Column, add_shifted, codebook_levels
 from .held import HeldColumn, registered, shifted
+from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .shared_table import (
@@ -27,7 +28,7 @@ from .shared_table import (
     words_layout,
 )
 from .terms import Adders, LaneLoad, Parts, common_area, level_book_bits, stages, tree_bits
-from .toggles import Beats, Codes, flips, held, mask, running, total
+from .toggles import Beats, Coded, Codes, flips, held, mask, running, total
 
 
 class ProductTableColumn(Column):
@@ -186,12 +187,12 @@ def table_cycles(arch: Arch, stream: Beats) -> TableCycles:
     )  # fmt: skip
 
 
-def _signed(stream: Beats, fields: Codes) -> Codes:
+def _signed(stream: Coded, fields: Codes) -> Codes:
     """Fields as the digits are cut from them: levels with their sign, codes as they are."""
     return fields if stream.codebook else twos_complement(fields, stream.level_width)
 
 
-def _words(arch: Arch, stream: Beats) -> Codes:
+def _words(arch: Arch, stream: Coded) -> Codes:
     """Products by digit and code: of the codebook, or of the integers that levels are made of."""
     levels = np.zeros(1 << arch.weight_width, np.int64)
     if stream.codebook:
@@ -200,6 +201,14 @@ def _words(arch: Arch, stream: Beats) -> Codes:
     else:
         levels[:] = twos_complement(np.arange(len(levels)), arch.weight_width)
     return np.arange(1 << table_slice(arch))[:, None] * levels
+
+
+def _selected_bits(arch: Arch, words: Codes, digits: Codes) -> Codes:
+    """(T - 1, rows) changed bits of the words that digits (T, rows) select."""
+    pairs = (words[:, None] ^ words[None]) & mask(product_width(arch))
+    distance = np.bitwise_count(pairs).sum(axis=2).astype(np.int64)
+    found: Codes = distance[digits[1:], digits[:-1]]
+    return found
 
 
 class SharedProducts(Micro):
@@ -327,9 +336,7 @@ class SharedProducts(Micro):
         """What costs most is shared: the words that digits select, which every column reads."""
         cycles = table_cycles(arch, stream)
         width = product_width(arch)
-        pairs = (cycles.words[:, None] ^ cycles.words[None]) & mask(width)
-        distance = np.bitwise_count(pairs).sum(axis=2).astype(np.int64)
-        word = total(distance[cycles.digits[1:], cycles.digits[:-1]])
+        word = total(_selected_bits(arch, cycles.words, cycles.digits))
         return {
             "bus": total(flips(stream.activations, arch.act_width))
             + total(flips(stream.weights, arch.field_width)),
@@ -346,6 +353,28 @@ class SharedProducts(Micro):
 
     def followed_cycles(self, beat_cycles: int) -> int:
         return beat_cycles
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        beat, level, step = beat_numbers(layer, len(activations))
+        width, part = arch.weight_width, table_slice(arch)
+        digits = activations[beat] >> (step * part)[:, None] & mask(part)
+        top = (level == layer.work.level_digits - 1)[:, None, None]
+        places = (level * (width - 1))[:, None, None]
+        below = np.where(top, mask(width), mask(width - 1))
+        codes = (_signed(layer, fields)[beat] >> places) & below
+        words = _words(arch, layer)
+        return HeldCycles(
+            operands=digits,
+            factors=codes,
+            terms=(words[digits[:, None], codes],),
+            shifts=step * part + level * (width - 1),
+            words=_selected_bits(arch, words, digits).sum(axis=1),
+        )
+
+    def held_bits(self, arch: Arch, layer: Coded, fields: Codes) -> Codes:
+        return fields & mask(arch.field_width)
 
 
 MICRO = SharedProducts()

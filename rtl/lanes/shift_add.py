@@ -17,9 +17,11 @@ from ..timing.schedule import Schedule, schedule_widths
 from .beat_steps import Control
 from .column import Column, adder_tree
 from .held import HeldColumn, added, data_register, registered, sum_address_width, sums_memory
+from .held_toggles import HeldCycles, beat_numbers
 from .lookup_mac import LookupMac
 from .micro import Micro
 from .terms import Adders, LaneLoad, Parts, common_area, lookup_area, stages, tree_bits
+from .toggles import Coded, Codes, levels_of, mask
 
 
 def shift_width(arch: Arch) -> int:
@@ -368,6 +370,39 @@ class ShiftAdd(Micro):
         if load.factor > 1:
             counts["multiply_bit2"] = float(load.sums * load.factor.bit_length() * load.acc_width)
         return counts
+
+    def held_cycles(
+        self, arch: Arch, layer: Coded, activations: Codes, fields: Codes
+    ) -> HeldCycles:
+        """Terms of E and O; levels that are stored are taken bit by bit, into E."""
+        beat, number, _ = beat_numbers(layer, len(activations))
+        levels, operands = levels_of(layer, fields)[beat], activations[beat]
+        held = levels & mask(arch.level_width)
+        if layer.codebook:
+            factor = shift_factor(tuple(int(word["level"]) for word in layer.codebook)) or 1
+            odd = (np.abs(levels) & (np.abs(levels) - 1)) != 0
+            even = np.where(odd, 0, levels)
+            chosen = even, np.where(odd, levels // factor, 0)
+        else:
+            top = number == layer.work.level_digits - 1
+            place = np.where(top, -1, 1) << number
+            chosen = (held >> number[:, None, None] & 1) * place[:, None, None], np.zeros_like(held)
+        return HeldCycles(
+            operands=operands,
+            factors=held,
+            terms=tuple(operands[:, None] * part for part in chosen),
+            shifts=np.zeros(len(beat), np.int64),
+        )
+
+    def held_bits(self, arch: Arch, layer: Coded, fields: Codes) -> Codes:
+        """Of entries, or of levels that are stored."""
+        levels = levels_of(layer, fields)
+        if not layer.codebook:
+            return levels & mask(arch.level_width)
+        lowest = np.bitwise_count((levels & -levels) - (levels != 0)).astype(np.int64)
+        odd = np.abs(levels) >> lowest > 1
+        entries: Codes = (levels != 0) | (levels < 0) << 1 | odd << 2 | lowest << 3
+        return entries
 
 
 MICRO = ShiftAdd()

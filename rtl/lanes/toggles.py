@@ -49,20 +49,8 @@ def total(counts: npt.NDArray[np.integer]) -> float:
     return float(counts.sum())
 
 
-class Beats(Protocol):
-    """N beats of one layer on an array."""
-
-    @property
-    def activations(self) -> Codes:
-        """(N, rows)"""
-
-    @property
-    def weights(self) -> Codes:
-        """(N, cols, rows) fields: codes, or levels as two's complement."""
-
-    @property
-    def first(self) -> Codes:
-        """(N,) 1 where a sum begins."""
+class Coded(Protocol):
+    """A layer on an array: what its weight fields are, and its time."""
 
     @property
     def weight_bits(self) -> int:
@@ -80,15 +68,36 @@ class Beats(Protocol):
     def work(self) -> Schedule: ...
 
 
+class Beats(Coded, Protocol):
+    """N beats of one layer on an array."""
+
+    @property
+    def activations(self) -> Codes:
+        """(N, rows)"""
+
+    @property
+    def weights(self) -> Codes:
+        """(N, cols, rows) fields: codes, or levels as two's complement."""
+
+    @property
+    def first(self) -> Codes:
+        """(N,) 1 where a sum begins."""
+
+
 def field_levels(stream: Beats) -> Codes:
     """(N, cols, rows) levels of the weight fields."""
-    if not stream.codebook:
-        return twos_complement(stream.weights, stream.level_width)
-    table = np.zeros(1 << max(1, stream.weight_bits), np.int64)
-    for word in stream.codebook:
+    return levels_of(stream, stream.weights)
+
+
+def levels_of(layer: Coded, fields: Codes) -> Codes:
+    """Levels of weight fields of a layer."""
+    if not layer.codebook:
+        return twos_complement(fields, layer.level_width)
+    table = np.zeros(1 << max(1, layer.weight_bits), np.int64)
+    for word in layer.codebook:
         if word["code"] < len(table):
             table[word["code"]] = word["level"]
-    return table[stream.weights]
+    return table[fields]
 
 
 TOGGLES = ("bus", "operand", "level", "multiply", "product", "partial", "sum", "accumulator")

@@ -126,10 +126,14 @@ def covering(
     hold: int = 1,
     fill: int = 1,
     out_lanes: int = 1,
+    multiply_width: int | None = None,
 ) -> Arch:
     """The narrowest Arch on which each of `programs` runs."""
     size = {"rows": rows, "cols": cols, "hold": hold, "fill": fill, "out_lanes": out_lanes}
-    archs = [asdict(narrowest(program, micro=micro, **size)) for program in programs]
+    archs = [
+        asdict(narrowest(program, micro=micro, multiply_width=multiply_width, **size))
+        for program in programs
+    ]
     merged = archs[0]
     for other in archs[1:]:
         merged = _larger(merged, other)

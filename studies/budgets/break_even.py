@@ -8,9 +8,10 @@ other (`uniform`) stores levels and multiplies them. Per layer and image
     break-even price = extra / saved                  fJ per weight bit read
 
 Where reading a bit costs more, look-up wins; below 0 it wins even with free memories. Weights are
-read again for every output pixel here; an array that kept them for R pixels would need R times the
-price, so `price / break-even price` is the reuse from which on look-up loses. One price is used
-for both memories, though levels need the larger one: that favours `uniform`.
+read again for every output pixel, or group of `hold` pixels; an array that kept them R times as
+long would need R times the price, so `price / break-even price` is the reuse from which on look-up
+loses. One price is used for both memories, though levels need the larger one: that favours
+`uniform`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,8 @@ class BreakEven:
     layers: tuple[LayerBreakEven, ...]
     memory_fj: Band
     """Price of a bit of the weight memory of codes by the technology table."""
+    hold: int = 1
+    """Pixels that use a read weight."""
 
     def wins(self, price_fj: float) -> int:
         """Layers in which look-up needs less energy at this price, expected values."""
@@ -65,7 +68,7 @@ class BreakEven:
     def reuse(self) -> float | None:
         """Pixels per read weight from which look-up loses in some layer; None: never."""
         last = self.extremes[1].price_fj.expected
-        return self.memory_fj.expected / last if last > 0 else None
+        return self.hold * self.memory_fj.expected / last if last > 0 else None
 
 
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
@@ -81,7 +84,7 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
             result.append(
                 BreakEven(
                     library=row.library, program=row.program, micro=row.micro, layers=layers,
-                    memory_fj=row.weight_bit_fj,
+                    memory_fj=row.weight_bit_fj, hold=row.hold,
                 )
             )  # fmt: skip
     return result

@@ -2,21 +2,32 @@
 
 Energy of the lane array by its gates (`gates.model.estimate`), of the on-chip memories by a
 technology table, both of whole images; the page lists what neither contains. A program runs on the
-array of the characterization, so all rows of a library have the same widths.
+array of the characterization, so all rows of a library have the same widths. An array that holds
+weights has two rows: with its sums in flip-flops, by their gates, and in memories, by the table.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...cost.estimate.estimate import Estimate, estimate, measure
 from ...cost.estimate.model import Timings, timings_of
+from ...cost.events.events import EVENTS
+from ...cost.events.flip_flops import flip_flops
 from ...cost.events.memories import memories
 from ...cost.technology.technology import Band, Technology
-from ...gates.model.estimate import ArrayEstimate, array_estimate, fitting, output_estimate
+from ...gates.array.bench import SUMS
+from ...gates.model.estimate import (
+    ArrayEstimate,
+    array_estimate,
+    fitting,
+    output_estimate,
+    sums_in_memory,
+)
 from ...gates.model.library import GateLibrary
+from ...gates.model.parts import lanes_of
 from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
 from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
@@ -26,6 +37,12 @@ from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ...spec.layers import MacLayer
 from ...spec.program import Program
+
+FLIP_FLOPS, MEMORIES = "flip-flops", "memories"
+"""Where an array that holds weights has its sums."""
+MEMORY_PARTS = tuple(
+    dict.fromkeys(k.part for k in EVENTS.values() if k.split == "memory" and k.part != SUMS)
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,12 +77,16 @@ class Row:
     weight_bits: float
     library: str
     micro: str
+    """`parts.lanes_name`."""
     cycles: int
     array_pj: Band
     memory_pj: Band
     area_um2: float
     output_pj: Band | None = None
     """Threshold and requant unit; None: not characterized."""
+    hold: int = 1
+    sums: str = ""
+    """`FLIP_FLOPS` or `MEMORIES`, of an array that holds weights."""
     plain: bool = False
     """The weights are uniform ones: every codebook is a grid of whole steps."""
     layers: tuple[LayerCost, ...] = ()
@@ -85,6 +106,7 @@ class Row:
             "plain": self.plain,
             "library": self.library,
             "micro": self.micro,
+            "sums": self.sums,
             "cycles": self.cycles,
             "array_pj": self.array_pj.as_dict(),
             "memory_pj": self.memory_pj.as_dict(),
@@ -102,6 +124,9 @@ def rows_of(
     *,
     rows: int,
     cols: int,
+    hold: int = 1,
+    fill: int = 1,
+    out_lanes: int = 1,
     left_out: list[str] | None = None,
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
@@ -109,18 +134,21 @@ def rows_of(
     images: (N, C, H, W) codes whose operands and activity are counted. left_out: receives the
     characterizations that are too narrow for the program, with the reason.
     """
+    size = {"rows": rows, "cols": cols, "hold": hold, "fill": fill, "out_lanes": out_lanes}
     program = candidate.program
     activity, tensors = measure(program, images), golden_tensors(program, images)
     moved: dict[Arch, Toggles] = {}  # the same in every library
     results = []
     for library in libraries.values():
-        for micro in library.arrays:
+        fits = library.lanes(holds=hold > 1)
+        for name in fits:
+            micro, multiply_width = lanes_of(name)
             if not usable(program, micro):
                 continue
-            arch = narrowest(program, rows=rows, cols=cols, micro=micro)
-            wide, fit = fitting(arch, library.arrays)
+            arch = narrowest(program, micro=micro, multiply_width=multiply_width, **size)
+            wide, fit = fitting(arch, fits)
             if left_out is not None and (reason := too_narrow(wide, program)):
-                left_out.append(f"{library.name}, {candidate.name} on {micro}: {reason}")
+                left_out.append(f"{library.name}, {candidate.name} on {name}: {reason}")
                 continue
             if untested := fit.untested(wide):
                 raise InputError(f"Array must be of a size with known errors: {untested}")
@@ -129,27 +157,59 @@ def rows_of(
             timings = timings_of(arch, program)
             gates = array_estimate(program, wide, fit, moved[wide])
             events = estimate(program, arch, technology, activity=activity, timings=timings)
+            row = Row(
+                program=candidate.name,
+                top1=candidate.top1,
+                weight_bits=program.average_weight_bits,
+                library=library.name,
+                micro=name,
+                cycles=events.cycles,
+                array_pj=gates.energy_pj,
+                memory_pj=events.energy.split["memory"],
+                area_um2=gates.area_um2,
+                plain=uniform_weights(program),
+                layers=_layer_costs(program, timings, gates, events),
+                weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
+            )
+            if arch.holds:
+                rest = array_estimate(program, wide, fit.without_sums(), moved[wide])
+                results += _held_rows(row, program, timings, rest, events)
+                continue
             behind = library.units and output_estimate(
                 program, arch, library.units, tensors, timings=timings
             )
-            results.append(
-                Row(
-                    program=candidate.name,
-                    top1=candidate.top1,
-                    weight_bits=program.average_weight_bits,
-                    library=library.name,
-                    micro=micro,
-                    cycles=events.cycles,
-                    array_pj=gates.energy_pj,
-                    memory_pj=events.energy.split["memory"],
-                    area_um2=gates.area_um2 + (behind.area_um2 if behind else 0.0),
-                    output_pj=behind.energy_pj if behind else None,
-                    plain=uniform_weights(program),
-                    layers=_layer_costs(program, timings, gates, events),
-                    weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
-                )
-            )
+            if behind:
+                area = gates.area_um2 + behind.area_um2
+                row = replace(row, area_um2=area, output_pj=behind.energy_pj)
+            results.append(row)
     return results
+
+
+def _held_rows(
+    row: Row, program: Program, timings: Timings, rest: ArrayEstimate, events: Estimate
+) -> list[Row]:
+    """`row` with its sums in flip-flops, then in memories; rest: the array without its sums.
+
+    Sums are the array's in both, not the memories'. The output lanes are priced by events, their
+    share of the clock among them.
+    """
+    arch, parts = events.arch, events.energy.parts
+    memory = sum((parts[name] for name in MEMORY_PARTS), start=Band.exactly(0.0))
+    flops = flip_flops(arch)
+    share = (flops["output lanes"] + flops["output operands"]) / sum(flops.values())
+    row = replace(
+        row, memory_pj=memory, output_pj=parts["output"] + parts["clock"] * share, hold=arch.hold
+    )
+    gates = sums_in_memory(rest, events)
+    return [
+        replace(row, sums=FLIP_FLOPS),
+        replace(
+            row,
+            sums=MEMORIES,
+            array_pj=gates.energy_pj,
+            layers=_layer_costs(program, timings, gates, events),
+        ),
+    ]
 
 
 def _layer_costs(

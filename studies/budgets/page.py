@@ -1,9 +1,10 @@
 """The page of `adqhw bench budgets`: a table, and a verdict in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...cost.technology.technology import BAND_KEYS, Band, Technology
+from ...gates.model.parts import lanes_of
 from ...rtl.arch.registry import BASELINE
 from ...spec.host.markdown import table
 from .break_even import break_even_lines, break_evens
@@ -25,14 +26,33 @@ both: one table prices them.
 """
 AGAINST_PLAIN = "Learned codebooks against plain weights on plain multipliers, top-1 within 0.5"
 SECOND = "-break-even"
+HELD = """# Bit budgets on arrays that hold weights
+
+Written by `{command}`; do not edit.
+
+Programs on {size} arrays with hold {hold}, one image; the same for the array that reads its weights
+for every pixel: [bit budgets](bit-budgets.md). **array**: lanes, station, adder trees, codebook and
+control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
+worst error on layers that were not fitted. Its **sums**, {words} words in every column, are in
+flip-flops, by their gates, all clocked in every cycle; or in memories, priced with the additions to
+them by {technology} ({node}): the first is the most that they cost, the second what an array with
+register files would draw. Either way they are the same for all lanes, so that they hide what lanes
+differ in. **output**: output lanes, by events of {technology}, the same in all rows of a program.
+**memory**: on-chip memories, {technology}, corners as the bar. None has glitches, placed wires or a
+clock tree; DRAM is in none. `uniform` multiplies 8-bit levels, `uniform_4` takes levels by 4 bits
+at a time: a plain design of 4-bit weights, with two cycles for wider ones. *x uniform*: against the
+row of the same program, library and sums on `uniform`, expected values. Where the library is of
+another node than the memories, their sum mixes nodes. A verdict takes the array's bars whole,
+memories and output stage at each corner, the same one for both: one table prices them.
+"""
 EQUAL_POINTS = 0.5
 """Programs so close in top-1 count as equally accurate: 10,000 images decide about 0.3 points."""
 BREAK_EVEN = """Each program on look-up against itself on `uniform`: the same answers.
 **fJ/bit**: what a read of a weight bit must cost for look-up to draw as little (its array's extra
 energy over the weight bits it does not read; the bar takes both arrays' bars apart; below 0:
 look-up wins with free memories). Beside it the memory's price. Weights are read again for every
-pixel here; of an array that keeps them for as many pixels as the last column says, some layer gains
-nothing by look-up. Tables are loaded once per layer and counted in the table above, not here.
+{reads} here; of an array that keeps them for as many pixels as the last column says, some layer
+gains nothing by look-up. Tables are loaded once per layer and counted in the table, not here.
 """
 COLUMNS = (
     "library", "program", ("top-1 %", "---:"), ("weight bits", "---:"), "micro",
@@ -54,25 +74,50 @@ def page(
     pictures: files beside it, as `budgets_plot.write_pictures` names them. left_out: what was
     characterized too narrow, and why.
     """
-    head = HEAD.format(command=command, size=size, technology=technology.name, node=technology.node)
+    hold = max((row.hold for row in measured), default=1)
+    head = (HEAD if hold == 1 else HELD).format(
+        command=command, size=size, technology=technology.name, node=technology.node, hold=hold,
+        words=2 * hold,
+    )  # fmt: skip
+    kinds = {kind: [r for r in measured if r.sums == kind] for kind in _kinds(measured)}
+    lines = [head.rstrip(), *_sections("Verdict", {k: verdicts(rows) for k, rows in kinds.items()})]
+    lines += _sections(AGAINST_PLAIN, {k: against_plain(rows) for k, rows in kinds.items()})
+    lines += _shown(pictures, "top-1 against energy", second=False)
+    breaks = {kind: break_evens(rows) for kind, rows in kinds.items()}
+    if any(breaks.values()):
+        reads = "pixel" if hold == 1 else f"{hold} pixels"
+        said = {k: [*break_even_lines(found)] for k, found in breaks.items() if found}
+        lines += _sections("Break-even, layer by layer", said, BREAK_EVEN.format(reads=reads))
+        lines += _shown(pictures, "break-even price by layer", second=True)
+    lines += _sections("All rows", {k: _table(rows) for k, rows in kinds.items()})
+    if left_out:
+        lines += ["", "Not in the table, characterized too narrow:", ""]
+        lines += [f"- {text}" for text in left_out]
+    return "\n".join([*lines, ""])
+
+
+def _kinds(measured: Sequence[Row]) -> list[str]:
+    """Where the rows have their sums, in order."""
+    return list(dict.fromkeys(row.sums for row in measured))
+
+
+def _sections(title: str, said: Mapping[str, Sequence[str]], before: str = "") -> list[str]:
+    """A heading and, for every kind of sums, its lines; nothing where there are none."""
+    if not any(said.values()):
+        return []
+    lines = ["", f"## {title}", *(["", before.rstrip()] if before else [])]
+    for kind, text in said.items():
+        lines += [*(["", f"### Sums in {kind}"] if kind else []), "", *text]
+    return lines
+
+
+def _table(measured: Sequence[Row]) -> list[str]:
     plain = {(r.library, r.program): r for r in measured if r.micro == BASELINE}
     rows = []
     for row in measured:
         base = plain.get((row.library, row.program))
         rows.append([*_facts(row), *_ratios(row, base), f"{row.area_um2 / 1e6:.3f}"])
-    lines = [head, *table(COLUMNS, rows)]
-    if left_out:
-        lines += ["", "Not in the table, characterized too narrow:", ""]
-        lines += [f"- {text}" for text in left_out]
-    lines += _shown(pictures, "top-1 against energy", second=False)
-    learned = against_plain(measured)
-    if learned:
-        lines += ["", f"## {AGAINST_PLAIN}", "", *learned]
-    breaks = break_evens(measured)
-    if breaks:
-        lines += ["", "## Break-even, layer by layer", "", BREAK_EVEN, *break_even_lines(breaks)]
-        lines += _shown(pictures, "break-even price by layer", second=True)
-    return "\n".join([*lines, "", "## Verdict", "", *verdicts(measured), ""])
+    return table(COLUMNS, rows)
 
 
 def break_even_path(picture: Path) -> Path:
@@ -91,13 +136,13 @@ def _shown(pictures: Sequence[Path], what: str, *, second: bool) -> list[str]:
 
 
 def against_plain(rows: Sequence[Row]) -> list[str]:
-    """Learned programs' best look-ups against plain weights on plain multipliers.
+    """Learned programs' best look-ups against plain weights on the best plain multipliers.
 
     Of every plain program those within `EQUAL_POINTS` of its top-1. Energies as in a verdict: the
     array's bars whole, what is shared at each corner.
     """
     lines = []
-    for base in (r for r in rows if r.plain and r.micro == BASELINE):
+    for base in _plain_designs(rows):
         rivals = [
             r
             for r in rows
@@ -106,11 +151,29 @@ def against_plain(rows: Sequence[Row]) -> list[str]:
             and abs(r.top1 - base.top1) <= EQUAL_POINTS + 1e-9
         ]
         for name in dict.fromkeys(r.program for r in rivals):
-            mine = [r for r in rivals if r.program == name and r.micro != BASELINE]
+            mine = [r for r in rivals if r.program == name and not multiplies(r.micro)]
             if mine:
-                best = min(mine, key=lambda r: (r.array_pj + r.shared_pj).expected)
-                lines.append(_compared(best, base))
+                lines.append(_compared(min(mine, key=_expected), base))
     return lines
+
+
+def multiplies(lanes: str) -> bool:
+    """Whether lanes are plain multipliers of some width."""
+    return lanes_of(lanes)[0] == BASELINE
+
+
+def _plain_designs(rows: Sequence[Row]) -> list[Row]:
+    """Of every plain program and library the plain multipliers that need the least energy."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if row.plain and multiplies(row.micro):
+            known = found.get((row.library, row.program), row)
+            found[row.library, row.program] = min(known, row, key=_expected)
+    return list(found.values())
+
+
+def _expected(row: Row) -> float:
+    return float((row.array_pj + row.shared_pj).expected)
 
 
 def _compared(row: Row, base: Row) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 from ...cost.report.labels import Label, place
 from ...cost.report.plots import energy_unit
 from ...cost.technology.technology import Band
+from ...gates.model.parts import lanes_of
 from ...rtl.arch import registry
 from ...spec.host.files import write_file
 from ...spec.host.pictures import canvas, drawn, png_of, shown
 from .break_even import BreakEven, break_evens
-from .budgets import Row
+from .budgets import MEMORIES, Row
 from .page import break_even_path
 
 
@@ -45,38 +46,43 @@ def write_pictures(rows: Sequence[Row], picture: Path) -> list[Path]:
 
 def budgets_png(rows: Sequence[Row]) -> bytes:
     """PNG; programs are numbered from the most bits to the fewest."""
-    libraries = list(dict.fromkeys(row.library for row in rows))
+    panels = list(dict.fromkeys(panel_of(row) for row in rows))
     programs = sorted({(-r.weight_bits, -r.top1, r.program) for r in rows})
     numbers = {name: str(number) for number, (_, _, name) in enumerate(programs, start=1)}
-    with canvas(5.6 * len(libraries), 5.4) as figure:
-        axes = np.atleast_1d(figure.subplots(1, len(libraries), sharey=True))
-        for axis, library in zip(axes, libraries, strict=True):
-            axis.set_title(shown(library), fontsize=9, loc="left")
-            _library_panel(axis, [row for row in rows if row.library == library])
+    with canvas(5.6 * len(panels), 5.4) as figure:
+        axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+        for axis, panel in zip(axes, panels, strict=True):
+            axis.set_title(shown(panel), fontsize=9, loc="left")
+            _library_panel(axis, [row for row in rows if panel_of(row) == panel])
         axes[0].set_ylabel("top-1 of the integer program [%]")
         marks = {h.get_label(): h for a in axes for h in a.get_legend_handles_labels()[0]}
         figure.legend(handles=list(marks.values()), loc="outside lower right", ncols=7, fontsize=7)
         key = "; ".join(f"{number} {shown(name)}" for name, number in numbers.items())
         figure.suptitle(f"Bars: low to high. {key}", fontsize=7, x=0.01, ha="left", wrap=True)
-        for axis, library in zip(axes, libraries, strict=True):
-            _number(axis, [row for row in rows if row.library == library], numbers)
+        for axis, panel in zip(axes, panels, strict=True):
+            _number(axis, [row for row in rows if panel_of(row) == panel], numbers)
         return png_of(figure)
+
+
+def panel_of(row: Row) -> str:
+    """Title of the panel that shows a row."""
+    return f"{row.library}, sums in {row.sums}" if row.sums else row.library
 
 
 def _library_panel(axis: Any, rows: Sequence[Row]) -> None:
     """Points of one library by micro-architecture, and the front."""
     scale, unit = energy_unit(max(total_pj(row).high for row in rows))
-    for name in registry.names():
-        lanes = registry.micro(name)
+    for name in sorted({row.micro for row in rows}, key=_place):
+        micro, narrow = lanes_of(name)
+        lanes = registry.micro(micro)
         mine = [row for row in rows if row.micro == name]
-        if not mine:
-            continue
         totals = [total_pj(row) for row in mine]
         middle = np.array([band.expected for band in totals]) / scale
         reach = np.array([[b.expected - b.low, b.high - b.expected] for b in totals]).T / scale
         axis.errorbar(
             middle, [row.top1 for row in mine], xerr=reach, fmt=lanes.marker,
             color=lanes.colour, ecolor=lanes.colour, elinewidth=0.6, alpha=0.8, label=name,
+            fillstyle="none" if narrow else "full",
         )  # fmt: skip
     best = front(rows)
     axis.step(
@@ -87,6 +93,11 @@ def _library_panel(axis: Any, rows: Sequence[Row]) -> None:
     axis.set_xlim(left=0)
     axis.margins(y=0.08)
     axis.grid(alpha=0.3)
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Order of lanes in legends: that of the registry."""
+    return registry.names().index(lanes_of(name)[0]), name
 
 
 def _number(axis: Any, rows: Sequence[Row], numbers: Mapping[str, str]) -> None:
@@ -105,8 +116,9 @@ def _number(axis: Any, rows: Sequence[Row], numbers: Mapping[str, str]) -> None:
 def break_even_png(rows: Sequence[Row]) -> bytes | None:
     """PNG: break-even price by layer, of the programs with the most and the fewest bits.
 
-    None where no row can be compared.
+    Of arrays that hold weights those with sums in flip-flops. None where no row can be compared.
     """
+    rows = [row for row in rows if row.sums != MEMORIES]
     breaks = break_evens(rows)
     if not breaks:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 from ...gates.array.streams import RANDOM, REAL
 from ...gates.model.characterization_file import AREA, part_of, read_content
 from ...gates.model.linear import Errors
-from ...gates.model.parts import PER, Part
+from ...gates.model.parts import ARRAYS, PER, Part
 from ...spec.errors import InputError
 from ...spec.host.markdown import Column, table
 from ...spec.host.reading import LEAST, MOST
@@ -61,18 +61,27 @@ def subjects(path: Path) -> list[Subject]:
     """Every micro-architecture and unit in a file of `adqhw characterize`."""
     content = read_content(path)
     part, about = part_of(content), content["characterization"]
-    return [_subject(str(path), part, name, about, table) for name, table in content[part].items()]
+    return [
+        _subject(str(path), part, name, about, table, sums=sums)
+        for name, table in content[part].items()
+        for sums in ((True, False) if part is Part.HELD else (True,))
+    ]
 
 
 def _subject(
-    where: str, part: Part, name: str, about: dict[str, Any], table: dict[str, Any]
+    where: str, part: Part, name: str, about: dict[str, Any], table: dict[str, Any], *, sums: bool
 ) -> Subject:
+    """sums: with the memories of sums of an array that holds weights; else all the rest."""
     try:
-        size = [_number(side) for side in about["test_size"]] if part is Part.ARRAY else []
+        size = [_number(side) for side in about["test_size"]] if part in ARRAYS else []
         area_error = table.get("area_error_percent")
-        real, random = (_errors(table["test"], PER[part], name) for name in (REAL, RANDOM))
+        test = table["test"] if sums else [_without_sums(row, PER[part]) for row in table["test"]]
+        real, random = (_errors(test, PER[part], name) for name in (REAL, RANDOM))
+        title = name
+        if part is Part.HELD:
+            title += f", hold {_number(table['hold']):.0f}" + ("" if sums else ", without sums")
         return Subject(
-            library=printable(about["liberty"]), name=printable(name),
+            library=printable(about["liberty"]), name=printable(title),
             array="x".join(f"{side:.0f}" for side in size), program=_text(about["program"]),
             cells=int(_number(table["cells"])), area_mm2=_number(table[AREA[part]]) / 1e6,
             area_error=None if area_error is None else _number(area_error),
@@ -83,6 +92,15 @@ def _subject(
             f"Characterization {where!r}, {part} {shown(name)} must have all that `adqhw "
             f"characterize` writes, not lack or spoil {one_line(error)}"
         ) from error
+
+
+def _without_sums(row: dict[str, Any], per: str) -> dict[str, Any]:
+    """A test row of what is left without the memories of sums."""
+    rest = {
+        f"{what}_{per}": _number(row[f"{what}_{per}"]) - _number(row[f"{what}_sums_{per}"])
+        for what in ("measured", "predicted")
+    }
+    return {**row, **rest}
 
 
 def _errors(rows: Sequence[dict[str, Any]], per: str, operands: str) -> dict[str, float]:

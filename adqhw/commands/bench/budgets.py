@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...console import JSON_OPTION, emit, people, say
+from ...flows.arrays import ArraySize
 from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ...spec.host.files import write_file
 from ...spec.program_file import load
+from ..sizes import Fill, Hold, OutLanes
 
 if TYPE_CHECKING:
     from ...studies.budgets.budgets import Candidate, Row
@@ -28,6 +30,9 @@ def command(
     limit: Annotated[int | None, typer.Option(help="First N test images for top-1.")] = None,
     rows: Annotated[int, typer.Option(help="Input channels per beat.")] = 16,
     cols: Annotated[int, typer.Option(help="Output channels per beat.")] = 16,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
     tech: Annotated[str, typer.Option(help="Technology of the memories.")] = "literature45",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -36,6 +41,9 @@ def command(
     A picture of top-1 against energy lies beside the page. Top-1 is the integer program's on the
     test images. Energy and area of array and output stage come from their gates (`adqhw
     characterize`), the memories' energy from a technology table.
+
+    With --hold the arrays that hold weights, characterized with --hold too; their sums once in
+    flip-flops, once in memories.
 
     Example: adqhw bench budgets w4.safetensors w2.safetensors --gates t.toml --data DIR -o page.md
     """
@@ -49,6 +57,7 @@ def command(
         raise InputError(
             f"Page must not be a .png file, as its picture beside it, not {str(out)!r}"
         )
+    size = ArraySize(rows=rows, cols=cols, hold=hold, fill=fill, out_lanes=out_lanes)
     libraries = read_all(gates)
     table = technology.priced(tech)
     measured: list[Row] = []
@@ -57,17 +66,21 @@ def command(
         people.print(f"{path.name}", style="dim")
         candidate, images = _candidate(path, data, limit)
         measured += budgets.rows_of(
-            candidate, libraries, table, images, rows=rows, cols=cols, left_out=left_out
+            candidate, libraries, table, images, left_out=left_out, **size.values
         )
+    if not measured:
+        raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in (*programs, *gates)]
     picture = out.with_suffix(".png")
+    holding = {k: v for k, v in size.options.items() if v and k not in ("--rows", "--cols")}
+    words += [f"{name} {value}" for name, value in holding.items()]
     command_line = f"adqhw bench budgets {' '.join(words)}"
-    page = budgets_page.page(measured, table, f"{rows}x{cols}", command_line, left_out=left_out)
+    lanes = f"{rows}x{cols}"
+    page = budgets_page.page(measured, table, lanes, command_line, left_out=left_out)
     write_file(out, page)
     drawings = budgets_plot.write_pictures(measured, picture)
     if drawings:  # the page names the pictures that are there
-        size = f"{rows}x{cols}"
-        write_file(out, budgets_page.page(measured, table, size, command_line, drawings, left_out))
+        write_file(out, budgets_page.page(measured, table, lanes, command_line, drawings, left_out))
     if as_json:
         emit({"rows": [row.to_dict() for row in measured], "technology": table.name})
         return

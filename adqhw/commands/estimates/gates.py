@@ -1,14 +1,16 @@
 """`adqhw estimate --gates`: the lane array and the output stage by files of `characterize`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...console import say, show_table
 from ...spec.errors import InputError
 from ...spec.program import Program
 
 if TYPE_CHECKING:
+    from ...cost.estimate.estimate import Estimate
     from ...cost.estimate.model import Timings
     from ...gates.model.estimate import ArrayEstimate, OutputEstimate
     from ...rtl.arch.arch import Arch
@@ -17,13 +19,24 @@ if TYPE_CHECKING:
 GATE_IMAGES = 2
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ByGates:
+    """Figures of the characterizations."""
+
+    lanes: "ArrayEstimate"
+    behind: "OutputEstimate | None" = None
+    """The output stage of an array of the first kind."""
+    rest: "ArrayEstimate | None" = None
+    """Of an array that holds weights, without its memories of sums."""
+
+
 def gates_of(
     program: Program,
     array: "Arch",
     paths: list[Path],
     images: "IntArray | None",
     timings: "Timings",
-) -> "tuple[ArrayEstimate, OutputEstimate | None]":
+) -> ByGates:
     """Lane array and output stage by the characterizations at `paths`, on the first images.
 
     timings: of `array`.
@@ -33,15 +46,13 @@ def gates_of(
     from ...gates.model.toggles import golden_tensors, layer_toggles
     from ...rtl.networks.demands import check_program
 
-    if array.holds:
-        raise InputError(f"Arch hold (--hold) must be 1 with --gates, not {array.hold}")
     if images is None:
         raise InputError("Images must be given with --data or --input: toggles need operands")
     libraries = read_all(paths)
     if len(libraries) > 1:
         raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
     (library,) = libraries.values()
-    wide, fit = fitting(array, library.arrays)
+    wide, fit = fitting(array, library.lanes(holds=array.holds))
     try:
         check_program(wide, program)
     except InputError as error:
@@ -51,13 +62,33 @@ def gates_of(
     tensors = golden_tensors(program, images[:GATE_IMAGES])
     toggles = layer_toggles(program, wide, tensors)
     lanes = array_estimate(program, wide, fit, toggles, asked=array)
+    if array.holds:
+        rest = array_estimate(program, wide, fit.without_sums(), toggles, asked=array)
+        return ByGates(lanes=lanes, rest=rest)
     if not library.units:
-        return lanes, None
-    return lanes, output_estimate(program, array, library.units, tensors, timings=timings)
+        return ByGates(lanes=lanes)
+    behind = output_estimate(program, array, library.units, tensors, timings=timings)
+    return ByGates(lanes=lanes, behind=behind)
 
 
-def gate_warnings(lanes: "ArrayEstimate", behind: "OutputEstimate | None") -> list[str]:
+def gate_warnings(found: ByGates) -> list[str]:
     """Differences between the characterized array and the requested one; figures without a bar."""
+    return _warnings(found.lanes, found.behind)
+
+
+def gates_record(found: ByGates, events: "Estimate") -> dict[str, Any]:
+    """JSON form; events: of the same array, which price sums in memories."""
+    from ...gates.model.estimate import sums_in_memory
+
+    record: dict[str, Any] = {"gates": found.lanes.to_dict()}
+    if found.behind is not None:
+        record["output_stage"] = found.behind.to_dict()
+    if found.rest is not None:
+        record["gates_sums_in_memory"] = sums_in_memory(found.rest, events).to_dict()
+    return record
+
+
+def _warnings(lanes: "ArrayEstimate", behind: "OutputEstimate | None") -> list[str]:
     found = [_substituted("lanes", lanes.substituted)]
     if behind is not None:
         found.append(_substituted("output units", behind.substituted))
@@ -76,9 +107,11 @@ def _substituted(what: str, widths: Mapping[str, tuple[int, int]]) -> str:
     )
 
 
-def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
+def show_gates(by_gates: ByGates, events: "Estimate") -> None:
     from ...cost.report.report import energy_text
+    from ...gates.model.estimate import sums_in_memory
 
+    found, behind = by_gates.lanes, by_gates.behind
     bar = "no bar" if found.untested else "bar: worst error of layers that were not fitted"
     show_table(
         f"lane array {found.micro} by its gates, one image; {bar}",
@@ -97,6 +130,13 @@ def show_gates(found: "ArrayEstimate", behind: "OutputEstimate | None") -> None:
         f"glitches, placed wires, clock tree, memories, output stage; operands of the first "
         f"{GATE_IMAGES} images at most"
     )
+    if by_gates.rest is not None:
+        instead = sums_in_memory(by_gates.rest, events)
+        say(
+            "in it the sums are flip-flops that are clocked in every cycle; with sums and their "
+            f"additions by {events.technology.name}, as memories: "
+            f"{energy_text(instead.energy_pj)}; the output lanes are not characterized"
+        )
     if behind is not None:
         say(
             f"output stage by gates: {energy_text(behind.energy_pj)}, {behind.area_um2:,.0f} um2, "

@@ -11,7 +11,7 @@ from ...flows.images import bundled, read_images
 from ...spec.errors import InputError
 from ...spec.program import Program
 from ...spec.program_file import load
-from .gates import gate_warnings, gates_of, show_gates
+from .gates import gate_warnings, gates_of, gates_record, show_gates
 from .output import Request, costs_record, show_costs, show_warnings, to_uniform
 
 if TYPE_CHECKING:
@@ -48,19 +48,17 @@ def run(request: Request, arch_file: Path | None, sources: Sources, gates: list[
     activity = measure(loaded, images)
     result = estimate(loaded, array, table, activity=activity, options=options, timings=timings)
     against = to_uniform(result, uniform_baseline(result, loaded, activity=activity))
-    warnings = area_warnings(result) + (gate_warnings(*by_gates) if by_gates else [])
+    warnings = area_warnings(result) + (gate_warnings(by_gates) if by_gates else [])
     if request.as_json:
         record = costs_record(result, against, request.bandwidth, warnings)
         if by_gates is not None:
-            record["gates"] = by_gates[0].to_dict()
-            if by_gates[1] is not None:
-                record["output_stage"] = by_gates[1].to_dict()
+            record |= gates_record(by_gates, result)
         subject = {"program": str(request.path), "digest": loaded.digest}
         emit({**subject, **record, "seconds": time.perf_counter() - start})
         return
     show_costs(request.path, result, against, request.bandwidth)
     if by_gates is not None:
-        show_gates(*by_gates)
+        show_gates(by_gates, result)
     show_warnings(warnings)
 
 

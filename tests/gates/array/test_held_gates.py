@@ -1,7 +1,6 @@
 """Arrays that hold weights as gates: streams, the pace of the stimulus, and (slow) the netlist."""
 
 import json
-from types import SimpleNamespace
 
 import needs
 import numpy as np
@@ -9,16 +8,18 @@ import pytest
 from amaranth.hdl import Value
 from amaranth.sim import Simulator
 from cost_nets import small_net
+from held_ports import netlist_of, ports_of, words_of
 from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.gates.array import bench
 from adqhw.gates.array.array_gates import RESET_ROWS
-from adqhw.gates.array.held_gates import check_group, group_times, held_levels, held_stimulus
+from adqhw.gates.array.held_gates import check_group, group_times, held_stimulus
 from adqhw.gates.array.held_streams import HeldStream, held_random_twin, held_recorded
 from adqhw.gates.array.units import UNITS
 from adqhw.gates.play.simulation import COUNT, FOLLOWED, RECORD
 from adqhw.rtl.array.held_array import HeldArray
+from adqhw.rtl.lanes.toggles import levels_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.timing.held_cycles import held_cycles
 from adqhw.spec import InputError, golden
@@ -59,7 +60,7 @@ def test_the_sums_are_those_of_a_convolution():
     assert [group.pixels for group in found.groups] == [4] * 16
     for number, group in enumerate(found.groups):
         block, place = divmod(number, 4)
-        levels = held_levels(found, group.fields)
+        levels = levels_of(found, group.fields)
         sums = np.einsum("gdpr,dcr->gcp", group.activations, levels)
         np.testing.assert_array_equal(sums[1], wanted[block, :, place])
         np.testing.assert_array_equal(sums[0], wanted[block, :, place - 1])  # the one before
@@ -105,9 +106,8 @@ def test_the_array_takes_everything_when_the_stimulus_says(name):
     (group,) = found.groups
     dut = HeldArray(arch)
     ports = ports_of(dut)
-    netlist = SimpleNamespace(inputs={n: range(len(v)) for n, v in ports.items()} | {"rst": [0]})
-    stimulus = held_stimulus(arch, netlist, found, group)
-    words = {n: _words(stimulus.ports[n]) for n in ports}
+    stimulus = held_stimulus(arch, netlist_of(ports), found, group)
+    words = {n: words_of(stimulus.ports[n]) for n in ports}
     records, taken = [], {"beats": 0, "fields": 0}
 
     async def play(ctx):
@@ -139,22 +139,6 @@ def test_the_array_takes_everything_when_the_stimulus_says(name):
         check_group(arch, found, group, wrong)
 
 
-def ports_of(dut):
-    """Signals by the name of the port in Verilog."""
-    found = {}
-    for one in ("beats", "fields", "codebook"):
-        port = getattr(dut, one)
-        found |= {f"{one}_valid": port.valid, f"{one}_payload": Value.cast(port.payload)}
-    found |= {"bypass": dut.bypass, "slot": dut.slot, "groups_ready": dut.groups.ready}
-    if hasattr(dut, "work"):
-        found |= {"work": Value.cast(dut.work), "configured": dut.configured}
-    return found
-
-
-def _words(bits):
-    return [sum(int(bit) << i for i, bit in enumerate(row)) for row in bits]
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_counted_cycles_are_the_schedules(name):
     """A word takes max(its beats, fill + 1); a group no less than its sums' reading."""
@@ -169,9 +153,7 @@ def test_the_counted_cycles_are_the_schedules(name):
     )
     times = group_times(arch, found, group.pixels)
     assert times.period == wanted
-    netlist = SimpleNamespace(
-        inputs={n: range(len(v)) for n, v in ports_of(HeldArray(arch)).items()} | {"rst": [0]}
-    )
+    netlist = netlist_of(ports_of(HeldArray(arch)))
     flags = held_stimulus(arch, netlist, found, group).flags
     counted = np.flatnonzero(flags & COUNT)
     assert len(counted) == np.ptp(counted) + 1 == wanted

@@ -12,6 +12,7 @@ from tiny_liberty import TINY, tiny
 
 from adqhw.gates.liberty.function import parse_function
 from adqhw.gates.liberty.liberty import parse_liberty, read_liberty
+from adqhw.gates.liberty.table import Table
 from adqhw.spec import InputError
 from adqhw.spec.host.limits import MAX_TEXT_BYTES
 
@@ -58,6 +59,23 @@ CASES = {
     "(A | !B) !C": lambda a, b, c: (a or not b) and not c,
     "A&1 | 0&B": lambda a, b, c: a,
 }
+
+
+def test_a_number_in_a_table_is_the_same_as_in_an_array():
+    """To the last bit, inside, on and beyond the points, with one axis, two or none."""
+    rng = np.random.default_rng(3)
+    slews, loads = (np.sort(rng.random(n)) for n in (3, 4))
+    axes = {
+        (): (),
+        (3,): (("slew", slews),),
+        (4, 3): (("load", loads), ("slew", slews)),
+        (1, 3): (("load", loads[:1]), ("slew", slews)),
+    }
+    for shape, named in axes.items():
+        table = Table(axes=named, values=rng.random(shape))
+        for slew in (*slews, *rng.random(20) * 3 - 1):
+            for load in (*loads, *rng.random(5) * 3 - 1):
+                assert table.number_at(float(slew), float(load)) == float(table.at(slew, load))
 
 
 @pytest.mark.parametrize("text", CASES)

@@ -1,6 +1,7 @@
 """`adqhw characterize`: its file, what it refuses, and once end to end on the library given."""
 
 import tomllib
+from dataclasses import replace
 
 import needs
 import numpy as np
@@ -15,12 +16,15 @@ from adqhw.gates.array.structure import STRUCTURE, structure
 from adqhw.gates.energy.energy import Assumptions
 from adqhw.gates.model import characterization_file
 from adqhw.gates.model.characterize import Characterization, Plan
+from adqhw.gates.model.library import read_all
 from adqhw.gates.model.linear import Sample, predict
-from adqhw.gates.model.parts import Part, terms_of
+from adqhw.gates.model.parts import Part, lanes_name, lanes_of, terms_of, with_widths
+from adqhw.rtl.lanes.held_toggles import HELD_TOGGLES
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError
 from adqhw.spec.program_file import save
+from adqhw.studies.gates.model_errors import subjects
 
 ENERGY = {name: 1.0 + number / 3 for number, name in enumerate(terms_of(Part.ARRAY, "decode"))}
 AREA = dict(zip(STRUCTURE, (500.0, 30.0, 200.0, 90.0), strict=True))
@@ -69,6 +73,83 @@ def test_the_file_says_what_was_fitted_and_how_far_off_it_is(found, tmp_path):
     assert fit.area_um2 == pytest.approx(AREA)
     assert fit.error_percent == pytest.approx(20)
     assert fit.widths["act_width"] == found.arch.act_width
+
+
+HELD_ENERGY = {name: 2.0 + number / 3 for number, name in enumerate(terms_of(Part.HELD, "decode"))}
+
+
+@pytest.fixture
+def holding(found) -> Characterization:
+    """The gates of the sums draw twice what is predicted, all others what is."""
+    sums = dict.fromkeys(HELD_ENERGY, 0.25)
+    moved = {name: 100 * size for name, size in structure(4, 2).items()}
+    moved |= dict.fromkeys(HELD_TOGGLES, 50.0)
+    energy, part = predict(HELD_ENERGY, moved), predict(sums, moved)
+    samples = tuple(
+        Sample(
+            layer="a", operands=operands, count=800, terms=moved, energy_fj=energy + part,
+            sums_fj=2 * part,
+        )
+        for operands in ("real", "random")
+    )  # fmt: skip
+    arch = narrowest(small_net(), rows=4, cols=4, hold=4, fill=2)
+    return replace(
+        found, part=Part.HELD, arch=arch, energy_fj=HELD_ENERGY, sums_fj=sums, fitted=samples,
+        tested=samples,
+    )  # fmt: skip
+
+
+def test_an_array_that_holds_weights_has_its_sums_apart(holding, tmp_path):
+    path = tmp_path / "t.toml"
+    content = characterization_file.record([holding], Plan(hold=4, port_columns=2), {})
+    characterization_file.save(content | {"characterization": {"liberty": "made up"}}, path)
+    fit = characterization_file.load(path)["decode"]
+    assert (fit.part, fit.kind) == (Part.HELD, {"hold": 4, "port_columns": 2})
+    assert fit.sums_fj == dict.fromkeys(HELD_ENERGY, 0.25)
+    assert fit.error_percent > 1
+    rest = fit.without_sums()
+    assert rest.error_percent == pytest.approx(0, abs=1e-4)
+    assert rest.energy_fj["lane"] == pytest.approx(HELD_ENERGY["lane"] - 0.25, rel=1e-5)
+    row = tomllib.loads(path.read_text())["held"]["decode"]["test"][0]
+    assert row["measured_sums_pj_per_mac"] == pytest.approx(2 * row["predicted_sums_pj_per_mac"])
+    library = read_all([path])["made up"]
+    assert (library.arrays, library.held) == ({}, {"decode": fit})
+    whole, left = subjects_of(content, tmp_path)
+    assert (whole.name, left.name) == ("decode, hold 4", "decode, hold 4, without sums")
+    assert left.errors.worst == pytest.approx(0, abs=1e-2)  # six digits
+    assert whole.errors.worst < -1
+
+
+def subjects_of(content, folder):
+    path = folder / "model.toml"
+    head = {**content["characterization"], "program": "digest"}
+    characterization_file.save({**content, "characterization": head}, path)
+    return subjects(path)
+
+
+@pytest.mark.parametrize("name", ["uniform_4x", "uniform_400", "gone", "gone_4", "_4"])
+def test_a_name_of_lanes_is_refused(name):
+    with pytest.raises(InputError, match="Micro must be one of"):
+        lanes_of(name)
+
+
+def test_names_of_lanes():
+    assert lanes_of("uniform_4") == ("uniform", 4)
+    assert lanes_of("shift_add") == ("shift_add", None)
+    arch = narrowest(small_net(), rows=4, cols=2, micro="uniform", multiply_width=4)
+    assert lanes_name(arch) == "uniform_4"
+    widened = with_widths(replace(arch, level_width=4), {"level_width": 8})
+    assert widened.multiply_width == 4
+
+
+def test_sizes_of_an_array_that_holds_weights():
+    plan = Plan(hold=16, port_columns=2, out_lanes=4)
+    assert plan.options((16, 16)) == {
+        "rows": 16, "cols": 16, "hold": 16, "fill": 8, "out_lanes": 4,
+    }  # fmt: skip
+    assert plan.options((2, 8)) == {"rows": 2, "cols": 8, "hold": 16, "fill": 4, "out_lanes": 2}
+    with pytest.raises(InputError, match="must have multiples of 2 columns"):
+        replace(plan, sizes=((2, 2), (2, 3), (4, 4), (8, 8)))
 
 
 BROKEN = {

@@ -1,5 +1,6 @@
 """The lane array by a characterization: standing and moving energy, bars, refusals, the command."""
 
+import json
 import tracemalloc
 from dataclasses import replace
 
@@ -9,10 +10,12 @@ from cost_nets import small_net
 from typer.testing import CliRunner
 
 from adqhw.cli import app
+from adqhw.cost.estimate.estimate import estimate
+from adqhw.cost.technology import technology
 from adqhw.gates.array.streams import recorded
 from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model import characterization_file
-from adqhw.gates.model.estimate import ArrayModel, array_estimate, fitting
+from adqhw.gates.model.estimate import ArrayModel, array_estimate, fitting, sums_in_memory
 from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.gates.model.toggles import (
@@ -147,6 +150,59 @@ def test_another_micro_architecture_is_refused():
         fitting(replace(ARCH, micro="uniform"), {"decode": fit_of(ARCH)})
 
 
+HELD = narrowest(PROGRAM, rows=4, cols=2, hold=4, fill=2)
+
+
+def held_fit(**worth: float) -> Fit:
+    """1 fJ per lane and cycle in the sums, 2 in all."""
+    energy = dict.fromkeys(terms_of(Part.HELD, "decode"), 0.0)
+    return replace(
+        fit_of(ARCH), part=Part.HELD, energy_fj=energy | {"lane": 2.0} | worth,
+        sums_fj=energy | {"lane": 1.0}, rest_error_percent=7.0,
+        kind={"hold": 4, "port_columns": 1},
+    )  # fmt: skip
+
+
+def test_an_array_that_holds_weights_with_its_sums_in_flip_flops_and_in_memories():
+    arch, fit = fitting(HELD, {"decode": held_fit(term=3.0)})
+    toggles = layer_toggles(PROGRAM, arch, golden_tensors(PROGRAM, IMAGES))
+    whole, rest = (array_estimate(PROGRAM, arch, f, toggles) for f in (fit, fit.without_sums()))
+    events = estimate(PROGRAM, HELD, technology.load("unit"))
+    memories = sums_in_memory(rest, events)
+    by_name = {layer.name: layer for layer in events.layers}
+    for flops, left, other in zip(whole.layers, rest.layers, memories.layers, strict=True):
+        lanes = flops.cycles * 8 / 1000
+        assert flops.standing_pj == pytest.approx(2 * lanes)
+        assert flops.energy_pj.expected - left.energy_pj.expected == pytest.approx(lanes)
+        assert left.energy_pj.high == pytest.approx(1.07 * left.energy_pj.expected)
+        parts = by_name[flops.name].energy.parts
+        added = parts["sums"].expected + parts["accumulate"].expected
+        assert added > 0
+        assert other.energy_pj.expected == pytest.approx(left.energy_pj.expected + added)
+
+
+def test_toggles_of_an_array_that_holds_weights_scale_with_the_layer():
+    tensors = golden_tensors(PROGRAM, IMAGES)
+    whole = layer_toggles(PROGRAM, HELD, tensors, most_beats=10**6)
+    some = layer_toggles(PROGRAM, HELD, tensors, most_beats=300)
+    for name, terms in whole.items():
+        assert some[name]["term"] == pytest.approx(terms["term"], rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hold": 5}, "Arch hold must be 4 as characterized, not 5"),
+        ({"fill": 1}, "Arch port_columns must be 1 as characterized, not 2"),
+        ({"micro": "uniform"}, "for arrays that hold weights: decode, not uniform"),
+        ({"micro": "uniform", "multiply_width": 4}, "decode, not uniform_4"),
+    ],
+)
+def test_another_array_that_holds_weights_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        fitting(replace(HELD, **change), {"decode": held_fit()})
+
+
 def test_estimate_shows_it_and_asks_for_operands(tmp_path, monkeypatch):
     program, images, gates = (tmp_path / n for n in ("p.safetensors", "i.npy", "g.toml"))
     save(PROGRAM, program)
@@ -159,6 +215,17 @@ def test_estimate_shows_it_and_asks_for_operands(tmp_path, monkeypatch):
     shown = CliRunner().invoke(app, [*words, "--input", str(images)])
     assert shown.exit_code == 0, shown.output
     assert "lane array by gates" in shown.output
+    holding = CliRunner().invoke(app, [*words, "--input", str(images), "--hold", "4"])
+    assert holding.exit_code == 2
+    assert "Micro must be characterized for arrays that hold weights: none is" in holding.output
+    monkeypatch.setattr(characterization_file, "load", lambda path: {"decode": held_fit()})
+    found = CliRunner().invoke(
+        app, [*words, "--input", str(images), "--hold", "4", "--fill", "2", "--json"]
+    )
+    assert found.exit_code == 0, found.output
+    record = json.loads(found.stdout)
+    flops, instead = (record[k]["energy_pj"] for k in ("gates", "gates_sums_in_memory"))
+    assert flops["expected"] != instead["expected"] > 0
     refused = CliRunner().invoke(app, words)
     assert refused.exit_code == 2
     assert "Images must be given with --data or --input" in refused.output

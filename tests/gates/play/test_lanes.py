@@ -123,8 +123,11 @@ def test_the_kernel_counts_gates_of_any_size(pins):
     gates = np.array([[n * pins, pins, n << (2 * pins)] for n in range(20)])
     counts = np.zeros(20 << (2 * pins), np.uint64)
     scratch, after = np.zeros((2, 256), np.uint64)
+    standing, lanes = np.zeros(20, np.uint64), ~np.uint64(0)
     for _ in range(2):
-        count_gates(gates, wires.ravel(), values, before, active, counts, scratch, after)
+        count_gates(
+            gates, wires.ravel(), values, before, active, lanes, standing, counts, scratch, after
+        )
     wanted = np.zeros((20, 1 << pins, 1 << pins), int)
     for lane in range(64):
         if active >> np.uint64(lane) & np.uint64(1):
@@ -138,6 +141,24 @@ def test_the_kernel_counts_gates_of_any_size(pins):
     np.testing.assert_array_equal(counts.reshape(wanted.shape), wanted)
 
 
+@pytest.mark.parametrize("lanes", [1, 3, 64])
+def test_gates_that_stand_are_counted(lanes):
+    """Inputs that rarely change, with gaps in what is counted, some of them while gates move."""
+    rng = np.random.default_rng(lanes)
+    length = 400
+    played = []
+    for _ in range(lanes):
+        a, b = (np.cumsum(rng.random(length) < 0.05) % 2 for _ in range(2))
+        played.append(rows(a=a.tolist(), b=b.tolist()))
+    flags = np.where(rng.random(length) < 0.1, 0, played[0].flags)
+    played = [replace(stimulus, flags=flags) for stimulus in played]
+    found, _ = play_lanes(MODEL, played)
+    each = [oracle_switching(NETLIST, LIBRARY, stimulus) for stimulus in played]
+    for number, table in enumerate(found.transitions):
+        wanted = sum(one.transitions[number].astype(int) for one in each)
+        np.testing.assert_array_equal(table, wanted)
+
+
 @pytest.mark.parametrize("pins", [1, 2, 3, 4, 5, 6])
 def test_the_kernel_evaluates_truth_tables(pins):
     rng = np.random.default_rng(pins)
@@ -145,7 +166,7 @@ def test_the_kernel_evaluates_truth_tables(pins):
     table = rng.integers(0, 2, 1 << pins)
     node = np.array([[0, pins, 0, pins]])
     truth = np.where(table, ~np.uint64(0), np.uint64(0))
-    settle(node, np.arange(pins), truth, values, np.zeros(256, np.uint64))
+    settle(node, np.arange(pins), truth, values, values, True, np.zeros(256, np.uint64))
     for lane in range(64):
         bits = [int(word >> np.uint64(lane) & np.uint64(1)) for word in values]
         assert bits[pins] == table[sum(bit << n for n, bit in enumerate(bits[:pins]))]

@@ -8,6 +8,7 @@ from cost_nets import small_net
 from typer.testing import CliRunner
 
 from adqhw.cli import app
+from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.technology.technology import Band, load
 from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model.fit import Fit
@@ -16,6 +17,7 @@ from adqhw.gates.model.parts import WIDTHS, Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
+from adqhw.studies.budgets.break_even import break_evens
 from adqhw.studies.budgets.budgets import Candidate, Row, rows_of, uniform_weights, usable
 from adqhw.studies.budgets.page import against_plain, page, verdicts
 from adqhw.studies.budgets.plot import budgets_png, front
@@ -64,6 +66,55 @@ def test_rows_of_every_micro_architecture_that_can_run_the_program():
     assert decode.array_pj.expected > 0
     assert decode.memory_pj.expected < uniform.memory_pj.expected  # codes, not levels, are stored
     assert decode.area_um2 == pytest.approx(100 * (1 + 4 + 2 + 8))
+
+
+def held_fit(micro: str, sums: float) -> Fit:
+    names = terms_of(Part.HELD, micro)
+    return replace(
+        fit_of("decode", 1.0), part=Part.HELD, name=micro, kind={"hold": 4, "port_columns": 1},
+        energy_fj=dict.fromkeys(names, 1.0 + sums), sums_fj=dict.fromkeys(names, sums),
+    )  # fmt: skip
+
+
+def test_rows_of_arrays_that_hold_weights():
+    """Sums in flip-flops, then in memories; both without the memories' own."""
+    fits = {name: held_fit(name, 2.0) for name in ("decode", "uniform", "uniform_4")}
+    candidate = Candidate(name="net", program=PROGRAM, top1=90.0)
+    libraries = {"made up": GateLibrary(name="made up", held=fits)}
+    found = rows_of(candidate, libraries, UNIT, IMAGES, rows=4, cols=2, hold=4, fill=2, out_lanes=2)
+    assert [(r.micro, r.sums) for r in found] == [
+        (name, sums) for name in fits for sums in ("flip-flops", "memories")
+    ]
+    flops, memories = found[:2]
+    events = estimate(
+        PROGRAM, narrowest(PROGRAM, rows=4, cols=2, hold=4, fill=2, out_lanes=2), UNIT
+    )
+    parts = events.energy.parts
+    assert flops.memory_pj == memories.memory_pj
+    assert flops.memory_pj.expected < events.energy.split["memory"].expected
+    assert parts["sums"].expected > 0
+    assert flops.output_pj.expected > parts["output"].expected
+    third = flops.array_pj.expected / 3  # a fit of 3 fJ per term, 2 of them in the sums
+    assert memories.array_pj.expected > third
+    assert found[4].cycles > found[2].cycles  # two digits of 8-bit levels
+    text = page(found, UNIT, "4x2", "adqhw x")
+    assert text.startswith("# Bit budgets on arrays that hold weights\n")
+    assert "with hold 4" in text
+    assert "8 words in every column" in text
+    titles = [line for line in text.splitlines() if line.startswith("#")]
+    assert titles[1:4] == ["## Verdict", "### Sums in flip-flops", "### Sums in memories"]
+    assert titles[-3:] == ["## All rows", "### Sums in flip-flops", "### Sums in memories"]
+    assert "read again for every\n4 pixels here" in text
+    (entry,) = break_evens(found[::2])
+    assert (entry.micro, entry.hold) == ("decode", 4)
+    assert budgets_png(found).startswith(b"\x89PNG")
+
+
+def test_plain_designs_take_the_multipliers_that_need_least():
+    plain = replace(row("uniform", 9, 10, 11), program="lsq", plain=True)
+    narrow = replace(row("uniform_4", 4, 5, 6), program="lsq", plain=True)
+    (line,) = against_plain([plain, narrow, row("decode", 4, 5, 6), row("uniform_4", 1, 1, 1)])
+    assert "on decode against lsq (4.00 bits) on uniform_4: 1.00x the energy" in line
 
 
 def test_a_characterization_that_is_too_narrow_is_left_out_and_named():
