@@ -188,14 +188,17 @@ def hops(record: dict[str, Any]) -> Iterator[Hop]:
 
 def latest(record: dict[str, Any], count: int) -> tuple[Arrival, ...]:
     """The latest arrivals from clock to clock of nextpnr's detailed report."""
-    found: dict[tuple[str, str], Arrival] = {}
+    found: dict[str, Arrival] = {}
     for net in record.get("detailed_net_timings", ()):
         if not net["event"].startswith("posedge"):
             continue
         for end in net["endpoints"]:
-            name = _CELL.sub("", str(end["cell"]))
-            one = Arrival(end=name, net=str(net["net"]), ns=float(max(end["delay"])))
-            kind = kind_of(one.end), kind_of(one.net)
+            one = Arrival(
+                end=_CELL.sub("", str(end["cell"])),
+                net=_CELL.sub("", str(net["net"])),
+                ns=float(max(end["delay"])),
+            )
+            kind = kind_of(re.sub(r"(?<=words)[.\d]+$", "", one.end))  # a memory of many blocks
             if kind not in found or found[kind].ns < one.ns:
                 found[kind] = one
     return tuple(sorted(found.values(), key=lambda one: -one.ns)[:count])

@@ -28,7 +28,7 @@ with.
 
 """
 _ARRIVALS = """The latest data after the clock, by registers that differ in more than bits and
-copies of a unit: where it arrives, and the last signal on the way.
+copies of a unit: where it arrives, and the last signal on the way, or what it is made of.
 
 """
 _GATES = """## Gates of a Liberty
