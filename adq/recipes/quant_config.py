@@ -13,7 +13,7 @@ InitRule = Literal["mid", "edge", "tail", "uniform", "kmeans", "random"]
 EmaForm = Literal["mean", "count", "off"]
 DeadRule = Literal["keep", "split"]
 LevelRule = Literal["full", "reserved"]
-Sensitivity = Literal["fisher", "hessian", "error"]
+Sensitivity = Literal["fisher", "hessian", "error", "loss"]
 StartRule = Literal["quantile", "error"]
 MAX_STEPS = 1_000_000_000
 """Of any count of optimizer steps."""
@@ -119,7 +119,8 @@ class AllocationConfig:
     """
 
     sensitivity: Sensitivity = "fisher"
-    """`hessian`: Hutchinson's trace; `error`: relative squared error."""
+    """`hessian`: Hutchinson's trace; `error`: relative squared error; `loss`: measured, a layer at
+    a time."""
     widths: tuple[int, ...] = (2, 3, 4)
     """Candidate bits of a hidden layer."""
     model_bytes: int | None = None

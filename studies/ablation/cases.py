@@ -109,7 +109,7 @@ SWITCHES = {
 
 def _mixed() -> list[Case]:
     rows = [Case(group="mixed precision", name="uniform, 3 bits", changes=_bits(3))]
-    for kind in ("fisher", "hessian", "error"):
+    for kind in ("fisher", "hessian", "error", "loss"):
         changes = (
             *_bits(3),
             "quant.average_weight_bits=3.0",

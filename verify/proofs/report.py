@@ -121,7 +121,7 @@ def _times(results: list[Result]) -> str:
     old = [result["seconds"] for result in results if result["kept"]]
     new = [result["seconds"] for result in results if not result["kept"]]
     return (
-        f"{len(new)} were run for this page, {sum(new):.0f} s in all; {len(old)} were kept in "
-        "files of earlier runs (the same RTLIL, seeded bug, parameters and versions of the tools; "
-        f"a row has the day then) and took {sum(old):.0f} s then."
+        f"{len(new)} were run for this page, {sum(new):.0f} s in all; {len(old)} are verdicts of "
+        "earlier runs with the same RTLIL, seeded bug, parameters and versions of the tools; a row "
+        f"has the day then, and they took {sum(old):.0f} s."
     )

@@ -161,7 +161,7 @@ def test_bad_budgets_are_refused(weights, tmp_path):
         (["allocation.cost_budget=5"], "must name a JSON file"),
         (["allocation.cost_budget=5", "allocation.cost_table=/nowhere"], "must be a file"),
         (["allocation.cost_budget=5", f"allocation.cost_table={tmp_path / 'bad.json'}"], "must be"),
-        (["allocation.sensitivity=guess"], "fisher, hessian or error, not 'guess'"),
+        (["allocation.sensitivity=guess"], "fisher, hessian, error or loss, not 'guess'"),
     ]
     for changes, message in cases:
         with pytest.raises(InputError, match=message):

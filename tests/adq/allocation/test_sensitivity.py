@@ -71,6 +71,24 @@ def test_reconstruction_has_as_many_values_as_the_codebook():
     assert len(reconstruct(weight, 3, fewer).unique()) == 7
 
 
+def test_the_measured_loss_is_that_of_the_network_with_one_layer_quantized():
+    model = tiny_network()
+    images, labels = tiny_images(70), torch.arange(70) % 5
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    table = sensitivities(model, images, labels, widths=(2, 4), kind="loss")
+    assert list(table) == model.config.hidden_names()
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    with torch.no_grad(), model.evaluating(Mode.FLOAT):
+        whole = F.cross_entropy(model(images), labels)
+        weight = model.hidden()["layer2.0.conv1"].weight
+        weight.copy_(reconstruct(weight, 2))
+        alone = F.cross_entropy(model(images), labels)
+    assert table["layer2.0.conv1"][2] == pytest.approx(float(alone - whole), abs=1e-6)
+    assert abs(table["layer2.0.conv1"][4]) < abs(table["layer2.0.conv1"][2])
+    with pytest.raises(InputError, match="as many labels, not 2 and 1"):
+        sensitivities(tiny_network(), tiny_images(2), torch.zeros(1).long(), kind="loss")
+
+
 def test_images_without_labels_are_refused():
     with pytest.raises(InputError, match="as many labels, not 2 and 1"):
         fisher(tiny_network(), tiny_images(2), torch.zeros(1, dtype=torch.long))

@@ -41,7 +41,7 @@ def wrong_golden(program: Program, images, keep=()):
     ("simulator", "rows", "cols", "micro"),
     [
         ("verilator", 3, 5, "decode"),
-        ("verilator", 2, 2, "uniform"),
+        pytest.param("verilator", 2, 2, "uniform", marks=pytest.mark.slow),
         ("icarus", 3, 5, "decode"),
         ("icarus", 3, 5, "uniform"),
         ("icarus", 2, 2, "decode"),

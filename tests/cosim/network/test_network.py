@@ -66,13 +66,16 @@ def test_streams_held_back_cost_exactly_the_counted_cycles(builds):
     assert not differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
 
 
-def fuzz(seeds: Sequence[int], rows: int, cols: int, micro: str, builds, *more: Program) -> None:
+def fuzz(
+    seeds: Sequence[int], rows: int, cols: int, micro: str, builds, *more: Program,
+    simulator: str = "verilator",
+) -> None:  # fmt: skip
     """Random networks and `more` on one build; a failing one is cut to what it needs, written."""
     print(f"seeds {seeds[0]}..{seeds[-1]} on {micro} {rows}x{cols}")
     nets = [*(random_net(seed, shifts=micro == "shift_add") for seed in seeds), *more]
     arch = covering(nets, rows=rows, cols=cols, micro=micro)
     cases = [(net, images_of(net)) for net in nets]
-    wrong = differences(cases, arch, usable("verilator"), builds, pressure=chosen_pressure)
+    wrong = differences(cases, arch, usable(simulator), builds, pressure=chosen_pressure)
     if not wrong:
         return
     number, tensor, what = wrong[0]
@@ -118,13 +121,21 @@ def small_codebooks(net: Program) -> bool:
     return all(layer.weight_width <= 5 for layer in net.mac_layers if layer.codebook is not None)
 
 
-@pytest.mark.parametrize("micro", FAMILY)
-def test_the_family_on_every_kind_and_a_few_random_networks(micro, builds):
+@pytest.mark.parametrize(
+    ("micro", "simulator", "nets", "times"),
+    [
+        pytest.param(micro, *how, marks=[pytest.mark.slow] * (how[0] == "verilator"))
+        for how in (("icarus", 1, 1), ("verilator", 11, 4))
+        for micro in FAMILY
+    ],
+)
+def test_the_family_on_every_kind_and_a_few_random_networks(micro, simulator, nets, times, builds):
     """One small build each: every layer kind without and with stalls, and a sample of networks."""
     shifts = micro == "shift_add"
     every = every_kind(shifts=shifts)
     small = (seed for seed in count(1100) if small_codebooks(random_net(seed, shifts=shifts)))
-    fuzz(list(islice(small, 11)), 2, 3, micro, builds, *[every] * 4)
+    more = [every] * times
+    fuzz(list(islice(small, nets)), 2, 3, micro, builds, *more, simulator=simulator)
 
 
 @pytest.mark.slow
