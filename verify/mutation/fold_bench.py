@@ -101,6 +101,9 @@ def fold_bench(make: Any, simulator: Any) -> None:
     running, rst = started(dut, simulator)
 
     async def bench(ctx: Any) -> None:
+        ctx.set(rst, 1)
+        await ctx.tick()
+        ctx.set(rst, 0)
         for number in range(IMAGES):
             if not await _stored(ctx, dut, rng, number):
                 ctx.set(rst, 1)

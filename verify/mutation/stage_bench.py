@@ -15,7 +15,7 @@ from ..stage_passes import KINDS, random_pass
 def stage_arch() -> Arch:
     storage = Storage(activation_words=64, threshold_rows=16, requant_rows=16, code_width=4)
     widths = RequantWidths(
-        multiplier_width=4, bias_width=7, shift_max=7, skip_multiplier_width=3, skip_width=5
+        multiplier_width=4, bias_width=7, shift_max=6, skip_multiplier_width=3, skip_width=5
     )
     return Arch(
         rows=4, cols=4, hold=3, out_lanes=2, acc_width=7, threshold_width=2, out_width=9,
