@@ -23,6 +23,7 @@ MICRO_HELP = "Micro-architectures, separated by commas; uniform_4 has multiplier
 ALSO_HELP = "Program that the arrays must be wide enough for, too; may be repeated."
 SIZES_HELP = "Arrays (ROWSxCOLS) that are fitted, separated by commas; at least 4."
 TEST_HELP = "Array that is tested; none of the fitted ones."
+LAYERS_HELP = "Layers, separated by commas, in turn to fit and to test (default: all with weights)."
 BEATS_HELP = "Most beats of a layer on a fitted array; the tested one plays whole layers."
 OUTPUT_HELP = "The threshold and the requant unit instead of lane arrays."
 OUT_HELP = "TOML file to write; again after every micro-architecture."
@@ -38,6 +39,7 @@ def command(
     micro: Annotated[str, typer.Option(help=MICRO_HELP)] = MICROS,
     sizes: Annotated[str, typer.Option(help=SIZES_HELP)] = "2x2,4x4,2x8,8x2,8x8",
     test_size: Annotated[str, typer.Option(help=TEST_HELP)] = "16x16",
+    layers: Annotated[str | None, typer.Option(help=LAYERS_HELP)] = None,
     beats: Annotated[int, typer.Option(help=BEATS_HELP)] = 4000,
     slew_ns: Annotated[float | None, typer.Option(help="Transition time of every pin.")] = None,
     period_ns: Annotated[float, typer.Option(help="Clock period that cells are sized for.")] = 5.0,
@@ -107,8 +109,15 @@ def command(
         "yosys": versions([YOSYS])[YOSYS],
     }
     entries = []
+    only = layers.split(",") if layers else []
+    known = [layer.name for layer in loaded.mac_layers]
+    for name in only:
+        if name not in known:
+            raise InputError(f"Layer must be one of {', '.join(known)}, not {name!r}")
     for name in () if output_stage else micros:
-        entries.append(characterize(loaded, others, tensors, liberty, name, plan, build, _tick))
+        entries.append(
+            characterize(loaded, others, tensors, liberty, name, plan, build, _tick, only=only)
+        )
         characterization_file.save(characterization_file.record(entries, plan, provenance), out)
     if output_stage:
         entries = characterize_outputs(loaded, others, tensors, liberty, plan, build, _tick)

@@ -138,7 +138,7 @@ def _series(designs: Sequence[Design]) -> Iterator[tuple[str, dict[str, Any], li
     few = len(arrays) <= len(FILLS)
     for name, micro in _micros(designs):
         mine = [d for d in designs if micro_label(d.estimate.arch) == name]
-        style = {"fmt": micro.marker, "color": micro.colour, "fillstyle": "full"}
+        style: dict[str, Any] = {"fmt": micro.marker, "color": micro.colour, "fillstyle": "full"}
         if name != micro.name:  # narrower multipliers of the same micro-architecture
             style["alpha"] = 0.5
         if not few:

@@ -26,7 +26,11 @@ from ...spec.errors import InputError
 from ...spec.formats import twos_complement
 from ...spec.layers import MacLayer
 from ...spec.program import INPUT, Program
+from ..play.lanes import LANES
 from .streams import RANDOM, REAL, Codes
+
+SOME = 4
+"""One of so many groups is played by its first pixel alone."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,6 +154,18 @@ def held_random_twin(stream: HeldStream, seed: int) -> HeldStream:
         groups.append(HeldGroup(activations=acts, fields=fields, used=cols))
         macs += fields.size * group.pixels
     return replace(stream, operands=RANDOM, groups=tuple(groups), macs=macs)
+
+
+def alone(stream: HeldStream) -> HeldStream:
+    """The first pixel of some groups, each as a group: words wait for the station."""
+    some = stream.groups[: max(1, len(stream.groups) // SOME)][:LANES]
+    groups = tuple(
+        replace(group, activations=np.ascontiguousarray(group.activations[:, :, :1]))
+        for group in some
+    )
+    whole = sum(group.pixels * group.used for group in stream.groups)
+    macs = stream.macs * sum(group.used for group in groups) // whole
+    return replace(stream, groups=groups, macs=macs)
 
 
 def held_toggles(arch: Arch, stream: HeldStream) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ...rtl.arch.arch import Arch
 from ...spec.program import Program
-from .held_streams import HeldStream, held_random_twin, held_recorded, held_toggles
+from .held_streams import HeldStream, alone, held_random_twin, held_recorded, held_toggles
 from .streams import OperandStream, random_twin, recorded
 
 Stream = OperandStream | HeldStream
@@ -41,6 +41,11 @@ def array_streams(
     """That of real operands and, with a seed, its random twin."""
     real = array_stream(arch, program, name, tensors, image=image, most_beats=most_beats)
     return [real] if seed is None else [real, random_stream(real, seed)]
+
+
+def waiting(stream: Stream) -> list[Stream]:
+    """The stream in which an array that holds weights mostly waits; of others none."""
+    return [alone(stream)] if isinstance(stream, HeldStream) else []
 
 
 def random_stream(stream: Stream, seed: int) -> Stream:

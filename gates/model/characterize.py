@@ -21,7 +21,7 @@ from ...rtl.program.fit import covering
 from ...spec.errors import InputError
 from ...spec.program import Program
 from ..array.bench import SEED, SUMS, ArrayGates, Bench, array_gates, measure_streams, prepare
-from ..array.played import array_streams, array_toggles
+from ..array.played import array_streams, array_toggles, waiting
 from ..array.streams import REAL
 from ..array.structure import STRUCTURE, structure
 from ..energy.energy import gate_energy
@@ -126,14 +126,17 @@ def characterize(
     plan: Plan,
     cache: Path,
     tick: Callable[[str], None],
+    *,
+    only: Sequence[str] = (),
 ) -> Characterization:
-    """Measure and fit the lane array; also: programs that it must be wide enough for.
+    """Measure and fit the lane array; also: programs that it must be wide enough for. only: layers
+    that are played, in turn to fit and to test; (): all.
 
     lanes: `parts.lanes_name`. Of an array that holds weights, its memories of sums with their
     adders and all the rest are fitted one by one.
     """
     micro, multiply_width = lanes_of(lanes)
-    names = [layer.name for layer in program.mac_layers]
+    names = [x.name for x in program.mac_layers if not only or x.name in only]
     fitted, tested, areas = [], [], {}
     for size in (*plan.sizes, plan.test_size):
         arch = covering(
@@ -182,6 +185,8 @@ def measured(
         streams += array_streams(
             arch, program, name, tensors, image=image, most_beats=beats, seed=seed
         )
+        if image == FIT_IMAGE:
+            streams += waiting(streams[-1])
     samples = []
     for stream, drawn in zip(
         streams, measure_streams(bench, arch, streams, lambda text: None), strict=True

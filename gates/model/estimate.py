@@ -176,7 +176,7 @@ def fitting(arch: Arch, fits: Mapping[str, Fit]) -> tuple[Arch, Fit]:
 
     A narrower program runs on it; a wider one is refused by `check_program`.
     """
-    name, where = lanes_name(arch), " for arrays that hold weights" if arch.holds else ""
+    name, where = lanes_name(arch), " for arrays that hold weights (--hold)" if arch.holds else ""
     fit = fits.get(name)
     if fit is None:
         known = ", ".join(fits) or "none is"

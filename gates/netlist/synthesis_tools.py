@@ -26,12 +26,16 @@ def versions(tools: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def run_tool(tool: str, arguments: list[str], folder: Path) -> str:
-    """Run a tool in `folder`; its output."""
+def run_tool(tool: str, arguments: list[str], folder: Path, *, minutes: float | None = None) -> str:
+    """Run a tool in `folder`; its output. minutes: it is refused when it takes longer."""
     ensure_cache_home()
-    done = subprocess.run(
-        [find_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            [find_tool(tool), *arguments], cwd=folder, capture_output=True, text=True, check=False,
+            timeout=None if minutes is None else 60 * minutes,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{tool} must end within {minutes:g} minutes, it did not") from None
     output = done.stdout + done.stderr
     if done.returncode:
         last = " ".join(output.split())[-400:]

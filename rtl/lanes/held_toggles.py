@@ -16,16 +16,16 @@ from ..timing.held_timing import TREE_LEVELS
 from .toggles import Coded, Codes, levels_of, mask
 
 HELD_TOGGLES = (
-    "bus", "port", "operand", "level", "factor", "multiply", "word", "reach", "term", "partial",
-    "sum", "stored", "written", "read",
+    "step", "bus", "port", "operand", "level", "factor", "multiply", "word", "reach", "term",
+    "partial", "sum", "stored", "written", "read",
 )  # fmt: skip
-"""In bits. bus: beats and fields on their ports. port: fields as they are looked up. operand: what
-the rows' registers give, once for every column. level: registers of the lanes, and as many of the
-station. factor: what is taken of them in a cycle. multiply: changed bits of one factor times ones
-of the other. word, reach: of shared tables (`product_table`), once, and once for every column.
-term, partial, sum: registers of the lanes' terms, of the trees, of the tree sums (signs as wide as
-the sums). stored: places of sums. written, read: what is written to them and read from them, cycle
-after cycle."""
+"""step: cycles in which a column adds. The others in bits. bus: beats and fields on their ports.
+port: fields as they are looked up. operand: what the rows' registers give, once for every column.
+level: registers of the lanes, and as many of the station. factor: what is taken of them in a cycle.
+multiply: changed bits of one factor times ones of the other. word, reach: of shared tables
+(`product_table`), once, and once for every column. term, partial, sum: registers of the lanes'
+terms, of the trees, of the tree sums (signs as wide as the sums). stored: places of sums. written,
+read: what is written to them and read from them, cycle after cycle."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,6 +82,7 @@ def group_toggles(arch: Arch, layer: Coded, activations: Codes, fields: Codes) -
     lookups = 0 if cycles.words is None else int(cycles.words[last:].sum())
     port = fields.reshape(words * arch.fill, -1), held.reshape(words * arch.fill, -1)
     found = {
+        "step": float(cols * words * pixels * layer.work.beat_cycles),
         "bus": amount(changed(beats)) + amount(changed(_closed(port[0]))),
         "port": amount(changed(_closed(port[1]))),
         "operand": cols * amount(moved),

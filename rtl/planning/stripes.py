@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...spec.layers import PoolLayer
 from ...spec.program import Program
 from ..layouts.descriptor import PassKind
 from ..layouts.words import Word
@@ -212,6 +213,8 @@ def roles(program: Program, entry: Pass) -> dict[str, str]:
         return names
     layer = program.layer(entry.layer)
     if entry.kind == PassKind.DIRECT:
+        if isinstance(layer, PoolLayer):  # its codes, stored by a pass before, leave as results
+            return {"read": entry.layer}
         return names | {"read": layer.reads[0]}
     if layer.skip is not None:
         names["read"] = layer.skip.tensor

@@ -156,13 +156,15 @@ def _mapped(result: Synthesis, folder: Path, flow: str, *, probed: bool) -> Synt
     return found
 
 
-def routed(result: Synthesis, folder: Path, part: list[str]) -> Synthesis:
+def routed(
+    result: Synthesis, folder: Path, part: list[str], minutes: float | None = None
+) -> Synthesis:
     """The frequency of the probe in `folder` after `mapped`; nextpnr's report.json is there
-    then."""
+    then. minutes: nextpnr's, else only a note."""
     if not (folder / NETLIST).exists():
         return result
     try:
-        return replace(result, fmax_mhz=_placed(folder, result.target, part))
+        return replace(result, fmax_mhz=_placed(folder, result.target, part, minutes))
     except InputError as error:
         return _noted(result, error)
 
@@ -259,11 +261,13 @@ def _stat(folder: Path, flow: str, options: str = "") -> dict[str, Any]:
     return dict(json.loads(text[text.index("{") :])["design"])
 
 
-def _placed(folder: Path, target: str, part: list[str]) -> float | None:
+def _placed(folder: Path, target: str, part: list[str], minutes: float | None) -> float | None:
     """Megahertz after place and route of the probe around the design; None: it does not fit."""
     options = [*part, "--json", NETLIST, *PLACING]
     try:
-        output = run_tool(f"nextpnr-{target}", [*options, "--report", "report.json"], folder)
+        output = run_tool(
+            f"nextpnr-{target}", [*options, "--report", "report.json"], folder, minutes=minutes
+        )
     except InputError as error:
         if "Unable to place" in str(error) or "failed to expand region" in str(error):
             return None

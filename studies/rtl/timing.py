@@ -122,10 +122,12 @@ def designs(micros: tuple[str, ...] = MICROS, *, held: bool | None = None) -> li
     return found
 
 
-def place(design: Design, cache: Path) -> Placed:
+def place(design: Design, cache: Path, minutes: float | None = None) -> Placed:
     """Synthesis for the FPGA, and its frequency with shift registers around the ports.
 
     Minutes; what came out of yosys and of nextpnr is kept below `cache`, each when it has ended.
+    minutes: nextpnr's; when it takes longer, there is no frequency, but what is kept of a run
+    without a limit counts first.
     """
     verilog, memories = design.texts()
     probe = synthesis.probe(port_table(accelerator_of(design.arch)))
@@ -144,9 +146,13 @@ def place(design: Design, cache: Path) -> Placed:
         netlist = mapped / synthesis.NETLIST
         if netlist.exists():
             (folder / synthesis.NETLIST).hardlink_to(netlist)
-        _keep(folder, synthesis.routed(_kept(mapped), folder, synthesis.LARGE[synthesis.ECP5]))
+        large = synthesis.LARGE[synthesis.ECP5]
+        _keep(folder, synthesis.routed(_kept(mapped), folder, large, minutes))
 
-    folder = built(build_folder(cache, "placed", [*key, part, nextpnr]), route, {}, result=_FIGURES)
+    folder = build_folder(cache, "placed", [*key, part, nextpnr])
+    if minutes is not None and not (folder / _FIGURES).exists():
+        folder = build_folder(cache, "placed", [*key, part, nextpnr, minutes])
+    built(folder, route, {}, result=_FIGURES)
     path = folder / "report.json"
     record = json.loads(path.read_text()) if path.exists() else {}
     return Placed(

@@ -32,6 +32,10 @@ def command(
         typer.Option(help="Only accelerators that hold weights, or only the first one."),
     ] = None,
     fpga: Annotated[bool, typer.Option(help="Also place and route for ECP5: minutes.")] = True,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Most minutes of nextpnr for a design, else no frequency of it."),
+    ] = None,
     access_ns: Annotated[
         float | None, typer.Option(help="Access time of memories as gates see it (0.5).")
     ] = None,
@@ -57,7 +61,8 @@ def command(
             f"Clocks must be one per Liberty, not {len(mhz or ())} for {len(libraries)}"
         )
     access = timing.ACCESS_NS if access_ns is None else access_ns
-    for name, value in [("Clock in MHz", clock) for clock in clocks] + [("Access time", access)]:
+    given = [("Clock in MHz", clock) for clock in clocks] + [("Access time", access)]
+    for name, value in [*given, *([] if minutes is None else [("Minutes", minutes)])]:
         if not 0 < value < 1e6:
             raise InputError(f"{name} must be above 0, not {value:g}")
     for path in libraries:
@@ -81,7 +86,7 @@ def command(
             _write(out, record)
         if fpga:
             _tick(f"{design.name}: ecp5")
-            record.placed.append(timing.place(design, build))
+            record.placed.append(timing.place(design, build, minutes))
             _write(out, record)
     if as_json:
         emit(record.to_dict())

@@ -93,7 +93,7 @@ def test_every_kind_and_a_few_random_networks(builds):
     """Without stalls and with streams held back; a report has every layer, those that are chained
     and those that nobody reads included."""
     program = every_kind(1)
-    nets = [program, second_version(), program, *nets_of(502, 2)]
+    nets = [program, second_version(), *nets_of(502, 2)]
     arch = array_of(nets, (4, 4, 4, 2, 2))
     assert not wrong(nets, arch, "icarus", builds)
     report = cosimulate_network(

@@ -140,6 +140,7 @@ def test_a_group_by_hand():
     found = one_lane([[[1, 2], [3, 6]], [[5, 9], [6, 6]]], [1, 3])
     assert set(found) == set(HELD_TOGGLES)
     acts = 2 + 2 + 4 + 0  # 0110 | 0101 1001 0110 0110
+    assert found["step"] == 4
     assert found["bus"] == acts + (1 + 1)  # codes 11 | 01 11
     assert found["port"] == found["level"] == 2 + 2  # 101 | 011 101
     assert found["operand"] == acts

@@ -194,7 +194,7 @@ def test_toggles_of_an_array_that_holds_weights_scale_with_the_layer():
     [
         ({"hold": 5}, "Arch hold must be 4 as characterized, not 5"),
         ({"fill": 1}, "Arch port_columns must be 1 as characterized, not 2"),
-        ({"micro": "uniform"}, "for arrays that hold weights: decode, not uniform"),
+        ({"micro": "uniform"}, r"hold weights \(--hold\): decode, not uniform"),
         ({"micro": "uniform", "multiply_width": 4}, "decode, not uniform_4"),
     ],
 )
@@ -217,7 +217,7 @@ def test_estimate_shows_it_and_asks_for_operands(tmp_path, monkeypatch):
     assert "lane array by gates" in shown.output
     holding = CliRunner().invoke(app, [*words, "--input", str(images), "--hold", "4"])
     assert holding.exit_code == 2
-    assert "Micro must be characterized for arrays that hold weights: none is" in holding.output
+    assert "characterized for arrays that hold weights (--hold): none is" in holding.output
     monkeypatch.setattr(characterization_file, "load", lambda path: {"decode": held_fit()})
     found = CliRunner().invoke(
         app, [*words, "--input", str(images), "--hold", "4", "--fill", "2", "--json"]

@@ -11,8 +11,8 @@ from adqhw.rtl.arch import registry
 
 ROOMS = ("rtl", "cosim", "cost", "gates", "flows", "studies", "verify", "adqhw")
 """Those that may import rtl; the trainer has a quantizer called uniform."""
-QUANTIZERS = "studies/ablation/"
-"""Compares quantizers of the trainer, one of them `uniform`."""
+QUANTIZERS = ("studies/ablation/", "studies/zoo/")
+"""They speak of quantizers of the trainer, one of them `uniform`."""
 
 
 def literals(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -18,7 +18,7 @@ from adqhw.rtl.networks.plans import Plan
 from adqhw.rtl.planning.fold import stored_image
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
-from adqhw.spec import InputError, Program, golden
+from adqhw.spec import InputError, LayerKind, Program, golden
 from adqhw.spec.program import INPUT
 from adqhw.spec.program_file import load
 
@@ -115,6 +115,16 @@ def test_random_programs_on_random_memories():
     assert sum(len(outside.streamed) > 0 for outside in kept) >= 10
     assert any(entry.idle for plan in plans for entry in plan.passes)
     assert any(entry.word.get("more") for plan in plans for entry in plan.passes)
+
+
+@pytest.mark.parametrize("seed", [20060, 20220])
+def test_results_of_a_last_pool_after_stripes(seed):
+    """A max pool at the end whose input is outside: its own codes leave, not its input's lines."""
+    plan = random_case(seed)
+    assert plan.outside is not None
+    layer = plan.program.layers[-1]
+    assert layer.kind is LayerKind.MAX_POOL
+    assert layer.input in plan.outside.maps
 
 
 @pytest.mark.slow

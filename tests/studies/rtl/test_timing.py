@@ -7,7 +7,8 @@ import pytest
 from adqhw.gates.netlist.static import Assumptions
 from adqhw.gates.netlist.worst_paths import PathReport, TimingReport
 from adqhw.rtl.accelerator.ports import Target, row_widths, target_rows
-from adqhw.studies.rtl import timing, timing_page
+from adqhw.spec import InputError
+from adqhw.studies.rtl import synthesis, timing, timing_page
 from adqhw.studies.rtl.synthesis import ECP5, Synthesis
 from adqhw.studies.rtl.timing import Placed, Timed, designs
 
@@ -90,6 +91,38 @@ def test_the_latest_arrivals_of_registers_that_differ_in_more_than_bits():
     assert found == [("unit.b", "unit.sum[3]", 5.0), ("memory.bank_1", "unit.sum[1]", 3.0)]
     assert [one.ns for one in timing.latest(REPORT, 1)] == [5.0]
     assert timing.latest({}, 10) == ()
+
+
+def test_a_placer_that_takes_too_long_leaves_the_counts(tmp_path, monkeypatch):
+    """With a note; a run without a limit that is kept counts first."""
+    runs = []
+
+    def tool(name, arguments, folder, *, minutes=None):
+        runs.append((name, minutes))
+        if name == "yosys":
+            if "stat.json" in arguments[-1]:
+                (folder / "stat.json").write_text('{"design": {"num_cells_by_type": {"LUT4": 7}}}')
+            else:
+                (folder / synthesis.NETLIST).write_text("{}")
+            return ""
+        if minutes is not None:
+            raise InputError(f"{name} must end within {minutes:g} minutes, it did not")
+        (folder / "report.json").write_text('{"fmax": {"clk": {"achieved": 99.96}}}')
+        return ""
+
+    monkeypatch.setattr(synthesis, "run_tool", tool)
+    monkeypatch.setattr(timing.metadata, "version", lambda name: "1")
+    monkeypatch.setattr(timing.Design, "texts", lambda self: ("", ""))
+    (design,) = designs(("decode",), held=False)
+    figures = timing.place(design, tmp_path, 2.5).figures
+    assert (figures.luts, figures.fmax_mhz) == (7, None)
+    assert figures.note == "nextpnr-ecp5 must end within 2.5 minutes, it did not"
+    assert timing.place(design, tmp_path).figures.fmax_mhz == 100.0
+    assert timing.place(design, tmp_path, 2.5).figures.fmax_mhz == 100.0
+    assert [run for run in runs if run[0] == "nextpnr-ecp5"] == [
+        ("nextpnr-ecp5", 2.5), ("nextpnr-ecp5", None),
+    ]  # fmt: skip
+    assert len(runs) == 4
 
 
 @pytest.mark.parametrize(
