@@ -114,6 +114,7 @@ class _Run:
         self.record = Record()
         self.group, self.offering = 0, False
         self.inside, self.maxima = True, 0
+        self.words = [[0] * dut.arch.rows for _ in range(2)]
         self.starts = np.cumsum([0, *one.groups])
         self.blocks = range(0, one.walk["channels"], one.walk["group"])
 
@@ -228,8 +229,8 @@ class _Run:
         """The memory's word of the request in the cycle before."""
         if self.request is not None:
             bank, address = self.request
-            word = [int(v) for v in self.contents.banks[bank, address]]
-            self.ctx.set(self.dut.words[bank], word)
+            self.words[bank] = [int(v) for v in self.contents.banks[bank, address]]
+            self.ctx.set(self.dut.words, self.words)
 
 
 def check(

@@ -18,7 +18,8 @@ from adqhw.rtl.timing.held_timing import feed_latency, weight_feed_latency
 from ..held_feeds import FLAGS
 from ..rtl_streams import started
 
-WALKS, BEATS = 34, 46
+WALKS, BEATS = 30, 40
+LOOPS = ("kernel_height", "kernel_width", "channel_blocks", "blocks", "groups", "out_width")
 WORDS, ROWS = 64, 8
 _EDGE = 1 << (EXTENT_WIDTH + 2)
 
@@ -35,8 +36,7 @@ def random_feed(arch: Arch, rng: np.random.Generator, dut: Any) -> dict[str, int
     layout = dut.feed.shape()
     feed = {name: int(rng.integers(1 << layout[name].width)) for name in layout.members
             if layout[name].width <= 62}  # fmt: skip
-    loops = ("kernel_height", "kernel_width", "channel_blocks", "blocks", "groups", "out_width")
-    for name in loops:
+    for name in LOOPS:
         feed[name] = int(rng.integers(1, 4))
     for name in ("height", "width"):
         feed[name] = int(rng.integers(1, 5))
@@ -50,12 +50,25 @@ def random_feed(arch: Arch, rng: np.random.Generator, dut: Any) -> dict[str, int
     feed["constant"] = int(rng.random() < 0.25)
     feed["weight_width"] = int(rng.integers(1, arch.plane_banks + 1))
     if rng.random() < 0.6:
-        chosen = rng.choice([*loops, "height", "width", "stride_down", "stride_right"])
+        chosen = rng.choice([*LOOPS, "height", "width", "stride_down", "stride_right"])
         feed[chosen] |= 1 << int(rng.integers(2, layout[chosen].width))
     if rng.random() < 0.3:
         feed["padding_top"] |= 1 << int(rng.integers(2, KERNEL_WIDTH))
         feed["stride_right"] |= 1 << int(rng.integers(2, EXTENT_WIDTH - 1))
     return feed
+
+
+def walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str, int], int]]:
+    """Feeds, and how many of their beats are looked at: of every bit of every loop a few."""
+    layout = dut.feed.shape()
+    found = [(random_feed(arch, rng, dut), BEATS) for _ in range(WALKS)]
+    for name in LOOPS:
+        for bit in range(1, layout[name].width):
+            feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
+            feed |= {"size": 1, "larger": 0, "constant": 0, "stride_down": 1, "stride_right": 1}
+            low = 1 if bit == 1 else int(rng.integers(2, 4))
+            found.append((feed | {name: 1 << bit | low}, 6))
+    return found
 
 
 def beats_of(feed: dict[str, int]) -> Iterator[dict[str, Any]]:
@@ -139,10 +152,10 @@ def held_feeder_bench(make: Any, simulator: Any) -> None:
     memory = rng.integers(0, 64, (2, WORDS)).tolist()
 
     async def bench(ctx: Any) -> None:
-        for number in range(WALKS):
-            pooling, feed = number % 4 == 3, random_feed(dut.arch, rng, dut)
-            wanted = list(islice(beats_of(feed), BEATS))
-            whole = len(wanted) < BEATS
+        for number, (feed, most) in enumerate(walks(dut.arch, rng, dut)):
+            pooling = number % 4 == 3
+            wanted = list(islice(beats_of(feed), most))
+            whole = len(wanted) < most
             ctx.set(dut.feed, feed)
             ctx.set(dut.pooling, int(pooling))
             port, other = (dut.words, dut.beats) if pooling else (dut.beats, dut.words)
@@ -206,15 +219,16 @@ def weight_feeder_bench(make: Any, simulator: Any) -> None:
     planes = rng.integers(0, 1 << lanes, banks * ROWS).tolist()
 
     async def bench(ctx: Any) -> None:
-        for plane, bits in enumerate(planes):
+        for plane in rng.permutation(len(planes)).tolist():
+            bits = planes[plane]
             row = {"bank": plane % banks, "row": plane // banks, "bits": bits}
             for valid, payload in ((1, row), (0, row | {"bits": ~bits & (1 << lanes) - 1})):
                 ctx.set(dut.load.payload, payload)
                 ctx.set(dut.load.valid, valid)
                 await ctx.tick()
-        for number in range(WALKS):
-            feed, extend = random_feed(arch, rng, dut), int(rng.integers(2))
-            wanted = list(islice(fields_of(feed, arch.fill), BEATS))
+        for number, (feed, most) in enumerate(walks(arch, rng, dut)):
+            extend = int(rng.integers(2))
+            wanted = list(islice(fields_of(feed, arch.fill), 2 * most))
             ctx.set(dut.feed, feed)
             ctx.set(dut.extend, extend)
             taken = _Taken(ctx, dut.fields, rng, 0.0 if number % 2 else 0.4)
@@ -233,7 +247,7 @@ def weight_feeder_bench(make: Any, simulator: Any) -> None:
                 ctx.set(dut.setup, 0)
                 cycle += 1
                 assert cycle < 20 * BEATS, "no end"
-            if len(wanted) < BEATS:
+            if len(wanted) < 2 * most:
                 for _ in range(5):
                     assert not ctx.get(dut.fields.valid)
                     await ctx.tick()

@@ -14,7 +14,7 @@ from adqhw.rtl.timing.held_timing import fold_cycles
 
 from ..rtl_streams import started
 
-IMAGES, CODES, WORDS = 40, 44, 64
+IMAGES, CODES, WORDS = 48, 48, 64
 Word = tuple[int, int, list[int]]
 """Number of the code that completes it, address, codes."""
 
@@ -26,7 +26,7 @@ def fold_arch() -> Arch:
 def random_fold(rng: np.random.Generator, rows: int, *, long: bool) -> dict[str, int]:
     """Geometry of an image; long: of one whose end is far."""
     while True:
-        columns = int(rng.choice([1, 2, 3, 4, 6]))
+        columns = int(rng.choice([1, 2, 3, 5, 8, 8]))
         height, width, out_width = (int(n) for n in rng.integers(1, 5, 3))
         channels, stride = int(rng.integers(1, rows + 1)), int(rng.integers(1, 4))
         padding, right = int(rng.integers(0, columns)), int(rng.integers(0, columns))
@@ -69,13 +69,13 @@ class _Image:
         return image_code(self.seed, (y * fold["width"] + x) * fold["channels"] + channel)
 
     def words(self, place: dict[str, int]) -> list[Word]:
-        """Those that begin within `2 * CODES` codes of the padded lines, as they are complete."""
+        """Those that begin within `8 * CODES` codes of the padded lines, as they are complete."""
         fold, rows, found = self.fold, self.rows, []
         codes = fold["columns"] * fold["channels"]
         for y in range(min(fold["height"], CODES)):
-            for x in range(min(fold["out_width"], 3 * CODES)):
+            for x in range(min(fold["out_width"], 8 * CODES)):
                 pixel = y * self.line + x * fold["stride"] * fold["channels"]
-                if pixel > 2 * CODES:
+                if pixel > 8 * CODES:
                     break
                 at = place["start"] + y * place["row_step"] + x * place["pixel_step"]
                 for word in range(min(-(-codes // rows), CODES)):
@@ -101,6 +101,9 @@ def fold_bench(make: Any, simulator: Any) -> None:
     running, rst = started(dut, simulator)
 
     async def bench(ctx: Any) -> None:
+        ctx.set(rst, 1)
+        await ctx.tick()
+        ctx.set(rst, 0)
         for number in range(IMAGES):
             if not await _stored(ctx, dut, rng, number):
                 ctx.set(rst, 1)
