@@ -12,7 +12,8 @@ from adqhw.rtl.array.held_array import HeldArray
 from adqhw.rtl.lanes.bit_serial import BitSerial
 from adqhw.rtl.lanes.held import HeldColumn
 from adqhw.rtl.lanes.product_table import SharedProducts
-from adqhw.rtl.lanes.shift_add import ShiftAdd, entry_layout
+from adqhw.rtl.lanes.shift_add import ShiftAdd
+from adqhw.rtl.lanes.shift_codebook import entry_layout
 
 from .multi_cycle import picked
 from .prover import Design

@@ -116,7 +116,7 @@ _FAMILY = {
     "shift codebook": (
         shift.shift_codebook,
         ShiftAdd.name,
-        bug("a factor shifted up", ShiftAdd.name, "shr", "shl"),
+        bug("a factor shifted up", "shift_codebook", "shr", "shl"),
     ),
 }
 """Component -> design, micro-architecture, seeded bug."""

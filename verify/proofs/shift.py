@@ -6,7 +6,7 @@ from operator import or_
 from amaranth.hdl import Array, Assert, Assume, Cover, Mux, Signal, signed
 
 from adqhw.rtl.arch.arch import Arch
-from adqhw.rtl.lanes.shift_add import ShiftCodebook
+from adqhw.rtl.lanes.shift_codebook import ShiftCodebook
 
 from .columns import assume_codes
 from .multi_cycle import latched, picked, port_list, steady

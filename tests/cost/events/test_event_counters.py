@@ -26,7 +26,7 @@ from adqhw.rtl.accelerator.ports import Target
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.registry import names
 from adqhw.rtl.lanes.shared_table import product_width
-from adqhw.rtl.lanes.shift_add import entry_layout
+from adqhw.rtl.lanes.shift_codebook import entry_layout
 from adqhw.rtl.networks.unsigned import as_unsigned
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
