@@ -7,6 +7,8 @@ import numpy as np
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 
+from .rtl_streams import played
+
 FLAGS = ("word", "first", "last", "opens", "closes")
 
 
@@ -186,9 +188,7 @@ def play(dut: Any, bench: Any) -> None:
     m.domains.sync = ClockDomain()
     m.submodules.dut = dut
     simulator = Simulator(m)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    played(simulator, bench)
 
 
 async def taken(ctx: Any, port: Any, count: int, rng: Any, pause: float, probe: Any = None) -> Any:

@@ -79,9 +79,7 @@ def simulate(
         raise AssertionError(f"no end after {limit} cycles: {trace.outputs}")
 
     running, _ = started(dut, simulator)
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
     return trace
 
 
@@ -94,6 +92,20 @@ def started(dut: Any, simulator: Any = None) -> tuple[Any, Any]:
     m.domains.sync = domain = ClockDomain()
     m.submodules.dut = dut
     return Simulator(m), domain.rst
+
+
+def played(running: Any, bench: Any) -> None:
+    """Run the one testbench of what `started` gave to its end."""
+    running.add_clock(1e-6)
+    running.add_testbench(bench)
+    running.run()
+
+
+async def reset(ctx: Any, rst: Any) -> None:
+    """A cycle of reset."""
+    ctx.set(rst, 1)
+    await ctx.tick()
+    ctx.set(rst, 0)
 
 
 async def _load(ctx, port, payload):

@@ -17,6 +17,7 @@ from adqhw.rtl.timing.held_timing import (
     stage_write_cycles,
 )
 
+from .rtl_streams import played
 from .stage_model import (
     Contents,
     StagePass,
@@ -77,9 +78,7 @@ def run_passes(
             records.append(await run.run())
 
     running = (simulator or Simulator)(dut)
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
     return records
 
 

@@ -14,20 +14,6 @@ Stream = OperandStream | HeldStream
 """Of an array of the first kind, or of one that holds weights."""
 
 
-def array_stream(
-    arch: Arch,
-    program: Program,
-    name: str,
-    tensors: Mapping[str, npt.NDArray[Any]],
-    *,
-    image: int = 0,
-    most_beats: int | None = None,
-) -> Stream:
-    """`recorded` or `held_recorded`."""
-    take = held_recorded if arch.holds else recorded
-    return take(arch, program, name, tensors, image=image, most_beats=most_beats)
-
-
 def array_streams(
     arch: Arch,
     program: Program,
@@ -38,8 +24,9 @@ def array_streams(
     most_beats: int | None = None,
     seed: int | None = None,
 ) -> list[Stream]:
-    """That of real operands and, with a seed, its random twin."""
-    real = array_stream(arch, program, name, tensors, image=image, most_beats=most_beats)
+    """`recorded` or `held_recorded` and, with a seed, its random twin."""
+    take = held_recorded if arch.holds else recorded
+    real: Stream = take(arch, program, name, tensors, image=image, most_beats=most_beats)
     return [real] if seed is None else [real, random_stream(real, seed)]
 
 

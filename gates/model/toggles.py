@@ -19,7 +19,7 @@ from ...spec.host.limits import demand
 from ...spec.host.text import shown
 from ...spec.layers import MacLayer
 from ...spec.program import INPUT, Program
-from ..array.played import array_stream, array_toggles
+from ..array.played import array_streams, array_toggles
 
 MOST_BEATS = 10_000
 """Of a layer and image, on the array."""
@@ -95,7 +95,9 @@ def layer_toggles(
     for name in most:
         by_image = []
         for image in range(len(tensors[INPUT])):
-            stream = array_stream(arch, program, name, tensors, image=image, most_beats=most[name])
+            (stream,) = array_streams(
+                arch, program, name, tensors, image=image, most_beats=most[name]
+            )
             part = program.macs(name) / stream.macs  # the stream may be a sample of the layer
             by_image.append({term: part * n for term, n in array_toggles(arch, stream).items()})
         toggles[name] = {

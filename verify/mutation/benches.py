@@ -15,7 +15,7 @@ from adqhw.rtl.layouts.words import config_word, requant_words, threshold_words
 from adqhw.spec import IntFormat, Requant, Threshold
 from adqhw.spec.formats import Int64Array
 
-from ..rtl_streams import simulate, started
+from ..rtl_streams import played, simulate, started
 from .mac_bench import PRESSURES
 
 Simulate = Callable[..., Any]
@@ -86,9 +86,7 @@ def _capacity(make, simulator, stages: int) -> None:
             seen.append(ctx.get(dut.accs.ready))
             await ctx.tick()
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
     assert seen == [1] * stages + [0] * 3
 
 
@@ -264,7 +262,5 @@ def reset_bench(make, simulator, kept: str = "") -> None:
                 record.append([ctx.get(s) for s in outs])
                 await ctx.tick()
 
-        running.add_clock(1e-6)
-        running.add_testbench(bench)
-        running.run()
+        played(running, bench)
     assert records == [records[0]] * len(records)

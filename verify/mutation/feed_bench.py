@@ -16,7 +16,7 @@ from adqhw.rtl.layouts.descriptor import EXTENT_WIDTH, KERNEL_WIDTH
 from adqhw.rtl.timing.held_timing import feed_latency, weight_feed_latency
 
 from ..held_feeds import FLAGS
-from ..rtl_streams import started
+from ..rtl_streams import played, reset, started
 
 WALKS, BEATS = 30, 40
 LOOPS = ("kernel_height", "kernel_width", "channel_blocks", "blocks", "groups", "out_width")
@@ -188,11 +188,9 @@ def held_feeder_bench(make: Any, simulator: Any) -> None:
                     assert not ctx.get(dut.enable)
                     await ctx.tick()
             else:
-                await _reset(ctx, rst)
+                await reset(ctx, rst)
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 def _compare_beat(beat: Any, wanted: dict[str, Any], memory: list[int], *, pooling: bool) -> None:
@@ -201,12 +199,6 @@ def _compare_beat(beat: Any, wanted: dict[str, Any], memory: list[int], *, pooli
     assert list(codes) == [word & 7, word >> 3]
     names = ("outside", "first", "last") if pooling else ("slot", *FLAGS)
     assert [beat[n] for n in names] == [wanted[n] for n in names]
-
-
-async def _reset(ctx: Any, rst: Any) -> None:
-    ctx.set(rst, 1)
-    await ctx.tick()
-    ctx.set(rst, 0)
 
 
 def weight_feeder_bench(make: Any, simulator: Any) -> None:
@@ -252,11 +244,9 @@ def weight_feeder_bench(make: Any, simulator: Any) -> None:
                     assert not ctx.get(dut.fields.valid)
                     await ctx.tick()
             else:
-                await _reset(ctx, rst)
+                await reset(ctx, rst)
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 def _fields(arch: Arch, planes: list[int], first: int, width: int, extend: int) -> list[list[int]]:

@@ -12,7 +12,7 @@ from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.layouts.held import FOLD_WORDS
 from adqhw.rtl.timing.held_timing import fold_cycles
 
-from ..rtl_streams import started
+from ..rtl_streams import played, reset, started
 
 IMAGES, CODES, WORDS = 48, 48, 64
 Word = tuple[int, int, list[int]]
@@ -101,18 +101,12 @@ def fold_bench(make: Any, simulator: Any) -> None:
     running, rst = started(dut, simulator)
 
     async def bench(ctx: Any) -> None:
-        ctx.set(rst, 1)
-        await ctx.tick()
-        ctx.set(rst, 0)
+        await reset(ctx, rst)
         for number in range(IMAGES):
             if not await _stored(ctx, dut, rng, number):
-                ctx.set(rst, 1)
-                await ctx.tick()
-                ctx.set(rst, 0)
+                await reset(ctx, rst)
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 async def _stored(ctx: Any, dut: Any, rng: np.random.Generator, number: int) -> bool:

@@ -12,7 +12,7 @@ from adqhw.rtl.dma.slots import transfer_slots
 from adqhw.rtl.layouts.jobs import external_of
 from adqhw.rtl.timing.dram import FETCH_CYCLES, NEXT_CYCLES, WORD_CYCLES
 
-from ..rtl_streams import started
+from ..rtl_streams import played, reset, started
 
 STEPS, LONG, MANY = 74, 18, 3
 LONG_JOBS = 36
@@ -54,13 +54,9 @@ def job_bench(make: Any, simulator: Any) -> None:
                 step.count = (1 << 2 + number // 4 % 14) + int(rng.integers(1, MANY + 1))
             await step.run()
             if step.cut:
-                ctx.set(rst, 1)
-                await ctx.tick()
-                ctx.set(rst, 0)
+                await reset(ctx, rst)
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 def _random_job(

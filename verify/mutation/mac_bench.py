@@ -9,7 +9,7 @@ from adqhw.rtl.lanes.shift_add import ShiftAddColumn
 from adqhw.rtl.timing.schedule import schedule_word
 from adqhw.rtl.timing.timing import column_latency
 
-from ..rtl_streams import simulate, started
+from ..rtl_streams import played, simulate, started
 
 PRESSURES = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.4, 0.6))
 LIMIT = 400
@@ -112,9 +112,7 @@ def _layers(micro: str, make, simulator) -> None:
             await play(ctx, _beats(acts, fields))
         assert got == want
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 def _random_book(a: Arch, rng) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from adqhw.rtl.arch.external import External
 from adqhw.rtl.timing.dram import ADDRESS_CYCLES, DramModel
 
 from ..memory_slave import MemorySlave
-from ..rtl_streams import started
+from ..rtl_streams import played, started
 
 BYTES, BURST, OUTSTANDING = 4, 4, 3
 PAGE = 1 << 12
@@ -50,9 +50,7 @@ def master_bench(make: Any, simulator: Any) -> None:
         for number in range(REQUESTS):
             await _Run(ctx, dut, rng, number).run()
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 class _Run:

@@ -9,7 +9,7 @@ from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.arch.external import External
 from adqhw.rtl.arch.storage import Storage
 
-from ..rtl_streams import started
+from ..rtl_streams import played, started
 
 READS, WRITES = ("feed", "read", "job_read"), ("write", "second", "job")
 FIELDS = ("banks", "address", "lanes", "filled", "word")
@@ -55,9 +55,7 @@ def memory_bench(make: Any, simulator: Any) -> None:
                 model.seen[port] = bank, word
             _check(ctx, dut, model)
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 def _reads(ctx: Any, dut: Any, rng: np.random.Generator) -> dict[str, tuple[int, int]]:

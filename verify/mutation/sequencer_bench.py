@@ -3,6 +3,8 @@
 import numpy as np
 from amaranth.sim import Simulator
 
+from ..rtl_streams import played
+
 PASSES = (
     {"codebook_base": 2, "codebook_count": 3, "final": 0},
     {"codebook_base": 0, "codebook_count": 0, "final": 0},
@@ -38,9 +40,7 @@ def run_sequencer(make, simulator) -> None:
             await _check_run(ctx, dut, rng, passes, results, lengths)
 
     sim = (simulator or Simulator)(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    played(sim, bench)
 
 
 async def _idle(ctx, dut, rng):

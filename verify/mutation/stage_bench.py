@@ -8,7 +8,7 @@ from adqhw.rtl.arch.arch import Arch, RequantWidths
 from adqhw.rtl.arch.storage import Storage
 from adqhw.rtl.output.payloads import Source
 
-from ..rtl_streams import started
+from ..rtl_streams import played, reset, started
 from ..stage_bench import Pressure, check, check_cycles, run_passes
 from ..stage_model import Contents, StagePass
 from ..stage_passes import KINDS, random_pass
@@ -73,13 +73,9 @@ def _long_walks(make: Any, simulator: Any) -> None:
                     assert ctx.get(dut.write.address) == (place["start"] + number * step) % 64
                     await ctx.tick()
                 assert ctx.get(dut.finished) == (walk[name] <= 6)
-                ctx.set(rst, 1)
-                await ctx.tick()
-                ctx.set(rst, 0)
+                await reset(ctx, rst)
 
-    running.add_clock(1e-6)
-    running.add_testbench(bench)
-    running.run()
+    played(running, bench)
 
 
 def _passes(arch: Arch, rng: np.random.Generator, *, results_only: bool) -> list[StagePass]:
