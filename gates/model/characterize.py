@@ -217,7 +217,7 @@ def measured(
                 terms=standing | array_toggles(arch, stream),
                 energy_fj=drawn.energy.total_fj,
                 sums_fj=drawn.units[SUMS].total_fj if arch.holds else None,
-                unplaced_fj=drawn.unplaced and drawn.unplaced.total_fj,
+                unplaced_fj=None if drawn.unplaced is None else drawn.unplaced.total_fj,
             )
         )
     return samples

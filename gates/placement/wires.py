@@ -81,7 +81,7 @@ class Wires:
     @property
     def repeater_ff(self) -> Floats:
         """(nets,) input pins of repeaters."""
-        return self.repeaters.count * self.buffer.input_ff
+        return np.asarray(self.repeaters.count * self.buffer.input_ff, float)
 
     def to_dict(self) -> dict[str, Any]:
         """Facts for a report."""
