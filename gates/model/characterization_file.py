@@ -7,7 +7,9 @@
 [held.NAME.sums_fj]                 the part of it in the memories of sums; errors of the rest have
                                     names with `rest_`, test rows are the whole's and the sums'
 [micro.NAME.area_um2]               `structure.STRUCTURE`
-[[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
+[[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error; where
+                                    it was placed, `unplaced_` and the same gates without wires
+[micro.NAME.wires.ROWSxCOLS]        lengths, repeaters and clock tree of a placed array
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,6 +49,7 @@ def record(
         "slew_ns": assumed.slew_ns,
         "period_ns": assumed.period_ns,
         "wire_factor": assumed.wire_factor,
+        **_placing(plan),
         **provenance,
     }
     if first.part in ARRAYS:
@@ -61,6 +64,12 @@ def record(
         head["behind"] = list(plan.test_size)
     tables = {entry.name: _table(entry) for entry in entries}
     return {"characterization": head, str(first.part): tables}
+
+
+def _placing(plan: Plan) -> dict[str, Any]:
+    if plan.placing is None:
+        return {}
+    return {"placed": True, "placement": plan.placing.options.to_dict()}
 
 
 def _layers(samples: Sequence[Sample]) -> list[str]:
@@ -88,6 +97,8 @@ def _table(entry: Characterization) -> dict[str, Any]:
         table["sums_fj"] = dict(entry.sums_fj)
     if entry.part in ARRAYS:
         table["area_um2"] = dict(entry.area_um2)
+    if entry.wires:
+        table["wires"] = {name: wires.to_dict() for name, wires in entry.wires.items()}
     return table | {"test": [_row(entry, sample) for sample in entry.tested]}
 
 
@@ -130,6 +141,9 @@ def _row(entry: Characterization, sample: Sample) -> dict[str, Any]:
             f"measured_sums_{per}": sample.sums_fj / sample.count / 1000,
             f"predicted_sums_{per}": predict(entry.sums_fj, sample.terms) / sample.count / 1000,
         }
+    unplaced = {}
+    if sample.unplaced_fj is not None:
+        unplaced = {f"unplaced_{per}": sample.unplaced_fj / sample.count / 1000}
     return {
         "layer": sample.layer,
         **({"operands": sample.operands} if entry.part in ARRAYS else {}),
@@ -137,6 +151,7 @@ def _row(entry: Characterization, sample: Sample) -> dict[str, Any]:
         f"predicted_{per}": predicted / sample.count / 1000,
         "error_percent": 100 * (predicted / sample.energy_fj - 1),
         **sums,
+        **unplaced,
     }
 
 
