@@ -20,7 +20,7 @@ BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
 WEIGHT_BITS_HELP = "Topology only: assumed bits of a weight code (4)."
 ACT_BITS_HELP = "Topology only: assumed bits of an activation (4)."
 DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
-TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
+TECH_HELP = "Technology: a shipped table (literature45, scaled130, unit) or a .toml file."
 GATES_HELP = (
     "Also the lane array (and the output stage) by files of `adqhw characterize` of one library, "
     "with the operands of images; may be repeated."

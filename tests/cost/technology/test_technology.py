@@ -80,13 +80,13 @@ def test_a_whole_table_is_read():
 
 
 def test_names_and_files(tmp_path):
-    assert available() == ["literature45", "unit"]
+    assert available() == ["literature45", "scaled130", "unit"]
     path = tmp_path / "mine.toml"
     path.write_text(UNIT)
     assert load(path).name == "t"
     with pytest.raises(InputError, match="Technology file must be a file"):
         load(tmp_path / "absent.toml")
-    with pytest.raises(InputError, match="must be one of literature45, unit"):
+    with pytest.raises(InputError, match="must be one of literature45, scaled130, unit"):
         load("literature")
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="UTF-8"):
