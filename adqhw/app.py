@@ -8,6 +8,7 @@ from .commands import (
     cosim,
     demo,
     diff,
+    doctor,
     estimate,
     evaluate,
     export,
@@ -92,6 +93,7 @@ for module in (
     estimate,
     sweep,
     characterize,
+    doctor,
 ):
     name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
     app.command(name)(guarded(module.command))

@@ -19,7 +19,16 @@ from ..spec.errors import InputError
 from ..spec.host.text import shown
 from ..spec.program import Program
 from ..spec.program_file import load
-from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP, check_loads
+from .estimate import (
+    BATCH_HELP,
+    DEFAULT_IMAGES,
+    DRAM_HELP,
+    MEMORIES_HELP,
+    RESIDENT_HELP,
+    TECH_HELP,
+    VOLTAGE_HELP,
+    check_loads,
+)
 from .sizes import FILL_HELP, HOLD_HELP, OUT_LANES_HELP
 
 if TYPE_CHECKING:
@@ -46,6 +55,9 @@ def command(
     fill: Annotated[str, typer.Option(help=f"{FILL_HELP} Comma separated.")] = "1",
     out_lanes: Annotated[str, typer.Option(help=f"{OUT_LANES_HELP} Comma separated.")] = "1",
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
+    memories: Annotated[str | None, typer.Option(help=f"{MEMORIES_HELP} Comma separated.")] = None,
+    dram: Annotated[str | None, typer.Option(help=f"{DRAM_HELP} Comma separated.")] = None,
+    voltage: Annotated[float | None, typer.Option(help=VOLTAGE_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[
         int | None, typer.Option(help="Evaluate on the first N test images (all).")
@@ -77,14 +89,19 @@ def command(
     from ..cost.explore.workers import ended_by_sigterm
     from ..cost.report.page import write_report
     from ..cost.report.report import write_tables
-    from ..cost.technology import technology
+    from ..cost.technology.choice import chosen
 
     start = time.perf_counter()
     check_loads(batch, resident=resident)
     grid = Grid(
         arrays=tuple(_arrays(rows_cols, hold, fill, out_lanes)),
         micros=tuple(_list(micro)),
-        technologies=tuple(technology.load(name) for name in _list(tech)),
+        technologies=tuple(
+            chosen(name, memories=table, dram=kind, voltage=voltage)
+            for name, table, kind in itertools.product(
+                _list(tech), _list_or_none(memories), _list_or_none(dram)
+            )
+        ),
         options=Options(weights_from_dram=not resident, batch=1 if batch is None else batch),
     )
     _refuse_topologies(programs)
@@ -216,6 +233,10 @@ def _list(text: str) -> list[str]:
     if not all(items):
         raise InputError(f"List must be comma separated without empty items, not {shown(text)}")
     return list(dict.fromkeys(items))
+
+
+def _list_or_none(text: str | None) -> list[str] | list[None]:
+    return [None] if text is None else _list(text)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
