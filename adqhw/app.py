@@ -10,6 +10,7 @@ from .commands import (
     diff,
     estimate,
     evaluate,
+    explore,
     export,
     export_onnx,
     import_,
@@ -91,6 +92,7 @@ for module in (
     diff,
     estimate,
     sweep,
+    explore,
     characterize,
 ):
     name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
