@@ -23,8 +23,8 @@ ACT_BITS_HELP = (
     "thresholds make codes."
 )
 BITS_HELP = (
-    "Other weight bits than the program's, assumed: LAYER=BITS for codes of a codebook, LAYER=BITSp "
-    "for plain integers, * for all layers below 8 bits; comma separated."
+    "Other weight bits than the program's, assumed: LAYER=BITS for codes of a codebook, "
+    "LAYER=BITSp for plain integers, * for all layers below 8 bits; comma separated."
 )
 DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
 TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
@@ -129,7 +129,7 @@ LANES = {
     "--resident",
     "--bandwidth",
 }
-ALTERED = "a program with other bits"
+ALTERED = "a program with other bits (--bits, --act-bits)"
 TAKEN = {
     "a program": EVERYWHERE | LANES | {"--arch", "--data", "--input", "--images", "--gates"},
     "a topology (.csv) on the lane array": EVERYWHERE | LANES | {"--weight-bits", "--act-bits"},
@@ -147,8 +147,10 @@ def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
         mode = lanes if given["--dataflow"] is None else systolic
     for name, value in given.items():
         if value is not None and name not in TAKEN[mode]:
-            homes = " or ".join(home for home, names in TAKEN.items() if name in names)
-            raise InputError(f"{name} must go with {homes}, not with {mode}")
+            homes = [home for home, names in TAKEN.items() if name in names]
+            if program in homes and ALTERED in homes:
+                homes.remove(ALTERED)
+            raise InputError(f"{name} must go with {' or '.join(homes)}, not with {mode}")
     check_loads(given["--batch"], resident=bool(given["--resident"]))
 
 

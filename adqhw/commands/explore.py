@@ -81,12 +81,12 @@ def command(
     paths = _files(results)
     points = [point for path in paths if path.suffix == ".json" for point in read_results(path)]
     subjects = _subjects([path for path in paths if path.suffix != ".json"])
-    count = len(list(choices.configs))
+    position, count = _position(subjects, base), len(list(choices.configs))
     with progress("tabulating", count) as advance:
         data = page_data(
             subjects,
             choices,
-            base=_position(subjects, base),
+            base=position,
             technologies=given,
             results=points,
             advance=advance,

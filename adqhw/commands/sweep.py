@@ -92,7 +92,7 @@ def command(
         _candidate(name, program, data, limit)
         for name, program in zip(short_names(programs), loaded, strict=True)
     ]
-    grid.checkswept_arrays()
+    grid.check_arrays()
     store = Store(out / "points")
     with ended_by_sigterm(), _workers(workers, scheduler) as pool:
         workloads = _measure(candidates, store, pool)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from ...spec.activation import Threshold
 from ...spec.codebook import Codebook
 from ...spec.errors import InputError
 from ...spec.host.text import shown
-from ...spec.layers import Layer, MacLayer, PoolLayer, ThresholdLayer
+from ...spec.layers import Layer, MacLayer, ThresholdLayer
 from ...spec.program import Program, SizedNetwork, Tensor
 from ..estimate.estimate import ASSUMED
 from ..events.weight_facts import AssumedLayer, WeightFacts
@@ -32,7 +31,6 @@ ALL = "*"
 """Name of all layers whose bits may be chosen."""
 
 _CHOICE = re.compile(r"(?P<name>[^=]+)=(?P<width>[0-9]{1,3})(?P<plain>p?)")
-_Staged = TypeVar("_Staged", MacLayer, ThresholdLayer, PoolLayer)
 
 
 class Weights(StrEnum):

@@ -56,7 +56,10 @@ def page_data(
         "version": VERSION,
         "base": base,
         "layers": [_layer(program, layer, free) for layer in program.layers],
-        "programs": [_program(subject, free) for subject in subjects],
+        "programs": [
+            _program(subject, free) | {"label": label}
+            for subject, label in zip(subjects, _labels(workloads), strict=True)
+        ],
         "weight_bits": choices.weight_bits,
         "act_bits": choices.act_bits,
         "kinds": [str(kind) for kind in choices.kinds],
@@ -97,25 +100,33 @@ def unpacked(text: str) -> dict[str, Any]:
 
 
 def _layer(network: SizedNetwork, layer: Layer, free: set[str]) -> dict[str, Any]:
-    weighted = isinstance(layer, MacLayer)
+    weighted = layer if isinstance(layer, MacLayer) else None
     return {
         "name": layer.name,
         "kind": str(layer.kind),
         "shape": network.tensor_shape(layer.name),
         "reads": layer.reads,
         "macs": network.macs(layer.name),
-        "weights": int(layer.weights.size) if weighted else 0,
-        "weight_width": layer.weight_width if weighted else None,
+        "weights": int(weighted.weights.size) if weighted else 0,
+        "weight_width": weighted.weight_width if weighted else None,
         "free": layer.name in free,
     }
+
+
+def _labels(workloads: Sequence[Workload]) -> list[str]:
+    """Names without the words at their beginning that all of them share."""
+    words = [workload.name.split("_") for workload in workloads]
+    least = min(map(len, words)) - 1
+    shared = 0
+    while shared < least and len({name[shared] for name in words}) == 1:
+        shared += 1
+    return ["_".join(name[shared:]) for name in words]
 
 
 def _program(subject: Subject, free: set[str]) -> dict[str, Any]:
     workload = subject.workload
     network, _ = as_unsigned(workload.program)
-    bits = {
-        layer.name: stored_as(layer)[0] for layer in network.mac_layers if layer.name in free
-    }
+    bits = {layer.name: stored_as(layer)[0] for layer in network.mac_layers if layer.name in free}
     return {
         "name": workload.name,
         "path": subject.path,

@@ -1,6 +1,6 @@
 """Predictor: top-1 of bits that nobody trained, from the programs that were.
 
-    top-1 = intercept - weight * mean(2^-width of the layers whose bits are free) - act * 2^-act_width
+    top-1 = intercept - weight * mean(2^-width of layers with free bits) - act * 2^-act_width
 
 Three numbers, fitted by least squares with no negative loss to the programs whose accuracy is
 known. How far it is off on a program that it has not seen is measured by leaving each of them out

@@ -42,7 +42,7 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 
 def _swept(row: Any) -> dict[str, Any]:
-    held = f" h{row['hold']} f{row['fill']} o{row['out_lanes']}" if row.get("hold", 1) > 1 else ""
+    held = _held(row)
     name = f"{row['program']} {row['micro']} {row['rows']}x{row['cols']}{held}"
     accuracy = None if row["accuracy"] is None else _number(row["accuracy"])
     figures = row["cycles"], row["energy_pj_expected"], row["area_um2"]
@@ -52,10 +52,17 @@ def _swept(row: Any) -> dict[str, Any]:
 def _estimated(record: Any) -> dict[str, Any]:
     arch, total = record["arch"], record["total"]
     subject = Path(record.get("program") or record["topology"]).stem
-    held = f" h{arch['hold']} f{arch['fill']} o{arch['out_lanes']}" if arch["hold"] > 1 else ""
+    held = _held(arch)
     name = f"{subject} {arch['micro']} {arch['rows']}x{arch['cols']}{held}"
     figures = total["cycles"], total["energy_pj"]["expected"], total["area_um2"]
     return _point(name, record["technology"], None, figures)
+
+
+def _held(lanes: Any) -> str:
+    """How an array holds weights, as designs are named; nothing where it holds none."""
+    if lanes.get("hold", 1) == 1:  # an Arch leaves out what is as by default
+        return ""
+    return f" h{lanes['hold']} f{lanes.get('fill', 1)} o{lanes.get('out_lanes', 1)}"
 
 
 def _point(

@@ -57,7 +57,7 @@ class CapacityRule:
 
     @classmethod
     def of(cls, arch: Arch) -> "CapacityRule":
-        """A bit for each that is stored, or whole rows of all plane banks where weights are held."""
+        """A bit for each that is stored; whole rows of all plane banks where weights are held."""
         if not arch.holds:
             return cls(unit=1, per=1)
         return cls(unit=arch.plane_banks * arch.rows * arch.port_columns, per=arch.plane_banks)

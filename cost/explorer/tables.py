@@ -126,9 +126,7 @@ def tabulate(
         pool=pool,
         trained=trained,
         by_hand=by_hand,
-        variants=[
-            {"kind": str(v.kind), "act_width": v.act_width, "needs": v.needs} for v in made
-        ],
+        variants=[{"kind": str(v.kind), "act_width": v.act_width, "needs": v.needs} for v in made],
     )
 
 
@@ -158,9 +156,7 @@ def _check_same(workload: Workload, base: Program) -> None:
         )
 
 
-def _trained(
-    workloads: Sequence[Workload], micro: str, lanes: Lanes, pool: Pool
-) -> dict[str, Any]:
+def _trained(workloads: Sequence[Workload], micro: str, lanes: Lanes, pool: Pool) -> dict[str, Any]:
     """Sheets of the programs as they are."""
     sheets: dict[str, Any] = {}
     for position, workload in enumerate(workloads):
@@ -193,9 +189,7 @@ def _by_hand(
 
 
 def _of_class(arch: Arch, key: Key) -> Arch:
-    wanted = dict(zip(LEAST, key, strict=True))
-    if arch.lanes.stores_levels:
-        del wanted["weight_width"]  # of no use there, and as the narrowest array has it
+    wanted: dict[str, Any] = dict(zip(LEAST, key, strict=True))
     if arch.multiply_width is not None:
         wanted["multiply_width"] = min(arch.multiply_width, wanted["level_width"])
     return replace(arch, **wanted)

@@ -56,13 +56,11 @@ function axes(svg, x, y, xTicks, yTicks, xName, yName, show) {
 
 const spread = (values, by) => [Math.min(...values) / by, Math.max(...values) * by];
 
-// Accuracy against a cost. points: {cost, accuracy, name, plain, front, go}; here: the same, or null.
-function frontPicture(points, here, floor, cost) {
-  const all = here ? [...points, here] : points;
+// Accuracy against a cost. points: {cost, accuracy, name, plain, front, go}. `place` marks one more.
+function frontPicture(points, floor, cost) {
   const svg = picture("Top-1 against cost", `${points.length} designs; the table has those of the front.`);
-  if (!all.length) return svg;
-  const [low, high] = spread(all.map((p) => p.cost), 1.15);
-  const accuracies = all.map((p) => p.accuracy);
+  if (!points.length) return { svg, place: null };
+  const [low, high] = spread(points.map((p) => p.cost), 1.15), accuracies = points.map((p) => p.accuracy);
   const bottom = Math.min(...accuracies) - 0.4, top = Math.max(...accuracies) + 0.4;
   const x = logScale(low, high, LEFT, WIDE - RIGHT), y = linearScale(bottom, top, HIGH - BOTTOM, TOP);
   axes(svg, x, y, logTicks(low, high), linearTicks(bottom, top), cost.title, "top-1, %",
@@ -79,12 +77,18 @@ function frontPicture(points, here, floor, cost) {
     if (point.go) dot.addEventListener("click", point.go);
     svg.append(dot);
   }
-  if (here) {
-    const ring = svgNode("circle", { class: "here", cx: x(here.cost), cy: y(here.accuracy), r: 10 });
-    ring.append(svgNode("title", {}, `this design: ${here.name}`));
-    svg.append(ring);
-  }
-  return svg;
+  const ring = svgNode("circle", { class: "here", r: 10 });
+  ring.append(svgNode("title"));
+  svg.append(ring);
+  const within = (value, least, most) => Math.min(Math.max(value, least), most);
+  const place = (here) => {
+    ring.setAttribute("visibility", here ? "visible" : "hidden");
+    if (!here) return;
+    ring.setAttribute("cx", within(x(here.cost), LEFT, WIDE - RIGHT));
+    ring.setAttribute("cy", within(y(here.accuracy), TOP, HIGH - BOTTOM));
+    ring.firstChild.textContent = `this design: ${here.name}`;
+  };
+  return { svg, place };
 }
 
 // MACs per cycle against MACs per bit of DRAM, both logarithmic.

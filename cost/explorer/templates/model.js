@@ -151,29 +151,34 @@ function roofOf(data, counts, macs, cycles, peak, bandwidth) {
   };
 }
 
-// Totals alone, for the hundreds of designs of the front: the rows' counts are added once.
+// Totals alone, for the hundreds of designs of the front: rows are added once for each sheet.
 function summarize(data, tech, setting, memory, cache) {
   const found = sheetOf(data, setting);
   if (found.refused) return null;
-  const { sheet, rows } = found;
-  if (!cache.has(sheet)) {
-    const total = new Float64Array(data.events.length);
-    let cycles = 0;
-    for (const number of rows) {
-      const row = data.pool[number];
-      cycles += row[0];
-      countsOf(data, sheet, row, { resident: false, batch: 1 })
-        .forEach((count, i) => { total[i] += count; });
-    }
-    cache.set(sheet, { total, cycles, capacity: capacityOf(data, sheet, rows) });
+  if (!cache.has(found.sheet)) cache.set(found.sheet, summed(data, found));
+  const { total, cycles, capacity } = cache.get(found.sheet);
+  const prices = eventPrices(data, tech, capacity), energy = band(0);
+  const share = memory.resident ? 0 : 1 / memory.batch;
+  for (const [number, count] of total) {
+    const shared = data.loaded.includes(number) ? count * share : count, price = prices[number];
+    energy.low += price.low * shared;
+    energy.expected += price.expected * shared;
+    energy.high += price.high * shared;
   }
-  const kept = cache.get(sheet), counts = Float64Array.from(kept.total);
-  for (const number of data.loaded) {
-    counts[number] = memory.resident ? 0 : counts[number] / memory.batch;
+  return { cycles, energy, area: totalOf(areaOf(tech, found.sheet, capacity)) };
+}
+
+// Cycles, capacities and the counts that are not 0, of all layers together.
+function summed(data, { sheet, rows }) {
+  const total = new Map(), add = (number, count) => total.set(number, (total.get(number) ?? 0) + count);
+  let cycles = 0;
+  for (const number of rows) {
+    const row = data.pool[number];
+    cycles += row[0];
+    add(data.clock, row[1] * sheet.flip_flops);
+    for (let i = 4; i < row.length; i += 2) add(row[i], row[i + 1]);
   }
-  const parts = partsOf(data, counts, eventPrices(data, tech, kept.capacity));
-  const area = totalOf(areaOf(tech, sheet, kept.capacity));
-  return { cycles: kept.cycles, energy: totalOf(parts), parts, area };
+  return { total: [...total], cycles, capacity: capacityOf(data, sheet, rows) };
 }
 
 // ours / theirs, each source of error at any of its corners: `ratio` of cost/estimate/energy.py.

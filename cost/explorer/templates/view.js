@@ -7,7 +7,7 @@ function node(name, attributes = {}, ...children) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (value !== null && value !== false) made.setAttribute(key, value);
   }
-  made.append(...children.filter((child) => child !== null));
+  made.append(...children.filter((child) => child !== null && child !== ""));
   return made;
 }
 const table = (caption, columns, rows) => node("table", {},
@@ -33,7 +33,8 @@ const barText = (value, scale, unit) => {
   return low === high ? `${middle} ${unit}` : `${middle} (${low}–${high}) ${unit}`;
 };
 const energyText = (value, counts) => barText(value, ...energyUnit(value.expected, counts));
-const areaText = (value, counts) => (counts ? barText(value, 1e6, "M bits") : barText(value, 1e6, "mm²"));
+const areaUnit = (um2, counts) => (counts ? [1e6, "M bits"] : um2 >= 1e4 ? [1e6, "mm²"] : [1, "µm²"]);
+const areaText = (value, counts) => barText(value, ...areaUnit(value.expected, counts));
 const wayText = (lanes) => (lanes.hold === 1 ? "weights read for every pixel"
   : `weights held for ${lanes.hold} pixels, filled in ${lanes.fill} cycles, ${lanes.out_lanes} output lane${lanes.out_lanes > 1 ? "s" : ""}`);
 const arrayText = (lanes) => `${lanes.rows}×${lanes.cols}${lanes.hold > 1 ? ` h${lanes.hold} f${lanes.fill} o${lanes.out_lanes}` : ""}`;
@@ -70,18 +71,28 @@ function technology() {
   return { ...given, entries, counts: false, edited: true };
 }
 
-const settingName = (setting) => `${setting.program === null ? "bits by hand" : data.programs[setting.program].name}, ${
+const settingName = (setting) => `${setting.program === null ? "bits by hand" : data.programs[setting.program].label}, ${
   microText(setting.micro)}, ${arrayText(data.arrays[setting.array])}`;
 
-// Every trained program on every array that takes it.
+// Every trained program on every array that takes it; kept until a price or a memory changes.
+let designsKey = null, designsKept = [];
 function designs(tech) {
-  const found = [];
+  const { resident, batch } = state.memory, key = JSON.stringify([state.tech, state.edits[state.tech], resident, batch]);
+  if (key === designsKey) return designsKept;
+  designsKey = key;
+  designsKept = [];
   data.programs.forEach((program, position) => data.micros.forEach((micro) => data.arrays.forEach((_, array) => {
     const setting = { program: position, micro, array };
     const cost = program.accuracy === null ? null : summarize(data, tech, setting, state.memory, trainedCache);
-    if (cost) found.push({ setting, accuracy: program.accuracy, name: settingName(setting), plain: isPlain(micro), ...cost });
+    if (cost) designsKept.push({ setting, accuracy: program.accuracy, name: settingName(setting), plain: isPlain(micro), ...cost });
   })));
-  return found;
+  return designsKept;
+}
+
+function choose(design) {
+  Object.assign(state.setting, design.setting);
+  takeBitsOf(design.setting.program);
+  update();
 }
 
 const COSTS = {
@@ -97,14 +108,16 @@ const tag = (sure, text) => node("span", { class: `tag ${sure ? "sure" : "guess"
 function accuracyCard(found) {
   if (found.value === null) return card("Top-1", "unknown", found.source);
   const off = found.error === undefined ? "" : ` ± ${found.error.toFixed(2)}`;
-  const from = found.measured ? `${found.of ? `of ${found.of.name}, with the same bits; ` : ""}${found.source}`
+  const from = found.measured ? `${found.of ? `of ${found.of.label}, with the same bits; ` : ""}${found.source}`
     : `${found.source}; programs left out: median error ${data.predictor.median_error.toFixed(2)}, worst ${data.predictor.worst_error.toFixed(2)} points`;
   return card("Top-1", `${found.value.toFixed(2)}${off} %`, from, tag(found.measured, found.measured ? "measured" : "predicted"));
 }
 
+// The number large, its bar and where it comes from below.
 const card = (name, value, from, mark = null) => {
-  const key = name.toLowerCase().replace(/[^a-z]+/g, "-");
-  return node("div", {}, node("dt", {}, name, mark), node("dd", { class: "big", "data-figure": key }, value), node("dd", { class: "from" }, from));
+  const [, middle, bars, unit] = /^(\S+) (\(.*?\)) (.*)$/.exec(value) ?? [null, value, "", ""];
+  return node("div", { "data-figure": name }, node("dt", {}, name, mark),
+    node("dd", { class: "big", "data-value": value }, `${middle} ${unit}`.trim()), bars && node("dd", { class: "bar" }, bars), node("dd", { class: "from" }, from));
 };
 
 function showCards(result, tech) {
@@ -236,28 +249,39 @@ function showBars(place, what, values, text, classOf) {
     node("thead", {}, node("tr", {}, ...["part", "expected (low–high)", "share", ""].map((c) => node("th", { scope: "col" }, c)))), node("tbody", {}, ...body))));
 }
 
+let frontKey = null, frontPlace = null;
 function showFront(result, tech) {
-  const cost = COSTS[state.axis], all = designs(tech).map((design) => ({
-    ...design, cost: cost.of(design), go: () => { Object.assign(state.setting, design.setting); takeBitsOf(design.setting.program); update(); },
-  }));
-  const fromFiles = tech.edited ? [] : data.results.filter((p) => p.technology === tech.name && p.accuracy !== null).map((p) => ({
-    ...p, name: `${p.name} (as in ${p.file})`, cost: state.axis === "energy" ? p.energy_pj : state.axis === "area" ? p.area_um2 : p.cycles }));
-  const points = [...all, ...fromFiles], front = frontOf(points, (p) => p.cost);
+  const all = designs(tech), cost = COSTS[state.axis], key = JSON.stringify([designsKey, state.axis, state.floor]);
+  if (key !== frontKey) frontPlace = drawFront(all, tech, cost);
+  frontKey = key;
+  const accuracy = accuracyOf(data, state.setting).value;
+  if (frontPlace) frontPlace(accuracy === null ? null : { accuracy, name: settingName(state.setting), cost: cost.of({ ...result, area: result.totalArea }) });
+  return all;
+}
+
+// The picture and its table; returns what marks the present design in it.
+function drawFront(all, tech, cost) {
+  const own = all.map((design) => ({ ...design, cost: cost.of(design), go: () => choose(design) }));
+  const points = [...own, ...pointsOfFiles(tech)], front = frontOf(points, (p) => p.cost);
   front.forEach((point) => { point.front = true; });
-  const accuracy = accuracyOf(data, state.setting);
-  const here = accuracy.value === null ? null : { accuracy: accuracy.value, name: settingName(state.setting),
-    cost: cost.of({ ...result, area: result.totalArea }) };
-  const [scale, unit] = state.axis === "energy" ? energyUnit(here?.cost ?? front[0]?.cost ?? 1, tech.counts)
-    : state.axis === "area" ? [1e6, tech.counts ? "M bits" : "mm²"] : [1, "cycles"];
+  const [scale, unit] = state.axis === "energy" ? energyUnit(front[0]?.cost ?? 1, tech.counts) : state.axis === "area" ? areaUnit(1e6, tech.counts) : [1, "cycles"];
   const axis = { title: `${state.axis === "cycles" ? "" : `${state.axis}, `}${unit}${state.axis === "area" ? "" : " per image"}`, text: cost.text,
     tick: (v) => (v / scale >= 1e4 ? `${whole(v / scale / 1e3)}k` : String(Number((v / scale).toPrecision(2)))) };
-  const legend = node("figcaption", {}, ...[["onfront", "no other is cheaper and as accurate"], ["point", "look-up and serial lanes"], ["plain", "plain multipliers"]]
-    .map(([name, text]) => node("span", { class: "key" }, dotKey(name), text)), node("span", { class: "key" }, dotKey("here"), "this design"));
-  $("front").replaceChildren(frontPicture(points, here, state.floor, axis), legend);
+  const legend = node("figcaption", {}, ...[["onfront", "no other is cheaper and as accurate"], ["point", "look-up and serial lanes"], ["plain", "plain multipliers"], ["here", "this design"]]
+    .map(([name, text]) => node("span", { class: "key" }, dotKey(name), text)));
+  const { svg, place } = frontPicture(points, state.floor, axis);
+  $("front").replaceChildren(svg, legend);
   const rows = front.map((point) => [point.go ? node("button", { type: "button", class: "open", onclick: point.go }, point.name) : point.name,
     `${point.accuracy.toFixed(2)} %`, cost.text(point.cost)]);
   $("front-table").replaceChildren(table(`Front of ${points.length} trained designs by ${state.axis}`, ["design", "top-1, measured", state.axis], rows));
-  return all;
+  return place;
+}
+
+function pointsOfFiles(tech) {
+  if (tech.edited) return [];
+  const costs = { energy: "energy_pj", area: "area_um2", cycles: "cycles" };
+  return data.results.filter((p) => p.technology === tech.name && p.accuracy !== null)
+    .map((p) => ({ ...p, name: `${p.name} (as in ${p.file})`, cost: p[costs[state.axis]] }));
 }
 
 function dotKey(name) {
@@ -278,7 +302,7 @@ function showVerdict(all, tech) {
     $("verdict").textContent = only ? `${at}: only ${only.name}, ${energyText(only.energy, tech.counts)}.` : `No trained program reaches ${state.floor.toFixed(1)} %.`;
     return;
   }
-  const ratio = ratioOf(data, look.parts, plain.parts);
+  const partsAt = (design) => evaluate(data, tech, design.setting, state.memory).parts, ratio = ratioOf(data, partsAt(look), partsAt(plain));
   const judged = ratio === null ? "" : ratio.high < 1 ? "look-up needs less in every corner of the table"
     : ratio.low > 1 ? "plain multipliers need less in every corner of the table" : "undecided: the bar contains 1";
   $("verdict").textContent = `${at}, the least energy is ${energyText(look.energy, tech.counts)} without plain multipliers (${look.name}) and ${
@@ -299,7 +323,7 @@ function showSources(tech) {
   if (setting.program === null) items.push(`Bits by hand: layers whose bits differ from this program's have assumed weights: all codes equally frequent, levels of ${data.level_width} bits in a codebook, sums as wide as the program's. Such a network has not been trained.`);
   const predictor = data.predictor;
   items.push(predictor ? `Predicted top-1 = ${predictor.intercept.toFixed(2)} − ${predictor.weight.toFixed(2)} × mean of 2^−(weight bits) − ${predictor.act.toFixed(2)} × 2^−(activation bits), fitted to the programs here. It knows nothing of how long a program was trained. Each program predicted from the others: ${
-    Object.entries(predictor.errors).map(([name, error]) => `${name} ${error >= 0 ? "+" : "−"}${Math.abs(error).toFixed(2)}`).join(", ")} points.`
+    Object.entries(predictor.errors).map(([name, error]) => `${data.programs.find((p) => p.name === name).label} ${error >= 0 ? "+" : "−"}${Math.abs(error).toFixed(2)}`).join(", ")} points.`
     : "Top-1 is not predicted: too few programs with known accuracy and different bits.");
   items.push("Cycles: the cycle model of the RTL, the same numbers in co-simulation.");
   items.push(`Activity: ${data.assumed}.`, `Technology ${tech.name} (${tech.node}): ${tech.summary}${tech.edited ? "; edited on this page" : ""}.`);
@@ -313,7 +337,8 @@ function showSources(tech) {
 // -- controls ----------------------------------------------------------------------------------------
 
 const options = (place, items) => $(place).replaceChildren(...items.map(([value, text]) => node("option", { value }, text)));
-const ways = () => [...new Map(data.arrays.map((a) => [wayOf(a), wayText(a)]))];
+const shortWay = (a) => (a.hold === 1 ? "hold 1" : `hold ${a.hold}, fill ${a.fill}, ${a.out_lanes} out`);
+const ways = () => [...new Map(data.arrays.map((a) => [wayOf(a), shortWay(a)]))];
 const sizeOf = (lanes) => `${lanes.rows}×${lanes.cols}`;
 const wayOf = (lanes) => `${lanes.hold}/${lanes.fill}/${lanes.out_lanes}`;
 
@@ -324,8 +349,8 @@ function byHand() {
 }
 
 function fillControls() {
-  options("program", [["hand", `by hand, on ${data.programs[data.base].name}`],
-    ...data.programs.map((p, i) => [i, `${p.name}${p.accuracy === null ? "" : ` (${p.accuracy.toFixed(2)} %)`}`])]);
+  options("program", [["hand", `by hand, on ${data.programs[data.base].label}`],
+    ...data.programs.map((p, i) => [i, `${p.label}${p.accuracy === null ? "" : ` (${p.accuracy.toFixed(2)} %)`}`])]);
   options("kind", data.kinds.map((kind) => [kind, kind === "plain" ? "plain integers" : "codes of a codebook"]));
   options("act", data.act_bits.map((bits) => [bits, bits]));
   options("micro", data.micros.map((micro) => [micro, microText(micro)]));
@@ -391,10 +416,8 @@ function chooseArray(size, way) {
 function findCheapest() {
   const cost = COSTS[state.goal].of, best = cheapest(designs(technology()), cost);
   if (best) {
-    Object.assign(state.setting, best.setting);
-    takeBitsOf(best.setting.program);
     state.axis = $("axis").value = state.goal;
-    update();
+    choose(best);
   }
   $("found").textContent = best ? `${best.name}: ${best.accuracy.toFixed(2)} %, ${COSTS[state.goal].text(cost(best))}`
     : `No trained program reaches ${state.floor} %.`;
