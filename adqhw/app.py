@@ -8,6 +8,7 @@ from .commands import (
     cosim,
     demo,
     diff,
+    doctor,
     estimate,
     evaluate,
     explore,
@@ -94,6 +95,7 @@ for module in (
     sweep,
     explore,
     characterize,
+    doctor,
 ):
     name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
     app.command(name)(guarded(module.command))

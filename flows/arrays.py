@@ -60,11 +60,15 @@ class ArraySize:
 
 def choose_arch(program: Program, file: Path | None, size: ArraySize) -> "Arch":
     """The array of `file`, or the narrowest of the given size on which the program runs."""
-    from ..rtl.arch.arch import Arch
     from ..rtl.program.fit import narrowest
 
-    if file is None:
-        return narrowest(program, **size.values)
+    return narrowest(program, **size.values) if file is None else arch_of(file, size)
+
+
+def arch_of(file: Path, size: ArraySize) -> "Arch":
+    """The array of `file`, beside which no size may be given."""
+    from ..rtl.arch.arch import Arch
+
     given = [name for name, value in size.options.items() if value is not None]
     if given:
         raise InputError(f"Array must come from --arch or from its size, not also from {given[0]}")

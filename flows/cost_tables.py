@@ -12,16 +12,18 @@ reference it is right to second order; `bench allocation` moves the reference to
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..rtl.arch.registry import DEFAULT
 from ..spec.errors import InputError
 from ..spec.formats import IntArray
 from ..spec.host.files import write_file
 from ..spec.host.reading import read_json
 from ..spec.host.text import one_line, shown
 from ..spec.program import Program
+from .arrays import ArraySize, arch_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +48,12 @@ cycles are of one image on the whole network."""
 BUDGET_HELP = (
     "Bits per layer by an exact solver under KIND=NUMBER: bits (average), size (bytes of all "
     "weights), energy (nJ per image), chip (nJ per image without DRAM) or cycles (per image), the "
-    "last three from the cost model of a 16x16 decode array."
+    "last three from the cost model of the array of --arch or --rows, --cols, --micro, --hold ... "
+    "(16x16 decode)."
 )
+HELD = ("hold", "fill", "out_lanes")
+PLAIN: dict[str, Any] = {"micro": DEFAULT, **dict.fromkeys(HELD, 1)}
+"""Of an array's size, what is so where nothing is said."""
 ACTIVITY_IMAGES = 8
 """Images on which the switching of the programs is counted."""
 
@@ -56,8 +62,10 @@ ACTIVITY_IMAGES = 8
 class Machine:
     """The array and the technology of the costs."""
 
-    rows: int = 16
-    cols: int = 16
+    size: ArraySize = field(default_factory=ArraySize)
+    """Of the narrowest array on which the network runs at every width."""
+    arch: "Arch | None" = None
+    """The array itself, instead of its size; the network has to run on it at every width."""
     technology: str = "literature45"
     resident: bool = False
     """The network is on chip already: no DRAM."""
@@ -68,6 +76,40 @@ class Machine:
         from ..cost.events.traffic import Options
 
         return Options(weights_from_dram=not self.resident)
+
+    @property
+    def title(self) -> str:
+        """The array in a sentence."""
+        return _array(self.size.values if self.arch is None else self.arch.to_dict())
+
+    def check(self, arch: Mapping[str, Any], path: Path) -> None:
+        """Refuse a cost table of another array than this one."""
+        if self.arch is not None:
+            same = dict(arch) == self.arch.to_dict()
+        else:
+            least = {**PLAIN, "multiply_width": arch.get("level_width")}
+            wanted = {**least, **self.size.values}
+            same = all(arch.get(name, least.get(name)) == x for name, x in wanted.items())
+        if not same:
+            raise InputError(
+                f"Cost table {str(path)!r} must be of {self.title}, not of {_array(arch)}: "
+                "give the array that the run began with, or another --out"
+            )
+
+
+def _array(values: Mapping[str, Any]) -> str:
+    """`16x16 decode, hold 16, fill 8, out_lanes 4`."""
+    given = {**PLAIN, **values}
+    more = [f"{n} {given[n]}" for n in (*HELD, "multiply_width") if given.get(n, 1) != 1]
+    return ", ".join([f"{given['rows']}x{given['cols']} {given['micro']}", *more])
+
+
+def machine_of(file: Path | None, size: ArraySize) -> Machine:
+    """The machine with the array of a TOML file, or with the narrowest of a given size."""
+    if file is None:
+        _array(size.values)  # an option that needs another is refused before the costs are made
+        return Machine(size=size)
+    return Machine(arch=arch_of(file, size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,31 +253,24 @@ def estimate_on(program: Program, images: IntArray, arch: "Arch", machine: Machi
 
 
 def common_arch(programs: Sequence[Program], machine: Machine) -> "Arch":
-    """The narrowest array on which all the programs run."""
-    from ..rtl.program.fit import narrowest
+    """The machine's array: the narrowest of its size on which all the programs run."""
+    from ..rtl.program.fit import check_storage, covering
 
-    arches = [narrowest(p, rows=machine.rows, cols=machine.cols) for p in programs]
-    return _widest(arches)
-
-
-def _widest(parts: Sequence[Any]) -> Any:
-    """The dataclass with the largest of every number; texts are equal in all of them."""
-    chosen = {}
-    for field in fields(parts[0]):
-        values = [getattr(part, field.name) for part in parts]
-        if is_dataclass(values[0]):
-            chosen[field.name] = _widest(values)
-        elif isinstance(values[0], int):
-            chosen[field.name] = max(values)
-    return replace(parts[0], **chosen)
+    if machine.arch is None:
+        return covering(list(programs), **{"micro": DEFAULT, **machine.size.values})
+    for program in programs:
+        check_storage(machine.arch, program)
+    return machine.arch
 
 
 def with_budget(
-    recipe: "Recipe", text: str, *, data: Path | None, init: "Init | Path | None", folder: Path
-) -> "Recipe":
+    recipe: "Recipe", text: str, *, data: Path | None, init: "Init | Path | None", folder: Path,
+    machine: Machine | None = None,
+) -> "Recipe":  # fmt: skip
     """The recipe with the budget ``KIND=NUMBER``; a cost table is written into the run's folder.
 
-    An existing table is used: a resumed run must have the numbers it began with.
+    An existing table is used: a resumed run must have the numbers it began with. machine: of the
+    costs; whether it has DRAM is the kind's.
     """
     kind, value = parse_budget(text)
     quant = replace(recipe.quant, average_weight_bits=value if kind == "bits" else None, widths={})
@@ -243,10 +278,10 @@ def with_budget(
     allocation = replace(recipe.allocation, model_bytes=size, cost_budget=None, cost_table=None)
     if kind in ("energy", "chip", "cycles"):
         path = folder / f"costs_{kind}.json"
+        machine = replace(machine or Machine(), resident=kind == "chip")
         if not path.exists():
-            machine = Machine(resident=kind == "chip")
             recipe_costs(recipe, data=data, init=init, machine=machine).write(path, kind)
-        fixed = _fixed(path)
+        fixed = _fixed(path, machine)
         if value <= fixed:
             raise InputError(
                 f"Budget must be more than the {fixed:.6g} {KINDS[kind]} of the layers without "
@@ -281,13 +316,15 @@ def recipe_costs(
     return costs_of(programs, training.images[:ACTIVITY_IMAGES], machine or Machine())
 
 
-def _fixed(path: Path) -> float:
+def _fixed(path: Path, machine: Machine) -> float:
     try:
-        fixed = float(read_json(path, "Cost table")["fixed"])
+        record = read_json(path, "Cost table")
+        fixed, arch = float(record["fixed"]), dict(record["arch"])
     except (OverflowError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"Cost table must have a fixed part, not {str(path)!r}: {one_line(error)}"
+            f"Cost table must have a fixed part and an array, not {str(path)!r}: {one_line(error)}"
         ) from error
     if not abs(fixed) < float("inf"):
         raise InputError(f"Cost table must have a fixed part that is a number, not {fixed}")
+    machine.check(arch, path)
     return fixed

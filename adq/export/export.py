@@ -70,12 +70,26 @@ def export(
     layers = [exporter.layer(node) for node in model.nodes]
     result, _ = exporter.codes[model.nodes[-1].name]
     facts = {"network": config.facts(), "logit_step": float(result)}
-    return Program(
+    program = Program(
         input_shape=config.input_shape,
         input_format=PIXEL,
         layers=tuple(layers),
         provenance=json.loads(json.dumps(facts | (provenance or {}))),
     )
+    check_accumulators(program, config.method.codebook.acc_width)
+    return program
+
+
+def check_accumulators(program: Program, acc_width: int | None) -> None:
+    """Refuse sums of any layer with weights that could leave the accumulators they are made for."""
+    for layer in program.mac_layers:
+        width = program.acc_width(layer.name)
+        if acc_width is not None and width > acc_width:
+            low, high = program.acc_bounds(layer.name)
+            raise InputError(
+                f"Layer {layer.name!r}: sums must fit {acc_width} bits (hardware.acc_width), "
+                f"not reach {low}..{high}, which take {width}"
+            )
 
 
 class _Exporter:

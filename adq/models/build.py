@@ -83,6 +83,7 @@ def build_method(recipe: Recipe) -> Method:
             dead=method.dead,
             tie_sign=method.tie_sign,
             level_width=quant.level_width,
+            acc_width=recipe.hardware.acc_width,
             seed=recipe.train.seed,
         ),
     )

@@ -20,6 +20,7 @@ from ..quantizers.stream import StreamQuantizer
 from ..quantizers.weight_quantizer import WeightQuantizer
 from ..ranks import BatchNorm
 from ..tensors import Mode, NotANumberError, Signal
+from .accumulators import fit, give_room
 from .build import make_unit
 from .classifier import QuantLinear
 from .config import NetworkConfig
@@ -52,6 +53,8 @@ class Network(nn.Module):
             unit.name = name
         self._made = made
         """Units by the names of their tensors, in the order of construction."""
+        if config.method.codebook.acc_width is not None:
+            give_room(self, config.method.codebook.acc_width)
         self._seen: dict[str, int] = self._versions()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -203,6 +206,7 @@ class Network(nn.Module):
         with self._named_faults("weights"):
             for conv in self.hidden().values():
                 conv.quantizer.update(conv.quantized_weight(), decay)
+            fit(self)
         self._seen = self._versions()
 
     def _versions(self) -> dict[str, int]:
@@ -233,6 +237,7 @@ class Network(nn.Module):
         """Round all codebooks to integer levels and stop adapting them."""
         for conv in self.hidden().values():
             conv.quantizer.freeze()
+        fit(self)
 
     @property
     def codebooks_frozen(self) -> bool:

@@ -128,7 +128,7 @@ class Codebook(WeightQuantizer):
         )  # fmt: skip
         self._place(zero)
         self.frozen.fill_(False)
-        self._set(pinned(values, zero, config.tie_sign))
+        self._set(pinned(values, zero, config.tie_sign), weight)
         self._count_afresh(weight)
 
     @property
@@ -147,15 +147,15 @@ class Codebook(WeightQuantizer):
     def update(self, weight: Tensor, decay: float | None = None) -> None:
         """Take the gradient's step, and one EMA step toward the latent weights, if not frozen."""
         config = self.config
+        weight = self.relative(weight.detach())
         if not self.frozen and self.push is not None:
-            self._set(pushed(self.values, self.push, self.zero))
+            self._set(pushed(self.values, self.push, self.zero), weight)
         if self.push is not None:
             self.push.zero_()
         if self.frozen or config.ema == "off" or not self._due():
             return
         given = config.decay if config.decay is not None else decay
         decay = DECAY if given is None else given
-        weight = self.relative(weight.detach())
         match config.ema:
             case "count":
                 values = self._adapt_counts(weight, decay)
@@ -163,7 +163,7 @@ class Codebook(WeightQuantizer):
                 values = adapt(weight, self.values, decay, self.zero, config.tie_sign)
             case unknown:
                 assert_never(unknown)
-        self._set(values)
+        self._set(values, weight)
         if config.dead == "split":
             self._revive(weight)
 
@@ -171,7 +171,7 @@ class Codebook(WeightQuantizer):
         values, zero = self.values, self.zero
         revived = pinned(split_dead(weight, values, zero), zero, self.config.tie_sign)
         if not torch.equal(revived, values):
-            self._set(revived)
+            self._set(revived, weight)
             self._count_afresh(weight)
 
     def _due(self) -> bool:
@@ -218,16 +218,21 @@ class Codebook(WeightQuantizer):
         self._place(zero)
         if self.scaled:
             self.scale.copy_(scale.view_as(self.scale))
-            self._set(values.to(self.values.dtype))
         else:
-            self._set((values * scale[0, 0]).to(self.values.dtype))
-        self._count_afresh(self.relative(weight))
+            values = values * scale[0, 0]
+        weight = self.relative(weight)
+        self._set(values.to(self.values.dtype), weight)
+        self._count_afresh(weight)
         self.freeze()
 
-    def _set(self, values: Tensor) -> None:
+    def _set(self, values: Tensor, weight: Tensor) -> None:
+        """Take the values and a step; ``weight``: those of the layer, in units of its scale."""
         self.values.copy_(values)
-        largest = values.abs().max()
-        self.step.copy_(largest / (2 ** (self.config.level_width - 1) - 1))
+        largest, top = values.abs().max(), 2 ** (self.config.level_width - 1) - 1
+        if self.room is not None:
+            levels = (values * (top / largest))[assign(weight, values)]
+            top = self.room.top(levels, top, least=min(2 ** (self.width - 1), top))
+        self.step.copy_(largest / top)
         self.levels.copy_(values / self.step)
         if self.config.early_rounding:
             self.levels.round_()

@@ -40,6 +40,8 @@ class CodebookConfig:
     """Mirror the values (half-size lookup table) instead of adapting the signs separately."""
     level_width: int = 8
     """Width of the signed integer levels after freezing."""
+    acc_width: int | None = None
+    """Bits that every layer's accumulators must fit; None: as many as the sums need."""
     seed: int = 0
     """Of the random starts."""
 

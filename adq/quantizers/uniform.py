@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ...spec.errors import InputError
+from .accumulators import Room
 
 
 def uniform_step(weight: Tensor, width: int = 8) -> Tensor:
@@ -33,8 +34,12 @@ class UniformWeight(nn.Module):
         if not 2 <= width <= 16:
             raise InputError(f"Uniform weight width must be in 2..16, not {width}")
         self.width = width
+        self.room: Room | None = None
+        """Of the layer's accumulators, where their width is stated."""
 
     def forward(self, weight: Tensor) -> tuple[Tensor, float]:
         """Integer levels as floats (straight-through), and the step."""
-        step = float(uniform_step(weight, self.width))
-        return RoundToStep.apply(weight, step), step
+        step = uniform_step(weight, self.width)
+        if self.room is not None:
+            step = self.room.step(weight.detach(), step)
+        return RoundToStep.apply(weight, float(step)), float(step)

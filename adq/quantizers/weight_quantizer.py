@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...spec.errors import InputError
 from ..tensors import has_kernels
 from . import kernels
+from .accumulators import Room
 
 Step = float | Tensor
 """Real value of level 1: one number, or (Cout, 1, 1, 1)."""
@@ -58,6 +59,8 @@ class WeightQuantizer(nn.Module, ABC):
         if not 2 <= width <= 8:
             raise InputError(f"Codebook width must be in 2..8, not {width}")
         self.width = width
+        self.room: Room | None = None
+        """Of the layer's accumulators, where their width is stated."""
         self.register_buffer("values", torch.zeros(count))
         self.register_buffer("levels", torch.zeros(count))
         self.register_buffer("frozen", torch.zeros((), dtype=torch.bool))

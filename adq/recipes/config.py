@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from ...spec.host.text import printable
 from .fields import check_types, require, require_count
-from .quant_config import MAX_STEPS, AllocationConfig, QuantConfig
+from .quant_config import MAX_STEPS, UNSCALED, AllocationConfig, HardwareConfig, QuantConfig
 
 CIFAR_RESNET: Literal["cifar"] = "cifar"
 OWN: Literal["own"] = "own"
@@ -259,6 +259,7 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     quant: QuantConfig = field(default_factory=QuantConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
     allocation: AllocationConfig = field(default_factory=AllocationConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
@@ -268,5 +269,8 @@ class Recipe:
         check_types(self, "")
         named = 0 < len(self.name) <= 100 and self.name == printable(self.name)
         require(named, "name", "1..100 printable characters", self.name)
+        acc, rule = self.hardware.acc_width, self.quant.method.weights
+        good = acc is None or rule not in UNSCALED
+        require(good, "hardware.acc_width", f"null with weights {' or '.join(UNSCALED)}", acc)
         good = not (self.train.compile and self.quant.quantized)
         require(good, "train.compile", "false in a quantized recipe", self.train.compile)

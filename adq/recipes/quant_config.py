@@ -5,6 +5,7 @@ from typing import Literal
 
 from ...spec.activation import MAX_ACT_WIDTH
 from ...spec.host.text import shown
+from ...spec.program import MAX_ACC_WIDTH
 from .fields import check_types, require, require_count
 
 WeightRule = Literal["adq", "post", "pot", "apot", "lsq", "n2uq"]
@@ -20,6 +21,9 @@ MAX_STEPS = 1_000_000_000
 MAX_CALIBRATION = 1_000_000
 """Images."""
 MAX_LLOYD = 10_000
+MIN_ACC_WIDTH = 8
+UNSCALED: tuple[WeightRule, ...] = ("apot", "n2uq")
+"""Weight rules that divide by a size of the weights: scaling these changes no level."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +113,21 @@ class QuantConfig:
     def quantized(self) -> bool:
         """Whether training has quantizers."""
         return self.mode != "float"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HardwareConfig:
+    """What a program must fit."""
+
+    acc_width: int | None = None
+    """Bits of the accumulators that hold all sums, whatever the input; null: no limit. Steps of
+    levels become coarser and output channels are scaled down until they do."""
+
+    def __post_init__(self) -> None:
+        check_types(self, "hardware.")
+        acc = self.acc_width
+        good = acc is None or MIN_ACC_WIDTH <= acc <= MAX_ACC_WIDTH
+        require(good, "hardware.acc_width", f"in {MIN_ACC_WIDTH}..{MAX_ACC_WIDTH}", acc)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ from ..integers.folding import FoldError
 from ..models.build import nodes_of
 from ..models.init import Init
 from ..models.own import settled
+from ..networks.accumulators import fit
 from ..networks.network import Network
 from ..ranks import RankLostError, Ranks, joined
 from ..recipes.config import Recipe
@@ -214,6 +215,8 @@ def end_epoch(
     if not run.ranks.first:  # the others wait for it in their next step
         return
     with shown(run):
+        if run.recipe.quant.quantized:
+            fit(run.model)  # an average of weights whose sums fit need not be one
         record = {
             "step": run.step,
             "epoch": run.epoch,

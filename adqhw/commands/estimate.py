@@ -34,6 +34,13 @@ GATES_HELP = (
 )
 IMAGES_HELP = "Measure the activity on the first N images (100)."
 BATCH_HELP = "Images per load of the network from DRAM; 1 is a cold start for every image."
+MEMORIES_HELP = (
+    "On-chip memories by a table of the technology's node: a shipped one (sram45, sram130) or a "
+    ".toml file."
+)
+DRAM_HELP = "DRAM by type: a shipped one (lpddr4, ddr4, hbm2) or a .toml file."
+CLOCK_HELP = "Also latency, images per second, power and slack at this clock (MHz)."
+VOLTAGE_HELP = "Supply (V) instead of the technology's own: energies go with its square."
 RESIDENT_HELP = "The network is already on chip: its transfer from DRAM is not counted."
 
 
@@ -59,6 +66,10 @@ def command(
     bits: Annotated[str | None, typer.Option(help=BITS_HELP)] = None,
     dataflow: Annotated[str | None, typer.Option(help=DATAFLOW_HELP)] = None,
     gates: Annotated[list[Path] | None, typer.Option(help=GATES_HELP)] = None,
+    memories: Annotated[str | None, typer.Option(help=MEMORIES_HELP)] = None,
+    dram: Annotated[str | None, typer.Option(help=DRAM_HELP)] = None,
+    clock: Annotated[float | None, typer.Option(help=CLOCK_HELP)] = None,
+    voltage: Annotated[float | None, typer.Option(help=VOLTAGE_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Cycles, energy with its bar and area, per layer and in all, beside the uniform baseline.
@@ -84,6 +95,7 @@ def command(
         "--data": data, "--input": input_file, "--images": images, "--batch": batch,
         "--resident": resident or None, "--bandwidth": bandwidth, "--weight-bits": weight_bits,
         "--act-bits": act_bits, "--bits": bits, "--dataflow": dataflow, "--gates": gates or None,
+        "--memories": memories, "--dram": dram, "--clock": clock, "--voltage": voltage,
     }  # fmt: skip
     of_topology = program.suffix.lower() == ".csv"
     check_options(given, of_topology=of_topology)
@@ -95,6 +107,10 @@ def command(
         weights_from_dram=not resident,
         batch=1 if batch is None else batch,
         as_json=as_json,
+        memories=memories,
+        dram=dram,
+        clock=clock,
+        voltage=voltage,
     )
     if of_topology:
         from .estimates import topology
@@ -128,6 +144,10 @@ LANES = {
     "--batch",
     "--resident",
     "--bandwidth",
+    "--memories",
+    "--dram",
+    "--clock",
+    "--voltage",
 }
 ALTERED = "a program with other bits (--bits, --act-bits)"
 TAKEN = {
@@ -152,6 +172,8 @@ def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
                 homes.remove(ALTERED)
             raise InputError(f"{name} must go with {' or '.join(homes)}, not with {mode}")
     check_loads(given["--batch"], resident=bool(given["--resident"]))
+    if None not in (given["--bandwidth"], given["--dram"], given["--clock"]):
+        raise InputError("--bandwidth must go without --dram and --clock, which say it")
 
 
 def check_loads(batch: int | None, *, resident: bool) -> None:

@@ -52,6 +52,9 @@ def command(
             "separated; the first one is shown."
         ),
     ] = "literature45,unit",
+    dram: Annotated[
+        str, typer.Option(help="DRAM types on offer: shipped ones or .toml files, comma separated.")
+    ] = "lpddr4,ddr4,hbm2",
     base: Annotated[str | None, typer.Option(help=BASE_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -68,6 +71,7 @@ def command(
     from ..cost.explorer.page import write_page
     from ..cost.explorer.results import read_results
     from ..cost.technology import technology
+    from ..cost.technology.dram_types import load_dram
 
     start = time.perf_counter()
     given = listed(tech)
@@ -75,6 +79,7 @@ def command(
         technologies=tuple(technology.load(name) for name in given),
         micros=tuple(listed(micro)),
         arrays=tuple(swept_arrays(rows_cols, hold, fill, out_lanes)),
+        drams=tuple(load_dram(name) for name in listed(dram)),
         weight_bits=tuple(sorted(numbers(weight_bits, "--weight-bits"))),
         act_bits=tuple(sorted(numbers(act_bits, "--act-bits"))),
     )

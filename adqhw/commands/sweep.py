@@ -1,5 +1,6 @@
 """`adqhw sweep`: programs x arrays x micro-architectures x technologies in one table."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,16 @@ from ..rtl.arch.registry import BASELINE, DEFAULT
 from ..spec.errors import InputError
 from ..spec.program import Program
 from ..spec.program_file import load
-from .estimate import BATCH_HELP, DEFAULT_IMAGES, RESIDENT_HELP, TECH_HELP, check_loads
+from .estimate import (
+    BATCH_HELP,
+    DEFAULT_IMAGES,
+    DRAM_HELP,
+    MEMORIES_HELP,
+    RESIDENT_HELP,
+    TECH_HELP,
+    VOLTAGE_HELP,
+    check_loads,
+)
 from .sizes import FILL_HELP, HOLD_HELP, OUT_LANES_HELP, listed, swept_arrays
 
 if TYPE_CHECKING:
@@ -43,6 +53,9 @@ def command(
     fill: Annotated[str, typer.Option(help=f"{FILL_HELP} Comma separated.")] = "1",
     out_lanes: Annotated[str, typer.Option(help=f"{OUT_LANES_HELP} Comma separated.")] = "1",
     tech: Annotated[str, typer.Option(help=f"{TECH_HELP} Comma separated.")] = "literature45",
+    memories: Annotated[str | None, typer.Option(help=f"{MEMORIES_HELP} Comma separated.")] = None,
+    dram: Annotated[str | None, typer.Option(help=f"{DRAM_HELP} Comma separated.")] = None,
+    voltage: Annotated[float | None, typer.Option(help=VOLTAGE_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
     limit: Annotated[
         int | None, typer.Option(help="Evaluate on the first N test images (all).")
@@ -74,14 +87,19 @@ def command(
     from ..cost.explore.workers import ended_by_sigterm
     from ..cost.report.page import write_report
     from ..cost.report.report import write_tables
-    from ..cost.technology import technology
+    from ..cost.technology.choice import chosen
 
     start = time.perf_counter()
     check_loads(batch, resident=resident)
     grid = Grid(
         arrays=tuple(swept_arrays(rows_cols, hold, fill, out_lanes)),
         micros=tuple(listed(micro)),
-        technologies=tuple(technology.load(name) for name in listed(tech)),
+        technologies=tuple(
+            chosen(name, memories=table, dram=kind, voltage=voltage)
+            for name, table, kind in itertools.product(
+                listed(tech), _list_or_none(memories), _list_or_none(dram)
+            )
+        ),
         options=Options(weights_from_dram=not resident, batch=1 if batch is None else batch),
     )
     _refuse_topologies(programs)
@@ -180,6 +198,10 @@ def _workers(count: int, scheduler: str | None) -> "Iterator[Workers]":
         yield dask
     finally:
         dask.close()
+
+
+def _list_or_none(text: str | None) -> list[str] | list[None]:
+    return [None] if text is None else listed(text)
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

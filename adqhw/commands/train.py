@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import JSON_OPTION, PlainColumn, emit, people, say
+from ..flows.arrays import ARCH_HELP, ArraySize
 from ..flows.checkpoints import MODEL_HELP
-from ..flows.cost_tables import BUDGET_HELP, with_budget
+from ..flows.cost_tables import BUDGET_HELP, machine_of, with_budget
 from ..flows.program_teacher import teacher_of
 from ..spec.errors import InputError
 from ..spec.host.text import printable
+from .sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -77,6 +79,14 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field: quant.weight_width=3"),
     ] = None,
     budget: Annotated[str | None, typer.Option(metavar="KIND=NUMBER", help=BUDGET_HELP)] = None,
+    rows: Rows = None,
+    cols: Cols = None,
+    micro: Micro = None,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
+    multiply_width: MultiplyWidth = None,
+    arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch CIFAR-10 into --data if it is not there.")
     ] = False,
@@ -110,6 +120,9 @@ def command(
     --budget energy=1200
 
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
+    --budget chip=400 --hold 16 --fill 8 --out-lanes 4
+
+    Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --set distill.mode=kl --teacher runs/teacher/best.safetensors
     """
     from ..adq.recipes import recipes
@@ -120,6 +133,12 @@ def command(
         return
     if recipe is None:
         raise InputError(f"Recipe must be named, one of: {', '.join(recipes.names())}")
+    size = ArraySize(
+        rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )  # fmt: skip
+    if budget is None and (arch is not None or size != ArraySize()):
+        raise InputError("--arch and the size of an array must go with --budget KIND=NUMBER")
     folder = out or Path("runs") / recipe
     start = _init(init, init_part, new_head)
     sources = {"data_folder": data, "init": start, "teacher": teacher, "answers": answers}
@@ -129,7 +148,10 @@ def command(
     chosen = _settled(chosen, data)
     if budget is not None:
         with people.status("cost of every width of every layer"):
-            chosen = with_budget(chosen, budget, data=data, init=start, folder=folder)
+            machine = machine_of(arch, size)
+            chosen = with_budget(
+                chosen, budget, data=data, init=start, folder=folder, machine=machine
+            )
     result = _train(chosen, sources, folder, resume)
     if not result:  # under torchrun the first process reports
         return

@@ -15,6 +15,7 @@ from ..estimate.energy import ABSENT
 from ..estimate.estimate import ASSUMED, NOT_A_MEASUREMENT
 from ..events.events import EVENTS, PARTS, SPLITS
 from ..explore.explore import Workload
+from ..technology.dram_types import Dram
 from ..technology.technology import BAND_KEYS, ENTRIES, Technology
 from .altered import LEVEL_WIDTH, act_widths, stored_as
 from .choices import Choices
@@ -73,6 +74,7 @@ def page_data(
             _technology(table, path)
             for table, path in zip(choices.technologies, paths, strict=True)
         ],
+        "drams": [_dram(kind) for kind in choices.drams],
         "needs": list(LEAST.values()),
         "variants": tables.variants,
         "pool": tables.pool.rows,
@@ -148,6 +150,16 @@ def _method(workload: Workload) -> str | None:
     method = network.get("method") if isinstance(network, Mapping) else None
     weights = method.get("weights") if isinstance(method, Mapping) else None
     return weights if isinstance(weights, str) else None
+
+
+def _dram(kind: Dram) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "summary": kind.summary,
+        "pj_per_bit": kind.pj_per_bit.as_dict(),
+        "source": kind.pj_source,
+        "bandwidth_gbytes_s": kind.bandwidth_gbytes_s,
+    }
 
 
 def _technology(table: Technology, path: str) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """Budgets in energy and cycles: tables from the cost model, and their linearity."""
 
+import json
+from dataclasses import replace
+
 import pytest
+import tomli_w
 import torch
 from networks import tiny_images, tiny_network
 
@@ -8,11 +12,13 @@ from adqhw.adq.allocation import sensitivity
 from adqhw.adq.allocation.allocation import allocate, sizes, ties
 from adqhw.adq.recipes import recipes
 from adqhw.flows import cost_tables
+from adqhw.flows.arrays import ArraySize
 from adqhw.flows.cost_tables import (
     Machine,
     common_arch,
     costs_of,
     estimate_on,
+    machine_of,
     parse_budget,
     program_at,
     quantized_programs,
@@ -21,7 +27,8 @@ from adqhw.flows.cost_tables import (
 from adqhw.spec.errors import InputError
 from adqhw.studies.allocation.run import within
 
-MACHINE = Machine(rows=4, cols=4, resident=True)
+MACHINE = Machine(size=ArraySize(rows=4, cols=4), resident=True)
+HOLDING = ArraySize(rows=4, cols=4, hold=4, fill=2, out_lanes=2)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +51,41 @@ def test_composed_programs_cost_what_the_estimate_of_one_says(parts):
         assert costs.total("energy", widths) == pytest.approx(energy, rel=1e-4)
         assert costs.total("cycles", widths) == found.cycles + found.input_cycles
     assert common_arch(list(costs.programs.values()), MACHINE) == costs.arch
+
+
+def test_a_table_of_an_array_that_holds_weights_is_its_own(parts, tmp_path):
+    model, images, plain = parts
+    machine = replace(machine_of(None, HOLDING), resident=True)
+    costs = costs_of(plain.programs, images.numpy(), machine)
+    assert costs.arch.hold == 4
+    widths = {name: 2 + place % 3 for place, name in enumerate(costs.hidden)}
+    found = estimate_on(program_at(model, [images], widths), images.numpy(), costs.arch, machine)
+    energy = costs.total("chip", widths)
+    # as in the test above; other widths beside a layer move its scales a little
+    assert energy == pytest.approx(found.energy.total.expected / 1e3, rel=0.02)
+    assert costs.total("cycles", widths) == found.cycles + found.input_cycles
+    assert energy != pytest.approx(plain.total("chip", widths), rel=0.05)
+    file = tmp_path / "array.toml"
+    file.write_text(tomli_w.dumps(costs.arch.to_dict()))
+    from_file = machine_of(file, ArraySize())
+    assert common_arch(list(costs.programs.values()), from_file) == costs.arch
+    costs.write(tmp_path / "costs_cycles.json", "cycles")
+    sources = {"data": None, "init": None, "folder": tmp_path}
+    recipe = recipes.get("digits_resnet8_adq")
+    for same in (from_file, machine):
+        chosen = with_budget(recipe, "cycles=1e9", machine=same, **sources)
+        assert chosen.allocation.cost_budget > 0
+    with pytest.raises(InputError, match="must be of 16x16 decode, not of 4x4 decode, hold 4, fil"):
+        with_budget(recipe, "cycles=1e9", **sources)
+
+
+def test_an_array_that_a_network_does_not_fit_has_no_costs(parts):
+    _, images, costs = parts
+    narrow = Machine(arch=replace(costs.arch, acc_width=4))
+    with pytest.raises(InputError, match="acc_width must be at least"):
+        costs_of(costs.programs, images.numpy(), narrow)
+    with pytest.raises(InputError, match="--fill must go with --hold"):
+        machine_of(None, ArraySize(fill=2))
 
 
 def test_a_table_is_exact_for_one_change_and_close_for_all(parts):
@@ -83,7 +125,9 @@ def test_budgets_become_fields_of_the_recipe(tmp_path):
     assert with_budget(recipe, "size=9000", **nothing).allocation.model_bytes == 9000
     with pytest.raises(InputError, match="pass --init FILE"):
         with_budget(recipe, "energy=100", **nothing)
-    (tmp_path / "costs_cycles.json").write_text('{"fixed": 500, "unit": "cycles", "costs": {}}')
+    arch = '{"rows": 16, "cols": 16, "micro": "decode", "level_width": 8}'
+    text = f'{{"fixed": 500, "unit": "cycles", "costs": {{}}, "arch": {arch}}}'
+    (tmp_path / "costs_cycles.json").write_text(text)
     chosen = with_budget(recipe, "cycles=1500", **nothing).allocation
     assert (chosen.cost_budget, chosen.cost_table) == (1000, str(tmp_path / "costs_cycles.json"))
     with pytest.raises(InputError, match="must be more than the 500 cycles of the layers"):
@@ -95,7 +139,8 @@ def test_a_budget_on_the_chip_is_of_a_resident_network(tmp_path, monkeypatch):
 
     class Table:
         def write(self, path, kind):
-            path.write_text('{"fixed": 10}')
+            arch = {"rows": 16, "cols": 16, "micro": "decode", "level_width": 8}
+            path.write_text(json.dumps({"fixed": 10, "arch": arch}))
             asked.append(kind)
 
     def costs(recipe, *, data, init, machine):

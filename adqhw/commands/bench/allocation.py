@@ -1,19 +1,21 @@
 """`adqhw bench allocation`: does a budget in energy beat a budget in average bits?"""
 
 import statistics
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ...console import JSON_OPTION, emit, people, say, show_table
-from ...flows.cost_tables import Machine
+from ...flows.arrays import ARCH_HELP, ArraySize
+from ...flows.cost_tables import machine_of
 from ...spec.errors import InputError
 from ...spec.host import markdown
 from ...spec.host.locks import sole_owner
 from ...studies.ablation.run import Sources
 from ...studies.allocation.run import AVERAGES, Plan, Row, run
+from ..sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
 
 BEGIN, END = "<!-- allocation: begin -->", "<!-- allocation: end -->"
 
@@ -48,6 +50,14 @@ def command(
     epochs: Annotated[
         int, typer.Option(min=0, help="Epochs of training; 0: quantized without training.")
     ] = 0,
+    rows: Rows = None,
+    cols: Cols = None,
+    micro: Micro = None,
+    hold: Hold = None,
+    fill: Fill = None,
+    out_lanes: OutLanes = None,
+    multiply_width: MultiplyWidth = None,
+    arch: Annotated[Path | None, typer.Option(help=ARCH_HELP)] = None,
     resident: Annotated[
         bool, typer.Option("--resident", help="The network is on chip: its DRAM is not counted.")
     ] = False,
@@ -75,21 +85,26 @@ def command(
     chosen = override(recipes.get(recipe), changes or [])
     if not chosen.quant.quantized:
         raise InputError(f"Recipe must train with quantizers, not be {recipe!r}")
+    size = ArraySize(
+        rows=rows, cols=cols, micro=micro, hold=hold, fill=fill, out_lanes=out_lanes,
+        multiply_width=multiply_width,
+    )  # fmt: skip
+    machine = replace(machine_of(arch, size), resident=resident)
     plan = Plan(
         recipe=chosen,
         sources=Sources(data=data, init=init, teacher=None, keep=keep),
         averages=tuple(average or AVERAGES),
         seeds=seeds,
         epochs=epochs,
-        machine=Machine(resident=resident),
+        machine=machine,
     )
     with sole_owner(keep):
         rows = run(plan, say)
     words = (
         f"Recipe `{recipe}` with `{' '.join(changes or ()) or 'no changes'}`, "
         + (f"{epochs} epochs" if epochs else "no training")
-        + f", {seeds} seeds; energy of one image on {plan.machine.rows}x{plan.machine.cols} "
-        f"decode lanes, technology {plan.machine.technology}, "
+        + f", {seeds} seeds; energy of one image on {plan.machine.title} "
+        f"lanes, technology {plan.machine.technology}, "
         + ("network on chip." if resident else "network loaded from DRAM for each image.")
     )
     if out is not None:

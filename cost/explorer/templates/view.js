@@ -48,7 +48,7 @@ const trainedCache = new Map();
 const state = {
   setting: { program: data.base, kind: null, act: null, bits: {}, micro: data.micros[0], array: 0 },
   memory: { resident: false, batch: 1, bandwidth: 64 },
-  clock: 200, tech: 0, edits: data.technologies.map(() => ({})),
+  clock: 200, tech: 0, dram: -1, edits: data.technologies.map(() => ({})),
   floor: null, goal: "energy", axis: "energy", open: new Set(),
 };
 
@@ -64,11 +64,25 @@ function takeBitsOf(position) {
 }
 
 function technology() {
-  const given = data.technologies[state.tech], edits = state.edits[state.tech];
+  const own = data.technologies[state.tech], edits = state.edits[state.tech], given = withDram(own);
   if (!Object.keys(edits).length) return given;
   const entries = { ...given.entries };
   for (const [name, value] of Object.entries(edits)) entries[name] = { ...entries[name], ...band(value), source: "set on this page" };
   return { ...given, entries, counts: false, edited: true };
+}
+
+// The table with the chosen type of DRAM in place of its own entry; tables of counts keep theirs.
+function withDram(tech) {
+  const kind = data.drams[state.dram];
+  if (!kind || tech.counts) return tech;
+  const dram = { ...tech.entries.dram, ...kind.pj_per_bit, source: kind.source, note: kind.summary };
+  return { ...tech, name: `${tech.name}+${kind.name}`, plainName: tech.name, entries: { ...tech.entries, dram } };
+}
+
+// A type of DRAM has a bandwidth of its own, in bits per cycle of the clock.
+function takeBandwidth() {
+  const kind = data.drams[state.dram];
+  state.memory.bandwidth = kind ? kind.bandwidth_gbytes_s * 8e3 / state.clock : positive($("bandwidth"), 0.1);
 }
 
 const settingName = (setting) => `${setting.program === null ? "bits by hand" : data.programs[setting.program].label}, ${
@@ -77,7 +91,7 @@ const settingName = (setting) => `${setting.program === null ? "bits by hand" : 
 // Every trained program on every array that takes it; kept until a price or a memory changes.
 let designsKey = null, designsKept = [];
 function designs(tech) {
-  const { resident, batch } = state.memory, key = JSON.stringify([state.tech, state.edits[state.tech], resident, batch]);
+  const { resident, batch } = state.memory, key = JSON.stringify([state.tech, state.edits[state.tech], state.dram, resident, batch]);
   if (key === designsKey) return designsKept;
   designsKey = key;
   designsKept = [];
@@ -173,10 +187,11 @@ function commandText() {
   if (width) words.push("--multiply-width", width);
   if (lanes.hold > 1) words.push("--hold", lanes.hold, "--fill", lanes.fill, "--out-lanes", lanes.out_lanes);
   const tech = technology();
-  words.push("--tech", tech.edited ? `${tech.name}-edited.toml` : tech.path);
+  words.push("--tech", tech.edited ? `${tech.name}-edited.toml` : quoted(tech.path));
   if (memory.resident) words.push("--resident");
   else words.push("--batch", memory.batch);
-  words.push("--bandwidth", memory.bandwidth, "--json");
+  const kind = tech.counts ? null : data.drams[state.dram];
+  words.push(...(kind ? ["--dram", kind.name, "--clock", state.clock] : ["--bandwidth", memory.bandwidth]), "--json");
   return words.join(" ");
 }
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -357,6 +372,7 @@ function fillControls() {
   options("size", [...new Set(data.arrays.map(sizeOf))].map((size) => [size, size]));
   options("way", ways());
   options("tech", data.technologies.map((tech, i) => [i, `${tech.name} (${tech.node})`]));
+  options("dram", [[-1, "as in the table"], ...data.drams.map((kind, i) => [i, kind.name])]);
   Object.assign($("budget"), { min: Math.min(...data.weight_bits), max: Math.max(...data.weight_bits) });
   $("entries").replaceChildren(...Object.entries(data.units).map(([name, unit]) => node("div", { class: "row" },
     node("label", { for: `entry-${name}` }, `${name}, ${unit}`),
@@ -376,6 +392,9 @@ function showControls(tech) {
   $("budget-text").textContent = average.toFixed(2);
   $("load").value = memory.resident ? "resident" : "batch";
   $("batch").disabled = memory.resident;
+  $("dram").value = state.dram;
+  $("bandwidth").disabled = state.dram >= 0;
+  if (state.dram >= 0) $("bandwidth").value = Number(memory.bandwidth.toPrecision(6));
   $("tech").value = state.tech;
   $("tech-text").textContent = tech.summary + (tech.edited ? " (edited)" : "");
   for (const input of document.querySelectorAll("[data-entry]")) {
@@ -434,8 +453,9 @@ const CONTROLS = {
   way: (v) => chooseArray(sizeOf(data.arrays[state.setting.array]), v),
   load: (v) => { state.memory.resident = v === "resident"; },
   batch: () => { state.memory.batch = Math.round(positive($("batch"), 1)); },
-  bandwidth: () => { state.memory.bandwidth = positive($("bandwidth"), 0.1); },
-  clock: () => { state.clock = positive($("clock"), 0.001); },
+  dram: (v) => { state.dram = Number(v); takeBandwidth(); },
+  bandwidth: () => takeBandwidth(),
+  clock: () => { state.clock = positive($("clock"), 0.001); takeBandwidth(); },
   tech: (v) => { state.tech = Number(v); },
   axis: (v) => { state.axis = v; },
   goal: (v) => { state.goal = v; },
@@ -484,8 +504,8 @@ function download(name, text) {
 
 // The setting stands in the address, so that it can be kept and passed on.
 function keepAddress() {
-  const { setting, memory, clock, tech, floor } = state;
-  const kept = { ...setting, bits: setting.program === null ? setting.bits : {}, memory, clock, tech, floor };
+  const { setting, memory, clock, tech, dram, floor } = state;
+  const kept = { ...setting, bits: setting.program === null ? setting.bits : {}, memory, clock, tech, dram, floor };
   try { history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(kept))}`); } catch { /* too long, or refused */ }
 }
 
@@ -509,6 +529,7 @@ window.explorer = {
     if (kept.memory?.batch >= 1 && kept.memory?.bandwidth > 0) state.memory = { resident: Boolean(kept.memory.resident), batch: kept.memory.batch, bandwidth: kept.memory.bandwidth };
     if (kept.clock > 0) state.clock = kept.clock;
     if (data.technologies[kept.tech]) state.tech = kept.tech;
+    if (kept.dram === -1 || data.drams[kept.dram]) state.dram = kept.dram;
     if (kept.floor >= 0 && kept.floor <= 100) state.floor = kept.floor;
     for (const id of ["batch", "bandwidth"]) $(id).value = state.memory[id];
     $("clock").value = state.clock;

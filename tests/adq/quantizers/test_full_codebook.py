@@ -67,7 +67,7 @@ def test_gradient_is_clipped_outside_the_outer_values():
     for clip, expected in ((True, [1.0, 1.0, 0.0, 1.0, 1.0]), (False, [1.0] * 5)):
         book = made(weight, clip=clip, early_rounding=False)
         with torch.no_grad():
-            book._set(torch.tensor([-0.2, 0.0, 0.4, 0.7]))
+            book._set(torch.tensor([-0.2, 0.0, 0.4, 0.7]), weight)
         weight.grad = None
         levels, step = book(weight)
         (levels * step).sum().backward()
@@ -117,7 +117,7 @@ def test_a_dead_value_is_revived_on_its_side():
     book = made(weight, 3)
     far = book.values.clone()
     far[0 if book.zero == 4 else 7] = -50.0 if book.zero == 4 else 50.0
-    book._set(far)
+    book._set(far, weight)
     book.update(weight, 0.0)
     assert min(book.fit(weight).use) > 0 or book.fit(weight).use[book.zero] == 0
     assert book.values.abs().max() < 2
