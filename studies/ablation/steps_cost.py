@@ -12,7 +12,7 @@ from ...cost.events.memories import peak_live_bits
 from ...rtl.program.fit import narrowest
 from ...rtl.timing.network_cycles import network_cycles
 from ...spec.activation import Threshold
-from ...spec.layers import MacLayer, ThresholdLayer
+from ...spec.layers import ThresholdLayer
 from ...spec.program import Program
 from ..dataflow.moves import LEVELS, MAPS, Machine, macs
 from ..dataflow.own import held
@@ -41,25 +41,19 @@ def cost_of(program: Program) -> Cost:
     """The cost for all threshold activations of ``program``."""
     arch = narrowest(program, rows=SIZE, cols=SIZE, hold=HOLD, fill=FILL, out_lanes=OUT_LANES)
     timings = {timing.name: timing.cycles for timing in network_cycles(arch, program)}
-    cycles, bits, waits = 0, 0, [0]
-    for layer in program.layers:
-        codes = prod(program.tensor_shape(layer.name))
-        walk = -(-codes // OUT_LANES)
-        if isinstance(layer, MacLayer) and isinstance(layer.output, Threshold):
-            width = program.acc_width(layer.name)
-            cycles, bits = cycles + walk, bits + 2 * codes * width
-            waits.append(codes * width)
-        elif isinstance(layer, ThresholdLayer) and timings[layer.name] == 0:
-            # today its codes are made where those of the stream are, without a pass
-            cycles += walk
-            bits += codes * program.tensor_format(layer.input).width
+    made = [layer for layer in program.mac_layers if isinstance(layer.output, Threshold)]
+    # read activations have no pass today: their codes are made where the stream's are
+    read = [x for x in program.layers if isinstance(x, ThresholdLayer) and not timings[x.name]]
+    codes = {x.name: prod(program.tensor_shape(x.name)) for x in (*made, *read)}
+    waits = [codes[layer.name] * program.acc_width(layer.name) for layer in made]
+    again = [codes[layer.name] * program.tensor_format(layer.input).width for layer in read]
     moves, products = held(Machine(name="held", network=program, arch=arch)), macs(program)
     return Cost(
         cycles=sum(timings.values()),
-        more_cycles=cycles,
+        more_cycles=sum(-(-count // OUT_LANES) for count in codes.values()),
         bits=sum(moves.of_level(level) for level in LEVELS) / products,
         map_bits=moves.of_level(MAPS) / products,
-        more_bits=bits / products,
+        more_bits=(2 * sum(waits) + sum(again)) / products,
         storage=peak_live_bits(program),
-        more_storage=max(waits),
+        more_storage=max(waits, default=0),
     )

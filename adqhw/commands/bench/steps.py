@@ -1,7 +1,8 @@
 """`adqhw bench steps`: what a step per image of activations could gain, and what it costs."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -10,6 +11,9 @@ from ...spec.errors import InputError
 from ...spec.host.files import write_file
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...adq.networks.network import Network
     from ...studies.ablation.steps_page import Row
 
 
@@ -38,42 +42,61 @@ def command(
     from ...studies.ablation.steps_page import page, record
 
     torch.set_num_threads(threads)
-    rows: dict[str, Row] = {}
-    labels: list[int] = []
-    for path in checkpoints:
-        people.print(path.stem, style="dim")
-        rows[path.stem], found = _row(path, data, images)
-        if labels and labels != found:
-            raise InputError("Checkpoints must be of one data set, not of different ones")
-        labels = found
+    parts = [_part(path, data, images) for path in checkpoints]
+    labels = parts[0].labels
+    if any(part.labels != labels for part in parts):
+        raise InputError("Checkpoints must be of one data set, not of different ones")
     words = ["adqhw bench steps", *(str(path) for path in checkpoints), "--data DIR"]
     words += [f"--images {images}"] if images != 256 else []
-    write_file(out, page(rows, labels, " ".join([*words, f"-o {out}"])))
+    rows: dict[str, Row] = {}
+    for path, part in zip(checkpoints, parts, strict=True):
+        people.print(path.stem, style="dim")
+        rows[path.stem] = _row(part)
+        write_file(out, page(rows, labels, " ".join([*words, f"-o {out}"])))
     if as_json:
         emit({name: record(row, labels) for name, row in rows.items()})
     else:
         say(f"wrote {out}")
 
 
-def _row(path: Path, data: Path | None, count: int) -> "tuple[Row, list[int]]":
+class Part(NamedTuple):
+    """A trained network and the images it is measured on."""
+
+    model: "Network"
+    images: "Tensor"
+    """uint8 (N, C, H, W)."""
+    labels: list[int]
+
+
+def _part(path: Path, data: Path | None, count: int) -> Part:
     import torch
 
     from ...adq.data import datasets
-    from ...adq.data.dataset import Split
-    from ...adq.export.export import export
     from ...adq.models.build import restored
     from ...adq.runs import checkpoint
+
+    state = checkpoint.load(path)
+    recipe = state.recipe
+    if not recipe.quant.quantized:
+        raise InputError(f"Checkpoint {str(path)!r} must be of a quantized recipe, not a float one")
+    model = restored(state, f"Checkpoint {str(path)!r}").eval()
+    # the same images for all networks, also for one whose recipe held none out
+    recipe = replace(recipe, data=replace(recipe.data, all_images=False))
+    part = datasets.for_recipe(recipe, "validation", data).take(count)
+    return Part(model, torch.from_numpy(part.images[:]), part.labels.tolist())
+
+
+def _row(part: Part) -> "Row":
+    import torch
+
+    from ...adq.export.export import export
     from ...studies.ablation.steps import oracles
     from ...studies.ablation.steps_cost import cost_of
     from ...studies.ablation.steps_page import Row
 
-    state = checkpoint.load(path)
-    if not state.recipe.quant.quantized:
-        raise InputError(f"Checkpoint {str(path)!r} must be of a quantized recipe, not a float one")
-    model = restored(state, f"Checkpoint {str(path)!r}").eval()
-    split: Split = "train" if state.recipe.data.all_images else "validation"
-    part = datasets.for_recipe(state.recipe, split, data).take(count)
-    images, labels = torch.from_numpy(part.images[:]), torch.from_numpy(part.labels)
-    program = export(model)
-    found = oracles(model, images, labels, lambda text: people.print(f"  {text}", style="dim"))
-    return Row(oracles=found, cost=cost_of(program)), labels.tolist()
+    def tell(text: str) -> None:
+        people.print(f"  {text}", style="dim")
+
+    cost = cost_of(export(part.model))
+    labels = torch.tensor(part.labels)
+    return Row(oracles=oracles(part.model, part.images, labels, tell), cost=cost)
