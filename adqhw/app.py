@@ -8,8 +8,10 @@ from .commands import (
     cosim,
     demo,
     diff,
+    doctor,
     estimate,
     evaluate,
+    explore,
     export,
     export_onnx,
     import_,
@@ -94,7 +96,9 @@ for module in (
     diff,
     estimate,
     sweep,
+    explore,
     characterize,
+    doctor,
 ):
     name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
     app.command(name)(guarded(module.command))

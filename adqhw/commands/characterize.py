@@ -1,5 +1,6 @@
 """`adqhw characterize`: coefficients of a lane array from its gates in a Liberty, with errors."""
 
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from ..rtl.arch.registry import BASELINE, DEFAULT
 from ..spec.errors import InputError
 from ..spec.host.version import VERSION
 from ..spec.program_file import load
+from .placing import placing_of
 from .sizes import Fill, Hold, OutLanes
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ TEST_HELP = "Array that is tested; none of the fitted ones."
 LAYERS_HELP = "Layers, separated by commas, in turn to fit and to test (default: all with weights)."
 BEATS_HELP = "Most beats of a layer on a fitted array; the tested one plays whole layers."
 OUTPUT_HELP = "The threshold and the requant unit instead of lane arrays."
+PLACE_HELP = "Place the gates: wires, repeaters and a clock tree are in the energy."
+LEF_HELP = "LEF with the library's cells (pip install sc-leflib); may be repeated."
+ROW_HELP = "Instead of LEF: cells are their Liberty areas in rows of this height (um)."
+RC_HELP = "R and C of wires per um: TOML, or OpenROAD's set_layer_rc and set_wire_rc lines."
+UTILIZATION_HELP = "Area of cells over area of the core."
+EFFORT_HELP = "Of the placer, 1 to 9."
 OUT_HELP = "TOML file to write; again after every micro-architecture."
 
 
@@ -48,6 +56,12 @@ def command(
     fill: Fill = None,
     out_lanes: OutLanes = None,
     output_stage: Annotated[bool, typer.Option("--output-stage", help=OUTPUT_HELP)] = False,
+    place: Annotated[bool, typer.Option("--place", help=PLACE_HELP)] = False,
+    lef: Annotated[list[Path] | None, typer.Option(help=LEF_HELP)] = None,
+    row_height: Annotated[float | None, typer.Option(help=ROW_HELP)] = None,
+    rc: Annotated[Path | None, typer.Option(help=RC_HELP)] = None,
+    utilization: Annotated[float, typer.Option(help=UTILIZATION_HELP)] = 0.7,
+    effort: Annotated[int, typer.Option(help=EFFORT_HELP)] = 3,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -57,6 +71,9 @@ def command(
     non-negative least squares gives the cost of a cycle and of a toggled bit. The remaining layers,
     whole, of the second image, on a larger array test it. The file keeps numbers and their source,
     nothing of the library. Needs yosys (pip install -r requirements-synth.txt).
+
+    With --place the gates are placed (pip install 'adqhw[place]'), and their energy has wires,
+    repeaters and a clock tree: docs/placement.md.
 
     Example: adqhw characterize program.safetensors --data DIR --liberty cells.lib.gz -o out.toml
     """
@@ -72,6 +89,7 @@ def command(
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.program.fit import covering
 
+    placing = placing_of(place, lef, row_height, rc, utilization, effort)
     tested = array_size(test_size, "Size")
     holding = ArraySize(cols=tested[1], hold=hold, fill=fill, out_lanes=out_lanes).values
     if output_stage and hold is not None:
@@ -86,6 +104,7 @@ def command(
         slew_ns=slew_ns,
         period_ns=period_ns,
         wire_factor=wire_factor,
+        placing=placing,
     )
     micros = micro.split(",")
     for name in micros:
@@ -177,7 +196,25 @@ def _show(content: dict[str, Any], plan: "Plan", out: Path) -> None:
         ]
         area = f"{table['area_error_percent']:+.1f} % of {table['measured_area_um2']:,.0f} um2"
         say(f"{micro} {rows}x{cols}: {'; '.join(errors)}; area {area}")
-    say(f"wrote {out}; not in it: glitches, placed wires, clock tree, memories, output stage")
+        _say_wires(micro, table)
+    absent = "glitches" if plan.placing else "glitches, placed wires, clock tree"
+    say(f"wrote {out}; not in it: {absent}, memories, output stage")
+
+
+def _say_wires(micro: str, table: dict[str, Any]) -> None:
+    """What the placement of the tested array adds."""
+    ratios = [
+        row["measured_pj_per_mac"] / row["unplaced_pj_per_mac"]
+        for row in table["test"]
+        if row.get("operands") == "real" and "unplaced_pj_per_mac" in row
+    ]
+    if ratios:
+        named, wires = list(table["wires"].items())[-1]
+        say(f"{micro} {named}: placed over unplaced {statistics.median(ratios):.2f} (median)")
+        say(
+            f"  wires {wires['wire_um'] / 1000:,.1f} mm, {wires['repeaters']:,} repeaters; clock "
+            f"tree {wires['clock_wire_um'] / 1000:,.1f} mm, {wires['clock_buffers']:,} buffers"
+        )
 
 
 def _tick(text: str) -> None:

@@ -33,6 +33,7 @@ from ..liberty.liberty import Library, read_liberty
 from ..netlist.mapping import map_named
 from ..netlist.netlist import Netlist
 from ..netlist.timing import critical_path
+from ..placement.wires import Placing, Wires, placed_wires
 from ..play.lanes import LaneModel, lane_model
 from ..play.simulation import GateModel, Switching, build_gates
 from .array_gates import array_component, array_parts, play_stream
@@ -81,6 +82,8 @@ class StreamEnergy:
     energy: GateEnergy
     units: dict[str, GateEnergy]
     """The same by `UNITS`; empty where Verilator plays."""
+    unplaced: GateEnergy | None = None
+    """Of a placed array, without what its placement adds."""
 
     @property
     def pj_per_mac(self) -> float:
@@ -111,6 +114,8 @@ class Bench:
     model: GateModel | LaneModel
     units: npt.NDArray[np.int64] | None = None
     """(gates,) numbers of `UNITS`."""
+    wires: Wires | None = None
+    """Of a placed array."""
 
 
 def prepare(
@@ -122,8 +127,9 @@ def prepare(
     slew_ns: float | None = None,
     period_ns: float | None = None,
     wire_factor: float = 0.0,
+    placing: Placing | None = None,
 ) -> Bench:
-    """Map the lane array of `arch`, its column once.
+    """Map the lane array of `arch`, its column once, and place it (placing).
 
     simulator: a Verilator that plays it beat by beat; None: 64 parts of a stream at a time.
     slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
@@ -143,7 +149,10 @@ def prepare(
     lanes = lane_model(netlist, library)
     units = units_of(named, lanes, arch)
     array = replace(array, units_um2=areas(netlist, library, units))
-    return Bench(array=array, model=lanes, units=units)
+    wires = None
+    if placing is not None:
+        wires = placed_wires(netlist, library, placing, array.assumptions.slew_ns, cache)
+    return Bench(array=array, model=lanes, units=units, wires=wires)
 
 
 @lru_cache(maxsize=1)
@@ -192,12 +201,14 @@ def measure_streams(
         model, assumed = bench.model, bench.array.assumptions
         switching = _played(model, arch, stream)
         units: dict[str, GateEnergy] = {}
+        unplaced = None
         if bench.units is not None:
-            parts = energies(
-                model.netlist, model.library, switching, assumed, bench.units, len(UNITS)
-            )
+            played = model.netlist, model.library, switching, assumed
+            parts = energies(*played, bench.units, len(UNITS), bench.wires)
             units = dict(zip(UNITS, parts, strict=True))
             energy = together(parts)
+            if bench.wires is not None:
+                unplaced = together(energies(*played, bench.units, len(UNITS)))
         else:
             energy = gate_energy(model.netlist, model.library, switching, assumed)
         found.append(
@@ -209,6 +220,7 @@ def measure_streams(
                 macs=stream.macs,
                 energy=energy,
                 units=units,
+                unplaced=unplaced,
             )
         )
     return found

@@ -7,7 +7,9 @@
 | clock | internal power of the flip-flops' clock pins, and C V^2 of their pins per cycle |
 | leakage | leakage by state times the clock period |
 
-Not in it: glitches (zero delay), placed wires, the clock tree's buffers, what drives the inputs.
+With `Wires` of a placement, switching has the wires and the repeaters' pins, internal energy the
+repeaters, clock the tree. Not in it: glitches (zero delay), what drives the inputs; without a
+placement neither wires nor the clock's tree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ from ..liberty.liberty import Library
 from ..liberty.table import SLEW, Floats
 from ..netlist.arcs import CLOCK, ArcUse, arc_uses, leakage_nw
 from ..netlist.netlist import ZERO, Netlist, clock_pin, net_loads
+from ..placement.wires import Wires
 from ..play.simulation import Switching, state_pins
 
 PARTS = ("internal", "switching", "clock", "leakage")
@@ -87,11 +90,15 @@ def middle_slew_ns(library: Library, netlist: Netlist) -> float:
 
 
 def gate_energy(
-    netlist: Netlist, library: Library, switching: Switching, assumptions: Assumptions
+    netlist: Netlist,
+    library: Library,
+    switching: Switching,
+    assumptions: Assumptions,
+    wires: Wires | None = None,
 ) -> GateEnergy:
-    """Energy of the counted cycles."""
+    """Energy of the counted cycles. wires: of a placement."""
     everything = np.zeros(len(netlist.gates), np.int64)
-    (energy,) = energies(netlist, library, switching, assumptions, everything, 1)
+    (energy,) = energies(netlist, library, switching, assumptions, everything, 1, wires)
     return energy
 
 
@@ -108,21 +115,28 @@ def energies(
     assumptions: Assumptions,
     group: npt.NDArray[np.int64],
     groups: int,
+    wires: Wires | None = None,
 ) -> list[GateEnergy]:
     """The same by groups of gates; group: (gates,) number of each one's.
 
-    A net belongs to the gate that drives it; nets that ports drive belong to group 0.
+    A net belongs to the gate that drives it; nets that ports drive belong to group 0. The clock's
+    tree belongs to the flip-flops in equal shares.
     """
     if switching.cycles < 1:
         raise InputError("Switching must have at least 1 counted cycle, not 0")
-    prices = _prices(netlist, library, assumptions, np.asarray(group, np.int64).tobytes(), groups)
+    key = np.asarray(group, np.int64).tobytes()
+    prices = _prices(netlist, library, assumptions, key, groups, wires)
     found = np.zeros((groups, len(PARTS)))
     found[:, CLOCK_PART] = prices.clock_fj * switching.cycles
+    found[:, 3] = prices.leakage_nw * (switching.cycles * assumptions.period_ns * 1e-3)
     for kind in prices.kinds:
         by_part = _kind_energy(kind, switching)
         found[kind.group, [0, CLOCK_PART]] += by_part[:2]
         found[kind.group, 3] += by_part[2] * assumptions.period_ns * 1e-3  # nW x ns = 1e-18 J
     found[:, 1] += np.bincount(prices.of_net, prices.net_fj * switching.toggles, groups)
+    if wires is not None:
+        repeated = wires.repeaters.edge_fj * switching.toggles
+        found[:, 0] += np.bincount(prices.of_net, repeated, groups)
     return [
         GateEnergy(
             **{f"{part}_fj": float(fj) for part, fj in zip(PARTS, row, strict=True)},
@@ -142,12 +156,19 @@ class _Prices:
     """(nets,) group of what drives it."""
     net_fj: Floats
     """(nets,) per change."""
+    leakage_nw: Floats
+    """(groups,) of repeaters and the clock's buffers."""
     kinds: tuple["_Kind", ...]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _prices(
-    netlist: Netlist, library: Library, assumptions: Assumptions, group: bytes, groups: int
+    netlist: Netlist,
+    library: Library,
+    assumptions: Assumptions,
+    group: bytes,
+    groups: int,
+    wires: Wires | None,
 ) -> _Prices:
     """Many streams are played on one netlist."""
     number_of = np.frombuffer(group, np.int64)
@@ -162,12 +183,33 @@ def _prices(
         if cell.ff is not None:
             capacitance = cell.pins[clock_pin(cell)].capacitance_ff or 0.0
             clock[number] += 2 * half * capacitance * (1.0 + assumptions.wire_factor)
+    leakage, driven = np.zeros(groups), loads
+    if wires is not None:
+        loads = loads + wires.wire_ff + wires.repeater_ff
+        driven = wires.repeaters.driver_ff
+        leaks = wires.repeaters.count * wires.buffer.leakage_nw
+        leakage += np.bincount(of_net, leaks, groups)
+        shares = _flip_flop_shares(netlist, library, number_of, groups)
+        clock += shares * wires.clock.cycle_fj(library.voltage)
+        leakage += shares * wires.clock.leakage_nw
     return _Prices(
         clock_fj=clock,
         of_net=of_net,
         net_fj=half * loads,
-        kinds=tuple(_kinds(netlist, library, number_of, loads, assumptions)),
+        leakage_nw=leakage,
+        kinds=tuple(_kinds(netlist, library, number_of, driven, assumptions)),
     )
+
+
+def _flip_flop_shares(
+    netlist: Netlist, library: Library, group: npt.NDArray[np.int64], groups: int
+) -> Floats:
+    """(groups,) share of the flip-flops; all in group 0 where there are none."""
+    is_one = np.array([library.cell(gate.cell).ff is not None for gate in netlist.gates], bool)
+    counts = np.bincount(group[is_one], minlength=groups).astype(float)
+    if not is_one.any():
+        counts[0] = 1.0
+    return counts / counts.sum()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,9 @@
 [held.NAME.sums_fj]                 the part of it in the memories of sums; errors of the rest have
                                     names with `rest_`, test rows are the whole's and the sums'
 [micro.NAME.area_um2]               `structure.STRUCTURE`
-[[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error
+[[micro.NAME.test]]                 a layer that was not fitted: measured, predicted, error; where
+                                    it was placed, `unplaced_` and the same gates without wires
+[micro.NAME.wires.ROWSxCOLS]        lengths, repeaters and clock tree of a placed array
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from typing import Any
 
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
-from ...spec.host.reading import MOST, exact_keys, read_toml
+from ...spec.host.reading import MOST, exact_keys, positive_number, read_toml
 from ...spec.host.text import shown
 from ..array.streams import RANDOM, REAL
 from ..array.structure import STRUCTURE
@@ -27,6 +29,7 @@ from .fit import Fit, constant_area
 from .linear import Sample, errors_of, predict
 from .parts import ARRAYS, HELD_KINDS, PER, WIDTHS, Part, terms_of, widths_of
 
+PATH = "critical_path_ns"
 AREA = {**dict.fromkeys(ARRAYS, "measured_area_um2"), Part.UNIT: "unit_area_um2"}
 WORST = {**dict.fromkeys(ARRAYS, "test_real_worst_percent"), Part.UNIT: "test_worst_percent"}
 REST = "rest_"
@@ -46,6 +49,7 @@ def record(
         "slew_ns": assumed.slew_ns,
         "period_ns": assumed.period_ns,
         "wire_factor": assumed.wire_factor,
+        **_placing(plan),
         **provenance,
     }
     if first.part in ARRAYS:
@@ -62,6 +66,12 @@ def record(
     return {"characterization": head, str(first.part): tables}
 
 
+def _placing(plan: Plan) -> dict[str, Any]:
+    if plan.placing is None:
+        return {}
+    return {"placed": True, "placement": plan.placing.options.to_dict()}
+
+
 def _layers(samples: Sequence[Sample]) -> list[str]:
     return sorted({sample.layer for sample in samples})
 
@@ -72,7 +82,7 @@ def _table(entry: Characterization) -> dict[str, Any]:
         **_kind(entry),
         "cells": entry.gates.cells,
         "flip_flops": entry.gates.flip_flops,
-        "critical_path_ns": entry.gates.critical_path_ns,
+        PATH: entry.gates.critical_path_ns,
         AREA[entry.part]: entry.gates.area_um2,
     }
     if entry.part in ARRAYS:
@@ -87,6 +97,8 @@ def _table(entry: Characterization) -> dict[str, Any]:
         table["sums_fj"] = dict(entry.sums_fj)
     if entry.part in ARRAYS:
         table["area_um2"] = dict(entry.area_um2)
+    if entry.wires:
+        table["wires"] = {name: wires.to_dict() for name, wires in entry.wires.items()}
     return table | {"test": [_row(entry, sample) for sample in entry.tested]}
 
 
@@ -129,6 +141,9 @@ def _row(entry: Characterization, sample: Sample) -> dict[str, Any]:
             f"measured_sums_{per}": sample.sums_fj / sample.count / 1000,
             f"predicted_sums_{per}": predict(entry.sums_fj, sample.terms) / sample.count / 1000,
         }
+    unplaced = {}
+    if sample.unplaced_fj is not None:
+        unplaced = {f"unplaced_{per}": sample.unplaced_fj / sample.count / 1000}
     return {
         "layer": sample.layer,
         **({"operands": sample.operands} if entry.part in ARRAYS else {}),
@@ -136,6 +151,7 @@ def _row(entry: Characterization, sample: Sample) -> dict[str, Any]:
         f"predicted_{per}": predicted / sample.count / 1000,
         "error_percent": 100 * (predicted / sample.energy_fj - 1),
         **sums,
+        **unplaced,
     }
 
 
@@ -166,7 +182,9 @@ def load(path: Path) -> dict[str, Fit]:
             f"{what} must have the units {', '.join(UNIT_TERMS)}, not {shown(list(tables))}"
         )
     sizes = _sizes(head, what) if part in ARRAYS else ()
-    return {name: _fit(what, head["liberty"], part, name, tables[name], sizes) for name in tables}
+    voltage = positive_number(head["voltage"], f"{what}: voltage") if "voltage" in head else None
+    fits = {name: _fit(what, head["liberty"], part, name, tables[name], sizes) for name in tables}
+    return {name: replace(fit, voltage=voltage) for name, fit in fits.items()}
 
 
 def part_of(content: Mapping[str, Any]) -> Part:
@@ -231,6 +249,9 @@ def _fit(
         rest_error_percent=abs(own[REST_WORST]) if part is Part.HELD else 0.0,
         kind={name: int(own[name]) for name in kind},
         sizes=sizes,
+        critical_path_ns=(
+            positive_number(table[PATH], f"{what}: {PATH}") if PATH in table else None
+        ),
     )
 
 

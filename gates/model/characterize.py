@@ -8,7 +8,7 @@ others, whole, image 1.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from ..netlist.mapping import map_component
 from ..output_stage.gates import UNITS, play_output, unit_component
 from ..output_stage.streams import OutputStream, output_stream, output_unit
 from ..output_stage.terms import output_terms
+from ..placement.wires import Placing, Wires, placed_wires
 from ..play.lanes import LaneModel, lane_model
 from .fit import constant_area
 from .linear import Sample, fit_area, fit_energy, predict
@@ -62,6 +63,8 @@ class Plan:
     """Columns at the weight port of an array that holds weights, whatever its size."""
     out_lanes: int = 1
     """Of the tested array that holds weights; of others as many as divide rows and columns."""
+    placing: Placing | None = None
+    """Arrays and units are placed, and their energy has wires and a clock tree."""
 
     @property
     def part(self) -> Part:
@@ -77,6 +80,11 @@ class Plan:
         return found
 
     def __post_init__(self) -> None:
+        if self.placing is not None and self.wire_factor:
+            raise InputError(
+                f"Wire factor must be 0 beside a placement, which has the wires, not "
+                f"{self.wire_factor!r}"
+            )
         if len(set(self.sizes)) < 4 or self.test_size in self.sizes:
             raise InputError(
                 f"Sizes must be at least 4 to fit and another to test, not {self.sizes} and "
@@ -109,6 +117,8 @@ class Characterization:
     """By `structure.STRUCTURE`."""
     fitted: tuple[Sample, ...]
     tested: tuple[Sample, ...]
+    wires: Mapping[str, Wires] = field(default_factory=dict)
+    """By array (ROWSxCOLS) or unit, where they were placed."""
 
     @property
     def area_error_percent(self) -> float:
@@ -137,16 +147,21 @@ def characterize(
     """
     micro, multiply_width = lanes_of(lanes)
     names = [x.name for x in program.mac_layers if not only or x.name in only]
-    fitted, tested, areas = [], [], {}
+    fitted, tested, areas, wires = [], [], {}, {}
     for size in (*plan.sizes, plan.test_size):
         arch = covering(
             [program, *also], micro=micro, multiply_width=multiply_width, **plan.options(size)
         )
-        tick(f"{liberty.name}, {lanes} {size[0]}x{size[1]}: synthesis")
+        named = f"{size[0]}x{size[1]}"
+        steps = "synthesis" if plan.placing is None else "synthesis and placement"
+        tick(f"{liberty.name}, {lanes} {named}: {steps}")
         bench = prepare(
             arch, liberty, cache,
             slew_ns=plan.slew_ns, period_ns=plan.period_ns, wire_factor=plan.wire_factor,
+            placing=plan.placing,
         )  # fmt: skip
+        if bench.wires is not None:
+            wires[named] = bench.wires
         if size == plan.test_size:
             tested = measured(bench, arch, program, names[1::2], tensors, TEST_IMAGE, None)
         else:
@@ -166,6 +181,7 @@ def characterize(
         area_um2=fit_area(areas),
         fitted=tuple(fitted),
         tested=tuple(tested),
+        wires=wires,
     )
 
 
@@ -201,6 +217,7 @@ def measured(
                 terms=standing | array_toggles(arch, stream),
                 energy_fj=drawn.energy.total_fj,
                 sums_fj=drawn.units[SUMS].total_fj if arch.holds else None,
+                unplaced_fj=None if drawn.unplaced is None else drawn.unplaced.total_fj,
             )
         )
     return samples
@@ -228,8 +245,11 @@ def characterize_outputs(
         gates = array_gates(
             netlist, library, plan.slew_ns, plan.period_ns, wire_factor=plan.wire_factor
         )
+        wires = None
+        if plan.placing is not None:
+            wires = placed_wires(netlist, library, plan.placing, gates.assumptions.slew_ns, cache)
         fitted, tested = _unit_samples(
-            lane_model(netlist, library), gates, arch, program, names, tensors
+            lane_model(netlist, library), gates, wires, arch, program, names, tensors
         )
         entries.append(
             Characterization(
@@ -241,6 +261,7 @@ def characterize_outputs(
                 area_um2=constant_area(gates.area_um2),
                 fitted=tuple(fitted),
                 tested=tuple(tested),
+                wires={} if wires is None else {unit: wires},
             )
         )
     return entries
@@ -249,6 +270,7 @@ def characterize_outputs(
 def _unit_samples(
     model: LaneModel,
     gates: ArrayGates,
+    wires: Wires | None,
     arch: Arch,
     program: Program,
     names: Sequence[str],
@@ -260,10 +282,10 @@ def _unit_samples(
     chosen = [number // 2 % 2 == 0 for number in range(len(names))]
     for name in compress(names, chosen):
         stream = output_stream(arch, program, name, tensors, image=FIT_IMAGE)
-        fitted += [_unit_sample(model, gates, arch, part) for part in _quarters(stream)]
+        fitted += [_unit_sample(model, gates, wires, arch, part) for part in _quarters(stream)]
     for name in compress(names, [not fit for fit in chosen]):
         stream = output_stream(arch, program, name, tensors, image=TEST_IMAGE)
-        tested.append(_unit_sample(model, gates, arch, stream))
+        tested.append(_unit_sample(model, gates, wires, arch, stream))
     return fitted, tested
 
 
@@ -279,13 +301,16 @@ def _quarters(stream: OutputStream) -> list[OutputStream]:
     ]
 
 
-def _unit_sample(model: LaneModel, gates: ArrayGates, arch: Arch, stream: OutputStream) -> Sample:
-    switching = play_output(model, arch, stream)
-    energy = gate_energy(model.netlist, model.library, switching, gates.assumptions)
+def _unit_sample(
+    model: LaneModel, gates: ArrayGates, wires: Wires | None, arch: Arch, stream: OutputStream
+) -> Sample:
+    played = model.netlist, model.library, play_output(model, arch, stream), gates.assumptions
+    energy = gate_energy(*played, wires)
     return Sample(
         layer=stream.layer,
         operands=REAL,
         count=stream.accs.size,
         terms=output_terms(arch, stream),
         energy_fj=energy.total_fj,
+        unplaced_fj=None if wires is None else gate_energy(*played).total_fj,
     )

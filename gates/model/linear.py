@@ -35,6 +35,8 @@ class Sample:
     energy_fj: float
     sums_fj: float | None = None
     """The part of it in the memories of sums of an array that holds weights, with their adders."""
+    unplaced_fj: float | None = None
+    """Of a placed array or unit, without what its placement adds."""
 
     @property
     def rest(self) -> "Sample":

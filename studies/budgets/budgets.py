@@ -24,7 +24,6 @@ from ...gates.model.estimate import (
     array_estimate,
     fitting,
     output_estimate,
-    sums_in_memory,
 )
 from ...gates.model.library import GateLibrary
 from ...gates.model.parts import lanes_of
@@ -190,8 +189,9 @@ def _held_rows(
 ) -> list[Row]:
     """`row` with its sums in flip-flops, then in memories; rest: the array without its sums.
 
-    Sums are the array's in both, not the memories'. The output lanes are priced by events, their
-    share of the clock among them.
+    Sums in flip-flops are the array's, by its gates; in memories they and the additions to them
+    are the memories', so that a comparison of lanes prices them at one corner. The output lanes are
+    priced by events, their share of the clock among them.
     """
     arch, parts = events.arch, events.energy.parts
     memory = sum((parts[name] for name in MEMORY_PARTS), start=Band.exactly(0.0))
@@ -200,14 +200,17 @@ def _held_rows(
     row = replace(
         row, memory_pj=memory, output_pj=parts["output"] + parts["clock"] * share, hold=arch.hold
     )
-    gates = sums_in_memory(rest, events)
+    by_layer = {layer.name: layer.energy.parts for layer in events.layers}
+    summed = [by_layer[layer.name] for layer in rest.layers]
+    sums = sum((p[SUMS] + p["accumulate"] for p in summed), start=Band.exactly(0.0))
     return [
         replace(row, sums=FLIP_FLOPS),
         replace(
             row,
             sums=MEMORIES,
-            array_pj=gates.energy_pj,
-            layers=_layer_costs(program, timings, gates, events),
+            array_pj=rest.energy_pj,
+            memory_pj=memory + sums,
+            layers=_layer_costs(program, timings, rest, events),
         ),
     ]
 

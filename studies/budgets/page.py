@@ -35,15 +35,15 @@ for every pixel: [bit budgets](bit-budgets.md). **array**: lanes, station, adder
 control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
 worst error on layers that were not fitted. Its **sums**, {words} words in every column, are in
 flip-flops, by their gates, all clocked in every cycle; or in memories, priced with the additions to
-them by {technology} ({node}): the first is the most that they cost, the second what an array with
-register files would draw. Either way they are the same for all lanes, so that they hide what lanes
-differ in. **output**: output lanes, by events of {technology}, the same in all rows of a program.
-**memory**: on-chip memories, {technology}, corners as the bar. None has glitches, placed wires or a
-clock tree; DRAM is in none. `uniform` multiplies 8-bit levels, `uniform_4` takes levels by 4 bits
-at a time: a plain design of 4-bit weights, with two cycles for wider ones. *x uniform*: against the
-row of the same program, library and sums on `uniform`, expected values. Where the library is of
-another node than the memories, their sum mixes nodes. A verdict takes the array's bars whole,
-memories and output stage at each corner, the same one for both: one table prices them.
+them by {technology} ({node}) and counted under **memory**: the first is the most that they cost,
+the second what an array with register files would draw. **output**: output lanes, by events of
+{technology}, the same in all rows of a program. **memory**: on-chip memories, {technology}, corners
+as the bar. None has glitches, placed wires or a clock tree; DRAM is in none. `uniform` multiplies
+8-bit levels, `uniform_4` takes levels by 4 bits at a time: a plain design of 4-bit weights, with
+two cycles for wider ones. *x uniform*: against the row of the same program, library and sums on
+`uniform`, expected values. Where the library is of another node than the memories, their sum mixes
+nodes. A verdict takes the array's bars whole, memories and output stage at each corner, the same
+one for both: one table prices them.
 """
 EQUAL_POINTS = 0.5
 """Programs so close in top-1 count as equally accurate: 10,000 images decide about 0.3 points."""
@@ -79,7 +79,7 @@ def page(
         command=command, size=size, technology=technology.name, node=technology.node, hold=hold,
         words=2 * hold,
     )  # fmt: skip
-    kinds = {kind: [r for r in measured if r.sums == kind] for kind in _kinds(measured)}
+    kinds = by_sums(measured)
     lines = [head.rstrip(), *_sections("Verdict", {k: verdicts(rows) for k, rows in kinds.items()})]
     lines += _sections(AGAINST_PLAIN, {k: against_plain(rows) for k, rows in kinds.items()})
     lines += _shown(pictures, "top-1 against energy", second=False)
@@ -96,9 +96,10 @@ def page(
     return "\n".join([*lines, ""])
 
 
-def _kinds(measured: Sequence[Row]) -> list[str]:
-    """Where the rows have their sums, in order."""
-    return list(dict.fromkeys(row.sums for row in measured))
+def by_sums(measured: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows by where they have their sums, in order: only those of one kind are compared."""
+    kinds = dict.fromkeys(row.sums for row in measured)
+    return {kind: [row for row in measured if row.sums == kind] for kind in kinds}
 
 
 def _sections(title: str, said: Mapping[str, Sequence[str]], before: str = "") -> list[str]:

@@ -84,8 +84,11 @@ def command(
     if as_json:
         emit({"rows": [row.to_dict() for row in measured], "technology": table.name})
         return
-    for line in (*budgets_page.verdicts(measured), *(f"left out: {text}" for text in left_out)):
-        say(line)
+    for kind, some in budgets_page.by_sums(measured).items():
+        for line in (*([f"sums in {kind}:"] if kind else []), *budgets_page.verdicts(some)):
+            say(line)
+    for text in left_out:
+        say(f"left out: {text}")
     say(f"wrote {out}")
 
 

@@ -26,4 +26,4 @@ def test_random_weights_at_224(name, tmp_path):
     assert report.passed
     macs = sum(program.macs(layer.name) for layer in program.mac_layers)
     cycles = sum(layer.cycles_rtl for layer in report.layers)
-    assert macs / 256 / cycles >= {"resnet50": 0.85, "mobilenet-v2": 0.37}[name]
+    assert macs / 256 / cycles >= {"resnet50": 0.85, "mobilenet-v2": 0.35}[name]

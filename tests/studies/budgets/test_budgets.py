@@ -77,7 +77,7 @@ def held_fit(micro: str, sums: float) -> Fit:
 
 
 def test_rows_of_arrays_that_hold_weights():
-    """Sums in flip-flops, then in memories; both without the memories' own."""
+    """Sums in flip-flops, then in memories: the array's by its gates, or the memories'."""
     fits = {name: held_fit(name, 2.0) for name in ("decode", "uniform", "uniform_4")}
     candidate = Candidate(name="net", program=PROGRAM, top1=90.0)
     libraries = {"made up": GateLibrary(name="made up", held=fits)}
@@ -90,12 +90,17 @@ def test_rows_of_arrays_that_hold_weights():
         PROGRAM, narrowest(PROGRAM, rows=4, cols=2, hold=4, fill=2, out_lanes=2), UNIT
     )
     parts = events.energy.parts
-    assert flops.memory_pj == memories.memory_pj
+    by_layer = {layer.name: layer.energy.parts for layer in events.layers}
+    priced = [by_layer[cost.name] for cost in flops.layers]
+    sums = sum(p["sums"].expected + p["accumulate"].expected for p in priced)
+    assert memories.memory_pj.expected == pytest.approx(flops.memory_pj.expected + sums)
     assert flops.memory_pj.expected < events.energy.split["memory"].expected
     assert parts["sums"].expected > 0
     assert flops.output_pj.expected > parts["output"].expected
     third = flops.array_pj.expected / 3  # a fit of 3 fJ per term, 2 of them in the sums
-    assert memories.array_pj.expected > third
+    assert memories.array_pj.expected == pytest.approx(third)
+    (entry,) = break_evens(found[1::2])  # a fit without error: the table's corners do not enter
+    assert all(layer.price_fj.low == layer.price_fj.high for layer in entry.layers)
     assert found[4].cycles > found[2].cycles  # two digits of 8-bit levels
     text = page(found, UNIT, "4x2", "adqhw x")
     assert text.startswith("# Bit budgets on arrays that hold weights\n")

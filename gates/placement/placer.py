@@ -1,0 +1,290 @@
+"""Placement by Coloquinte (PyPI `coloquinte`, a C++ placer): global, legal, detailed.
+
+The core is a square of rows at a stated utilization. Cells are widened until they fill most of it,
+so that the free area is spread evenly, as routers need it, and not left at the edge. Bits of ports
+are on the core's edge, at even distances: cells are placed once without them, and the ports then
+follow the angle at which their cells are seen from the middle, so that no order of names decides
+about wires.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...spec.errors import InputError
+from .footprints import Footprints
+from .wiring import Wiring
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+GRID = 200
+"""Places per um: positions are whole numbers of 5 nm."""
+FILLED = 0.8
+"""Of the core, by widened cells."""
+FIRST_EFFORT = 1
+"""Of the placement without ports."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlaceOptions:
+    """How cells are placed."""
+
+    utilization: float = 0.7
+    """Area of cells over area of the core."""
+    effort: int = 3
+    """Of Coloquinte, 1 to 9."""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0.05 <= self.utilization <= 0.95:
+            raise InputError(f"Utilization must be from 0.05 to 0.95, not {self.utilization!r}")
+        if not 1 <= self.effort <= 9:
+            raise InputError(f"Effort must be from 1 to 9, not {self.effort!r}")
+        if not 0 <= self.seed < 1 << 31:
+            raise InputError(f"Seed must be from 0 to 2^31 - 1, not {self.seed!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placement:
+    """Positions in um; of instances their lower left corners."""
+
+    x: Floats
+    y: Floats
+    mirror_x: Flags
+    """Left and right are swapped."""
+    mirror_y: Flags
+    port_x: Floats
+    port_y: Floats
+    width: float
+    height: float
+
+
+def version() -> str:
+    """Coloquinte's; refused where it is absent."""
+    try:
+        return metadata.version("coloquinte")
+    except metadata.PackageNotFoundError:
+        raise InputError(
+            "coloquinte must be installed to place cells, not absent: pip install 'adqhw[place]'"
+        ) from None
+
+
+def pin_positions(
+    wiring: Wiring, footprints: Footprints, placement: Placement
+) -> tuple[Floats, Floats]:
+    """(pins,) x and y in um of every pin of every net."""
+    dx, dy, _, _ = _offsets(wiring, footprints)
+    return pin_places(placement, footprints, wiring.cells, wiring.instances, dx, dy)
+
+
+def pin_places(
+    placement: Placement,
+    footprints: Footprints,
+    cells: Sequence[str],
+    instances: npt.NDArray[np.int64],
+    dx: Floats,
+    dy: Floats,
+) -> tuple[Floats, Floats]:
+    """Positions of pins that are dx, dy from the corners of unmirrored instances."""
+    size = np.array([(f.width, f.height) for f in map(footprints.of, cells)]).reshape(-1, 2)
+    port, at = instances < 0, np.maximum(instances, 0)
+    if not len(cells):
+        return placement.port_x[-1 - instances], placement.port_y[-1 - instances]
+    x = placement.x[at] + np.where(placement.mirror_x[at], size[at, 0] - dx, dx)
+    y = placement.y[at] + np.where(placement.mirror_y[at], size[at, 1] - dy, dy)
+    if port.any():
+        x[port] = placement.port_x[-1 - instances[port]]
+        y[port] = placement.port_y[-1 - instances[port]]
+    return x, y
+
+
+def place(wiring: Wiring, footprints: Footprints, options: PlaceOptions) -> Placement:
+    """Place every instance; a core that cannot hold them is refused."""
+    version()
+    core = _Core.of(wiring, footprints, options)
+    found = core.solved(FIRST_EFFORT, options.seed, None) if wiring.ports else None
+    ports = _port_places(wiring, footprints, found, core) if found is not None else ([], [])
+    return core.solved(options.effort, options.seed, ports)
+
+
+def _offsets(wiring: Wiring, footprints: Footprints) -> tuple[Floats, Floats, list[int], list[int]]:
+    """Of every pin in um from its instance's corner; the sizes of instances in places."""
+    known: dict[tuple[str, str], tuple[float, float]] = {}
+    dx, dy = np.zeros(len(wiring.pins)), np.zeros(len(wiring.pins))
+    for number, (instance, pin) in enumerate(
+        zip(wiring.instances.tolist(), wiring.pins, strict=True)
+    ):
+        if instance >= 0:
+            key = wiring.cells[instance], pin
+            if key not in known:
+                known[key] = footprints.of(key[0]).pin(pin)
+            dx[number], dy[number] = known[key]
+    sizes = [footprints.of(cell) for cell in wiring.cells]
+    return dx, dy, [_up(f.width) for f in sizes], [round(f.height * GRID) for f in sizes]
+
+
+def _up(um: float) -> int:
+    return max(1, math.ceil(um * GRID - 1e-6))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Core:
+    """The area that cells are placed in, in places of the grid."""
+
+    wiring: Wiring
+    footprints: Footprints
+    row: int
+    rows: int
+    width: int
+    wider: float
+    """Width of a placed cell over its own."""
+
+    @classmethod
+    def of(cls, wiring: Wiring, footprints: Footprints, options: PlaceOptions) -> "_Core":
+        if not wiring.cells:
+            raise InputError("Netlist must have cells to place, not none")
+        row = round(footprints.row_height(set(wiring.cells)) * GRID)
+        _, _, widths, heights = _offsets(wiring, footprints)
+        area = sum(w * h for w, h in zip(widths, heights, strict=True)) / options.utilization
+        rows = max(1, max(heights) // row, round(math.sqrt(area) / row))
+        wider = max(1.0, FILLED / options.utilization)
+        width = max(math.ceil(area / (rows * row)), math.ceil(max(widths) * wider))
+        return cls(
+            wiring=wiring, footprints=footprints, row=row, rows=rows, width=width, wider=wider
+        )
+
+    @property
+    def height(self) -> int:
+        return self.rows * self.row
+
+    def solved(
+        self, effort: int, seed: int, ports: tuple[Sequence[int], Sequence[int]] | None
+    ) -> Placement:
+        """Placed with bits of ports at these places; None: without them, and not in rows."""
+        import coloquinte
+
+        wiring, count = self.wiring, len(self.wiring.cells)
+        dx, dy, widths, heights = _offsets(wiring, self.footprints)
+        widths = [math.floor(width * self.wider) for width in widths]
+        px, py = ports or ([], [])
+        fixed = len(px)
+        circuit = coloquinte.Circuit(count + fixed)
+        circuit.cell_width, circuit.cell_height = widths + [0] * fixed, heights + [0] * fixed
+        circuit.cell_is_fixed = [False] * count + [True] * fixed
+        circuit.cell_is_obstruction = [True] * count + [False] * fixed
+        circuit.cell_x = [self.width // 2] * count + list(px)
+        circuit.cell_y = [self.height // 2] * count + list(py)
+        circuit.rows = [
+            coloquinte.Row(
+                coloquinte.Rectangle(0, self.width, at * self.row, (at + 1) * self.row),
+                coloquinte.CellOrientation.FS if at % 2 else coloquinte.CellOrientation.N,
+            )
+            for at in range(self.rows)
+        ]
+        self._nets(circuit, np.rint(dx * GRID), np.rint(dy * GRID), fixed)
+        parameters = coloquinte.ColoquinteParameters(effort, seed)
+        try:
+            with _silent():
+                circuit.check()
+                circuit.place_global(parameters)
+                if ports is not None:
+                    circuit.place_detailed(parameters)
+        except RuntimeError as error:
+            raise InputError(f"Cells must fit their core, Coloquinte says: {error}") from None
+        return self._placement(circuit, px, py)
+
+    def _nets(self, circuit: Any, dx: Floats, dy: Floats, fixed: int) -> None:
+        wiring, count = self.wiring, len(self.wiring.cells)
+        xs, ys = dx.astype(int).tolist(), dy.astype(int).tolist()
+        instances, starts = wiring.instances.tolist(), wiring.starts.tolist()
+        for begin, end in pairwise(starts):
+            pins = [at for at in range(begin, end) if instances[at] >= 0 or fixed]
+            if len(pins) > 1:
+                cells = [i if (i := instances[at]) >= 0 else count - 1 - i for at in pins]
+                circuit.add_net(cells, [xs[at] for at in pins], [ys[at] for at in pins])
+
+    def _placement(self, circuit: Any, px: Sequence[int], py: Sequence[int]) -> Placement:
+        import coloquinte
+
+        kinds, count = coloquinte.CellOrientation, len(self.wiring.cells)
+        orientations = circuit.cell_orientation[:count]
+        swapped = kinds.W, kinds.E, kinds.FW, kinds.FE
+        if any(orientation in swapped for orientation in orientations):
+            raise InputError("Cells must be placed upright in their rows, not turned")
+        return Placement(
+            x=np.array(circuit.cell_x[:count]) / GRID,  # a cell is at the left of its own space
+            y=np.array(circuit.cell_y[:count]) / GRID,
+            mirror_x=np.array([o in (kinds.S, kinds.FN) for o in orientations], bool),
+            mirror_y=np.array([o in (kinds.S, kinds.FS) for o in orientations], bool),
+            port_x=np.array(px, float) / GRID,
+            port_y=np.array(py, float) / GRID,
+            width=self.width / GRID,
+            height=self.height / GRID,
+        )
+
+
+def _port_places(
+    wiring: Wiring, footprints: Footprints, found: Placement, core: _Core
+) -> tuple[list[int], list[int]]:
+    """Even distances along the edge, in the order of the angles of the ports' cells."""
+    dx, dy, _, _ = _offsets(wiring, footprints)
+    whole = wiring.instances >= 0
+    sizes = np.diff(wiring.starts)
+    net = np.repeat(np.arange(wiring.nets), sizes)
+    x, y = np.zeros(len(net)), np.zeros(len(net))
+    x[whole], y[whole] = pin_places(
+        found, footprints, wiring.cells, wiring.instances[whole], dx[whole], dy[whole]
+    )
+    cells = np.maximum(np.bincount(net, whole, wiring.nets), 1)
+    middle_x = np.bincount(net, x * whole, wiring.nets) / cells
+    middle_y = np.bincount(net, y * whole, wiring.nets) / cells
+    of_port = np.zeros(wiring.ports, np.int64)
+    of_port[-1 - wiring.instances[~whole]] = net[~whole]
+    angle = np.arctan2(
+        middle_y[of_port] - found.height / 2, middle_x[of_port] - found.width / 2
+    ) % (2 * math.pi)
+    order = np.argsort(angle, kind="stable")
+    places = [_on_edge(step, wiring.ports, core) for step in range(wiring.ports)]
+    px, py = [0] * wiring.ports, [0] * wiring.ports
+    for port, (at_x, at_y) in zip(order.tolist(), places, strict=True):
+        px[port], py[port] = at_x, at_y
+    return px, py
+
+
+def _on_edge(step: int, steps: int, core: _Core) -> tuple[int, int]:
+    """The step's place on the edge of the core, from its right middle against the clock."""
+    width, height = core.width, core.height
+    at = ((step + 0.5) / steps * 2 * (width + height) + height / 2) % (2 * (width + height))
+    if at < height:  # the right side, upwards
+        return width, round(at)
+    at -= height
+    if at < width:
+        return width - round(at), height
+    at -= width
+    if at < height:
+        return 0, height - round(at)
+    return round(at - height), 0
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Coloquinte writes its progress to the process's standard output, which is a command's."""
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
