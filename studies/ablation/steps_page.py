@@ -16,9 +16,9 @@ Written by `{command}`; do not edit.
 
 ASQ scales the step of an activation by a factor per image ([methods](../methods.md)). An integer
 program could have it as a power of two chosen by a table of thresholds. What can it gain? Each
-network below is measured as a graph on {images} images that training holds out (but for recipes with
-`data.all_images`, which trained on them), with the exponent of every activation's step chosen per
-image from {choices} by an oracle; nothing is trained for it. The test images are not read.
+network below is measured as a graph on {images} images that training holds out (recipes with
+`data.all_images` trained on them), with the exponent of every activation's step chosen per image
+from {choices} by an oracle; nothing is trained for it. The test images are not read.
 
 * *by error*: the least squared error of the map, which a table of thresholds can come close to.
 * *by loss*: the least cross entropy, label known, one activation after the other. Nothing that does
