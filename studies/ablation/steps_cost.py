@@ -44,7 +44,8 @@ def cost_of(program: Program) -> Cost:
     made = [layer for layer in program.mac_layers if isinstance(layer.output, Threshold)]
     # read activations have no pass today: their codes are made where the stream's are
     read = [x for x in program.layers if isinstance(x, ThresholdLayer) and not timings[x.name]]
-    codes = {x.name: prod(program.tensor_shape(x.name)) for x in (*made, *read)}
+    names = [layer.name for layer in made] + [layer.name for layer in read]
+    codes = {name: prod(program.tensor_shape(name)) for name in names}
     waits = [codes[layer.name] * program.acc_width(layer.name) for layer in made]
     again = [codes[layer.name] * program.tensor_format(layer.input).width for layer in read]
     moves, products = held(Machine(name="held", network=program, arch=arch)), macs(program)
