@@ -25,7 +25,7 @@ from ..array.streams import RANDOM, REAL
 from ..array.structure import STRUCTURE
 from ..output_stage.terms import UNIT_TERMS
 from .characterize import Characterization, Plan
-from .fit import Fit, constant_area
+from .fit import PLACED, Fit, constant_area
 from .linear import Sample, errors_of, predict
 from .parts import ARRAYS, HELD_KINDS, PER, WIDTHS, Part, terms_of, widths_of
 
@@ -181,7 +181,8 @@ def load(path: Path) -> dict[str, Fit]:
             f"{what} must have the units {', '.join(UNIT_TERMS)}, not {shown(list(tables))}"
         )
     sizes = _sizes(head, what) if part in ARRAYS else ()
-    return {name: _fit(what, head["liberty"], part, name, tables[name], sizes) for name in tables}
+    library = head["liberty"] + (PLACED if head.get("placed") is True else "")
+    return {name: _fit(what, library, part, name, tables[name], sizes) for name in tables}
 
 
 def part_of(content: Mapping[str, Any]) -> Part:

@@ -11,6 +11,11 @@ from .linear import predict
 from .parts import Part
 
 
+PLACED = " placed"
+"""Behind the name of a library whose fits have wires and a clock tree in them: placed and unplaced
+gates are two libraries, whose figures are never taken for each other."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fit:
     """The coefficients of one micro-architecture, or of one output unit."""
@@ -32,6 +37,11 @@ class Fit:
     """`parts.HELD_KINDS` of an array that holds weights."""
     sizes: tuple[tuple[int, int], ...] = ()
     """(rows, cols) of the arrays that were measured, to fit or to test; none are known: ()."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether wires and a clock tree are in its energy."""
+        return self.library.endswith(PLACED)
 
     def area(self, rows: int, cols: int) -> float:
         """um2 on an array of that size."""
