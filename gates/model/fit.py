@@ -10,7 +10,6 @@ from ..array.structure import STRUCTURE, structure
 from .linear import predict
 from .parts import Part
 
-
 PLACED = " placed"
 """Behind the name of a library whose fits have wires and a clock tree in them: placed and unplaced
 gates are two libraries, whose figures are never taken for each other."""
