@@ -11,6 +11,7 @@ from .commands import (
     doctor,
     estimate,
     evaluate,
+    explore,
     export,
     export_onnx,
     import_,
@@ -95,6 +96,7 @@ for module in (
     diff,
     estimate,
     sweep,
+    explore,
     characterize,
     doctor,
 ):

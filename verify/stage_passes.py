@@ -50,7 +50,7 @@ def random_pass(
         "chained": int(kind == "chained"),
         "shared": int(bool(misaligned) or rng.random() < 0.2),
         "second_shared": int(bool(misaligned) or rng.random() < 0.2),
-        **_rounding(arch, rng, wide=results and kind != "chained"),
+        **_rounding(arch, rng, wide=results, chained=kind == "chained"),
     }
     first_bank = int(rng.integers(1, 3))
     words = -(-(walk["lane"] + channels * (arch.rows if whole else 1)) // arch.rows)
@@ -96,12 +96,15 @@ def _channels(arch: Arch, rng: np.random.Generator, *, whole: bool, narrow: int)
     return group, blocks, (blocks - 1) * group + int(rng.integers(1, group + 1))
 
 
-def _rounding(arch: Arch, rng: np.random.Generator, *, wide: int) -> dict:
+def _rounding(arch: Arch, rng: np.random.Generator, *, wide: int, chained: bool) -> dict:
+    """chained: codes are thresholded, and so fit the accumulator."""
     widths = arch.requant
     out = int(rng.integers(2, 9))
     is_signed = int(rng.integers(0, 2))
-    if wide and rng.random() < 0.7:
+    if wide and not chained and rng.random() < 0.7:
         out, is_signed = arch.out_width, 1
+    if chained:
+        out = min(out, arch.acc_width - 1 + is_signed)
     reach = 1 << (widths.skip_multiplier_width - 1)
     return {
         "shift": int(rng.integers(0, widths.shift_max + 1)),

@@ -8,13 +8,14 @@ from ...rtl.arch.arch import Arch
 from ...rtl.arch.external import EXTERNAL_RANGES
 from ...rtl.arch.registry import BASELINE
 from ...rtl.arch.storage import STORAGE_RANGES, Storage
+from ...rtl.timing.dram import DramModel
 from ...rtl.timing.tables import stored_width
 from ...spec.errors import InputError
 from ...spec.host.text import shown
 from ...spec.program import SizedNetwork
 from ..events.memories import with_storage
 from .estimate import ASSUMED, Estimate, estimate
-from .model import external_plan_of
+from .model import external_plan_of, timings_of
 
 if TYPE_CHECKING:
     from ...sim.activity import LayerActivity
@@ -28,17 +29,23 @@ def uniform_baseline(
     *,
     activity: "Mapping[str, LayerActivity] | None" = None,
     statistics: str = ASSUMED,
+    memory: DramModel | None = None,
 ) -> Estimate:
-    """The same integers on plain multipliers: levels stored instead of codes, nothing looked up."""
+    """The same integers on plain multipliers: levels stored instead of codes, nothing looked up.
+
+    memory: times of external memory that the result has.
+    """
     if result.arch.micro == BASELINE:
         return result
+    plain = plain_array(network, result.arch)
     return estimate(
         network,
-        plain_array(network, result.arch),
+        plain,
         result.technology,
         options=result.options,
         activity=activity,
         statistics=statistics,
+        timings=None if memory is None else timings_of(plain, network, memory),
     )
 
 

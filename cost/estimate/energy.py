@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.terms import Parts
+from ...spec.program import SizedNetwork
 from ..events.events import EVENTS, PARTS, SPLITS, LayerEvents
 from ..events.flip_flops import flip_flops
 from ..events.memories import Memories, sum_bits
+from ..events.memory_demands import memory_demands
+from ..technology.built import Built, build_all
 from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
 
 ABSENT = (
@@ -24,6 +27,27 @@ ABSENT = (
     "place and route",
 )
 """Parts that no number of this model contains."""
+
+MEMORIES = {
+    "weight_bits": "weights",
+    "activation_bits": "activations",
+    "parameter_bits": "parameters",
+    "sum_bits": "sums",
+}
+"""Capacity of `Memories` -> name in memory tables."""
+MEMORY_PARTS = {
+    "weights": "weights",
+    "activations": "activations",
+    "parameters": "tables",
+    "sums": "sums",
+}
+"""Name in memory tables -> part of the energy."""
+AREA_NAMES = {
+    "weights": "weight memory",
+    "activations": "activation memory",
+    "parameters": "parameter memory",
+    "sums": "sums",
+}
 
 PART_SPLIT = {kind.part: kind.split for kind in EVENTS.values()}
 
@@ -50,9 +74,11 @@ class Energy:
         return Energy(parts={part: self.parts[part] + other.parts[part] for part in PARTS})
 
 
-def event_prices(technology: Technology, capacity: Memories) -> dict[str, Band]:
-    """pJ of one event of each kind; the same for every layer."""
-    return {name: event_energy(name, technology, capacity) for name in EVENTS}
+def event_prices(
+    technology: Technology, capacity: Memories, built: Mapping[str, Built] | None = None
+) -> dict[str, Band]:
+    """pJ of one event of each kind; the same for every layer. built: `built_memories`."""
+    return {name: event_energy(name, technology, capacity, built) for name in EVENTS}
 
 
 def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
@@ -96,16 +122,49 @@ def _sources(energy: Energy, splits: tuple[str, ...]) -> dict[str, Band]:
     return found
 
 
-def event_energy(name: str, technology: Technology, capacity: Memories) -> Band:
+def event_energy(
+    name: str,
+    technology: Technology,
+    capacity: Memories,
+    built: Mapping[str, Built] | None = None,
+) -> Band:
     """pJ of one event: the entry, its overhead if it is logic, its memory's size if it is a bit."""
     kind = EVENTS[name]
     if kind.memory is not None:
-        return technology.sram_bit(getattr(capacity, kind.memory))
+        if technology.memories is None:
+            return technology.sram_bit(getattr(capacity, kind.memory))
+        memory = (built or {}).get(MEMORIES[kind.memory])
+        if memory is None:  # it has no bits, so none is moved
+            return ZERO
+        return memory.read_pj_bit if name.endswith("_read_bit") else memory.write_pj_bit
     band = technology[kind.entry]
     return band * technology["datapath_overhead"] if kind.overhead else band
 
 
-def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Band]:
+def built_memories(
+    network: SizedNetwork, arch: Arch, technology: Technology, capacity: Memories
+) -> dict[str, Built] | None:
+    """The memories of one array by the technology's memory table; None without one."""
+    if technology.memories is None:
+        return None
+    demands = memory_demands(network, arch, capacity)
+    return build_all(technology.memories, demands, technology.voltage)
+
+
+def standing(built: Mapping[str, Built], cycles: int) -> Energy:
+    """What memories draw in `cycles` whatever is accessed: clock gates of those made of cells."""
+    parts = dict.fromkeys(PARTS, ZERO)
+    for name, memory in built.items():
+        parts[MEMORY_PARTS[name]] += memory.standing_pj * cycles
+    return Energy(parts=parts)
+
+
+def area(
+    arch: Arch,
+    technology: Technology,
+    capacity: Memories,
+    built: Mapping[str, Built] | None = None,
+) -> dict[str, Band]:
     """um2 by component of the array and its memories; logic carries the area overhead."""
     bits = held_logic(arch) if arch.holds else first_logic(arch)
     logic = {
@@ -120,6 +179,9 @@ def area(arch: Arch, technology: Technology, capacity: Memories) -> dict[str, Ba
     }
     if arch.holds:
         memory["sums"] = sum_bits(arch)
+    if built is not None:
+        by_name = {AREA_NAMES[name]: one.area_um2 for name, one in built.items()}
+        return logic | {name: by_name.get(name, ZERO) for name in memory}
     return logic | {name: technology["sram_area"] * count for name, count in memory.items()}
 
 

@@ -22,10 +22,11 @@ from ...spec.program import INPUT, Program, SizedNetwork
 from ..events.events import LayerEvents, layer_events
 from ..events.external_events import OutsideCounts
 from ..events.held_events import held_banks
-from ..events.memories import Count, memories, parameter_bits, stored_bits
+from ..events.memories import Count, Memories, memories, parameter_bits, stored_bits
 from ..events.traffic import Options, written_banks
+from ..technology.built import Built
 from ..technology.technology import ZERO, Band, Technology
-from .energy import ABSENT, Energy, area, event_prices, price
+from .energy import ABSENT, Energy, area, built_memories, event_prices, price, standing
 from .model import Timings, external_plan_of, layer_costs, timings_of
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Estimate:
     """um2 by component; it sums to the total, the layers' own areas are part of one component."""
     input_cycles: int
     """Cycles in which the image is taken in, before the layers' own."""
+    memories: Mapping[str, Built] | None = None
+    """By the technology's memory table; None where it has none."""
 
     @property
     def energy(self) -> Energy:
@@ -130,7 +133,21 @@ class Estimate:
             "batch": self.options.batch,
             "absent": list(ABSENT),
             "arch": self.arch.to_dict(),
+            **self._parts(),
         }
+
+    def _parts(self) -> dict[str, Any]:
+        """Memories and DRAM, where the technology has tables of them."""
+        found: dict[str, Any] = {}
+        table, dram = self.technology.memories, self.technology.dram
+        if table is not None:
+            built = {name: one.to_dict() for name, one in (self.memories or {}).items()}
+            voltage = self.technology.voltage or table.voltage
+            head = {"table": table.name, "node": table.node, "voltage": voltage}
+            found["memories"] = head | built
+        if dram is not None:
+            found["dram"] = dram.to_dict()
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,12 +213,36 @@ class EventModel:
     technology: Technology
     prices: Mapping[str, Band]
     """`event_prices` of the network's memories."""
+    built: Mapping[str, Built] | None = None
+    """`built_memories`."""
+    capacity: Memories | None = None
+    """Of the memories that are built."""
+
+    def _kept_area(self, layer: Layer) -> Band:
+        """um2 of what the weight and parameter memories keep of a layer."""
+        network, arch = self.counter.network, self.counter.arch
+        weights = stored_bits(network, layer, arch)
+        rows = parameter_bits(network, layer, arch)
+        if self.built is None or self.capacity is None:
+            return self.technology["sram_area"] * (weights + rows)
+        kept = ZERO
+        for name, bits, whole in (
+            ("weights", weights, self.capacity.weight_bits),
+            ("parameters", rows, self.capacity.parameter_bits),
+        ):
+            if name in self.built:
+                kept += self.built[name].area_um2 * (int(bits) / int(whole))
+        return kept
 
     def layer_cost(self, layer: Layer, timing: TensorCycles) -> LayerEstimate:
         network, arch = self.counter.network, self.counter.arch
         events = self.counter.events(layer, timing)
         weights = layer if isinstance(layer, MacLayer) else None
-        kept = stored_bits(network, layer, arch) + parameter_bits(network, layer, arch)
+        energy = price(events, self.prices)
+        if self.built is not None:
+            first = layer is network.layers[0]
+            cycles = events.cycles + (self.counter.image.cycles if first else 0)
+            energy += standing(self.built, cycles)
         return LayerEstimate(
             name=layer.name,
             kind=layer.kind,
@@ -209,8 +250,8 @@ class EventModel:
             stored_width=stored_width(arch, weights) if weights else None,
             act_width=network.tensor_format(layer.input).width,
             events=events,
-            energy=price(events, self.prices),
-            area=self.technology["sram_area"] * kept,
+            energy=energy,
+            area=self._kept_area(layer),
         )
 
 
@@ -235,10 +276,13 @@ def estimate(
     check_program(arch, network)
     capacity, timings = memories(network, arch), timings or timings_of(arch, network)
     outside = OutsideCounts.of(arch, external_plan_of(arch, network)) if arch.external else None
+    built = built_memories(network, arch, technology, capacity)
     model = EventModel(
         counter=EventCounter.of(network, arch, timings, activity, options, outside),
         technology=technology,
-        prices=event_prices(technology, capacity),
+        prices=event_prices(technology, capacity, built),
+        built=built,
+        capacity=capacity,
     )
     return Estimate(
         arch=arch,
@@ -247,7 +291,8 @@ def estimate(
         statistics=said_of(activity, statistics),
         input_cycles=timings[INPUT].cycles,
         layers=layer_costs(model, network, timings),
-        area=area(arch, technology, capacity),
+        area=area(arch, technology, capacity, built),
+        memories=built,
     )
 
 

@@ -13,6 +13,7 @@ from ...rtl.arch.arch import Arch
 from ...rtl.networks.plans import Plan
 from ...rtl.planning.step_cycles import plan_cycles
 from ...rtl.program.fit import check_storage
+from ...rtl.timing.dram import DramModel
 from ...rtl.timing.network_cycles import TensorCycles, network_cycles
 from ...spec.errors import InputError
 from ...spec.layers import Layer
@@ -43,11 +44,13 @@ class CostModel(Protocol[Cost]):
         """None: the model is of a part of the machine that does nothing for such a layer."""
 
 
-def timings_of(arch: Arch, network: SizedNetwork) -> Timings:
-    """The cycle model's answer for a network on an array; of external memory with the times of
-    `DramModel` by default."""
+def timings_of(arch: Arch, network: SizedNetwork, memory: DramModel | None = None) -> Timings:
+    """The cycle model's answer for a network on an array.
+
+    memory: times of external memory, where the array has one; None: those of `DramModel`.
+    """
     if arch.external is not None:
-        timings = plan_cycles(arch, external_plan_of(arch, network))
+        timings = plan_cycles(arch, external_plan_of(arch, network), memory)
     else:
         timings = network_cycles(arch, network)
     return {timing.name: timing for timing in timings}

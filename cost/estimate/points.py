@@ -119,7 +119,11 @@ def estimate_points(
     activity: "Mapping[str, LayerActivity] | None" = None,
     options: Options | None = None,
 ) -> list[PointCosts]:
-    """Costs of every point in every technology; events are counted once for all of them."""
+    """Costs of every point in every technology; events are counted once for all of them.
+
+    No technology has a memory table.
+    """
+    _refuse_memories(technologies)
     network, _ = as_unsigned(network)
     count, arch = len(points.rows), points.as_arch
     capacity, timings = memories(network, arch), timings_of(arch, network)
@@ -141,6 +145,15 @@ def estimate_points(
         )
         for technology in technologies
     ]
+
+
+def _refuse_memories(technologies: Sequence[Technology]) -> None:
+    for technology in technologies:
+        if technology.memories is not None:
+            raise InputError(
+                f"Points must be costed without a memory table, not with {technology.name!r}: "
+                "their memories are built one array at a time"
+            )
 
 
 def _priced(counts_lep: Floats, technology: Technology, capacity: Memories) -> dict[str, Any]:

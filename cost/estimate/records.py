@@ -15,7 +15,9 @@ from ...spec.host.text import one_line, shown
 from ...spec.layers import LayerKind
 from ..events.events import EVENTS, PARTS, LayerEvents
 from ..events.traffic import Options
-from ..technology.technology import Band, Technology
+from ..technology.built import Built
+from ..technology.memory_table import Kind
+from ..technology.technology import BAND_KEYS, Band, Technology
 from .energy import Energy
 from .estimate import Estimate, LayerEstimate
 
@@ -37,6 +39,7 @@ def estimate_record(result: Estimate) -> Record:
         "input_cycles": result.input_cycles,
         "area": _bands(result.area),
         "layers": [_layer_record(layer) for layer in result.layers],
+        "memories": _memories_record(result.memories),
     }
 
 
@@ -54,6 +57,7 @@ def estimate_of(record: Record, technology: Technology) -> Estimate:
             input_cycles=_whole(record["input_cycles"]),
             area=_bands_of(record["area"]),
             layers=tuple(_layer_of(layer) for layer in record["layers"]),
+            memories=_memories_of(record["memories"]),
         )
     except _MISFITS as error:
         raise _refused("estimate", error) from error
@@ -148,6 +152,28 @@ def _energy_of(record: Mapping[str, list[float]]) -> Energy:
     if set(record) != set(PARTS):
         raise KeyError(f"parts {shown(list(record))}")
     return Energy(parts=_bands_of(record))
+
+
+def _memories_record(memories: Mapping[str, Built] | None) -> Record | None:
+    if memories is None:
+        return None
+    return {name: one.to_dict() for name, one in memories.items()}
+
+
+def _memories_of(record: Mapping[str, Record] | None) -> dict[str, Built] | None:
+    return None if record is None else {name: _built_of(one) for name, one in record.items()}
+
+
+def _built_of(record: Record) -> Built:
+    values: Record = {"kind": Kind(record["kind"])}
+    for field in dataclasses.fields(Built):
+        if field.type is Band:
+            values[field.name] = _band_of([record[field.name][key] for key in BAND_KEYS])
+        elif field.name != "kind":
+            values[field.name] = _whole(record[field.name])
+    if set(record) != set(values):
+        raise KeyError(f"memory {shown(list(record))}")
+    return Built(**values)
 
 
 def _band(band: Band) -> list[float]:

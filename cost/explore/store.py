@@ -18,7 +18,7 @@ from ...spec.program import CONTRACT_VERSION
 
 Record = dict[str, Any]
 
-FORMAT = 2
+FORMAT = 3
 """Of the records; raise it when their fields or the formulas behind them change."""
 
 

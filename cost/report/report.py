@@ -131,6 +131,16 @@ def energy_text(band: Band, technology: Technology | None = None) -> str:
     return f"{middle} ({low}–{high}) {unit}"
 
 
+def power_text(watts: Band) -> str:
+    """`181 (99–256) mW`."""
+    scale, unit = next(
+        ((s, u) for s, u in ((1.0, "W"), (1e-3, "mW"), (1e-6, "µW")) if watts.expected >= s),
+        (1e-9, "nW"),
+    )
+    low, middle, high = (_short(v / scale) for v in (watts.low, watts.expected, watts.high))
+    return f"{middle} ({low}–{high}) {unit}"
+
+
 def shares_text(energy: Energy) -> str:
     """Percent of the expected energy by split, in the order of `SPLITS`: `8/72/20`."""
     total = energy.total.expected

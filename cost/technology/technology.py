@@ -5,31 +5,32 @@ each name of `ENTRIES` with exactly `value = {low, expected, high}`, `unit`, `so
 `note`. Nothing ever defaults: a missing entry, bar or source, a value that is not a positive finite
 number, a unit that is not the entry's own, an unknown key, each is refused with one line.
 
+The head may also have `voltage` (V, of the expected energies), `threshold_voltage` (V, for delays
+at other voltages), `memories` (a memory table: its name, or a file beside the table) and `dram` (a
+DRAM type). A memory table is of the same node: no sum has parts of two.
+
 `low` and `high` bound what the sources disagree about. They are corners, not standard deviations.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ...rtl.timing.elementwise import most, root
 from ...spec.errors import InputError
-from ...spec.host.reading import (
-    MAX_TOML_BYTES,
-    exact_keys,
-    parse_toml,
-    positive_number,
-    read_text,
-)
+from ...spec.host.reading import MAX_TOML_BYTES, parse_toml, positive_number, read_text
 from ...spec.host.text import shown
 from .accelergy import Ert, load_ert
+from .dram_types import Dram, load_dram
+from .entries import BAND_KEYS, ZERO, Band, Entry, checked_name, exact, parse_entry, text_of
+from .memory_table import MemoryTable, load_memories
+
+__all__ = ["BAND_KEYS", "ENTRIES", "ZERO", "Band", "Entry", "Technology", "load", "parse", "priced"]
 
 ENTRIES = {
     "multiply": "pJ/bit^2",
@@ -56,62 +57,10 @@ ENTRIES = {
 bit that is written; clock: a flip-flop's bit in every cycle, written or not. mux: a bit of a 2:1
 multiplexer whose data and select are new; select: one with constant data."""
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
-"""Name of a technology, used in tables, on pages and in names of files."""
-
-_exact = partial(exact_keys, lacking="must have {key}: nothing defaults")
-
 SRAM_LAWS = ("sqrt", "flat")
-BAND_KEYS = ("low", "expected", "high")
-ENTRY_KEYS = ("value", "unit", "source", "node", "note")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Band:
-    """A number with its bar. Corners add and scale together: the errors are taken as common.
-
-    >>> (Band(low=1.0, expected=2.0, high=4.0) + Band.exactly(0.5)) * 2.0
-    Band(low=3.0, expected=5.0, high=9.0)
-    """
-
-    low: float
-    expected: float
-    high: float
-
-    @classmethod
-    def exactly(cls, value: float) -> "Band":
-        return cls(low=value, expected=value, high=value)
-
-    def __add__(self, other: "Band") -> "Band":
-        return Band(
-            low=self.low + other.low,
-            expected=self.expected + other.expected,
-            high=self.high + other.high,
-        )
-
-    def __mul__(self, other: "Band | float | npt.NDArray[np.int64]") -> "Band":
-        # a vector of `cost.estimate.points` computes as a number does
-        by = other if isinstance(other, Band) else Band.exactly(cast(float, other))
-        return Band(
-            low=self.low * by.low, expected=self.expected * by.expected, high=self.high * by.high
-        )
-
-    def as_dict(self) -> dict[str, float]:
-        return {key: getattr(self, key) for key in BAND_KEYS}
-
-
-ZERO = Band.exactly(0.0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One number of a table with its provenance."""
-
-    value: Band
-    unit: str
-    source: str
-    node: str
-    note: str
+TEXTS = ("name", "node", "summary", "sram_law")
+NUMBERS = ("voltage", "threshold_voltage")
+PARTS = ("memories", "dram")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +74,14 @@ class Technology:
     """`sqrt`: energy of a bit grows with the root of the memory's capacity; `flat`: it does not."""
 
     entries: Mapping[str, Entry]
+    voltage: float | None = None
+    """V of the expected energies; None: the table does not say."""
+    threshold_voltage: float | None = None
+    """V, of the transistors that the delay goes with."""
+    memories: MemoryTable | None = None
+    """What on-chip memories cost; None: entries sram, sram_floor and sram_area, one bank each."""
+    dram: Dram | None = None
+    """The DRAM that the entry dram is of; None: of no type in particular."""
 
     def __getitem__(self, name: str) -> Band:
         return self.entries[name].value
@@ -190,27 +147,93 @@ def parse(text: str, where: str, folder: Path = Path()) -> Technology:
     folder: of the energy reference table of Accelergy that the table takes entries from.
     """
     data = parse_toml(text, f"Technology {where!r}")
-    _exact(data, ("technology", "entry"), f"Technology {where!r}")
+    exact(data, ("technology", "entry"), f"Technology {where!r}")
     head, entries = data["technology"], data["entry"]
     ert = _ert(head, f"Technology {where!r}", folder)
-    _exact(head, ("name", "node", "summary", "sram_law"), f"Technology {where!r}, head")
+    what = f"Technology {where!r}"
+    exact(head, TEXTS, f"{what}, head", optional=NUMBERS + PARTS)
     for key in head:
-        _text(head, key, f"Technology {where!r}")
-    if not NAME.fullmatch(head["name"]):
-        raise InputError(
-            f"Technology {where!r}: name must be letters, digits and ._+- (at most 64, a letter or "
-            f"digit first), not {head['name']!r}"
-        )
+        if key not in NUMBERS:
+            text_of(head, key, what)
+    checked_name(head["name"], what)
     if head["sram_law"] not in SRAM_LAWS:
         raise InputError(
-            f"Technology {where!r}: sram_law must be one of {', '.join(SRAM_LAWS)}, "
-            f"not {shown(head['sram_law'])}"
+            f"{what}: sram_law must be one of {', '.join(SRAM_LAWS)}, not {shown(head['sram_law'])}"
         )
-    _exact(entries, ENTRIES, f"Technology {where!r}, entries")
-    return Technology(
-        **head,
-        entries={key: _entry(key, entries[key], f"Technology {where!r}", ert) for key in ENTRIES},
+    exact(entries, ENTRIES, f"{what}, entries")
+    numbers = {
+        key: positive_number(head[key], f"{what}: {key}") if key in head else None
+        for key in NUMBERS
+    }
+    technology = Technology(
+        **{key: head[key] for key in TEXTS},
+        voltage=numbers["voltage"],
+        threshold_voltage=numbers["threshold_voltage"],
+        entries={key: parse_entry(key, entries[key], ENTRIES[key], what, ert) for key in ENTRIES},
     )
+    return _with_parts(technology, head, folder)
+
+
+def _with_parts(technology: Technology, head: Mapping[str, str], folder: Path) -> Technology:
+    """The memories and the DRAM that the head names, under the technology's own name."""
+    name = technology.name
+    if "memories" in head:
+        technology = with_memories(technology, load_memories(_beside(head["memories"], folder)))
+    if "dram" in head:
+        technology = with_dram(technology, load_dram(_beside(head["dram"], folder)))
+    return replace(technology, name=name)
+
+
+def _beside(name: str, folder: Path) -> str | Path:
+    return folder / name if name.endswith(".toml") else name
+
+
+def with_memories(technology: Technology, table: MemoryTable) -> Technology:
+    """The same technology with the on-chip memories of a table, which is of the same node."""
+    if table.node != technology.node:
+        raise InputError(
+            f"Memories must be of the technology's node, {technology.node} of {technology.name}, "
+            f"not {shown(table.node)} of {table.name}: no sum has parts of two nodes"
+        )
+    name = checked_name(f"{technology.name}+{table.name}", "Technology with memories")
+    return replace(technology, name=name, memories=table)
+
+
+def with_dram(technology: Technology, dram: Dram) -> Technology:
+    """The same technology with the DRAM of a type."""
+    if technology.counts:
+        raise InputError(
+            f"DRAM must go with a technology that has energies, not with counts of events as "
+            f"{technology.name!r} has"
+        )
+    entry = Entry(
+        value=dram.pj_per_bit,
+        unit=ENTRIES["dram"],
+        source=dram.pj_source,
+        node=technology.node,
+        note=dram.summary,
+    )
+    name = checked_name(f"{technology.name}+{dram.name}", "Technology with DRAM")
+    return replace(technology, name=name, dram=dram, entries={**technology.entries, "dram": entry})
+
+
+def at_voltage(technology: Technology, volts: float) -> Technology:
+    """The technology at another supply: switching energies go with its square, DRAM stays."""
+    if technology.voltage is None:
+        raise InputError(
+            f"Technology {technology.name!r} must say its voltage in its head, to be used at "
+            f"{volts:g} V"
+        )
+    square = (positive_number(volts, "Voltage") / technology.voltage) ** 2
+    entries = {
+        name: replace(entry, value=entry.value * square) if _switches(name) else entry
+        for name, entry in technology.entries.items()
+    }
+    return replace(technology, entries=entries, voltage=volts)
+
+
+def _switches(name: str) -> bool:
+    return ENTRIES[name].startswith("pJ") and name != "dram"
 
 
 def _ert(head: object, where: str, folder: Path) -> Ert | None:
@@ -221,29 +244,3 @@ def _ert(head: object, where: str, folder: Path) -> Ert | None:
     if not isinstance(name, str):
         raise InputError(f"{where}: ert must be the name of a file, not {shown(name)}")
     return load_ert(folder / name, unit, where)
-
-
-def _entry(name: str, data: object, where: str, ert: Ert | None = None) -> Entry:
-    what = f"{where}, entry {name!r}"
-    if ert is not None and isinstance(data, dict) and "ert" in data and "value" not in data:
-        bars = ert.band(data["ert"], what)
-        data = {k: v for k, v in data.items() if k != "ert"}
-        data["value"] = dict(zip(BAND_KEYS, bars, strict=True))
-    data = _exact(data, ENTRY_KEYS, what)
-    for key in ("unit", "source", "node", "note"):
-        _text(data, key, what)
-    if data["unit"] != ENTRIES[name]:
-        raise InputError(f"{what}: unit must be {ENTRIES[name]!r}, not {shown(data['unit'])}")
-    band = _exact(data["value"], BAND_KEYS, f"{what}, value")
-    low, expected, high = (positive_number(band[k], f"{what}: {k}") for k in BAND_KEYS)
-    if not low <= expected <= high:
-        raise InputError(
-            f"{what}: value must have low <= expected <= high, not {low}, {expected}, {high}"
-        )
-    texts = {key: data[key] for key in ENTRY_KEYS if key != "value"}
-    return Entry(value=Band(low=low, expected=expected, high=high), **texts)
-
-
-def _text(data: dict[str, Any], key: str, what: str) -> None:
-    if not isinstance(data[key], str) or not data[key].strip():
-        raise InputError(f"{what}: {key} must be a non-empty text, not {shown(data[key])}")

@@ -19,7 +19,7 @@ from typing import Any
 
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
-from ...spec.host.reading import MOST, exact_keys, read_toml
+from ...spec.host.reading import MOST, exact_keys, positive_number, read_toml
 from ...spec.host.text import shown
 from ..array.streams import RANDOM, REAL
 from ..array.structure import STRUCTURE
@@ -29,6 +29,7 @@ from .fit import PLACED, Fit, constant_area
 from .linear import Sample, errors_of, predict
 from .parts import ARRAYS, HELD_KINDS, PER, WIDTHS, Part, terms_of, widths_of
 
+PATH = "critical_path_ns"
 AREA = {**dict.fromkeys(ARRAYS, "measured_area_um2"), Part.UNIT: "unit_area_um2"}
 WORST = {**dict.fromkeys(ARRAYS, "test_real_worst_percent"), Part.UNIT: "test_worst_percent"}
 REST = "rest_"
@@ -81,7 +82,7 @@ def _table(entry: Characterization) -> dict[str, Any]:
         **_kind(entry),
         "cells": entry.gates.cells,
         "flip_flops": entry.gates.flip_flops,
-        "critical_path_ns": entry.gates.critical_path_ns,
+        PATH: entry.gates.critical_path_ns,
         AREA[entry.part]: entry.gates.area_um2,
     }
     if entry.part in ARRAYS:
@@ -182,7 +183,9 @@ def load(path: Path) -> dict[str, Fit]:
         )
     sizes = _sizes(head, what) if part in ARRAYS else ()
     library = head["liberty"] + (PLACED if head.get("placed") is True else "")
-    return {name: _fit(what, library, part, name, tables[name], sizes) for name in tables}
+    voltage = positive_number(head["voltage"], f"{what}: voltage") if "voltage" in head else None
+    fits = {name: _fit(what, library, part, name, tables[name], sizes) for name in tables}
+    return {name: replace(fit, voltage=voltage) for name, fit in fits.items()}
 
 
 def part_of(content: Mapping[str, Any]) -> Part:
@@ -247,6 +250,9 @@ def _fit(
         rest_error_percent=abs(own[REST_WORST]) if part is Part.HELD else 0.0,
         kind={name: int(own[name]) for name in kind},
         sizes=sizes,
+        critical_path_ns=(
+            positive_number(table[PATH], f"{what}: {PATH}") if PATH in table else None
+        ),
     )
 
 

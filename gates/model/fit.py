@@ -36,6 +36,10 @@ class Fit:
     """`parts.HELD_KINDS` of an array that holds weights."""
     sizes: tuple[tuple[int, int], ...] = ()
     """(rows, cols) of the arrays that were measured, to fit or to test; none are known: ()."""
+    critical_path_ns: float | None = None
+    """Of the largest measured netlist, unplaced; None: the file does not say."""
+    voltage: float | None = None
+    """V, of the library; None: the file does not say."""
 
     @property
     def placed(self) -> bool:

@@ -36,8 +36,9 @@ OPTIONS = {
     "--arch": "arch.toml", "--rows": "4", "--cols": "4", "--micro": "uniform", "--hold": "4",
     "--fill": "2", "--out-lanes": "2", "--multiply-width": "3", "--tech": "unit",
     "--data": ".", "--input": "two.npy", "--images": "1", "--batch": "2", "--resident": None,
-    "--bandwidth": "8", "--weight-bits": "3", "--act-bits": "3", "--dataflow": "os",
-    "--gates": "gates.toml",
+    "--bandwidth": "8", "--weight-bits": "3", "--act-bits": "3", "--bits": "*=3",
+    "--dataflow": "os", "--gates": "gates.toml", "--memories": "sram45", "--dram": "lpddr4",
+    "--clock": "200", "--voltage": "0.8",
 }  # fmt: skip
 """Each with a value that is not its default (--json is what the tests read)."""
 

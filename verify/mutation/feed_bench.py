@@ -18,7 +18,7 @@ from adqhw.rtl.timing.held_timing import feed_latency, weight_feed_latency
 from ..held_feeds import FLAGS
 from ..rtl_streams import played, reset, started
 
-WALKS, BEATS = 30, 40
+WALKS, BEATS, LONG_BITS = 30, 40, 11
 LOOPS = ("kernel_height", "kernel_width", "channel_blocks", "blocks", "groups", "out_width")
 WORDS, ROWS = 64, 8
 _EDGE = 1 << (EXTENT_WIDTH + 2)
@@ -37,7 +37,7 @@ def random_feed(arch: Arch, rng: np.random.Generator, dut: Any) -> dict[str, int
     feed = {name: int(rng.integers(1 << layout[name].width)) for name in layout.members
             if layout[name].width <= 62}  # fmt: skip
     for name in LOOPS:
-        feed[name] = int(rng.integers(1, 4))
+        feed[name] = int(rng.integers(1, 4 if rng.random() < 0.7 else 9))
     for name in ("height", "width"):
         feed[name] = int(rng.integers(1, 5))
     for name in ("stride_down", "stride_right"):
@@ -52,6 +52,9 @@ def random_feed(arch: Arch, rng: np.random.Generator, dut: Any) -> dict[str, int
     if rng.random() < 0.6:
         chosen = rng.choice([*LOOPS, "height", "width", "stride_down", "stride_right"])
         feed[chosen] |= 1 << int(rng.integers(2, layout[chosen].width))
+    if rng.random() < 0.3:  # coordinates of any size, of maps of any size
+        for name in ("height", "width", "stride_down", "stride_right"):
+            feed[name] = int(rng.integers(1, 1 << EXTENT_WIDTH))
     if rng.random() < 0.3:
         feed["padding_top"] |= 1 << int(rng.integers(2, KERNEL_WIDTH))
         feed["stride_right"] |= 1 << int(rng.integers(2, EXTENT_WIDTH - 1))
@@ -68,6 +71,27 @@ def walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str
             feed |= {"size": 1, "larger": 0, "constant": 0, "stride_down": 1, "stride_right": 1}
             low = 1 if bit == 1 else int(rng.integers(2, 4))
             found.append((feed | {name: 1 << bit | low}, 6))
+    return found
+
+
+def whole_walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str, int], int]]:
+    """Walks to their end, in which one loop has all bits of a count, as far as the time goes.
+
+    A fault may change a count by a power of two and again in the next round: odd and even ones.
+    """
+    layout = dut.feed.shape()
+    found = []
+    for name in LOOPS:
+        bits = min(layout[name].width, LONG_BITS)
+        rounds = int(rng.integers(3 << bits - 2, (1 << bits) - 1))
+        for count in (rounds, rounds ^ 1):
+            feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
+            feed |= {"size": 1, "larger": 0, "constant": 0, name: count}
+            if name == "groups":
+                feed |= {"larger": count // 2, "out_width": 7}
+            if name == "out_width":
+                feed["groups"] = count + 2
+            found.append((feed, 1 << LONG_BITS + 2))
     return found
 
 
@@ -152,7 +176,10 @@ def held_feeder_bench(make: Any, simulator: Any) -> None:
     memory = rng.integers(0, 64, (2, WORDS)).tolist()
 
     async def bench(ctx: Any) -> None:
-        for number, (feed, most) in enumerate(walks(dut.arch, rng, dut)):
+        played_walks = walks(dut.arch, rng, dut)
+        if simulator:  # a fast one
+            played_walks += whole_walks(dut.arch, rng, dut)
+        for number, (feed, most) in enumerate(played_walks):
             pooling = number % 4 == 3
             wanted = list(islice(beats_of(feed), most))
             whole = len(wanted) < most
@@ -180,7 +207,7 @@ def held_feeder_bench(make: Any, simulator: Any) -> None:
                 await ctx.tick()
                 ctx.set(dut.setup, 0)
                 cycle += 1
-                assert cycle < 20 * BEATS, "no end"
+                assert cycle < 20 * (BEATS + len(wanted)), "no end"
             if whole:
                 assert reads == sum(beat["address"] is not None for beat in wanted)
                 for _ in range(7):
@@ -218,7 +245,10 @@ def weight_feeder_bench(make: Any, simulator: Any) -> None:
                 ctx.set(dut.load.payload, payload)
                 ctx.set(dut.load.valid, valid)
                 await ctx.tick()
-        for number, (feed, most) in enumerate(walks(arch, rng, dut)):
+        played_walks = walks(arch, rng, dut)
+        if simulator:  # a fast one
+            played_walks += whole_walks(arch, rng, dut)
+        for number, (feed, most) in enumerate(played_walks):
             extend = int(rng.integers(2))
             wanted = list(islice(fields_of(feed, arch.fill), 2 * most))
             ctx.set(dut.feed, feed)
@@ -238,7 +268,7 @@ def weight_feeder_bench(make: Any, simulator: Any) -> None:
                 await ctx.tick()
                 ctx.set(dut.setup, 0)
                 cycle += 1
-                assert cycle < 20 * BEATS, "no end"
+                assert cycle < 20 * (BEATS + len(wanted)), "no end"
             if len(wanted) < 2 * most:
                 for _ in range(5):
                     assert not ctx.get(dut.fields.valid)

@@ -33,6 +33,9 @@ from .memory_bench import memory_arch, memory_bench
 from .sequencer_bench import run_sequencer
 from .stage_bench import stage_arch, stage_bench
 
+QUICK = ("bit_serial",)
+"""Micro-architectures whose arrays the test suite runs with the quick tests."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
@@ -44,6 +47,8 @@ class Unit:
     """bench(unit factory, simulator class or None for Amaranth's)."""
     slow_reset: bool = False
     """The test suite runs the reset bench of the unit itself with the slow tests."""
+    slow_bench: bool = False
+    """And its bench: the quick ones have one like it."""
     kept: str = ""
     """Outputs that show what a memory has, by the beginnings of their names: a reset does not
     change that."""
@@ -65,6 +70,8 @@ UNITS = [
             name=f"lookup-MAC {micro}",
             make=partial(_lane_array, micro),
             bench=partial(mac_bench, micro),
+            slow_reset=micro not in QUICK,
+            slow_bench=micro not in QUICK,
         )
         for micro in names()
     ),
@@ -74,6 +81,8 @@ UNITS = [
             make=partial(_held_array, micro),
             bench=partial(held_bench, micro),
             kept="accs",
+            slow_reset=micro not in QUICK,
+            slow_bench=micro not in QUICK,
         )
         for micro in names()
         if registry.micro(micro).held_column is not None

@@ -56,7 +56,7 @@ class Proof:
     variant: tuple[str, str] | None = None
     """(pattern, replacement): a change of the RTLIL that the statements must survive."""
     fast: bool = False
-    """Runs in the default test suite."""
+    """Runs in the test suite; `make prove` runs all."""
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """`adqhw estimate --gates`: the lane array and the output stage by files of `characterize`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,9 @@ from ...spec.program import Program
 if TYPE_CHECKING:
     from ...cost.estimate.estimate import Estimate
     from ...cost.estimate.model import Timings
+    from ...cost.estimate.operation import GatePath
     from ...gates.model.estimate import ArrayEstimate, OutputEstimate
+    from ...gates.model.fit import Fit
     from ...rtl.arch.arch import Arch
     from ...spec.formats import IntArray
 
@@ -28,6 +30,8 @@ class ByGates:
     """The output stage of an array of the first kind."""
     rest: "ArrayEstimate | None" = None
     """Of an array that holds weights, without its memories of sums."""
+    paths: "tuple[GatePath, ...]" = ()
+    """The longest path of each part, as far as the files say it."""
     placed: bool = False
     """Wires and a clock tree are in the energies."""
 
@@ -66,11 +70,22 @@ def gates_of(
     lanes = array_estimate(program, wide, fit, toggles, asked=array)
     if array.holds:
         rest = array_estimate(program, wide, fit.without_sums(), toggles, asked=array)
-        return ByGates(lanes=lanes, rest=rest, placed=fit.placed)
+        return ByGates(lanes=lanes, rest=rest, placed=fit.placed, paths=_paths([fit]))
     if not library.units:
-        return ByGates(lanes=lanes, placed=fit.placed)
+        return ByGates(lanes=lanes, placed=fit.placed, paths=_paths([fit]))
     behind = output_estimate(program, array, library.units, tensors, timings=timings)
-    return ByGates(lanes=lanes, behind=behind, placed=fit.placed)
+    paths = _paths([fit, *library.units.values()])
+    return ByGates(lanes=lanes, behind=behind, placed=fit.placed, paths=paths)
+
+
+def _paths(fits: "Sequence[Fit]") -> "tuple[GatePath, ...]":
+    from ...cost.estimate.operation import GatePath
+
+    return tuple(
+        GatePath(name=f"gates of {fit.name}", ns=fit.critical_path_ns, voltage=fit.voltage)
+        for fit in fits
+        if fit.critical_path_ns is not None
+    )
 
 
 def gate_warnings(found: ByGates) -> list[str]:

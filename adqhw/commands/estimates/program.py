@@ -34,29 +34,33 @@ def run(request: Request, arch_file: Path | None, sources: Sources, gates: list[
     from ...cost.estimate.buildable import area_warnings
     from ...cost.estimate.estimate import estimate, measure
     from ...cost.estimate.model import timings_of
+    from ...cost.estimate.operation import operation
     from ...cost.events.traffic import Options
-    from ...cost.technology import technology
 
     start = time.perf_counter()
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
-    table = technology.load(request.tech)
+    table = request.technology
     loaded = load(request.path)
     array = choose_arch(loaded, arch_file, request.size)
     images = images_or_none(loaded, sources)
-    timings = timings_of(array, loaded)
+    memory = request.dram_model(table, array)
+    timings = timings_of(array, loaded, memory)
     by_gates = gates_of(loaded, array, gates, images, timings) if gates else None
     activity = measure(loaded, images)
     result = estimate(loaded, array, table, activity=activity, options=options, timings=timings)
-    against = to_uniform(result, uniform_baseline(result, loaded, activity=activity))
+    against = to_uniform(result, uniform_baseline(result, loaded, activity=activity, memory=memory))
+    paths = by_gates.paths if by_gates else ()
+    at_clock = None if request.clock is None else operation(result, request.clock, paths)
+    bandwidth = request.bits_per_cycle(result)
     warnings = area_warnings(result) + (gate_warnings(by_gates) if by_gates else [])
     if request.as_json:
-        record = costs_record(result, against, request.bandwidth, warnings)
+        record = costs_record(result, against, bandwidth, warnings, at_clock)
         if by_gates is not None:
             record |= gates_record(by_gates, result)
         subject = {"program": str(request.path), "digest": loaded.digest}
         emit({**subject, **record, "seconds": time.perf_counter() - start})
         return
-    show_costs(request.path, result, against, request.bandwidth)
+    show_costs(request.path, result, against, bandwidth, at_clock)
     if by_gates is not None:
         show_gates(by_gates, result)
     show_warnings(warnings)

@@ -21,9 +21,9 @@ def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> No
     from ...cost.estimate.baseline import uniform_baseline
     from ...cost.estimate.buildable import area_warnings
     from ...cost.estimate.estimate import estimate
+    from ...cost.estimate.operation import operation
     from ...cost.events.memories import with_storage
     from ...cost.events.traffic import Options
-    from ...cost.technology import technology
     from ...cost.topologies.assumed import Assumptions, assumed_network
     from ...cost.topologies.topology import load_topology
     from ...rtl.program.fit import narrowest_lanes
@@ -32,18 +32,19 @@ def lanes(request: Request, weight_bits: int | None, act_bits: int | None) -> No
     given = {"weight_bits": weight_bits, "act_bits": act_bits}
     assumed = Assumptions(**{k: v for k, v in given.items() if v is not None})
     options = Options(weights_from_dram=request.weights_from_dram, batch=request.batch)
-    table = technology.load(request.tech)
+    table = request.technology
     network = assumed_network(load_topology(request.path), assumed)
     arch = with_storage(network, narrowest_lanes(network, **request.size.values))
     result = estimate(network, arch, table, options=options, statistics=assumed.text)
     against = to_uniform(result, uniform_baseline(result, network, statistics=assumed.text))
-    warnings = area_warnings(result)
+    at_clock = None if request.clock is None else operation(result, request.clock)
+    bandwidth, warnings = request.bits_per_cycle(result), area_warnings(result)
     if request.as_json:
-        record = costs_record(result, against, request.bandwidth, warnings)
+        record = costs_record(result, against, bandwidth, warnings, at_clock)
         seconds = time.perf_counter() - start
         emit({"topology": str(request.path), **record, "seconds": seconds})
         return
-    show_costs(request.path, result, against, request.bandwidth)
+    show_costs(request.path, result, against, bandwidth, at_clock)
     show_warnings(warnings)
 
 

@@ -6,7 +6,11 @@ from adqhw.verify.mutation.benches import reset_bench
 from adqhw.verify.mutation.units import UNITS
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize(
+    "unit",
+    [pytest.param(unit, marks=[pytest.mark.slow] * unit.slow_bench) for unit in UNITS],
+    ids=lambda unit: unit.name,
+)
 def test_the_unit_passes_its_bench(unit):
     unit.bench(unit.make, None)
 
