@@ -40,6 +40,9 @@ from .commands.bench import (
     dataflow as bench_dataflow,
 )
 from .commands.bench import (
+    entropy as bench_entropy,
+)
+from .commands.bench import (
     estimate as bench_estimate,
 )
 from .commands.bench import (
@@ -121,6 +124,7 @@ benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("utilization")(guarded(bench_utilization.command))
 benchmarks.command("cards")(guarded(bench_cards.command))
 benchmarks.command("dataflow")(guarded(bench_dataflow.command))
+benchmarks.command("entropy")(guarded(bench_entropy.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))

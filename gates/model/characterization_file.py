@@ -1,6 +1,6 @@
 """Characterizations as TOML: coefficients, errors and where they come from; nothing of a library.
 
-[characterization]                  library, voltage, assumptions, program, tools, layers
+[characterization]                  library, node, voltage, assumptions, program, tools, layers
 [micro.NAME], [held.NAME] (of an array that holds weights) or [unit.NAME]
                                     widths, sizes, area, errors; a unit's area is measured
 [micro.NAME.energy_fj]              `parts.terms_of`
@@ -184,8 +184,11 @@ def load(path: Path) -> dict[str, Fit]:
     sizes = _sizes(head, what) if part in ARRAYS else ()
     library = head["liberty"] + (PLACED if head.get("placed") is True else "")
     voltage = positive_number(head["voltage"], f"{what}: voltage") if "voltage" in head else None
+    node = head.get("node")
+    if node is not None and not isinstance(node, str):
+        raise InputError(f"{what}: node must be a text such as '45 nm', not {shown(node)}")
     fits = {name: _fit(what, library, part, name, tables[name], sizes) for name in tables}
-    return {name: replace(fit, voltage=voltage) for name, fit in fits.items()}
+    return {name: replace(fit, voltage=voltage, node=node) for name, fit in fits.items()}
 
 
 def part_of(content: Mapping[str, Any]) -> Part:

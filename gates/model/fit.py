@@ -40,6 +40,8 @@ class Fit:
     """Of the largest measured netlist, unplaced; None: the file does not say."""
     voltage: float | None = None
     """V, of the library; None: the file does not say."""
+    node: str | None = None
+    """Of the library, as technologies name it; None: the file does not say."""
 
     @property
     def placed(self) -> bool:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...cost.estimate.estimate import Estimate
     from ...cost.estimate.model import Timings
     from ...cost.estimate.operation import GatePath
+    from ...cost.technology.technology import Technology
     from ...gates.model.estimate import ArrayEstimate, OutputEstimate
     from ...gates.model.fit import Fit
     from ...rtl.arch.arch import Arch
@@ -42,10 +43,12 @@ def gates_of(
     paths: list[Path],
     images: "IntArray | None",
     timings: "Timings",
+    technology: "Technology",
 ) -> ByGates:
     """Lane array and output stage by the characterizations at `paths`, on the first images.
 
-    timings: of `array`.
+    timings: of `array`. technology: of the events; sums in memories are a sum of both, so it is of
+    the library's node where there are any.
     """
     from ...gates.model.estimate import array_estimate, fitting, output_estimate
     from ...gates.model.library import read_all
@@ -58,6 +61,8 @@ def gates_of(
     if len(libraries) > 1:
         raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
     (library,) = libraries.values()
+    if array.holds:
+        library.of_node([technology])
     wide, fit = fitting(array, library.lanes(holds=array.holds))
     try:
         check_program(wide, program)
