@@ -89,6 +89,9 @@ def test_the_page_in_a_browser(browser, small):
     by_hand_and_back(tab)
     found_in_three_steps(tab)
     all_is_named(tab)
+    tab.click("#sensitivity summary")
+    tab.wait_for_selector("#tornado tbody tr")
+    assert "sram" in tab.locator("#tornado").text_content()
     assert float(tab.get_attribute("html", "data-milliseconds")) < 1000
 
 
