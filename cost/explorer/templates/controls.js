@@ -43,7 +43,7 @@ function showControls(tech) {
   $("batch").disabled = memory.resident;
   $("dram").value = state.dram;
   $("bandwidth").disabled = state.dram >= 0;
-  if (state.dram >= 0) $("bandwidth").value = Number(memory.bandwidth.toPrecision(6));
+  $("bandwidth").value = Number(memory.bandwidth.toPrecision(6));
   $("tech").value = state.tech;
   $("tech-text").textContent = tech.summary + (tech.edited ? " (edited)" : "");
   for (const input of document.querySelectorAll("[data-entry]")) {
@@ -104,7 +104,7 @@ const CONTROLS = {
   load: (v) => { state.memory.resident = v === "resident"; },
   batch: () => { state.memory.batch = Math.round(positive($("batch"), 1)); },
   dram: (v) => { state.dram = Number(v); takeBandwidth(); },
-  bandwidth: () => takeBandwidth(),
+  bandwidth: () => { state.bandwidth = positive($("bandwidth"), 0.1); takeBandwidth(); },
   clock: () => { state.clock = positive($("clock"), 0.001); takeBandwidth(); },
   tech: (v) => { state.tech = Number(v); },
   axis: (v) => { state.axis = v; },
@@ -115,8 +115,9 @@ const CONTROLS = {
 function listen() {
   for (const [id, act] of Object.entries(CONTROLS)) {
     $(id).addEventListener(id === "budget" ? "input" : "change", (event) => {
-      $("found").textContent = "";
+      const floor = state.floor;
       act(event.target.value);
+      if (id !== "floor" || floor !== state.floor) $("found").textContent = "";  // Enter has searched already
       update();
     });
   }

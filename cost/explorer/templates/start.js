@@ -40,6 +40,7 @@ window.explorer = {
     if (data.layers.some((l) => l.free && !data.weight_bits.includes(setting.bits[l.name]))) return;
     state.setting = setting;
     if (kept.memory?.batch >= 1 && kept.memory?.bandwidth > 0) state.memory = { resident: Boolean(kept.memory.resident), batch: kept.memory.batch, bandwidth: kept.memory.bandwidth };
+    if (!(kept.dram >= 0)) state.bandwidth = state.memory.bandwidth;
     if (kept.clock > 0) state.clock = kept.clock;
     if (data.technologies[kept.tech]) state.tech = kept.tech;
     if (kept.dram === -1 || data.drams[kept.dram]) state.dram = kept.dram;

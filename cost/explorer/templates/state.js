@@ -5,7 +5,7 @@ const trainedCache = new Map();
 const state = {
   setting: { program: data.base, kind: null, act: null, bits: {}, micro: data.micros[0], array: 0 },
   memory: { resident: false, batch: 1, bandwidth: 64 },
-  clock: 200, tech: 0, dram: -1, edits: data.technologies.map(() => ({})),
+  bandwidth: 64, clock: 200, tech: 0, dram: -1, edits: data.technologies.map(() => ({})),
   floor: null, goal: "energy", axis: "energy", open: new Set(),
 };
 
@@ -39,7 +39,7 @@ function withDram(tech) {
 // A type of DRAM has a bandwidth of its own, in bits per cycle of the clock.
 function takeBandwidth() {
   const kind = data.drams[state.dram];
-  state.memory.bandwidth = kind ? kind.bandwidth_gbytes_s * 8e3 / state.clock : positive($("bandwidth"), 0.1);
+  state.memory.bandwidth = kind ? kind.bandwidth_gbytes_s * 8e3 / state.clock : state.bandwidth;
 }
 
 const settingName = (setting) => `${setting.program === null ? "bits by hand" : data.programs[setting.program].label}, ${
