@@ -40,6 +40,9 @@ from .commands.bench import (
     dataflow as bench_dataflow,
 )
 from .commands.bench import (
+    entropy as bench_entropy,
+)
+from .commands.bench import (
     estimate as bench_estimate,
 )
 from .commands.bench import (
@@ -47,6 +50,9 @@ from .commands.bench import (
 )
 from .commands.bench import (
     model as bench_model,
+)
+from .commands.bench import (
+    place as bench_place,
 )
 from .commands.bench import (
     rtl as bench_rtl,
@@ -112,11 +118,13 @@ benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("timing")(guarded(bench_timing.command))
 benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
+benchmarks.command("place")(guarded(bench_place.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("utilization")(guarded(bench_utilization.command))
 benchmarks.command("cards")(guarded(bench_cards.command))
 benchmarks.command("dataflow")(guarded(bench_dataflow.command))
+benchmarks.command("entropy")(guarded(bench_entropy.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))

@@ -27,7 +27,7 @@ BITS_HELP = (
     "LAYER=BITSp for plain integers, * for all layers below 8 bits; comma separated."
 )
 DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
-TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
+TECH_HELP = "Technology: a shipped table (literature45, scaled130, unit) or a .toml file."
 GATES_HELP = (
     "Also the lane array (and the output stage) by files of `adqhw characterize` of one library, "
     "with the operands of images; may be repeated."

@@ -6,7 +6,7 @@ array of the characterization, so all rows of a library have the same widths. An
 weights has two rows: with its sums in flip-flops, by their gates, and in memories, by the table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -118,7 +118,7 @@ class Row:
 def rows_of(
     candidate: Candidate,
     libraries: Mapping[str, GateLibrary],
-    technology: Technology,
+    technologies: Sequence[Technology],
     images: IntArray,
     *,
     rows: int,
@@ -130,6 +130,7 @@ def rows_of(
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
 
+    technologies: of the memories; each library takes the one of its node.
     images: (N, C, H, W) codes whose operands and activity are counted. left_out: receives the
     characterizations that are too narrow for the program, with the reason.
     """
@@ -139,6 +140,7 @@ def rows_of(
     moved: dict[Arch, Toggles] = {}  # the same in every library
     results = []
     for library in libraries.values():
+        technology = library.of_node(technologies)
         fits = library.lanes(holds=hold > 1)
         for name in fits:
             micro, multiply_width = lanes_of(name)
