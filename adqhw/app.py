@@ -52,6 +52,9 @@ from .commands.bench import (
     model as bench_model,
 )
 from .commands.bench import (
+    place as bench_place,
+)
+from .commands.bench import (
     rtl as bench_rtl,
 )
 from .commands.bench import (
@@ -115,6 +118,7 @@ benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("timing")(guarded(bench_timing.command))
 benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
+benchmarks.command("place")(guarded(bench_place.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("utilization")(guarded(bench_utilization.command))
