@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...rtl.arch.arch import Arch
 from ...rtl.networks.unsigned import as_unsigned
 from ...spec.host.version import VERSION
 from ...spec.layers import Layer, MacLayer
@@ -14,6 +15,7 @@ from ...spec.program import SizedNetwork
 from ..estimate.energy import ABSENT
 from ..estimate.estimate import ASSUMED, NOT_A_MEASUREMENT
 from ..events.events import EVENTS, PARTS, SPLITS
+from ..explore.arrays import Lanes, micro_label
 from ..explore.explore import Workload
 from ..technology.dram_types import Dram
 from ..technology.technology import BAND_KEYS, ENTRIES, Technology
@@ -40,10 +42,12 @@ def page_data(
     base: int,
     technologies: Sequence[str] = (),
     results: Sequence[Mapping[str, Any]] = (),
+    cosimulated: Sequence[Mapping[str, Any]] = (),
     advance: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Any]:
     """Everything that the page shows. base: position of the program whose bits are set by hand.
     technologies: what `--tech` was given for each of `choices`; their own names by default.
+    results: of `read_results`. cosimulated: of `cosimulation`.
 
     Errors: `InputError` for programs of several networks, and one without bits to choose.
     """
@@ -82,10 +86,25 @@ def page_data(
         "by_hand": tables.by_hand,
         "predictor": predictor.to_dict() if predictor else None,
         "results": list(results),
+        "cosimulated": list(cosimulated),
         "level_width": LEVEL_WIDTH,
         "assumed": ASSUMED,
         "disclaimer": NOT_A_MEASUREMENT,
         "absent": ABSENT,
+    }
+
+
+def cosimulation(program: str, arch: Arch, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page says of a co-simulation. report: what `adqhw cosim --json` prints."""
+    keys = ("images", "compared", "mismatches", "simulator")
+    lanes = {name: getattr(arch, name) for name in Lanes._fields}
+    cycles = {layer["name"]: layer["cycles_rtl"] for layer in report["layers"]}
+    found = {key: report[key] for key in keys}
+    return found | {
+        "program": program,
+        "micro": micro_label(arch),
+        "lanes": lanes,
+        "cycles": cycles,
     }
 
 
@@ -133,6 +152,7 @@ def _program(subject: Subject, free: set[str]) -> dict[str, Any]:
         "name": workload.name,
         "path": subject.path,
         "told_bits": subject.told_bits,
+        "measured_images": _measured_images(workload),
         "digest": workload.digest,
         "accuracy": workload.accuracy,
         "accuracy_error": workload.accuracy_error,
@@ -142,6 +162,12 @@ def _program(subject: Subject, free: set[str]) -> dict[str, Any]:
         "bits": bits,
         "act_widths": act_widths(network),
     }
+
+
+def _measured_images(workload: Workload) -> int | None:
+    """Images of which the activity was counted; None where it was not."""
+    layers = (workload.activity or {}).values()
+    return next((layer.images for layer in layers), None)
 
 
 def _method(workload: Workload) -> str | None:

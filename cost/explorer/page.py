@@ -12,7 +12,17 @@ from .data import packed
 TITLE = "adqhw explorer: bits, arrays and what they cost"
 MOST_BYTES = 10_000_000
 """Size of the page: beyond it some browsers and mail programs give up."""
-SCRIPTS = ("model.js", "charts.js", "view.js")
+SCRIPTS = (
+    "model.js",
+    "charts.js",
+    "text.js",
+    "state.js",
+    "figures.js",
+    "layers.js",
+    "front.js",
+    "controls.js",
+    "start.js",
+)
 
 
 def write_page(path: str | Path, data: Mapping[str, Any], *, title: str = TITLE) -> int:

@@ -10,9 +10,9 @@ layers, by `CapacityRule`, are the capacity of the weight memory. Kept bits are 
 the memories' area. Counts are those of one image per load of the network (`Options.batch` 1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.network_cycles import TensorCycles
@@ -27,6 +27,9 @@ from ..events.flip_flops import flip_flops
 from ..events.held_walks import walk_of
 from ..events.memories import memories, parameter_bits, stored_bits, sum_bits
 from ..events.traffic import Options
+
+if TYPE_CHECKING:
+    from ...sim.activity import LayerActivity
 
 CLOCK = "clock_bit"
 NUMBERS = {name: number for number, name in enumerate(EVENTS)}
@@ -86,14 +89,15 @@ def array_sheet(network: SizedNetwork, arch: Arch) -> dict[str, Any]:
 
 
 def layer_rows(
-    network: SizedNetwork, arch: Arch, pool: Pool, fits: Sequence[bool] | None = None
-) -> tuple[list[int | None], int]:
+    network: SizedNetwork, arch: Arch, pool: Pool, *, fits: Sequence[bool] | None = None,
+    activity: "Mapping[str, LayerActivity] | None" = None,
+) -> tuple[list[int | None], int]:  # fmt: skip
     """Numbers of the layers' rows in `pool`, and the cycles in which the image comes in.
 
-    fits: layers that get a row; all by default.
+    fits: layers that get a row; all by default. activity: as `estimate` takes it.
     """
     timings = timings_of(arch, network)
-    counter = EventCounter.of(network, arch, timings, None, Options())
+    counter = EventCounter.of(network, arch, timings, activity, Options())
     rows = [
         pool.number(_row(network, layer, arch, timings, counter)) if wanted else None
         for layer, wanted in zip(network.layers, fits or [True] * len(network.layers), strict=True)

@@ -166,7 +166,7 @@ def _trained(workloads: Sequence[Workload], micro: str, lanes: Lanes, pool: Pool
         except InputError as error:  # such as a codebook that has no shifts
             sheets[str(position)] = {"refused": str(error)}
             continue
-        rows, input_cycles = layer_rows(network, arch, pool)
+        rows, input_cycles = layer_rows(network, arch, pool, activity=workload.activity)
         sheet = array_sheet(network, arch)
         sheets[str(position)] = sheet | {"rows": rows, "input_cycles": input_cycles}
     return sheets
@@ -204,7 +204,7 @@ def _class_sheet(variants: Variants, arch: Arch, key: Key, pool: Pool) -> dict[s
         stored = with_storage(network, arch)
         fits = [all(map(int.__le__, need, key)) for need in needed]
         sheet = array_sheet(network, stored)
-        rows[str(width)], sheet["input_cycles"] = layer_rows(network, stored, pool, fits)
+        rows[str(width)], sheet["input_cycles"] = layer_rows(network, stored, pool, fits=fits)
     return sheet | {"rows": rows}
 
 

@@ -89,6 +89,9 @@ def test_the_page_in_a_browser(browser, small):
     by_hand_and_back(tab)
     found_in_three_steps(tab)
     all_is_named(tab)
+    tab.click("#sensitivity summary")
+    tab.wait_for_selector("#tornado tbody tr")
+    assert "sram" in tab.locator("#tornado").text_content()
     assert float(tab.get_attribute("html", "data-milliseconds")) < 1000
 
 
@@ -108,7 +111,9 @@ def by_hand_and_back(tab):
     after = tab.locator('[data-figure="Energy per image"] [data-value]').get_attribute("data-value")
     assert before != after
     assert "--dram lpddr4 --clock 200" in tab.locator("#command").text_content()
+    assert tab.locator("#bandwidth").input_value() == "512"
     tab.select_option("#dram", "-1")
+    assert tab.locator("#bandwidth").input_value() == "64"
 
 
 def found_in_three_steps(tab):
