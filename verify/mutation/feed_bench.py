@@ -69,7 +69,7 @@ def walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str
         for bit in range(1, layout[name].width):
             feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
             feed |= {"size": 1, "larger": 0, "constant": 0, "stride_down": 1, "stride_right": 1}
-            low = 1 if bit == 1 else int(rng.integers(2, 4))
+            low = 1 if bit == 1 else int(rng.integers(3, 5))
             found.append((feed | {name: 1 << bit | low}, 6))
     return found
 
@@ -83,7 +83,7 @@ def whole_walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[di
     found = []
     for name in LOOPS:
         bits = min(layout[name].width, LONG_BITS)
-        rounds = int(rng.integers(3 << bits - 2, (1 << bits) - 1))
+        rounds = (1 << bits) - int(rng.integers(2, 9))
         for count in (rounds, rounds ^ 1):
             feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
             feed |= {"size": 1, "larger": 0, "constant": 0, name: count}
