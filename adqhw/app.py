@@ -11,6 +11,7 @@ from .commands import (
     doctor,
     estimate,
     evaluate,
+    explore,
     export,
     export_onnx,
     import_,
@@ -39,6 +40,9 @@ from .commands.bench import (
     dataflow as bench_dataflow,
 )
 from .commands.bench import (
+    entropy as bench_entropy,
+)
+from .commands.bench import (
     estimate as bench_estimate,
 )
 from .commands.bench import (
@@ -48,10 +52,16 @@ from .commands.bench import (
     model as bench_model,
 )
 from .commands.bench import (
+    place as bench_place,
+)
+from .commands.bench import (
     rtl as bench_rtl,
 )
 from .commands.bench import (
     sim as bench,
+)
+from .commands.bench import (
+    steps as bench_steps,
 )
 from .commands.bench import (
     timing as bench_timing,
@@ -92,6 +102,7 @@ for module in (
     diff,
     estimate,
     sweep,
+    explore,
     characterize,
     doctor,
 ):
@@ -110,13 +121,16 @@ benchmarks.command("synth")(guarded(bench_rtl.synth))
 benchmarks.command("timing")(guarded(bench_timing.command))
 benchmarks.command("gates")(guarded(bench_gates.command))
 benchmarks.command("model")(guarded(bench_model.command))
+benchmarks.command("place")(guarded(bench_place.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
 benchmarks.command("utilization")(guarded(bench_utilization.command))
 benchmarks.command("cards")(guarded(bench_cards.command))
 benchmarks.command("dataflow")(guarded(bench_dataflow.command))
+benchmarks.command("entropy")(guarded(bench_entropy.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
+benchmarks.command("steps")(guarded(bench_steps.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))
 benchmarks.command("train")(guarded(bench_train.command))
 app.add_typer(benchmarks, name="bench")

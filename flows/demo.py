@@ -28,7 +28,7 @@ from ..cosim.compare.cosimulate import CosimReport
 from ..cosim.compare.network_cosim import cosimulate_network
 from ..cost.explore.explore import Design, Grid, Workload
 from ..cost.explore.sweeping import sweep
-from ..cost.report.page import write_pictures
+from ..cost.report.page import write_fronts
 from ..cost.report.report import write_tables
 from ..cost.technology import technology
 from ..rtl.arch.registry import DEFAULT
@@ -41,6 +41,7 @@ from ..spec.engines import Result
 from ..spec.host.files import write_file
 from ..spec.program import Program
 from ..spec.program_file import save
+from .demo_page import write_explorer
 
 ALLOCATIONS: dict[str, dict[str, Any]] = {
     "w4": {"weight_width": 4},
@@ -158,7 +159,14 @@ def run(settings: Settings, narrator: Narrator | None = None) -> dict[str, Any]:
         "simulator": report.simulator,
     }
     write_file(out / "summary.json", json.dumps(summary, indent=2) + "\n")
-    write_pictures(out, designs, cosim=records, title=TITLE)
+    write_fronts(out, designs)
+    write_explorer(
+        out / "report.html",
+        {out / "programs" / f"{t.name}.safetensors": (t.program, t.integer) for t in trained},
+        settings.technology,
+        shipped=(SHIPPED, arch, report),
+        title=TITLE,
+    )
     return summary
 
 

@@ -18,9 +18,16 @@ DEFAULT_TECHNOLOGY = "literature45"
 SUBJECT_HELP = "Program file (.safetensors) or SCALE-Sim topology (.csv)."
 BANDWIDTH_HELP = "Also a roofline: bits per cycle that DRAM delivers."
 WEIGHT_BITS_HELP = "Topology only: assumed bits of a weight code (4)."
-ACT_BITS_HELP = "Topology only: assumed bits of an activation (4)."
+ACT_BITS_HELP = (
+    "Assumed bits of an activation: of a topology (4), or instead of a program's own where its "
+    "thresholds make codes."
+)
+BITS_HELP = (
+    "Other weight bits than the program's, assumed: LAYER=BITS for codes of a codebook, "
+    "LAYER=BITSp for plain integers, * for all layers below 8 bits; comma separated."
+)
 DATAFLOW_HELP = "Topology only: os, ws or is - cycles of SCALE-Sim's systolic array, no energy."
-TECH_HELP = "Technology: a shipped table (literature45, unit) or a .toml file."
+TECH_HELP = "Technology: a shipped table (literature45, scaled130, unit) or a .toml file."
 GATES_HELP = (
     "Also the lane array (and the output stage) by files of `adqhw characterize` of one library, "
     "with the operands of images; may be repeated."
@@ -56,6 +63,7 @@ def command(
     bandwidth: Annotated[float | None, typer.Option(help=BANDWIDTH_HELP)] = None,
     weight_bits: Annotated[int | None, typer.Option(help=WEIGHT_BITS_HELP)] = None,
     act_bits: Annotated[int | None, typer.Option(help=ACT_BITS_HELP)] = None,
+    bits: Annotated[str | None, typer.Option(help=BITS_HELP)] = None,
     dataflow: Annotated[str | None, typer.Option(help=DATAFLOW_HELP)] = None,
     gates: Annotated[list[Path] | None, typer.Option(help=GATES_HELP)] = None,
     memories: Annotated[str | None, typer.Option(help=MEMORIES_HELP)] = None,
@@ -86,7 +94,7 @@ def command(
         "--arch": arch, **size.options, "--tech": tech,
         "--data": data, "--input": input_file, "--images": images, "--batch": batch,
         "--resident": resident or None, "--bandwidth": bandwidth, "--weight-bits": weight_bits,
-        "--act-bits": act_bits, "--dataflow": dataflow, "--gates": gates or None,
+        "--act-bits": act_bits, "--bits": bits, "--dataflow": dataflow, "--gates": gates or None,
         "--memories": memories, "--dram": dram, "--clock": clock, "--voltage": voltage,
     }  # fmt: skip
     of_topology = program.suffix.lower() == ".csv"
@@ -108,6 +116,11 @@ def command(
         from .estimates import topology
 
         topology.run(request, weight_bits, act_bits, dataflow)
+        return
+    if bits is not None or act_bits is not None:
+        from .estimates import altered
+
+        altered.run(request, bits, act_bits)
         return
     from .estimates import program as of_program
 
@@ -136,24 +149,28 @@ LANES = {
     "--clock",
     "--voltage",
 }
+ALTERED = "a program with other bits (--bits, --act-bits)"
 TAKEN = {
     "a program": EVERYWHERE | LANES | {"--arch", "--data", "--input", "--images", "--gates"},
     "a topology (.csv) on the lane array": EVERYWHERE | LANES | {"--weight-bits", "--act-bits"},
     "a topology (.csv) with --dataflow": EVERYWHERE | {"--dataflow"},
+    ALTERED: EVERYWHERE | LANES | {"--bits", "--act-bits"},
 }
 """Options by what is estimated; all others are refused there, because they would have no effect."""
 
 
 def check_options(given: dict[str, Any], *, of_topology: bool) -> None:
     """Refuse the first given option that does not apply to what is estimated."""
-    program, lanes, systolic = TAKEN
-    mode = program
+    program, lanes, systolic, _ = TAKEN
+    mode = program if given["--bits"] is None and given["--act-bits"] is None else ALTERED
     if of_topology:
         mode = lanes if given["--dataflow"] is None else systolic
     for name, value in given.items():
         if value is not None and name not in TAKEN[mode]:
-            homes = " or ".join(home for home, names in TAKEN.items() if name in names)
-            raise InputError(f"{name} must go with {homes}, not with {mode}")
+            homes = [home for home, names in TAKEN.items() if name in names]
+            if program in homes and ALTERED in homes:
+                homes.remove(ALTERED)
+            raise InputError(f"{name} must go with {' or '.join(homes)}, not with {mode}")
     check_loads(given["--batch"], resident=bool(given["--resident"]))
     if None not in (given["--bandwidth"], given["--dram"], given["--clock"]):
         raise InputError("--bandwidth must go without --dram and --clock, which say it")

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import JSON_OPTION, emit, progress, say, show_table
-from ..flows.arrays import MICRO_HELP, array_size
+from ..flows.arrays import MICRO_HELP
 from ..flows.images import DATA_HELP, bundled, read_images
 from ..flows.sweep_programs import Candidate, measure_all, missing_pieces, pieces_of
 from ..rtl.arch.registry import BASELINE, DEFAULT
 from ..spec.errors import InputError
-from ..spec.host.text import shown
 from ..spec.program import Program
 from ..spec.program_file import load
 from .estimate import (
@@ -29,11 +28,10 @@ from .estimate import (
     VOLTAGE_HELP,
     check_loads,
 )
-from .sizes import FILL_HELP, HOLD_HELP, OUT_LANES_HELP
+from .sizes import FILL_HELP, HOLD_HELP, OUT_LANES_HELP, listed, swept_arrays
 
 if TYPE_CHECKING:
     from ..cost.estimate.estimate import Estimate
-    from ..cost.explore.arrays import Lanes
     from ..cost.explore.explore import Workload
     from ..cost.explore.store import Store
     from ..cost.explore.sweeping import Swept
@@ -94,12 +92,12 @@ def command(
     start = time.perf_counter()
     check_loads(batch, resident=resident)
     grid = Grid(
-        arrays=tuple(_arrays(rows_cols, hold, fill, out_lanes)),
-        micros=tuple(_list(micro)),
+        arrays=tuple(swept_arrays(rows_cols, hold, fill, out_lanes)),
+        micros=tuple(listed(micro)),
         technologies=tuple(
             chosen(name, memories=table, dram=kind, voltage=voltage)
             for name, table, kind in itertools.product(
-                _list(tech), _list_or_none(memories), _list_or_none(dram)
+                listed(tech), _list_or_none(memories), _list_or_none(dram)
             )
         ),
         options=Options(weights_from_dram=not resident, batch=1 if batch is None else batch),
@@ -110,7 +108,7 @@ def command(
         raise InputError("--data must be left out: the digits come with scikit-learn")
     candidates = [
         _candidate(name, program, data, limit)
-        for name, program in zip(_names(programs), loaded, strict=True)
+        for name, program in zip(short_names(programs), loaded, strict=True)
     ]
     grid.check_arrays()
     store = Store(out / "points")
@@ -142,32 +140,6 @@ def command(
     for text in warnings:
         say(f"warning: {text}")
     say(f"wrote {', '.join(str(path) for path in files)}")
-
-
-def _arrays(rows_cols: str, hold: str, fill: str, out_lanes: str) -> "Iterator[Lanes]":
-    """Every size by every way to hold weights; where none are held there is one way."""
-    from ..cost.explore.arrays import Lanes
-
-    holds, fills, lanes = (
-        _numbers(hold, "--hold"),
-        _numbers(fill, "--fill"),
-        _numbers(out_lanes, "--out-lanes"),
-    )
-    if holds == [1] and (fills, lanes) != ([1], [1]):
-        raise InputError("--fill and --out-lanes must go with --hold")
-    for (rows, cols), held in itertools.product(map(array_size, _list(rows_cols)), holds):
-        if held == 1:
-            yield Lanes(rows, cols)
-        else:
-            yield from (Lanes(rows, cols, held, *way) for way in itertools.product(fills, lanes))
-
-
-def _numbers(text: str, option: str) -> list[int]:
-    items = _list(text)
-    wrong = next((x for x in items if not (x.isascii() and x.isdigit() and len(x) <= 9)), None)
-    if wrong is not None:
-        raise InputError(f"{option} must be whole numbers, comma separated, not {shown(wrong)}")
-    return [int(item) for item in items]
 
 
 def _refuse_topologies(paths: Sequence[Path]) -> None:
@@ -228,18 +200,11 @@ def _workers(count: int, scheduler: str | None) -> "Iterator[Workers]":
         dask.close()
 
 
-def _list(text: str) -> list[str]:
-    items = [item.strip() for item in text.split(",")]
-    if not all(items):
-        raise InputError(f"List must be comma separated without empty items, not {shown(text)}")
-    return list(dict.fromkeys(items))
-
-
 def _list_or_none(text: str | None) -> list[str] | list[None]:
-    return [None] if text is None else _list(text)
+    return [None] if text is None else listed(text)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def short_names(paths: Sequence[Path]) -> list[str]:
     """Short names that differ: the file's, else with its folder, else the whole path."""
     for short in (lambda p: p.stem, lambda p: f"{p.parent.name}/{p.stem}", str):
         names = [short(path) for path in paths]

@@ -8,14 +8,12 @@ from it.
 from collections.abc import Iterable, Mapping
 
 from ...spec.host.text import shown
-from ..technology.technology import Band
+from ..technology.technology import NO_NODE, Band
 from .estimate import Estimate
 
 RETICLE_MM2 = 858.0
 """26 x 33 mm, the largest field that a lithography scanner exposes at once (ASML's NXT and NXE
 series state it as their full field): no single die is larger."""
-NO_NODE = "none"
-"""The node of a technology whose areas are counts of events (`unit`), not of silicon."""
 
 
 def area_warnings(result: Estimate) -> list[str]:

@@ -67,17 +67,37 @@ def write_pictures(
 ) -> list[Path]:
     """Write pareto.png (one more per further technology) and report.html, as far as they can be."""
     root = Path(folder)
-    pictures: dict[Path, bytes | None] = {}
-    fronts: dict[str, bytes | None] = {}
-    for i, (name, group) in enumerate(by_technology(designs).items()):
-        path = root / ("pareto.png" if i == 0 else f"pareto_{file_part(name)}.png")
-        fronts[name] = drawn(path.name, partial(front_plot.pareto_png, group), tell)
-        pictures[path] = fronts[name]
-    pictures[root / "report.html"] = drawn(
+    fronts = _fronts(designs, tell)
+    page = drawn(
         "report.html",
-        lambda: render(designs, cosim=cosim or {}, title=title, pareto=fronts, tell=tell).encode(),
+        lambda: render(
+            designs,
+            cosim=cosim or {},
+            title=title,
+            pareto={technology: picture for technology, _, picture in fronts},
+            tell=tell,
+        ).encode(),
         tell,
     )
+    pictures = {root / name: picture for _, name, picture in fronts}
+    return _written(pictures | {root / "report.html": page})
+
+
+def write_fronts(folder: str | Path, designs: Sequence[Design], *, tell: Tell = warn) -> list[Path]:
+    """Write pareto.png (one more per further technology) alone, as far as they can be drawn."""
+    return _written({Path(folder) / name: png for _, name, png in _fronts(designs, tell)})
+
+
+def _fronts(designs: Sequence[Design], tell: Tell) -> list[tuple[str, str, bytes | None]]:
+    """By technology: its name, the file's, and the picture; None if it cannot be drawn."""
+    fronts = []
+    for i, (name, group) in enumerate(by_technology(designs).items()):
+        file = "pareto.png" if i == 0 else f"pareto_{file_part(name)}.png"
+        fronts.append((name, file, drawn(file, partial(front_plot.pareto_png, group), tell)))
+    return fronts
+
+
+def _written(pictures: Mapping[Path, bytes | None]) -> list[Path]:
     written = {path: content for path, content in pictures.items() if content is not None}
     for path, content in written.items():
         write_file(path, content)

@@ -30,7 +30,18 @@ from .dram_types import Dram, load_dram
 from .entries import BAND_KEYS, ZERO, Band, Entry, checked_name, exact, parse_entry, text_of
 from .memory_table import MemoryTable, load_memories
 
-__all__ = ["BAND_KEYS", "ENTRIES", "ZERO", "Band", "Entry", "Technology", "load", "parse", "priced"]
+__all__ = [
+    "BAND_KEYS",
+    "ENTRIES",
+    "NO_NODE",
+    "ZERO",
+    "Band",
+    "Entry",
+    "Technology",
+    "load",
+    "parse",
+    "priced",
+]
 
 ENTRIES = {
     "multiply": "pJ/bit^2",
@@ -57,6 +68,8 @@ ENTRIES = {
 bit that is written; clock: a flip-flop's bit in every cycle, written or not. mux: a bit of a 2:1
 multiplexer whose data and select are new; select: one with constant data."""
 
+NO_NODE = "none"
+"""Node of a table that counts events: it is no silicon, and goes with every library."""
 SRAM_LAWS = ("sqrt", "flat")
 TEXTS = ("name", "node", "summary", "sram_law")
 NUMBERS = ("voltage", "threshold_voltage")

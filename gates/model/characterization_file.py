@@ -1,6 +1,6 @@
 """Characterizations as TOML: coefficients, errors and where they come from; nothing of a library.
 
-[characterization]                  library, voltage, assumptions, program, tools, layers
+[characterization]                  library, node, voltage, assumptions, program, tools, layers
 [micro.NAME], [held.NAME] (of an array that holds weights) or [unit.NAME]
                                     widths, sizes, area, errors; a unit's area is measured
 [micro.NAME.energy_fj]              `parts.terms_of`
@@ -25,7 +25,7 @@ from ..array.streams import RANDOM, REAL
 from ..array.structure import STRUCTURE
 from ..output_stage.terms import UNIT_TERMS
 from .characterize import Characterization, Plan
-from .fit import Fit, constant_area
+from .fit import PLACED, Fit, constant_area
 from .linear import Sample, errors_of, predict
 from .parts import ARRAYS, HELD_KINDS, PER, WIDTHS, Part, terms_of, widths_of
 
@@ -182,9 +182,13 @@ def load(path: Path) -> dict[str, Fit]:
             f"{what} must have the units {', '.join(UNIT_TERMS)}, not {shown(list(tables))}"
         )
     sizes = _sizes(head, what) if part in ARRAYS else ()
+    library = head["liberty"] + (PLACED if head.get("placed") is True else "")
     voltage = positive_number(head["voltage"], f"{what}: voltage") if "voltage" in head else None
-    fits = {name: _fit(what, head["liberty"], part, name, tables[name], sizes) for name in tables}
-    return {name: replace(fit, voltage=voltage) for name, fit in fits.items()}
+    node = head.get("node")
+    if node is not None and not isinstance(node, str):
+        raise InputError(f"{what}: node must be a text such as '45 nm', not {shown(node)}")
+    fits = {name: _fit(what, library, part, name, tables[name], sizes) for name in tables}
+    return {name: replace(fit, voltage=voltage, node=node) for name, fit in fits.items()}
 
 
 def part_of(content: Mapping[str, Any]) -> Part:

@@ -10,6 +10,10 @@ from ..array.structure import STRUCTURE, structure
 from .linear import predict
 from .parts import Part
 
+PLACED = " placed"
+"""Behind the name of a library whose fits have wires and a clock tree in them: placed and unplaced
+gates are two libraries, whose figures are never taken for each other."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fit:
@@ -36,6 +40,13 @@ class Fit:
     """Of the largest measured netlist, unplaced; None: the file does not say."""
     voltage: float | None = None
     """V, of the library; None: the file does not say."""
+    node: str | None = None
+    """Of the library, as technologies name it; None: the file does not say."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether wires and a clock tree are in its energy."""
+        return self.library.endswith(PLACED)
 
     def area(self, rows: int, cols: int) -> float:
         """um2 on an array of that size."""

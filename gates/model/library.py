@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
+from ...cost.technology.technology import NO_NODE, Technology
 from ...spec.errors import InputError
 from ...spec.host.text import shown
 from . import characterization_file
@@ -35,6 +36,26 @@ class GateLibrary:
                 return self.units
             case _:
                 assert_never(part)
+
+    @property
+    def node(self) -> str | None:
+        """As technologies name it; None: no file says it."""
+        fits = (*self.arrays.values(), *self.held.values(), *self.units.values())
+        return next((fit.node for fit in fits if fit.node is not None), None)
+
+    def of_node(self, technologies: Sequence[Technology]) -> Technology:
+        """The table that may be summed with figures of this library: the one of its node, or the
+        first where no file says the node."""
+        if self.node is None:
+            return technologies[0]
+        for technology in technologies:
+            if technology.node in (self.node, NO_NODE):
+                return technology
+        names = ", ".join(f"{t.name} ({t.node})" for t in technologies)
+        raise InputError(
+            f"Technology must be of the node of library {shown(self.name)}, {self.node}, not "
+            f"{names}: no sum has parts of two nodes"
+        )
 
     def lanes(self, *, holds: bool) -> dict[str, Fit]:
         """Of arrays of one kind."""

@@ -15,6 +15,7 @@ from ...spec.errors import InputError
 from ...spec.host.limits import MAX_TEXT_BYTES
 from ...spec.host.text import printable, shown
 from ..liberty.liberty import Library
+from .quiet import quiet
 
 LARGEST_UM = 1e4
 """Side of a cell; larger ones are errors of units."""
@@ -99,7 +100,8 @@ def _parsed(path: Path, where: str) -> dict[str, Any]:
         raise InputError(f"{where} must be a file")
     if path.stat().st_size > MAX_TEXT_BYTES:
         raise InputError(f"{where} must have at most {MAX_TEXT_BYTES:,} bytes, not more")
-    found = sc_leflib.parse(str(path))
+    with quiet():
+        found = sc_leflib.parse(str(path))
     if not isinstance(found, dict):
         raise InputError(f"{where} must be LEF, which its parser refuses")
     return found

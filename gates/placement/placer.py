@@ -8,9 +8,7 @@ about wires.
 """
 
 import math
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from itertools import pairwise
@@ -21,6 +19,7 @@ import numpy.typing as npt
 
 from ...spec.errors import InputError
 from .footprints import Footprints
+from .quiet import quiet
 from .wiring import Wiring
 
 Floats = npt.NDArray[np.float64]
@@ -195,7 +194,7 @@ class _Core:
         self._nets(circuit, np.rint(dx * GRID), np.rint(dy * GRID), fixed)
         parameters = coloquinte.ColoquinteParameters(effort, seed)
         try:
-            with _silent():
+            with quiet():
                 circuit.check()
                 circuit.place_global(parameters)
                 if ports is not None:
@@ -275,16 +274,3 @@ def _on_edge(step: int, steps: int, core: _Core) -> tuple[int, int]:
     if at < height:
         return 0, height - round(at)
     return round(at - height), 0
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Coloquinte writes its progress to the process's standard output, which is a command's."""
-    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nothing)

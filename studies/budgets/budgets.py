@@ -6,17 +6,17 @@ array of the characterization, so all rows of a library have the same widths. An
 weights has two rows: with its sums in flip-flops, by their gates, and in memories, by the table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ...cost.estimate.energy import prices_on
 from ...cost.estimate.estimate import Estimate, estimate, measure
 from ...cost.estimate.model import Timings, timings_of
 from ...cost.events.events import EVENTS
 from ...cost.events.flip_flops import flip_flops
-from ...cost.events.memories import memories
 from ...cost.technology.technology import Band, Technology
 from ...gates.array.bench import SUMS
 from ...gates.model.estimate import (
@@ -118,7 +118,7 @@ class Row:
 def rows_of(
     candidate: Candidate,
     libraries: Mapping[str, GateLibrary],
-    technology: Technology,
+    technologies: Sequence[Technology],
     images: IntArray,
     *,
     rows: int,
@@ -130,6 +130,7 @@ def rows_of(
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
 
+    technologies: of the memories; each library takes the one of its node.
     images: (N, C, H, W) codes whose operands and activity are counted. left_out: receives the
     characterizations that are too narrow for the program, with the reason.
     """
@@ -139,6 +140,7 @@ def rows_of(
     moved: dict[Arch, Toggles] = {}  # the same in every library
     results = []
     for library in libraries.values():
+        technology = library.of_node(technologies)
         fits = library.lanes(holds=hold > 1)
         for name in fits:
             micro, multiply_width = lanes_of(name)
@@ -168,7 +170,7 @@ def rows_of(
                 area_um2=gates.area_um2,
                 plain=uniform_weights(program),
                 layers=_layer_costs(program, timings, gates, events),
-                weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
+                weight_bit_fj=prices_on(program, arch, technology)["weight_read_bit"] * 1000.0,
             )
             if arch.holds:
                 rest = array_estimate(program, wide, fit.without_sums(), moved[wide])

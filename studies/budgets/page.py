@@ -18,11 +18,10 @@ Programs on {size} arrays, one image. **array**: lanes, adder trees, accumulator
 control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
 worst error on layers that were not fitted. **output**: threshold and requant unit by their gates,
 likewise. Neither has glitches, placed wires or a clock tree. **memory**: on-chip memories,
-technology table {technology} ({node}) in every row, corners as the bar. DRAM is in none. *x
+technology {technology}, of the library's node, corners as the bar. DRAM is in none. *x
 uniform*: against the row of the same program and library whose lanes multiply stored levels,
-expected values. Where the library is of another node than the memories, their sum mixes nodes. A
-verdict takes the array's bars whole, memories and output stage at each corner, the same one for
-both: one table prices them.
+expected values. A verdict takes the array's bars whole, memories and output stage at each corner,
+the same one for both: one table prices them.
 """
 AGAINST_PLAIN = "Learned codebooks against plain weights on plain multipliers, top-1 within 0.5"
 SECOND = "-break-even"
@@ -35,15 +34,14 @@ for every pixel: [bit budgets](bit-budgets.md). **array**: lanes, station, adder
 control by their gates in the library (docs/gates.md), clock and leakage included; the bar is the
 worst error on layers that were not fitted. Its **sums**, {words} words in every column, are in
 flip-flops, by their gates, all clocked in every cycle; or in memories, priced with the additions to
-them by {technology} ({node}) and counted under **memory**: the first is the most that they cost,
+them by {technology} and counted under **memory**: the first is the most that they cost,
 the second what an array with register files would draw. **output**: output lanes, by events of
 {technology}, the same in all rows of a program. **memory**: on-chip memories, {technology}, corners
 as the bar. None has glitches, placed wires or a clock tree; DRAM is in none. `uniform` multiplies
 8-bit levels, `uniform_4` takes levels by 4 bits at a time: a plain design of 4-bit weights, with
 two cycles for wider ones. *x uniform*: against the row of the same program, library and sums on
-`uniform`, expected values. Where the library is of another node than the memories, their sum mixes
-nodes. A verdict takes the array's bars whole, memories and output stage at each corner, the same
-one for both: one table prices them.
+`uniform`, expected values. A verdict takes the array's bars whole, memories and output stage at
+each corner, the same one for both: one table prices them.
 """
 EQUAL_POINTS = 0.5
 """Programs so close in top-1 count as equally accurate: 10,000 images decide about 0.3 points."""
@@ -63,7 +61,7 @@ COLUMNS = (
 
 def page(
     measured: Sequence[Row],
-    technology: Technology,
+    technologies: Sequence[Technology],
     size: str,
     command: str,
     pictures: Sequence[Path] = (),
@@ -76,8 +74,8 @@ def page(
     """
     hold = max((row.hold for row in measured), default=1)
     head = (HEAD if hold == 1 else HELD).format(
-        command=command, size=size, technology=technology.name, node=technology.node, hold=hold,
-        words=2 * hold,
+        command=command, size=size, hold=hold, words=2 * hold,
+        technology=", ".join(f"{table.name} ({table.node})" for table in technologies),
     )  # fmt: skip
     kinds = by_sums(measured)
     lines = [head.rstrip(), *_sections("Verdict", {k: verdicts(rows) for k, rows in kinds.items()})]

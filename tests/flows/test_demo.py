@@ -2,6 +2,8 @@
 
 import json
 
+from explorer_pages import data_of
+
 from adqhw.flows import demo
 from adqhw.spec.program_file import load
 
@@ -11,6 +13,10 @@ def test_quick_demo_leaves_everything(tmp_path):
     summary = demo.run(demo.Settings(out=out, quick=True, rows=4, cols=4, cosim_images=2))
     for name in ("program.safetensors", "layers.csv", "report.html", "pareto.png", "summary.json"):
         assert (out / name).stat().st_size > 0, name
+    page = data_of((out / "report.html").read_text(encoding="utf-8"))
+    assert [program["name"] for program in page["programs"]] == list(demo.ALLOCATIONS)
+    (run,) = page["cosimulated"]
+    assert run["cycles"] == {x["name"]: x["cycles_rtl"] for x in summary["layers"]}
     assert (out / "verilog" / "manifest.json").is_file()
     assert json.loads((out / "summary.json").read_text()) == summary
     program = load(out / "program.safetensors")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ...studies.budgets.budgets import Candidate, Row
 
 GATES_HELP = "File of `adqhw characterize`; repeated: files of one library are put together."
+TECHNOLOGIES_HELP = (
+    "Technologies of the memories, comma separated: each library takes the one of its node."
+)
 STATISTICS_IMAGES = 2
 
 
@@ -33,7 +36,7 @@ def command(
     hold: Hold = None,
     fill: Fill = None,
     out_lanes: OutLanes = None,
-    tech: Annotated[str, typer.Option(help="Technology of the memories.")] = "literature45",
+    tech: Annotated[str, typer.Option(help=TECHNOLOGIES_HELP)] = "literature45,scaled130",
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Programs side by side on every characterized micro-architecture; a table and a verdict.
@@ -59,14 +62,14 @@ def command(
         )
     size = ArraySize(rows=rows, cols=cols, hold=hold, fill=fill, out_lanes=out_lanes)
     libraries = read_all(gates)
-    table = technology.priced(tech)
+    tables = [technology.priced(name.strip()) for name in tech.split(",")]
     measured: list[Row] = []
     left_out: list[str] = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
         candidate, images = _candidate(path, data, limit)
         measured += budgets.rows_of(
-            candidate, libraries, table, images, left_out=left_out, **size.values
+            candidate, libraries, tables, images, left_out=left_out, **size.values
         )
     if not measured:
         raise InputError("Programs must run on a characterized array, not none of them")
@@ -76,13 +79,16 @@ def command(
     words += [f"{name} {value}" for name, value in holding.items()]
     command_line = f"adqhw bench budgets {' '.join(words)}"
     lanes = f"{rows}x{cols}"
-    page = budgets_page.page(measured, table, lanes, command_line, left_out=left_out)
+    chosen = {library.of_node(tables).name for library in libraries.values()}
+    used = [table for table in tables if table.name in chosen]
+    page = budgets_page.page(measured, used, lanes, command_line, left_out=left_out)
     write_file(out, page)
     drawings = budgets_plot.write_pictures(measured, picture)
     if drawings:  # the page names the pictures that are there
-        write_file(out, budgets_page.page(measured, table, lanes, command_line, drawings, left_out))
+        write_file(out, budgets_page.page(measured, used, lanes, command_line, drawings, left_out))
     if as_json:
-        emit({"rows": [row.to_dict() for row in measured], "technology": table.name})
+        names = ", ".join(table.name for table in used)
+        emit({"rows": [row.to_dict() for row in measured], "technology": names})
         return
     for kind, some in budgets_page.by_sums(measured).items():
         for line in (*([f"sums in {kind}:"] if kind else []), *budgets_page.verdicts(some)):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...cost.estimate.estimate import Estimate
     from ...cost.estimate.model import Timings
     from ...cost.estimate.operation import GatePath
+    from ...cost.technology.technology import Technology
     from ...gates.model.estimate import ArrayEstimate, OutputEstimate
     from ...gates.model.fit import Fit
     from ...rtl.arch.arch import Arch
@@ -32,6 +33,8 @@ class ByGates:
     """Of an array that holds weights, without its memories of sums."""
     paths: "tuple[GatePath, ...]" = ()
     """The longest path of each part, as far as the files say it."""
+    placed: bool = False
+    """Wires and a clock tree are in the energies."""
 
 
 def gates_of(
@@ -40,10 +43,12 @@ def gates_of(
     paths: list[Path],
     images: "IntArray | None",
     timings: "Timings",
+    technology: "Technology",
 ) -> ByGates:
     """Lane array and output stage by the characterizations at `paths`, on the first images.
 
-    timings: of `array`.
+    timings: of `array`. technology: of the events; sums in memories are a sum of both, so it is of
+    the library's node where there are any.
     """
     from ...gates.model.estimate import array_estimate, fitting, output_estimate
     from ...gates.model.library import read_all
@@ -56,6 +61,8 @@ def gates_of(
     if len(libraries) > 1:
         raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
     (library,) = libraries.values()
+    if array.holds:
+        library.of_node([technology])
     wide, fit = fitting(array, library.lanes(holds=array.holds))
     try:
         check_program(wide, program)
@@ -68,11 +75,12 @@ def gates_of(
     lanes = array_estimate(program, wide, fit, toggles, asked=array)
     if array.holds:
         rest = array_estimate(program, wide, fit.without_sums(), toggles, asked=array)
-        return ByGates(lanes=lanes, rest=rest, paths=_paths([fit]))
+        return ByGates(lanes=lanes, rest=rest, placed=fit.placed, paths=_paths([fit]))
     if not library.units:
-        return ByGates(lanes=lanes, paths=_paths([fit]))
+        return ByGates(lanes=lanes, placed=fit.placed, paths=_paths([fit]))
     behind = output_estimate(program, array, library.units, tensors, timings=timings)
-    return ByGates(lanes=lanes, behind=behind, paths=_paths([fit, *library.units.values()]))
+    delays = _paths([fit, *library.units.values()])
+    return ByGates(lanes=lanes, behind=behind, placed=fit.placed, paths=delays)
 
 
 def _paths(fits: "Sequence[Fit]") -> "tuple[GatePath, ...]":
@@ -95,6 +103,8 @@ def gates_record(found: ByGates, events: "Estimate") -> dict[str, Any]:
     from ...gates.model.estimate import sums_in_memory
 
     record: dict[str, Any] = {"gates": found.lanes.to_dict()}
+    if found.placed:
+        record["gates_placed"] = True
     if found.behind is not None:
         record["output_stage"] = found.behind.to_dict()
     if found.rest is not None:
@@ -139,9 +149,10 @@ def show_gates(by_gates: ByGates, events: "Estimate") -> None:
             for layer in found.layers
         ],
     )  # fmt: skip
+    absent = "glitches" if by_gates.placed else "glitches, placed wires, clock tree"
     say(
         f"lane array by gates: {energy_text(found.energy_pj)}, {found.area_um2:,.0f} um2; without "
-        f"glitches, placed wires, clock tree, memories, output stage; operands of the first "
+        f"{absent}, memories, output stage; operands of the first "
         f"{GATE_IMAGES} images at most"
     )
     if by_gates.rest is not None:

@@ -113,7 +113,8 @@ def show_memories(result: "Estimate") -> None:
             for name, one in result.memories.items()
         ]
         show_table(
-            f"memories by {table.name} ({table.node}, {table.voltage:g} V)",
+            f"memories by {table.name} ({table.node}) at "
+            f"{result.technology.voltage or table.voltage:g} V",
             ("memory", "kind", "banks x beside of words x bits", "copies", "ports", "read fJ/bit",
              "write fJ/bit", "mm2", "access ns"),
             rows,

@@ -45,7 +45,7 @@ def run(request: Request, arch_file: Path | None, sources: Sources, gates: list[
     images = images_or_none(loaded, sources)
     memory = request.dram_model(table, array)
     timings = timings_of(array, loaded, memory)
-    by_gates = gates_of(loaded, array, gates, images, timings) if gates else None
+    by_gates = gates_of(loaded, array, gates, images, timings, table) if gates else None
     activity = measure(loaded, images)
     result = estimate(loaded, array, table, activity=activity, options=options, timings=timings)
     against = to_uniform(result, uniform_baseline(result, loaded, activity=activity, memory=memory))

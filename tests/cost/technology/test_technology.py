@@ -80,13 +80,13 @@ def test_a_whole_table_is_read():
 
 
 def test_names_and_files(tmp_path):
-    assert available() == ["literature45", "unit"]
+    assert available() == ["literature45", "scaled130", "unit"]
     path = tmp_path / "mine.toml"
     path.write_text(UNIT)
     assert load(path).name == "t"
     with pytest.raises(InputError, match="Technology file must be a file"):
         load(tmp_path / "absent.toml")
-    with pytest.raises(InputError, match="must be one of literature45, unit"):
+    with pytest.raises(InputError, match="must be one of literature45, scaled130, unit"):
         load("literature")
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="UTF-8"):
@@ -199,3 +199,32 @@ def test_what_counts_is_told_from_what_prices():
     assert parse(UNIT, "u.toml").counts
     assert not load("literature45").counts
     assert not parse(broken_add("high = 1.0", "high = 1.5"), "u.toml").counts
+
+
+def test_scaled130_is_literature45_by_three_ratios():
+    """5.23 for logic, 6.33 for clocks, 4.91 for areas; what is no silicon of the node is equal."""
+    ours, theirs = load("scaled130"), load("literature45")
+    assert (ours.node, theirs.node) == ("130 nm", "45 nm")
+    assert {entry.node for entry in ours.entries.values()} == {"130 nm"}
+    ratios = {
+        name: ours[name].expected / theirs[name].expected
+        for name in ENTRIES
+        if not name.startswith("sram")
+    }
+    for name, ratio in ratios.items():
+        wanted = 1.0 if name in ("dram", "datapath_overhead", "area_overhead") else 5.23
+        wanted = 4.91 if name.endswith("_area") else 6.33 if name == "clock" else wanted
+        assert ratio == pytest.approx(wanted, rel=0.01), name
+
+
+def test_scaled130_has_the_memories_of_its_node():
+    assert load("scaled130").memories.name == "sram130"
+    assert load("scaled130").name == "scaled130"
+    assert load("literature45").memories is None
+
+
+def test_scaled130_sram_reproduces_a_foundry_macro():
+    """IHP 2048x64 at 1.2 V: 156.4 pJ; the table stands at 1.8 V."""
+    assert 64 * load("scaled130").sram_bit(2048 * 64).expected == pytest.approx(
+        156.4 * 2.25, rel=0.01
+    )

@@ -19,6 +19,7 @@ from adqhw.gates.model.characterize import Characterization, Plan
 from adqhw.gates.model.library import read_all
 from adqhw.gates.model.linear import Sample, predict
 from adqhw.gates.model.parts import Part, lanes_name, lanes_of, terms_of, with_widths
+from adqhw.gates.placement.wires import Placing
 from adqhw.rtl.lanes.held_toggles import HELD_TOGGLES
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
@@ -73,6 +74,23 @@ def test_the_file_says_what_was_fitted_and_how_far_off_it_is(found, tmp_path):
     assert fit.area_um2 == pytest.approx(AREA)
     assert fit.error_percent == pytest.approx(20)
     assert fit.widths["act_width"] == found.arch.act_width
+
+
+def test_a_placed_array_says_so(found, tmp_path):
+    tested = tuple(replace(one, unplaced_fj=one.energy_fj / 2) for one in found.tested)
+    plan = Plan(placing=Placing(rc=tmp_path / "rc.toml", row_um=1.4))
+    path = tmp_path / "t.toml"
+    content = characterization_file.record([replace(found, tested=tested)], plan, {})
+    characterization_file.save(content, path)
+    row = tomllib.loads(path.read_text())["micro"]["decode"]["test"][0]
+    assert row["measured_pj_per_mac"] == pytest.approx(2 * row["unplaced_pj_per_mac"], rel=1e-5)
+    assert tomllib.loads(path.read_text())["characterization"]["placement"]["utilization"] == 0.7
+    fit = characterization_file.load(path)["decode"]
+    assert (fit.placed, fit.library) == (True, "made up placed")
+    characterization_file.save(characterization_file.record([found], Plan(), {}), path)
+    assert not characterization_file.load(path)["decode"].placed
+    with pytest.raises(InputError, match="Wire factor must be 0 beside a placement"):
+        replace(plan, wire_factor=0.5)
 
 
 HELD_ENERGY = {name: 2.0 + number / 3 for number, name in enumerate(terms_of(Part.HELD, "decode"))}
@@ -193,12 +211,16 @@ REFUSED = {
     "Sizes must be at least 4 to fit and another to test": {"--test-size": "2x2"},
     "Micro must be one of": {"--micro": "decode,gone"},
     "Beats must be at least 1, not 0": {"--beats": 0},
+    "--rc must go with --place": {"--rc": "rc.toml"},
+    "--row-height must go with --place": {"--row-height": 1.4},
+    "--place must have --rc FILE": {"--place": None, "--row-height": 1.4},
+    "--place must have either --lef FILE or --row-height": {"--place": None, "--rc": "rc.toml"},
 }
 
 
 def run(files, **options):
     options = {**files, **options}
-    words = [str(w) for n, v in options.items() if n != "program" for w in (n, v)]
+    words = [str(w) for n, v in options.items() if n != "program" for w in (n, v) if w is not None]
     return CliRunner().invoke(app, ["characterize", str(options["program"]), *words])
 
 

@@ -47,6 +47,15 @@ def test_lefs_that_are_refused(tmp_path, text, message):
         read_lef([tmp_path / "none.lef"])
 
 
+def test_a_parser_that_complains_is_not_heard(tmp_path, capfd):
+    pytest.importorskip("sc_leflib")
+    path = tmp_path / "bad.lef"
+    path.write_text("MACRO ((")
+    with pytest.raises(InputError, match="must be LEF"):
+        read_lef([path])
+    assert capfd.readouterr() == ("", "")
+
+
 def test_footprints_of_areas():
     found = from_areas(placed_library(), 2.0)
     assert (found.of("DFF").width, found.of("DFF").height) == (3.0, 2.0)

@@ -67,7 +67,7 @@ def test_nothing_to_compare():
     stored = row("decode", cost("stored", 60, 80, None))
     assert break_evens([PLAIN, stored]) == []
     assert break_even_png([LOOKUP]) is None
-    assert "Break-even" not in page([LOOKUP], UNIT, "16x16", "adqhw x")
+    assert "Break-even" not in page([LOOKUP], [UNIT], "16x16", "adqhw x")
 
 
 def lanes_only(micro: str, lane_fj: float) -> Fit:
@@ -94,7 +94,7 @@ def test_rows_of_a_network_by_hand(tmp_path):
     arrays = {"uniform": lanes_only("uniform", 1.0), "decode": lanes_only("decode", 1.5)}
     rows = rows_of(
         Candidate(name="net", program=PROGRAM, top1=50.0),
-        {"made up": GateLibrary(name="made up", arrays=arrays)}, UNIT, images, rows=4, cols=2,
+        {"made up": GateLibrary(name="made up", arrays=arrays)}, [UNIT], images, rows=4, cols=2,
     )  # fmt: skip
     plain, decode = (next(r for r in rows if r.micro == m) for m in ("uniform", "decode"))
     costs = {
@@ -114,6 +114,6 @@ def test_rows_of_a_network_by_hand(tmp_path):
         ("mac2", pytest.approx((12 * 2323 - 8 * 2320) / (2304 * 32))),
         ("mac3", pytest.approx((12 * 4630 - 8 * 4626) / (4608 * 32))),
     ]
-    text = page(rows, UNIT, "4x2", "adqhw x", write_pictures(rows, tmp_path / "p.png"))
+    text = page(rows, [UNIT], "4x2", "adqhw x", write_pictures(rows, tmp_path / "p.png"))
     assert "![break-even price by layer](p-break-even.png)" in text
     assert break_even_png([*rows, *(replace(r, library="other") for r in rows)])[:4] == b"\x89PNG"

@@ -56,7 +56,7 @@ def test_rows_of_every_micro_architecture_that_can_run_the_program():
     found = rows_of(
         candidate,
         {"made up": GateLibrary(name="made up", arrays=fits)},
-        UNIT,
+        [UNIT],
         IMAGES,
         rows=4,
         cols=2,
@@ -81,7 +81,9 @@ def test_rows_of_arrays_that_hold_weights():
     fits = {name: held_fit(name, 2.0) for name in ("decode", "uniform", "uniform_4")}
     candidate = Candidate(name="net", program=PROGRAM, top1=90.0)
     libraries = {"made up": GateLibrary(name="made up", held=fits)}
-    found = rows_of(candidate, libraries, UNIT, IMAGES, rows=4, cols=2, hold=4, fill=2, out_lanes=2)
+    found = rows_of(
+        candidate, libraries, [UNIT], IMAGES, rows=4, cols=2, hold=4, fill=2, out_lanes=2
+    )
     assert [(r.micro, r.sums) for r in found] == [
         (name, sums) for name in fits for sums in ("flip-flops", "memories")
     ]
@@ -102,7 +104,7 @@ def test_rows_of_arrays_that_hold_weights():
     (entry,) = break_evens(found[1::2])  # a fit without error: the table's corners do not enter
     assert all(layer.price_fj.low == layer.price_fj.high for layer in entry.layers)
     assert found[4].cycles > found[2].cycles  # two digits of 8-bit levels
-    text = page(found, UNIT, "4x2", "adqhw x")
+    text = page(found, [UNIT], "4x2", "adqhw x")
     assert text.startswith("# Bit budgets on arrays that hold weights\n")
     assert "with hold 4" in text
     assert "8 words in every column" in text
@@ -128,13 +130,13 @@ def test_a_characterization_that_is_too_narrow_is_left_out_and_named():
     arrays = {"decode": narrow, "uniform": fit_of("uniform", 1.0)}
     libraries = {"made up": GateLibrary(name="made up", arrays=arrays)}
     candidate, left_out = Candidate(name="net", program=PROGRAM, top1=50.0), []
-    found = rows_of(candidate, libraries, UNIT, IMAGES, rows=4, cols=2, left_out=left_out)
+    found = rows_of(candidate, libraries, [UNIT], IMAGES, rows=4, cols=2, left_out=left_out)
     assert [r.micro for r in found] == ["uniform"]
     (text,) = left_out
     assert text.startswith("made up, net on decode: Arch acc_width must be at least")
-    assert f"- {text}" in page(found, UNIT, "4x2", "adqhw x", left_out=left_out)
+    assert f"- {text}" in page(found, [UNIT], "4x2", "adqhw x", left_out=left_out)
     with pytest.raises(InputError, match="acc_width must be at least"):
-        rows_of(candidate, libraries, UNIT, IMAGES, rows=4, cols=2)
+        rows_of(candidate, libraries, [UNIT], IMAGES, rows=4, cols=2)
 
 
 def test_a_verdict_needs_bars_that_are_apart():
@@ -193,11 +195,11 @@ def test_uniform_weights_are_multiples_of_one_step():
 
 
 def test_the_page_gives_ratios_to_the_uniform_row():
-    text = page([row("uniform", 9, 10, 11), row("decode", 4, 5, 6)], UNIT, "16x16", "adqhw x")
+    text = page([row("uniform", 9, 10, 11), row("decode", 4, 5, 6)], [UNIT], "16x16", "adqhw x")
     table = [line.split(" | ") for line in text.splitlines() if line.startswith("| made up")]
     assert [line[9] for line in table] == ["1.00", "0.50"]
     assert [line[10] for line in table] == ["1.00", "0.55"]  # (5 + 1) / (10 + 1)
-    alone = page([replace(row("decode", 4, 5, 6))], UNIT, "16x16", "adqhw x")
+    alone = page([replace(row("decode", 4, 5, 6))], [UNIT], "16x16", "adqhw x")
     assert "| - | - |" in alone
 
 

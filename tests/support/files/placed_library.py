@@ -19,8 +19,8 @@ BUF = """
       }
       timing () { related_pin : "A"; timing_sense : positive_unate;
         cell_rise (delay) { values ("0.1, 0.2"); } cell_fall (delay) { values ("0.1, 0.2"); }
-        rise_transition (delay) { values ("0.05, 0.15"); } fall_transition (scalar)
-        { values ("0.05"); }
+        rise_transition (delay) { values ("0.05, 0.15"); }
+        fall_transition (scalar) { values ("0.05"); }
       }
     }
   }

@@ -1,0 +1,110 @@
+"""`adqhw bench place`: wires and power of a gate netlist, unplaced and placed."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...console import JSON_OPTION, emit, say, show_table
+from ...spec.errors import InputError
+from ..characterize import EFFORT_HELP, LEF_HELP, RC_HELP, ROW_HELP, UTILIZATION_HELP
+from ..placing import placing_of
+
+BUILD = Path("runs/build")
+NETLIST_HELP = (
+    "Verilog of a library's cells (.v); clocks, latches and clears are taken as they are."
+)
+TOP_HELP = "Its module (default: the one that no other has)."
+SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
+ACTIVITY_HELP = "Changes of every input per cycle."
+LEAST_ACTIVITY, MOST_ACTIVITY = 0.0, 2.0
+
+
+def command(
+    netlist: Annotated[Path, typer.Argument(help=NETLIST_HELP)],
+    liberty: Annotated[Path, typer.Option(help="Liberty of its cells (.lib, .lib.gz).")],
+    rc: Annotated[Path, typer.Option(help=RC_HELP)],
+    lef: Annotated[list[Path] | None, typer.Option(help=LEF_HELP)] = None,
+    row_height: Annotated[float | None, typer.Option(help=ROW_HELP)] = None,
+    top: Annotated[str | None, typer.Option(help=TOP_HELP)] = None,
+    utilization: Annotated[float, typer.Option(help=UTILIZATION_HELP)] = 0.7,
+    effort: Annotated[int, typer.Option(help=EFFORT_HELP)] = 3,
+    activity: Annotated[float, typer.Option(help=ACTIVITY_HELP)] = 0.1,
+    period_ns: Annotated[float, typer.Option(help="Clock period in ns.")] = 5.0,
+    slew_ns: Annotated[float | None, typer.Option(help=SLEW_HELP)] = None,
+    build: Annotated[Path, typer.Option(help="Folder of placements.")] = BUILD,
+    as_json: Annotated[bool, JSON_OPTION] = False,
+) -> None:
+    """Place a gate netlist of any flow; report its wires, and its power with and without them.
+
+    Activities are propagated from those of the inputs, without a simulation: what counts is the
+    ratio. The netlist is placed as it is: no cell is resized. Needs yosys, which reads the netlist.
+
+    Example: adqhw bench place design.v --liberty cells.lib --lef cells.lef --rc setRC.tcl
+    """
+    if not liberty.is_file():
+        raise InputError(f"Liberty must be a file, not {str(liberty)!r}")
+    if not LEAST_ACTIVITY <= activity <= MOST_ACTIVITY:
+        raise InputError(f"Activity must be from 0 to 2 changes per cycle, not {activity!r}")
+    if not 1e-6 <= period_ns <= 1e6:
+        raise InputError(f"Period must be from 1e-6 to 1e6 ns, not {period_ns!r}")
+    from ...gates.energy.energy import middle_slew_ns
+    from ...gates.energy.vectorless import activities, clock_ports, power_fj
+    from ...gates.liberty.liberty import read_liberty
+    from ...gates.netlist.foreign import read_foreign
+    from ...gates.placement.clocked import clocked_wires
+
+    placing = placing_of(True, lef, row_height, rc, utilization, effort)
+    assert placing is not None
+    library = read_liberty(liberty)
+    design = read_foreign(netlist, liberty, library, top)
+    slew = middle_slew_ns(library, design) if slew_ns is None else slew_ns
+    wires = clocked_wires(design, library, placing, slew, build)
+    moved = activities(design, library, clock_ports(design, library), activity)
+    before, after = (power_fj(design, library, moved, slew, period_ns, w) for w in (None, wires))
+    content = {
+        "netlist": netlist.name,
+        "liberty": library.name,
+        "activity": activity,
+        "period_ns": period_ns,
+        "slew_ns": slew,
+        "placement": placing.options.to_dict(),
+        "cells": len(design.gates),
+        "area_um2": design.area(library),
+        "core_um": list(wires.core_um),
+        "wire_um": wires.total_um,
+        "signal_wire_um": float(wires.wire_um.sum()),
+        "clock_wire_um": wires.total_um - float(wires.wire_um.sum()),
+        "half_perimeter_um": wires.half_perimeter_um,
+        "repeaters": int(wires.repeaters.count.sum()),
+        "clock_buffers": sum(tree.buffers for tree in wires.trees.values()),
+        "clock_nets": len(wires.trees),
+        "buffer": wires.buffer.name,
+        "unplaced_mw": _mw(before, period_ns),
+        "placed_mw": _mw(after, period_ns),
+        "ratio": sum(after.values()) / sum(before.values()),
+    }
+    emit(content) if as_json else _show(content)
+
+
+def _mw(fj: dict[str, float], period_ns: float) -> dict[str, float]:
+    """fJ per cycle of so many ns are uW."""
+    parts = {part: value / period_ns / 1000 for part, value in fj.items()}
+    return {**parts, "total": sum(parts.values())}
+
+
+def _show(content: dict[str, Any]) -> None:
+    before, after = content["unplaced_mw"], content["placed_mw"]
+    show_table(
+        f"{content['netlist']}, {content['liberty']}: mW at {content['activity']:g} changes per "
+        f"input and cycle of {content['period_ns']:g} ns",
+        ("part", "unplaced", "placed"),
+        [(part, f"{before[part]:.4g}", f"{after[part]:.4g}") for part in before],
+    )
+    say(
+        f"{content['cells']:,} cells, {content['area_um2']:,.0f} um2; wires "
+        f"{content['wire_um'] / 1000:,.2f} mm, {content['clock_wire_um'] / 1000:,.2f} of them in "
+        f"{content['clock_nets']} clock trees with {content['clock_buffers']:,} buffers; "
+        f"{content['repeaters']:,} repeaters"
+    )
+    say(f"placed over unplaced: {content['ratio']:.3f}; not in it: detours, resized cells, IR drop")

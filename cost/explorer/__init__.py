@@ -1,0 +1,1 @@
+"""Explorer: one page on which bits, arrays, memories and technology are chosen and costed."""

@@ -1,0 +1,112 @@
+"""Wires of a netlist of another flow: every net that clocks something gets a tree of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..liberty.liberty import Library
+from ..netlist.netlist import Netlist, net_loads
+from .buffers import Buffer, choose_buffer
+from .clock_tree import ClockTree, clock_tree
+from .kept import kept_placement
+from .placer import pin_positions
+from .steiner import half_perimeters, steiner_lengths
+from .wire_rc import read_rc
+from .wires import Placing, Repeaters, repeaters
+from .wiring import wiring_of
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClockedWires:
+    """Of a netlist's nets, (nets,); those with a tree have neither wires nor repeaters here."""
+
+    wire_um: Floats
+    wire_ff: Floats
+    half_perimeter_um: float
+    repeaters: Repeaters
+    buffer: Buffer
+    trees: dict[int, ClockTree]
+    core_um: tuple[float, float]
+
+    @property
+    def repeater_ff(self) -> Floats:
+        """(nets,) input pins of repeaters."""
+        return np.asarray(self.repeaters.count * self.buffer.input_ff, float)
+
+    @property
+    def total_um(self) -> float:
+        """Of all wires, trees among them."""
+        return float(self.wire_um.sum()) + sum(tree.wire_um for tree in self.trees.values())
+
+
+def clock_pins(library: Library, cell: str) -> tuple[str, ...]:
+    """Pins that the Liberty marks as clocks, of flip-flops, latches and clock gates."""
+    return tuple(
+        group.label
+        for group in library.groups[cell].named("pin")
+        if group.values.get("clock") == "true" and group.values.get("direction") == "input"
+    )
+
+
+def clock_nets(netlist: Netlist, library: Library) -> set[int]:
+    """Nets with a clock pin."""
+    pins = {name: clock_pins(library, name) for name in netlist.counts()}
+    found = {gate.pins[pin] for gate in netlist.gates for pin in pins[gate.cell]}
+    return {net for net in found if net >= 0}
+
+
+def clocked_wires(
+    netlist: Netlist, library: Library, placing: Placing, slew_ns: float, cache: Path
+) -> ClockedWires:
+    """Place the netlist as it is; the placement is kept below `cache`."""
+    rc, buffer = read_rc(placing.rc, library), choose_buffer(library, slew_ns)
+    footprints, wiring = placing.footprints(library), wiring_of(netlist)
+    placement = kept_placement(wiring, footprints, placing.options, cache)
+    x, y = pin_positions(wiring, footprints, placement)
+    lengths = steiner_lengths(x, y, wiring.starts)
+    capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)
+    trees = {}
+    for net in sorted(clock_nets(netlist, library)):
+        ends = np.arange(wiring.starts[net], wiring.starts[net + 1])
+        sinks = ends[capacitances[ends] > 0]
+        roots = ends[capacitances[ends] <= 0]
+        root = (float(x[roots[0]]), float(y[roots[0]])) if len(roots) else (0.0, 0.0)
+        if len(sinks) > 1:
+            trees[net] = clock_tree(
+                x[sinks], y[sinks], capacitances[sinks], root, rc.clock.ff, buffer
+            )
+    lengths[list(trees)] = 0.0
+    wire_ff = lengths * rc.signal.ff
+    loads = net_loads(netlist, library) + wire_ff
+    loads[list(trees)] = buffer.input_ff
+    return ClockedWires(
+        wire_um=lengths,
+        wire_ff=wire_ff,
+        half_perimeter_um=float(half_perimeters(x, y, wiring.starts).sum()),
+        repeaters=repeaters(netlist, library, loads, buffer),
+        buffer=buffer,
+        trees=trees,
+        core_um=(placement.width, placement.height),
+    )
+
+
+def _pin_capacitances(
+    netlist: Netlist, library: Library, instances: npt.NDArray[np.int64], pins: tuple[str, ...]
+) -> Floats:
+    """(pins,) fF of inputs; 0 of outputs and ports."""
+    known = {
+        (name, pin): library.cell(name).pins[pin].capacitance_ff or 0.0
+        for name in netlist.counts()
+        for pin in library.cell(name).inputs
+    }
+    cells = [gate.cell for gate in netlist.gates]
+    return np.array(
+        [
+            known.get((cells[at], pin), 0.0) if at >= 0 else 0.0
+            for at, pin in zip(instances.tolist(), pins, strict=True)
+        ]
+    )

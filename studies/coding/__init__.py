@@ -1,0 +1,1 @@
+"""Entropy coding of weight codes: what it saves and what decoding costs."""

@@ -1,0 +1,81 @@
+"""Tables: what the page adds up is what `estimate` says of the same network, for any choice."""
+
+import random
+import re
+
+import pytest
+from explorer_pages import CORNERS, added_up, choices, net, random_setting, subjects
+
+from adqhw.cost.estimate.estimate import estimate
+from adqhw.cost.events.memories import with_storage
+from adqhw.cost.explore.arrays import Lanes, multiplier_of
+from adqhw.cost.explorer.altered import Bits, Weights, altered
+from adqhw.cost.explorer.data import packed, page_data, unpacked
+from adqhw.rtl.program.fit import narrowest_lanes
+from adqhw.spec import InputError
+
+SETTINGS = 40
+
+
+@pytest.fixture(scope="module")
+def data():
+    return unpacked(packed(page_data(subjects(), choices(), base=0)))
+
+
+def network_of(data, setting):
+    """The network that a setting means, made without any table."""
+    if setting["program"] is not None:
+        return subjects()[setting["program"]].workload.program
+    kind = Weights(setting["kind"])
+    weights = {name: (width, kind) for name, width in setting["bits"].items()}
+    return altered(net(), Bits(weights=weights, act_width=setting["act"]))
+
+
+def test_added_up_equals_the_estimate_of_the_same_network(data):
+    rng, tables = random.Random(1), choices().technologies
+    counted = 0
+    for _ in range(SETTINGS):
+        setting, table = random_setting(data, rng), rng.randrange(len(tables))
+        network = network_of(data, setting)
+        name, width = multiplier_of(setting["micro"])
+        lanes = Lanes(**data["arrays"][setting["array"]])
+        found = added_up(data, setting, table)
+        if "refused" in found:
+            with pytest.raises(InputError, match=re.escape(found["refused"])):
+                narrowest_lanes(network, **lanes._asdict(), micro=name, multiply_width=width)
+            continue
+        arch = narrowest_lanes(network, **lanes._asdict(), micro=name, multiply_width=width)
+        wanted = estimate(network, with_storage(network, arch), tables[table])
+        for ours, theirs in zip(found["layers"], wanted.layers, strict=True):
+            assert ours["cycles"] == theirs.events.cycles
+            for corner in CORNERS:
+                assert ours["energy"][corner] == pytest.approx(
+                    getattr(theirs.energy.total, corner), rel=1e-12
+                )
+            assert ours["area"] == pytest.approx(theirs.area.expected, rel=1e-12)
+        assert found["area"] == pytest.approx(wanted.total_area.expected, rel=1e-12)
+        counted += 1
+    assert counted > SETTINGS / 2
+
+
+def test_equal_rows_are_kept_once(data):
+    rows = [tuple(row) for row in data["pool"]]
+    assert len(set(rows)) == len(rows)
+
+
+def test_lanes_that_refuse_are_said_to(data):
+    binned = data["micros"].index("binned") * len(data["arrays"]) + 1
+    refused = data["by_hand"][binned]["codebook/4"]["refused"]
+    assert "hold must be 1 for binned lanes" in refused
+    assert "refused" in data["trained"][binned]["0"]
+
+
+def test_programs_of_another_network_are_refused_by_name():
+    from cost_nets import small_net
+
+    from adqhw.cost.explore.explore import Workload
+    from adqhw.cost.explorer.data import Subject
+
+    other = Subject(workload=Workload(name="other", program=small_net()), path="other.safetensors")
+    with pytest.raises(InputError, match=r"one network, 'other' has other layers"):
+        page_data([*subjects(), other], choices(), base=0)
