@@ -61,6 +61,9 @@ from .commands.bench import (
     sim as bench,
 )
 from .commands.bench import (
+    steps as bench_steps,
+)
+from .commands.bench import (
     timing as bench_timing,
 )
 from .commands.bench import (
@@ -127,6 +130,7 @@ benchmarks.command("dataflow")(guarded(bench_dataflow.command))
 benchmarks.command("entropy")(guarded(bench_entropy.command))
 benchmarks.command("estimate")(guarded(bench_estimate.command))
 benchmarks.command("ablation")(guarded(bench_ablation.command))
+benchmarks.command("steps")(guarded(bench_steps.command))
 benchmarks.command("allocation")(guarded(bench_allocation.command))
 benchmarks.command("train")(guarded(bench_train.command))
 app.add_typer(benchmarks, name="bench")

@@ -1,10 +1,12 @@
 """Accumulators of a stated width (`hardware.acc_width`) in a network: the room of every layer."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, assert_never
 
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
 from ...spec.layers import LayerKind
+from ...spec.networks import S32, Node
 from ...spec.program import INPUT
 from ..integers.constants import PIXEL, stream_format
 from ..quantizers.accumulators import Room, shrink
@@ -12,15 +14,13 @@ from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import StreamQuantizer
 from ..quantizers.uniform import UniformWeight
 from .classifier import QuantLinear
-from .layers import QuantConv2d
+from .layers import QuantConv2d, Unit
 
 if TYPE_CHECKING:
     from .network import Network
 
 COARSEST = 4
 """Bits of the levels that uniform weights keep at least."""
-PASSED = (LayerKind.MAX_POOL, LayerKind.UPSAMPLE, LayerKind.CONCAT)
-"""Kinds whose codes are those of their source."""
 
 
 def give_room(network: "Network", acc_width: int) -> None:
@@ -31,18 +31,26 @@ def give_room(network: "Network", acc_width: int) -> None:
     formats: dict[str, IntFormat] = {INPUT: PIXEL}
     for node in network.nodes:
         unit = network.units()[node.name]
-        output = getattr(unit, "output", None)
-        if node.kind in PASSED:
-            formats[node.name] = formats[node.source]
-        elif isinstance(output, LowBitActivation):
-            formats[node.name] = IntFormat(width=output.act_width)
-        elif isinstance(output, StreamQuantizer):
-            formats[node.name] = stream_format(output)
+        formats[node.name] = _format(node, unit, formats)
         if isinstance(unit, QuantConv2d | QuantLinear):
             width = unit.quantizer.width
             if isinstance(unit.quantizer, UniformWeight):
                 width = min(width, COARSEST)
             unit.quantizer.room = _room(node.name, acc_width, formats[node.source], width)
+
+
+def _format(node: Node, unit: Unit, formats: Mapping[str, IntFormat]) -> IntFormat:
+    """Of the codes that a node makes; S32 where sums alone read them."""
+    match node.kind:
+        case LayerKind.MAX_POOL | LayerKind.UPSAMPLE | LayerKind.CONCAT:
+            return formats[node.source]
+        case LayerKind.CONV | LayerKind.LINEAR | LayerKind.THRESHOLD | LayerKind.AVG_POOL:
+            output = getattr(unit, "output", None)
+            if isinstance(output, LowBitActivation):
+                return IntFormat(width=output.act_width)
+            return stream_format(output) if isinstance(output, StreamQuantizer) else S32
+        case _:
+            assert_never(node.kind)
 
 
 def _room(name: str, acc_width: int, source: IntFormat, width: int) -> Room:

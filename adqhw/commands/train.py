@@ -120,7 +120,7 @@ def command(
     --budget energy=1200
 
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
-    --budget chip=400 --hold 16 --fill 8 --out-lanes 4
+    --budget chip=590 --hold 16 --fill 8 --out-lanes 4
 
     Example: adqhw train digits_resnet8_adq --init runs/digits_resnet8_float/best.safetensors
     --set distill.mode=kl --teacher runs/teacher/best.safetensors

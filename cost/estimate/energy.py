@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from ...rtl.arch.arch import Arch
 from ...rtl.lanes.terms import Parts
+from ...spec.errors import InputError
 from ...spec.program import SizedNetwork
 from ..events.events import EVENTS, PARTS, SPLITS, LayerEvents
 from ..events.flip_flops import flip_flops
-from ..events.memories import Memories, sum_bits
+from ..events.memories import Memories, memories, sum_bits
 from ..events.memory_demands import memory_demands
 from ..technology.built import Built, build_all
 from ..technology.technology import BAND_KEYS, ZERO, Band, Technology
@@ -81,6 +82,12 @@ def event_prices(
     return {name: event_energy(name, technology, capacity, built) for name in EVENTS}
 
 
+def prices_on(network: SizedNetwork, arch: Arch, technology: Technology) -> dict[str, Band]:
+    """`event_prices` of a network on one array."""
+    capacity = memories(network, arch)
+    return event_prices(technology, capacity, built_memories(network, arch, technology, capacity))
+
+
 def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
     """Energy of one layer for one image."""
     parts = dict.fromkeys(PARTS, ZERO)
@@ -133,7 +140,12 @@ def event_energy(
     if kind.memory is not None:
         if technology.memories is None:
             return technology.sram_bit(getattr(capacity, kind.memory))
-        memory = (built or {}).get(MEMORIES[kind.memory])
+        if built is None:
+            raise InputError(
+                f"Technology must have no memory table here, where memories are not built, not "
+                f"{technology.name!r}"
+            )
+        memory = built.get(MEMORIES[kind.memory])
         if memory is None:  # it has no bits, so none is moved
             return ZERO
         return memory.read_pj_bit if name.endswith("_read_bit") else memory.write_pj_bit

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...cosim.simulators.toolchain import Simulator
-from ...cost.estimate.energy import event_prices
+from ...cost.estimate.energy import prices_on
 from ...cost.estimate.estimate import Estimate
 from ...cost.events.events import EVENTS, LayerEvents
 from ...cost.events.flip_flops import ARRAY, flip_flops
-from ...cost.events.memories import memories
 from ...cost.technology.technology import Band
 from ...rtl.arch.arch import Arch
 from ...rtl.networks.unsigned import as_unsigned
@@ -283,7 +282,7 @@ def beside(arch: Arch, program: Program) -> list[Arch]:
 def array_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     """pJ per MAC that the event model gives to the lane array alone."""
     runs, _ = as_unsigned(program)
-    prices = event_prices(result.technology, memories(runs, result.arch))
+    prices = prices_on(runs, result.arch, result.technology)
     (events,) = (layer.events for layer in result.layers if layer.name == name)
     return array_events_pj(events, result.arch, prices) * (1 / events.macs)
 
@@ -292,7 +291,7 @@ def sums_pj_per_mac(result: Estimate, program: Program, name: str) -> Band:
     """pJ per MAC that the event model gives to the memories of sums of an array that holds
     weights: what its unit `sums` has in flip-flops, adders apart."""
     runs, _ = as_unsigned(program)
-    prices = event_prices(result.technology, memories(runs, result.arch))
+    prices = prices_on(runs, result.arch, result.technology)
     (events,) = (layer.events for layer in result.layers if layer.name == name)
     moved = (prices[e] * events.counts[e] for e, kind in EVENTS.items() if kind.part == SUMS)
     return sum(moved, start=Band.exactly(0.0)) * (1 / events.macs)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ...cost.estimate.energy import prices_on
 from ...cost.estimate.estimate import Estimate, estimate, measure
 from ...cost.estimate.model import Timings, timings_of
 from ...cost.events.events import EVENTS
 from ...cost.events.flip_flops import flip_flops
-from ...cost.events.memories import memories
 from ...cost.technology.technology import Band, Technology
 from ...gates.array.bench import SUMS
 from ...gates.model.estimate import (
@@ -170,7 +170,7 @@ def rows_of(
                 area_um2=gates.area_um2,
                 plain=uniform_weights(program),
                 layers=_layer_costs(program, timings, gates, events),
-                weight_bit_fj=technology.sram_bit(memories(program, arch).weight_bits) * 1000.0,
+                weight_bit_fj=prices_on(program, arch, technology)["weight_read_bit"] * 1000.0,
             )
             if arch.holds:
                 rest = array_estimate(program, wide, fit.without_sums(), moved[wide])

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...cost.estimate.energy import area, event_prices
+from ...cost.estimate.energy import area, prices_on
 from ...cost.estimate.estimate import estimate, measure
 from ...cost.estimate.model import timings_of
 from ...cost.events.memories import memories
@@ -90,7 +90,7 @@ def bars_of(
             timings = timings_of(wide, program)
             gates = array_estimate(program, wide, fit, toggles, timings=timings)
             events = estimate(program, wide, technology, activity=activity, timings=timings)
-            prices = event_prices(technology, memories(program, wide))
+            prices = prices_on(program, wide, technology)
             played = {layer.name for layer in gates.layers}
             counted = [layer.events for layer in events.layers if layer.name in played]
             bars.append(

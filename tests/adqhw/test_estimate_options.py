@@ -41,6 +41,9 @@ OPTIONS = {
     "--clock": "200", "--voltage": "0.8",
 }  # fmt: skip
 """Each with a value that is not its default (--json is what the tests read)."""
+PRICES = {"--memories", "--dram", "--clock", "--voltage"}
+"""They act after everything else is counted: pairs are tried with what sets prices and rates."""
+BESIDE_PRICES = {"--tech", "--batch", "--resident", "--bandwidth"}
 
 REFUSED = {
     "--data": "CIFAR-10 folder",
@@ -143,6 +146,8 @@ def test_an_option_beside_another_changes_the_answer_or_is_refused(bench, mode):
     if mode in ("program", "lanes"):
         alone |= {"--multiply-width"}  # beside --micro
     for pair in combinations(sorted(alone - own), 2):
+        if PRICES & set(pair) and not set(pair) <= PRICES | BESIDE_PRICES:
+            continue
         record, _ = bench.answer(mode, *pair)
         for one in pair:
             if record is not None and bench.answer(mode, one)[0] is not None:

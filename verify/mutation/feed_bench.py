@@ -61,7 +61,9 @@ def random_feed(arch: Arch, rng: np.random.Generator, dut: Any) -> dict[str, int
     return feed
 
 
-def walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str, int], int]]:
+def walks(
+    arch: Arch, rng: np.random.Generator, dut: Any, *, long: bool
+) -> list[tuple[dict[str, int], int]]:
     """Feeds, and how many of their beats are looked at: of every bit of every loop a few."""
     layout = dut.feed.shape()
     found = [(random_feed(arch, rng, dut), BEATS) for _ in range(WALKS)]
@@ -69,21 +71,30 @@ def walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str
         for bit in range(1, layout[name].width):
             feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
             feed |= {"size": 1, "larger": 0, "constant": 0, "stride_down": 1, "stride_right": 1}
-            low = 1 if bit == 1 else int(rng.integers(2, 4))
+            low = 1 if bit == 1 else int(rng.integers(3, 5))
             found.append((feed | {name: 1 << bit | low}, 6))
+    found += _blocks(arch, dut)
+    return found + (whole_walks(arch, rng, dut) if long else [])
+
+
+def _blocks(arch: Arch, dut: Any) -> list[tuple[dict[str, int], int]]:
+    """Several lines of pixels in each of several blocks, a beat per pixel."""
+    rng, found = np.random.default_rng(29), []
+    for _ in range(6):
+        feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
+        numbers = (int(n) for n in rng.integers(1, 3, 3))
+        feed |= dict(zip(("size", "out_width", "larger"), numbers, strict=True))
+        found.append((feed | {"groups": 4, "blocks": 3}, BEATS))
     return found
 
 
 def whole_walks(arch: Arch, rng: np.random.Generator, dut: Any) -> list[tuple[dict[str, int], int]]:
-    """Walks to their end, in which one loop has all bits of a count, as far as the time goes.
-
-    A fault may change a count by a power of two and again in the next round: odd and even ones.
-    """
-    layout = dut.feed.shape()
-    found = []
+    """Walks to their end, one loop with nearly the most rounds that `LONG_BITS` have; odd and even,
+    for a fault may change a count by a power of two and again in the next round."""
+    layout, found = dut.feed.shape(), []
     for name in LOOPS:
         bits = min(layout[name].width, LONG_BITS)
-        rounds = int(rng.integers(3 << bits - 2, (1 << bits) - 1))
+        rounds = (1 << bits) - int(rng.integers(2, 9))
         for count in (rounds, rounds ^ 1):
             feed = random_feed(arch, rng, dut) | dict.fromkeys(LOOPS, 1)
             feed |= {"size": 1, "larger": 0, "constant": 0, name: count}
@@ -176,10 +187,8 @@ def held_feeder_bench(make: Any, simulator: Any) -> None:
     memory = rng.integers(0, 64, (2, WORDS)).tolist()
 
     async def bench(ctx: Any) -> None:
-        played_walks = walks(dut.arch, rng, dut)
-        if simulator:  # a fast one
-            played_walks += whole_walks(dut.arch, rng, dut)
-        for number, (feed, most) in enumerate(played_walks):
+        chosen = walks(dut.arch, rng, dut, long=simulator is not None)  # then it is fast
+        for number, (feed, most) in enumerate(chosen):
             pooling = number % 4 == 3
             wanted = list(islice(beats_of(feed), most))
             whole = len(wanted) < most
@@ -245,10 +254,8 @@ def weight_feeder_bench(make: Any, simulator: Any) -> None:
                 ctx.set(dut.load.payload, payload)
                 ctx.set(dut.load.valid, valid)
                 await ctx.tick()
-        played_walks = walks(arch, rng, dut)
-        if simulator:  # a fast one
-            played_walks += whole_walks(arch, rng, dut)
-        for number, (feed, most) in enumerate(played_walks):
+        chosen = walks(arch, rng, dut, long=simulator is not None)  # then it is fast
+        for number, (feed, most) in enumerate(chosen):
             extend = int(rng.integers(2))
             wanted = list(islice(fields_of(feed, arch.fill), 2 * most))
             ctx.set(dut.feed, feed)

@@ -63,10 +63,10 @@ def whole_folds(rng: np.random.Generator) -> list[dict[str, int]]:
     """
 
     def many(bits: int) -> int:
-        return int(rng.integers(3 << bits - 2, 1 << bits))
+        return (1 << bits) - int(rng.integers(1, 9))
 
     out_width, stride, columns = many(10) & -2, many(8), int(rng.integers(16, 25))
-    height, width = many(10), many(10)
+    height, width, channels = many(10), many(10), many(11)
     return [
         _geometry(1, 1, 0, 1, height, 1, 1),
         _geometry(1, 1, 0, 1, height ^ 1, 1, 1),
@@ -78,7 +78,8 @@ def whole_folds(rng: np.random.Generator) -> list[dict[str, int]]:
         _geometry(columns, 1, columns - 2, 1, 2, 9, 3),
         _geometry(2, 1, 0, 1, 1, width, 3),
         _geometry(1, 1, 0, 1, 1, width ^ 1, width ^ 1),
-        _geometry(1, 1, 0, many(11), 1, 1, 1),
+        _geometry(1, 1, 0, channels, 1, 1, 1),
+        _geometry(1, 1, 0, channels ^ 1, 1, 1, 1),
     ]
 
 

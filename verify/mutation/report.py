@@ -16,10 +16,12 @@ clocks excepted. All mutants of a unit live in one CXXRTL model and are chosen b
 run against the bench that the test suite runs on the unit itself
 (`tests/verify/mutation/test_unit_benches.py`: the same function, another
 simulator), which compares with `adqhw.spec` or with a model in plain Python, checks the rules of
-streams and of AXI4, cycles and reset.
+streams and of AXI4, cycles and reset. Here, as this simulator is fast, the benches of fold unit and
+feeders also play walks of 700 to 3,000 rounds to their end, that of the output stage more passes.
 
-A mutant that passes everything is compared with the unit by Yosys's `equiv_induct`; proven equal it
-is *equivalent* and not counted, otherwise it *survived*. The lookup-MACs are lane arrays of 2x2,
+A mutant that passes everything is compared with the unit by Yosys's `equiv_induct`, both in gates,
+without the bits that reach no output; proven equal it is *equivalent* and not counted, otherwise it
+*survived*. The lookup-MACs are lane arrays of 2x2,
 the held arrays those that hold weights; the job engine has its packer and unpacker inside, the held
 feeder its walker, the output stage its lanes, walker, reader, trackers and rows.
 """

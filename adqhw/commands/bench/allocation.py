@@ -99,7 +99,7 @@ def command(
         machine=machine,
     )
     with sole_owner(keep):
-        rows = run(plan, say)
+        found = run(plan, say)
     words = (
         f"Recipe `{recipe}` with `{' '.join(changes or ()) or 'no changes'}`, "
         + (f"{epochs} epochs" if epochs else "no training")
@@ -108,13 +108,13 @@ def command(
         + ("network on chip." if resident else "network loaded from DRAM for each image.")
     )
     if out is not None:
-        markdown.write_between(out, "Allocation", (BEGIN, END), f"{words}\n\n{table(rows)}")
+        markdown.write_between(out, "Allocation", (BEGIN, END), f"{words}\n\n{table(found)}")
     if as_json:
-        emit({"budget": words, "rows": [asdict(row) for row in rows]})
+        emit({"budget": words, "rows": [asdict(row) for row in found]})
         return
     people.print(words)
     show_table(
         "Allocations",
         ("budget", "chosen by", "bits", "energy nJ", "cycles", "top-1"),
-        [(r.average, r.rule, r.bits, r.energy_nj, r.cycles, _spread(r.top1)) for r in rows],
+        [(r.average, r.rule, r.bits, r.energy_nj, r.cycles, _spread(r.top1)) for r in found],
     )

@@ -79,8 +79,8 @@ def gates_of(
     if not library.units:
         return ByGates(lanes=lanes, placed=fit.placed, paths=_paths([fit]))
     behind = output_estimate(program, array, library.units, tensors, timings=timings)
-    paths = _paths([fit, *library.units.values()])
-    return ByGates(lanes=lanes, behind=behind, placed=fit.placed, paths=paths)
+    delays = _paths([fit, *library.units.values()])
+    return ByGates(lanes=lanes, behind=behind, placed=fit.placed, paths=delays)
 
 
 def _paths(fits: "Sequence[Fit]") -> "tuple[GatePath, ...]":

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from cost_nets import small_net
 
+from adqhw.cost.estimate.energy import event_prices, prices_on
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.estimate.operation import GatePath, operation
 from adqhw.cost.estimate.points import Points, estimate_points
@@ -107,6 +108,14 @@ def test_a_record_is_the_same_estimate():
     record["memories"]["weights"]["banks"] = "4"
     with pytest.raises(InputError, match="Record must be of an estimate"):
         estimate_of(record, TABLE)
+
+
+def test_prices_of_memories_that_are_not_built_are_refused():
+    with pytest.raises(InputError, match="where memories are not built, not 'literature45"):
+        event_prices(TABLE, memories(NET, ARCH))
+    prices = prices_on(NET, ARCH, TABLE)
+    assert prices["weight_read_bit"] == BUILT.memories["weights"].read_pj_bit
+    assert prices["weight_load_bit"] == BUILT.memories["weights"].write_pj_bit
 
 
 def test_points_are_refused_with_a_memory_table():

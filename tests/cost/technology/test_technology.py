@@ -217,6 +217,12 @@ def test_scaled130_is_literature45_by_three_ratios():
         assert ratio == pytest.approx(wanted, rel=0.01), name
 
 
+def test_scaled130_has_the_memories_of_its_node():
+    assert load("scaled130").memories.name == "sram130"
+    assert load("scaled130").name == "scaled130"
+    assert load("literature45").memories is None
+
+
 def test_scaled130_sram_reproduces_a_foundry_macro():
     """IHP 2048x64 at 1.2 V: 156.4 pJ; the table stands at 1.8 V."""
     assert 64 * load("scaled130").sram_bit(2048 * 64).expected == pytest.approx(
