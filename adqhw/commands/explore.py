@@ -162,7 +162,12 @@ def _record(out: Path, size: int, data: dict[str, Any], choices: "Choices") -> d
     """What was written, for machines."""
     configs, refused = list(choices.configs), []
     for (micro, lanes), sheets in zip(configs, data["by_hand"], strict=True):
-        reasons = {sheet["refused"] for sheet in sheets.values() if "refused" in sheet}
+        reasons = {
+            reason
+            for sheet in sheets.values()
+            if "refused" in sheet
+            for reason in sheet["refused"].values()
+        }
         refused += [f"{micro} {lanes.rows}x{lanes.cols}: {reason}" for reason in sorted(reasons)]
     predictor = data["predictor"]
     return {

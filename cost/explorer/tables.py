@@ -7,7 +7,7 @@ that can come out of a choice, and every class has a sheet with a row per layer 
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,11 @@ class Variants:
             for width in widths
         }
         return cls(kind=kind, act_width=act_width, networks=made)
+
+    def only(self, widths: Collection[int]) -> "Variants":
+        """The same of some widths."""
+        kept = {width: n for width, n in self.networks.items() if width in widths}
+        return replace(self, networks=kept)
 
     @property
     def needs(self) -> dict[int, list[Key]]:
@@ -94,7 +99,7 @@ class Tables:
     trained: list[dict[str, Any]]
     """By configuration: sheets of the programs by their position, or why there is none."""
     by_hand: list[dict[str, Any]]
-    """By configuration: sheets by `kind/act width/class`, or why there is none."""
+    """By configuration: sheets by `kind/act width/class`; refused widths by `kind/act width`."""
     variants: list[dict[str, Any]]
     """Needs of each kind and width of activations."""
 
@@ -175,17 +180,21 @@ def _trained(workloads: Sequence[Workload], micro: str, lanes: Lanes, pool: Pool
 def _by_hand(
     made: Sequence[Variants], micro: str, lanes: Lanes, pool: Pool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Sheets of the classes; `kind/act width` alone with a reason where lanes refuse a width."""
+    """Sheets of the classes; under `kind/act width` alone the widths that lanes refuse, and why."""
     for variants in made:
         name = f"{variants.kind}/{variants.act_width}"
-        try:
-            archs = [_narrowest(n, micro, lanes) for n in variants.networks.values()]
-        except InputError as error:
-            yield name, {"refused": str(error)}
-            continue
-        for key in variants.classes():
-            arch = _of_class(archs[0], key)
-            yield f"{name}/{'/'.join(map(str, key))}", _class_sheet(variants, arch, key, pool)
+        archs, refused = {}, {}
+        for width, network in variants.networks.items():
+            try:
+                archs[width] = _narrowest(network, micro, lanes)
+            except InputError as error:  # of one of its layers, or of all that hold weights
+                refused[str(width)] = str(error)
+        if refused:
+            yield name, {"refused": refused}
+        accepted = variants.only(archs)
+        for key in accepted.classes() if archs else ():
+            arch = _of_class(next(iter(archs.values())), key)
+            yield f"{name}/{'/'.join(map(str, key))}", _class_sheet(accepted, arch, key, pool)
 
 
 def _of_class(arch: Arch, key: Key) -> Arch:

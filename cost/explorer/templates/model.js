@@ -28,7 +28,8 @@ function eventPrices(data, tech, capacity) {
   });
 }
 
-// Row numbers and the sheet of a setting; {refused} where the lanes do not take it.
+// Row numbers and the sheet of a setting; {refused} where the lanes do not take it. Layers whose bits
+// are not free have the same row at any width.
 function sheetOf(data, setting, micro = setting.micro) {
   const config = data.micros.indexOf(micro) * data.arrays.length + setting.array;
   if (setting.program !== null) {
@@ -36,9 +37,12 @@ function sheetOf(data, setting, micro = setting.micro) {
     return sheet.refused ? sheet : { sheet, rows: sheet.rows };
   }
   const name = `${setting.kind}/${setting.act}`, sheets = data.by_hand[config];
-  if (sheets[name]) return sheets[name];
+  const refused = sheets[name]?.refused ?? {};
+  const bad = data.layers.find((layer) => layer.free && setting.bits[layer.name] in refused);
+  if (bad) return { refused: refused[setting.bits[bad.name]] };
   const needs = variantOf(data, setting).needs, key = [...data.needs];
-  const widths = data.layers.map((layer) => widthOf(data, setting, layer));
+  const fixed = data.weight_bits.find((width) => !(width in refused));
+  const widths = data.layers.map((layer) => (layer.free ? setting.bits[layer.name] : fixed));
   widths.forEach((width, i) => needs[width][i].forEach((need, k) => { key[k] = Math.max(key[k], need); }));
   const sheet = sheets[`${name}/${key.join("/")}`];
   return { sheet, rows: widths.map((width, i) => sheet.rows[width][i]) };
@@ -46,10 +50,6 @@ function sheetOf(data, setting, micro = setting.micro) {
 
 const variantOf = (data, setting) =>
   data.variants.find((v) => v.kind === setting.kind && v.act_width === setting.act);
-
-// Bits of a layer's weights by hand; of layers that are not free, any width has the same row.
-const widthOf = (data, setting, layer) =>
-  layer.free ? setting.bits[layer.name] : data.weight_bits[0];
 
 // Counts of one row as a vector over the kinds of events, with the share of a load.
 function countsOf(data, sheet, row, memory) {

@@ -66,8 +66,27 @@ def test_equal_rows_are_kept_once(data):
 def test_lanes_that_refuse_are_said_to(data):
     binned = data["micros"].index("binned") * len(data["arrays"]) + 1
     refused = data["by_hand"][binned]["codebook/4"]["refused"]
-    assert "hold must be 1 for binned lanes" in refused
+    assert set(refused) == {"2", "3", "4"}
+    assert "hold must be 1 for binned lanes" in refused["4"]
     assert "refused" in data["trained"][binned]["0"]
+
+
+def test_a_refused_width_leaves_the_others():
+    """Codes of the program itself have no shifts; those assumed at 2 and 3 bits have."""
+    made = page_data(subjects(), choices(micros=("shift_add",), arrays=(Lanes(4, 4),)), base=0)
+    data = unpacked(packed(made))
+    assert set(data["by_hand"][0]["codebook/4"]["refused"]) == {"4"}
+    free = [layer["name"] for layer in data["layers"] if layer["free"]]
+    setting = {
+        "program": None, "kind": "codebook", "act": 4, "micro": "shift_add", "array": 0,
+        "bits": dict(zip(free, (2, 3, 3), strict=True)),
+    }  # fmt: skip
+    arch = narrowest_lanes(network_of(data, setting), rows=4, cols=4, micro="shift_add")
+    wanted = estimate(network_of(data, setting), arch, choices().technologies[0])
+    found = added_up(data, setting)
+    assert [x["cycles"] for x in found["layers"]] == [x.events.cycles for x in wanted.layers]
+    setting["bits"][free[0]] = 4
+    assert "must have a codebook of levels" in added_up(data, setting)["refused"]
 
 
 def test_programs_of_another_network_are_refused_by_name():

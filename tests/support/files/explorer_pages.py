@@ -98,6 +98,9 @@ def words_of(data: dict[str, Any], setting: dict[str, Any]) -> list[str]:
         plain = "p" if setting["kind"] == "plain" else ""
         bits = ",".join(f"{name}={width}{plain}" for name, width in setting["bits"].items())
         words += ["--bits", bits, "--act-bits", str(setting["act"])]
+    elif lanes["hold"] > 1:  # with bits, memories are sized as in the tables (`with_storage`)
+        name, own = next(iter(data["programs"][given]["bits"].items()))
+        words += ["--bits", f"{name}={own}"]
     words += ["--rows", str(lanes["rows"]), "--cols", str(lanes["cols"]), "--micro", micro]
     if width:
         words += ["--multiply-width", width]
@@ -148,16 +151,18 @@ def sheet_of(data: dict[str, Any], setting: dict[str, Any]) -> tuple[Any, Any]:
         return (None, sheet["refused"]) if "refused" in sheet else (sheet, sheet["rows"])
     name = f"{setting['kind']}/{setting['act']}"
     sheets = data["by_hand"][config]
-    if name in sheets:
-        return None, sheets[name]["refused"]
+    refused = sheets.get(name, {}).get("refused", {})
+    chosen = [str(width) for width in setting["bits"].values()]
+    bad = next((width for width in chosen if width in refused), None)
+    if bad is not None:
+        return None, refused[bad]
     (needs,) = (
         v["needs"]
         for v in data["variants"]
         if (v["kind"], v["act_width"]) == (setting["kind"], setting["act"])
     )
-    widths = [
-        str(setting["bits"].get(layer["name"], data["weight_bits"][0])) for layer in data["layers"]
-    ]
+    fixed = next(width for width in data["weight_bits"] if str(width) not in refused)
+    widths = [str(setting["bits"].get(layer["name"], fixed)) for layer in data["layers"]]
     demanded = [needs[width][i] for i, width in enumerate(widths)]
     key = [max(column) for column in zip(data["needs"], *demanded, strict=True)]
     sheet = sheets[f"{name}/{'/'.join(map(str, key))}"]
