@@ -6,7 +6,7 @@ import numpy as np
 
 from ...spec.formats import Int64Array, IntArray
 from ...spec.layers import MacLayer
-from ...spec.program import INPUT, Program
+from ...spec.program import INPUT, Program, SizedNetwork
 from ..networks.plans import Plan
 from ..timing.folding import Fold
 
@@ -17,21 +17,31 @@ def folded(program: Program, fold: Fold) -> Program:
     Channel i * channels + c of the new input is channel c of kernel column i. Padding at the left
     and right is in the input then; that above and below stays.
     """
+    first = _first(program, fold)
+    return replace(program, input_shape=fold.stored_shape, layers=(first, *program.layers[1:]))
+
+
+def folded_sizes(program: SizedNetwork, fold: Fold) -> SizedNetwork:
+    """As `folded`, of a network of which only sizes are known, or matter."""
+    stored = replace(program.tensors[INPUT], shape=fold.stored_shape)
+    return SizedNetwork(
+        layers=(_first(program, fold), *program.layers[1:]),
+        tensors={**program.tensors, INPUT: stored},
+        bounds=program.bounds,
+    )
+
+
+def _first(program: SizedNetwork, fold: Fold) -> MacLayer:
     layer = program.layer(fold.layer)
     assert isinstance(layer, MacLayer)
     outputs, _, height, _ = layer.weights.shape
     (top, _, bottom, _), channels = layer.padding, fold.columns * fold.channels
-    first = replace(
+    return replace(
         layer,
         weights=layer.weights.transpose(0, 3, 1, 2).reshape(outputs, channels, height, 1),
         stride=(layer.stride[0], 1),
         padding=(top, 0, bottom, 0),
         pad_codes=np.tile(layer.pad_codes, fold.columns),
-    )
-    return replace(
-        program,
-        input_shape=(channels, fold.height, fold.out_width),
-        layers=(first, *program.layers[1:]),
     )
 
 

@@ -31,6 +31,11 @@ class Fold:
         return (self.out_width - 1) * self.stride + self.columns
 
     @property
+    def stored_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the input as it is stored."""
+        return self.columns * self.channels, self.height, self.out_width
+
+    @property
     def is_padded(self) -> bool:
         """Whether stored pixels have columns outside the image."""
         return self.padding > 0 or self.reach > self.width

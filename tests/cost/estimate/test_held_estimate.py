@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from places import ZOO
 from programs import Builder
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from adqhw.cost.technology.technology import load
 from adqhw.rtl.arch.registry import names
 from adqhw.rtl.program.fit import narrowest, narrowest_lanes
 from adqhw.spec import Program
+from adqhw.spec.program_file import load as load_program
 from adqhw.spec.program_file import save
 
 SIZE = {"rows": 4, "cols": 4, "hold": 4, "fill": 2, "out_lanes": 2}
@@ -63,6 +65,16 @@ def test_memories_are_those_of_the_storage():
 def test_sizes_without_a_plan_are_the_planners(hold):
     program = small()
     size = {**SIZE, "hold": hold}
+    found = with_storage(program, narrowest_lanes(program, **size)).storage
+    planned = narrowest(program, **size).storage
+    assert replace(found, passes=planned.passes) == planned
+
+
+@pytest.mark.parametrize("rows", [8, 16])
+def test_a_folded_image_has_the_planners_place(rows):
+    """655,488 bits of activation memory instead of the planner's 524,544, on 8 x 8."""
+    program = load_program(ZOO / "cifar10_resnet20_w4a4.safetensors")
+    size = {"rows": rows, "cols": 8, "hold": 16, "fill": 8, "out_lanes": 4}
     found = with_storage(program, narrowest_lanes(program, **size)).storage
     planned = narrowest(program, **size).storage
     assert replace(found, passes=planned.passes) == planned
