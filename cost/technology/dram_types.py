@@ -8,8 +8,6 @@ supply is DRAM's own: the chip's voltage does not scale it.
 
 import math
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,13 @@ from ...rtl.arch.external import External
 from ...rtl.timing.dram import MEMORY_RANGES, DramModel
 from ...spec.errors import InputError
 from ...spec.host.reading import (
-    MAX_TOML_BYTES,
     exact_fields,
     parse_toml,
     positive_number,
-    read_text,
 )
 from ...spec.host.text import shown
 from .entries import Band, band_of, checked_name, exact, text_of
+from .shipped import Shipped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,26 +86,12 @@ class Dram:
 
 def available_drams() -> list[str]:
     """Names of the types that ship with the package."""
-    folder = resources.files(__package__) / "dram"
-    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
+    return DRAMS.names()
 
 
 def load_dram(name: str | Path) -> Dram:
     """The shipped type called `name`, or the one in the file `name` (ending in .toml)."""
-    if str(name).endswith(".toml"):
-        return parse_dram(read_text(name, "DRAM type", MAX_TOML_BYTES), str(name))
-    if name not in available_drams():
-        raise InputError(
-            f"DRAM must be one of {', '.join(available_drams())} or a .toml file, "
-            f"not {shown(str(name))}"
-        )
-    return _shipped(str(name))
-
-
-@cache
-def _shipped(name: str) -> Dram:
-    source = resources.files(__package__) / "dram" / f"{name}.toml"
-    return parse_dram(source.read_text(encoding="utf-8"), f"{name}.toml")
+    return DRAMS.load(name)
 
 
 def parse_dram(text: str, where: str) -> Dram:
@@ -136,3 +119,11 @@ def parse_dram(text: str, where: str) -> Dram:
 def _up(value: float, least: int) -> int:
     """Rounded up, forgiving what a float adds to a whole number."""
     return max(least, math.ceil(round(value, 9)))
+
+
+DRAMS = Shipped(
+    folder="dram",
+    noun="DRAM",
+    file="DRAM type",
+    parse=lambda text, where, _: parse_dram(text, where),
+)

@@ -27,22 +27,19 @@ All energies are at the table's `voltage`. Nothing defaults within an entry or a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ...spec.errors import InputError
 from ...spec.host.reading import (
-    MAX_TOML_BYTES,
     exact_fields,
     exact_keys,
     parse_toml,
     positive_number,
-    read_text,
 )
 from ...spec.host.text import shown
 from .entries import Band, Entry, band_of, checked_name, exact, parse_entry, text_of
+from .shipped import Shipped
 
 MEMORY_ENTRIES = {
     "sram_word": "pJ",
@@ -145,26 +142,12 @@ class MemoryTable:
 
 def available_memories() -> list[str]:
     """Names of the tables that ship with the package."""
-    folder = resources.files(__package__) / "memories"
-    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
+    return TABLES.names()
 
 
 def load_memories(name: str | Path) -> MemoryTable:
     """The shipped table called `name`, or the one in the file `name` (ending in .toml)."""
-    if str(name).endswith(".toml"):
-        return parse_memories(read_text(name, "Memory table", MAX_TOML_BYTES), str(name))
-    if name not in available_memories():
-        raise InputError(
-            f"Memories must be one of {', '.join(available_memories())} or a .toml file, "
-            f"not {shown(str(name))}"
-        )
-    return _shipped(str(name))
-
-
-@cache
-def _shipped(name: str) -> MemoryTable:
-    source = resources.files(__package__) / "memories" / f"{name}.toml"
-    return parse_memories(source.read_text(encoding="utf-8"), f"{name}.toml")
+    return TABLES.load(name)
 
 
 def parse_memories(text: str, where: str) -> MemoryTable:
@@ -212,7 +195,7 @@ def _base(name: object, what: str) -> MemoryTable:
         raise InputError(
             f"{what}: base must be one of {', '.join(available_memories())}, not {shown(name)}"
         )
-    return _shipped(name)
+    return TABLES.load(name)
 
 
 def _organization(data: object, what: str) -> Organization:
@@ -240,3 +223,11 @@ def _macro(data: object, what: str) -> Macro:
     for name in ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns"):
         fields[name] = band_of(fields[name], f"{what}, {name}")
     return Macro(**fields)
+
+
+TABLES = Shipped(
+    folder="memories",
+    noun="Memories",
+    file="Memory table",
+    parse=lambda text, where, _: parse_memories(text, where),
+)

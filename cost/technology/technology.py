@@ -14,8 +14,6 @@ DRAM type). A memory table is of the same node: no sum has parts of two.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +21,13 @@ import numpy.typing as npt
 
 from ...rtl.timing.elementwise import most, root
 from ...spec.errors import InputError
-from ...spec.host.reading import MAX_TOML_BYTES, parse_toml, positive_number, read_text
+from ...spec.host.reading import parse_toml, positive_number
 from ...spec.host.text import shown
 from .accelergy import Ert, load_ert
 from .dram_types import Dram, load_dram
 from .entries import BAND_KEYS, ZERO, Band, Entry, checked_name, exact, parse_entry, text_of
 from .memory_table import MemoryTable, load_memories
+from .shipped import Shipped
 
 __all__ = [
     "BAND_KEYS",
@@ -121,26 +120,12 @@ class Technology:
 
 def available() -> list[str]:
     """Names of the tables that ship with the package."""
-    folder = resources.files(__package__) / "tech"
-    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
+    return TABLES.names()
 
 
 def load(name: str | Path) -> Technology:
     """The shipped table called `name`, or the one in the file `name` (ending in .toml)."""
-    if str(name).endswith(".toml"):
-        path = Path(name)
-        return parse(read_text(path, "Technology file", MAX_TOML_BYTES), str(path), path.parent)
-    if name not in available():
-        raise InputError(
-            f"Technology must be one of {', '.join(available())} or a .toml file, not {str(name)!r}"
-        )
-    return _shipped(str(name))
-
-
-@cache
-def _shipped(name: str) -> Technology:
-    source = resources.files(__package__) / "tech" / f"{name}.toml"
-    return parse(source.read_text(encoding="utf-8"), f"{name}.toml")
+    return TABLES.load(name)
 
 
 def priced(name: str | Path) -> Technology:
@@ -257,3 +242,6 @@ def _ert(head: object, where: str, folder: Path) -> Ert | None:
     if not isinstance(name, str):
         raise InputError(f"{where}: ert must be the name of a file, not {shown(name)}")
     return load_ert(folder / name, unit, where)
+
+
+TABLES = Shipped(folder="tech", noun="Technology", file="Technology file", parse=parse)
