@@ -11,7 +11,7 @@ from ..console import JSON_OPTION, emit, progress, say
 from ..flows.arrays import MICRO_HELP
 from ..flows.images import bundled
 from ..flows.sweep_programs import recorded_accuracy
-from ..rtl.arch.registry import BASELINE
+from ..rtl.arch.registry import BASELINE, names
 from ..spec.errors import InputError
 from ..spec.host.text import shown
 from ..spec.program_file import load
@@ -27,7 +27,7 @@ RESULTS_HELP = (
     "`estimate --json` printed (.json)."
 )
 BASE_HELP = "Program whose bits are set by hand (the most accurate one): its file's name."
-EVERY_MICRO = f"decode,uniform,{BASELINE}:4,bit_serial,product_table,binned,shift_add"
+EVERY_MICRO = ",".join(f"{n},{n}:4" if n == BASELINE else n for n in names())
 
 
 def command(

@@ -3,7 +3,7 @@
 import pytest
 from cost_nets import small_net
 
-from adqhw.commands.sweep import _arrays
+from adqhw.commands.sizes import swept_arrays
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.explore.arrays import Lanes, lanes_label, micro_label, multiplier_of
 from adqhw.cost.explore.explore import Grid, Workload
@@ -55,7 +55,7 @@ def test_points_of_arrays_without_hold_keep_their_names():
 
 
 def test_every_way_to_hold_weights_and_one_without():
-    assert list(_arrays("2x2,4x4", "1,4", "2", "1,2")) == [
+    assert list(swept_arrays("2x2,4x4", "1,4", "2", "1,2")) == [
         Lanes(2, 2), Lanes(2, 2, 4, 2, 1), Lanes(2, 2, 4, 2, 2),
         Lanes(4, 4), Lanes(4, 4, 4, 2, 1), Lanes(4, 4, 4, 2, 2),
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def test_every_way_to_hold_weights_and_one_without():
 )  # fmt: skip
 def test_ways_that_are_none_are_refused(hold: str, fill: str, said: str):
     with pytest.raises(InputError, match=said):
-        list(_arrays("4x4", hold, fill, "1"))
+        list(swept_arrays("4x4", hold, fill, "1"))
 
 
 @pytest.mark.parametrize("text", ["decode:4", "uniform:", "uniform:x", "uniform:444", "other"])

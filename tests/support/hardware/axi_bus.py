@@ -11,6 +11,7 @@ from adqhw.cosim.network.trace import result_positions
 from adqhw.rtl.arch.arch import Arch
 from adqhw.rtl.bus.registers import load_words, mask, offset
 from adqhw.rtl.networks.plans import Plan
+from adqhw.rtl.planning.fold import stored_image
 from adqhw.rtl.program.fit import check_storage, narrowest
 from adqhw.rtl.program.image import memory_image
 from adqhw.rtl.verilog import axi_texts
@@ -155,7 +156,7 @@ def build(
 
 def results_of(plan: Plan, batch) -> list[list[int]]:
     """Golden results of images, in the order of m_axis."""
-    logits = golden.run(plan.program, batch).logits.reshape(len(batch), -1)
+    logits = golden.run(plan.program, stored_image(plan, batch)).logits.reshape(len(batch), -1)
     shape = plan.program.tensor_shape(plan.program.layers[-1].name)
     return logits[:, result_positions(plan.passes[-1].result_walk, shape)].tolist()
 
