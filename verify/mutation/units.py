@@ -14,6 +14,7 @@ from adqhw.rtl.dma.axi_master import AxiMaster
 from adqhw.rtl.dma.job_engine import JobEngine
 from adqhw.rtl.engine.requant_unit import RequantUnit
 from adqhw.rtl.engine.threshold_unit import ThresholdUnit
+from adqhw.rtl.lanes import bit_serial
 from adqhw.rtl.lanes.lane_array import LaneArray
 from adqhw.rtl.machine.feeder import HeldFeeder
 from adqhw.rtl.machine.fold_unit import FoldUnit
@@ -33,7 +34,7 @@ from .memory_bench import memory_arch, memory_bench
 from .sequencer_bench import run_sequencer
 from .stage_bench import stage_arch, stage_bench
 
-QUICK = ("bit_serial",)
+QUICK = (bit_serial.MICRO.name,)
 """Micro-architectures whose arrays the test suite runs with the quick tests."""
 
 
