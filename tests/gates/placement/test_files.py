@@ -1,5 +1,6 @@
 """The user's LEF and wire files: what is read, and what is refused."""
 
+import needs
 import pytest
 from placed_library import LEF, RC, placed_library, written
 
@@ -19,7 +20,7 @@ puts "other lines are not looked at"
 
 
 def test_footprints_of_a_lef(tmp_path):
-    pytest.importorskip("sc_leflib")
+    needs.package("sc-leflib", "pip install 'adqhw[place]'", module="sc_leflib")
     found = read_lef([written(tmp_path)[0]])
     assert (found.of("NAND2").width, found.of("NAND2").height) == (2, 2)
     assert found.of("NAND2").pin("Y") == (1.0, 1.5)  # the middle of both shapes' box
@@ -38,7 +39,7 @@ def test_footprints_of_a_lef(tmp_path):
     ],
 )
 def test_lefs_that_are_refused(tmp_path, text, message):
-    pytest.importorskip("sc_leflib")
+    needs.package("sc-leflib", "pip install 'adqhw[place]'", module="sc_leflib")
     path = tmp_path / "bad.lef"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
@@ -48,7 +49,7 @@ def test_lefs_that_are_refused(tmp_path, text, message):
 
 
 def test_a_parser_that_complains_is_not_heard(tmp_path, capfd):
-    pytest.importorskip("sc_leflib")
+    needs.package("sc-leflib", "pip install 'adqhw[place]'", module="sc_leflib")
     path = tmp_path / "bad.lef"
     path.write_text("MACRO ((")
     with pytest.raises(InputError, match="must be LEF"):

@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 
+import needs
 import numpy as np
 import pytest
 from gate_oracle import netlist_json, oracle_switching, rows, small_netlist
@@ -89,7 +90,7 @@ def test_a_tree_ends_however_long_its_wires_are():
 
 
 def test_placed_cells_lie_in_rows_and_do_not_overlap():
-    pytest.importorskip("coloquinte")
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
     library = placed_library()
     netlist = chain(library, 20)
     wiring, footprints = wiring_of(netlist), from_areas(library, 2.0)
@@ -115,8 +116,8 @@ def test_placed_cells_lie_in_rows_and_do_not_overlap():
 
 
 def test_what_a_placement_adds_to_the_energy(tmp_path):
-    pytest.importorskip("coloquinte")
-    pytest.importorskip("sc_leflib")
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    needs.package("sc-leflib", "pip install 'adqhw[place]'", module="sc_leflib")
     library = placed_library()
     lef, rc = written(tmp_path)
     netlist = small_netlist(library)
@@ -148,7 +149,7 @@ def test_what_a_placement_adds_to_the_energy(tmp_path):
 
 def test_repeaters_are_in_the_energy(tmp_path):
     """Wires a thousand times as heavy: drivers see buffers, every change moves these as well."""
-    pytest.importorskip("coloquinte")
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
     library = placed_library()
     rc = tmp_path / "rc.toml"
     rc.write_text('signal = ["m"]\nclock = ["m"]\n[layers.m]\nohm_per_um = 1\nff_per_um = 100\n')
