@@ -8,34 +8,17 @@ import numpy.typing as npt
 
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist, net_loads
-from .buffers import Buffer, choose_buffer
 from .clock_tree import ClockTree, clock_tree
-from .kept import kept_placement
-from .placer import pin_positions
-from .steiner import half_perimeters, steiner_lengths
-from .wire_rc import read_rc
-from .wires import Placing, Repeaters, repeaters
-from .wiring import wiring_of
+from .wires import NetWires, Placing, laid, repeaters
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ClockedWires:
-    """Of a netlist's nets, (nets,); those with a tree have neither wires nor repeaters here."""
+class ClockedWires(NetWires):
+    """Nets with a tree have neither wires nor repeaters beside it."""
 
-    wire_um: Floats
-    wire_ff: Floats
-    half_perimeter_um: float
-    repeaters: Repeaters
-    buffer: Buffer
     trees: dict[int, ClockTree]
-    core_um: tuple[float, float]
-
-    @property
-    def repeater_ff(self) -> Floats:
-        """(nets,) input pins of repeaters."""
-        return np.asarray(self.repeaters.count * self.buffer.input_ff, float)
 
     @property
     def total_um(self) -> float:
@@ -63,11 +46,9 @@ def clocked_wires(
     netlist: Netlist, library: Library, placing: Placing, slew_ns: float, cache: Path
 ) -> ClockedWires:
     """Place the netlist as it is; the placement is kept below `cache`."""
-    rc, buffer = read_rc(placing.rc, library), choose_buffer(library, slew_ns)
-    footprints, wiring = placing.footprints(library), wiring_of(netlist)
-    placement = kept_placement(wiring, footprints, placing.options, cache)
-    x, y = pin_positions(wiring, footprints, placement)
-    lengths = steiner_lengths(x, y, wiring.starts)
+    found = laid(netlist, library, placing, slew_ns, cache)
+    rc, buffer, wiring = found.rc, found.buffer, found.wiring
+    x, y, lengths = found.x, found.y, found.lengths
     capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)
     trees = {}
     for net in sorted(clock_nets(netlist, library)):
@@ -86,11 +67,11 @@ def clocked_wires(
     return ClockedWires(
         wire_um=lengths,
         wire_ff=wire_ff,
-        half_perimeter_um=float(half_perimeters(x, y, wiring.starts).sum()),
+        half_perimeter_um=found.half_perimeter_um,
         repeaters=repeaters(netlist, library, loads, buffer),
         buffer=buffer,
         trees=trees,
-        core_um=(placement.width, placement.height),
+        core_um=found.core_um,
     )
 
 

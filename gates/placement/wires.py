@@ -23,7 +23,7 @@ from .kept import kept_placement
 from .placer import Placement, PlaceOptions, pin_places, pin_positions
 from .steiner import half_perimeters, steiner_lengths
 from .wire_rc import WireRC, read_rc
-from .wiring import clock_sinks, wiring_of
+from .wiring import Wiring, clock_sinks, wiring_of
 
 Floats = npt.NDArray[np.float64]
 _PS = 1e-6
@@ -63,25 +63,31 @@ class Repeaters:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Wires:
-    """Of a netlist's nets; the clock's are in its tree."""
+class NetWires:
+    """Of a netlist's nets, (nets,); those with a clock tree have their wires in it."""
 
     wire_um: Floats
     wire_ff: Floats
+    half_perimeter_um: float
     repeaters: Repeaters
     buffer: Buffer
-    clock: ClockTree
-    half_perimeter_um: float
-    delay_ns: Floats
-    """(nets,) of the wire by its own R and C, R C / 2."""
     core_um: tuple[float, float]
-    sources: tuple[str, str]
-    """Of footprints, and of R and C."""
 
     @property
     def repeater_ff(self) -> Floats:
         """(nets,) input pins of repeaters."""
         return np.asarray(self.repeaters.count * self.buffer.input_ff, float)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Wires(NetWires):
+    """With one tree, of the netlist's clock."""
+
+    clock: ClockTree
+    delay_ns: Floats
+    """(nets,) of the wire by its own R and C, R C / 2."""
+    sources: tuple[str, str]
+    """Of footprints, and of R and C."""
 
     def to_dict(self) -> dict[str, Any]:
         """Facts for a report."""
@@ -100,28 +106,63 @@ class Wires:
         }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Laid:
+    """A placed netlist: where its pins are, and the length of every net."""
+
+    rc: WireRC
+    buffer: Buffer
+    footprints: Footprints
+    wiring: Wiring
+    placement: Placement
+    x: Floats
+    """(pins,) um, as y."""
+    y: Floats
+    lengths: Floats
+    """(nets,) um of Steiner trees."""
+
+    @property
+    def half_perimeter_um(self) -> float:
+        return float(half_perimeters(self.x, self.y, self.wiring.starts).sum())
+
+    @property
+    def core_um(self) -> tuple[float, float]:
+        return self.placement.width, self.placement.height
+
+
+def laid(netlist: Netlist, library: Library, placing: Placing, slew_ns: float, cache: Path) -> Laid:
+    """Place the netlist; the placement is kept below `cache`."""
+    footprints, wiring = placing.footprints(library), wiring_of(netlist)
+    placement = kept_placement(wiring, footprints, placing.options, cache)
+    x, y = pin_positions(wiring, footprints, placement)
+    return Laid(
+        rc=read_rc(placing.rc, library),
+        buffer=choose_buffer(library, slew_ns),
+        footprints=footprints,
+        wiring=wiring,
+        placement=placement,
+        x=x,
+        y=y,
+        lengths=steiner_lengths(x, y, wiring.starts),
+    )
+
+
 def placed_wires(
     netlist: Netlist, library: Library, placing: Placing, slew_ns: float, cache: Path
 ) -> Wires:
     """Place the netlist; the placement is kept below `cache`."""
-    rc = read_rc(placing.rc, library)
-    buffer = choose_buffer(library, slew_ns)
-    footprints = placing.footprints(library)
-    wiring = wiring_of(netlist)
-    placement = kept_placement(wiring, footprints, placing.options, cache)
-    x, y = pin_positions(wiring, footprints, placement)
-    lengths = steiner_lengths(x, y, wiring.starts)
-    wire_ff = lengths * rc.signal.ff
+    found = laid(netlist, library, placing, slew_ns, cache)
+    rc, buffer, wire_ff = found.rc, found.buffer, found.lengths * found.rc.signal.ff
     return Wires(
-        wire_um=lengths,
+        wire_um=found.lengths,
         wire_ff=wire_ff,
         repeaters=repeaters(netlist, library, net_loads(netlist, library) + wire_ff, buffer),
         buffer=buffer,
-        clock=_tree(netlist, library, footprints, placement, rc, buffer),
-        half_perimeter_um=float(half_perimeters(x, y, wiring.starts).sum()),
-        delay_ns=lengths**2 * (rc.signal.ohm * rc.signal.ff / 2 * _PS),
-        core_um=(placement.width, placement.height),
-        sources=(footprints.source, rc.source),
+        clock=_tree(netlist, library, found),
+        half_perimeter_um=found.half_perimeter_um,
+        delay_ns=found.lengths**2 * (rc.signal.ohm * rc.signal.ff / 2 * _PS),
+        core_um=found.core_um,
+        sources=(found.footprints.source, rc.source),
     )
 
 
@@ -152,22 +193,16 @@ def repeaters(netlist: Netlist, library: Library, loads: Floats, buffer: Buffer)
     return Repeaters(count=count, driver_ff=left, edge_fj=edge)
 
 
-def _tree(
-    netlist: Netlist,
-    library: Library,
-    footprints: Footprints,
-    placement: Placement,
-    rc: WireRC,
-    buffer: Buffer,
-) -> ClockTree:
+def _tree(netlist: Netlist, library: Library, found: Laid) -> ClockTree:
     sinks = clock_sinks(netlist, library)
     instances = np.array([instance for instance, _ in sinks], np.int64)
     cells = [gate.cell for gate in netlist.gates]
-    offsets = [footprints.of(cells[instance]).pin(pin) for instance, pin in sinks]
+    offsets = [found.footprints.of(cells[instance]).pin(pin) for instance, pin in sinks]
     dx, dy = _columns(offsets)
-    x, y = pin_places(placement, footprints, cells, instances, dx, dy)
+    x, y = pin_places(found.placement, found.footprints, cells, instances, dx, dy)
     pin_ff = np.array([library.cell(cells[i]).pins[pin].capacitance_ff or 0.0 for i, pin in sinks])
-    return clock_tree(x, y, pin_ff, (placement.width / 2, 0.0), rc.clock.ff, buffer)
+    root = found.placement.width / 2, 0.0
+    return clock_tree(x, y, pin_ff, root, found.rc.clock.ff, found.buffer)
 
 
 def _columns(pairs: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
