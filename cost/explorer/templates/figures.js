@@ -66,7 +66,7 @@ function commandText() {
     words.push("--bits", Object.entries(setting.bits).map(([name, bits]) => `${name}=${bits}${plain}`).join(","), "--act-bits", setting.act);
   } else if (subject.measured_images !== null) {
     words.push("--images", subject.measured_images);
-  } else if (subject.told_bits || lanes.hold > 1) {  // with bits, memories are sized as in the tables (with_storage)
+  } else if (subject.told_bits) {
     const [name, bits] = Object.entries(subject.bits)[0];
     words.push("--bits", `${name}=${bits}${subject.kind === "plain" ? "p" : ""}`);
   }

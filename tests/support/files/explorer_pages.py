@@ -98,9 +98,6 @@ def words_of(data: dict[str, Any], setting: dict[str, Any]) -> list[str]:
         plain = "p" if setting["kind"] == "plain" else ""
         bits = ",".join(f"{name}={width}{plain}" for name, width in setting["bits"].items())
         words += ["--bits", bits, "--act-bits", str(setting["act"])]
-    elif lanes["hold"] > 1:  # with bits, memories are sized as in the tables (`with_storage`)
-        name, own = next(iter(data["programs"][given]["bits"].items()))
-        words += ["--bits", f"{name}={own}"]
     words += ["--rows", str(lanes["rows"]), "--cols", str(lanes["cols"]), "--micro", micro]
     if width:
         words += ["--multiply-width", width]
