@@ -31,6 +31,7 @@ def test_every_case_is_a_recipe_and_has_its_own_name():
         "activations",
         "distillation",
         "weights",
+        "two bits",
     }
 
 
