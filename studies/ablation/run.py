@@ -86,6 +86,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "Network":
     from ...adq.training.answers import Answers
     from ...adq.training.distill import load_teacher
     from ...adq.training.schedule import Schedule
+    from ...flows.program_teacher import teacher_of
 
     recipe = preparation.on_device(recipe)
     trainer.make_deterministic(recipe)
@@ -93,7 +94,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "Network":
     training = _split(recipe.data.name, "train", sources.data).take(recipe.data.limit)
     files = RunFolder(path=sources.keep / "run")
     files.prepare("replace")
-    master = load_teacher(recipe, sources.teacher)
+    master = load_teacher(recipe, teacher_of(recipe, sources.teacher))
     run = run_state.start(recipe, files, training, sources.init, master, _quiet, Ranks())
     if master is not None:
         run.answers = Answers(master, recipe, sources.keep / "answers", training)
