@@ -235,8 +235,11 @@ class QuantConv2d(Unit):
                 offset = offset + (self.bias if self.bn is None else self.bias.detach())
             scale = x.scale * step
             more = None if skip is None else skip.real
-            if not self.shared and normed.applies(self.bn, acc, scale, self.output, more):
-                return normed.normed(self.bn, acc, scale, offset, self.output, more)
+            made = None
+            if not self.shared:
+                made = normed.normed(self.bn, acc, scale, offset, self.output, more)
+            if made is not None:
+                return made
             y = self.normalise(acc, scale, offset)
         return self.output(y if skip is None else y + skip.real)
 

@@ -22,25 +22,32 @@ from ..tensors import Mode, Signal, channels_last, has_kernels
 
 
 class Norm(NamedTuple):
-    """A training batch norm in units of the sums: y = (x - mean) * factor * weight + bias."""
+    """A training batch norm in units of the sums: y = (x - mean) * factor * weight + bias.
 
-    mean: np.ndarray
-    factor: np.ndarray
-    """1 / sqrt(var + eps), float64 (C,)."""
-    weight: np.ndarray
-    bias: np.ndarray
+    Tensors (C,) in float64; NumPy's arrays would warn of the infinities of a diverging run, of
+    which its loss tells.
+    """
+
+    mean: Tensor
+    factor: Tensor
+    """1 / sqrt(var + eps)."""
+    weight: Tensor
+    bias: Tensor
 
     @property
-    def scale(self) -> np.ndarray:
+    def scale(self) -> Tensor:
         return self.factor * self.weight
+
+    @property
+    def shift(self) -> Tensor:
+        return self.bias - self.mean * self.scale
 
     @property
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
         """y = x * scale + shift, in float32."""
-        shift = self.bias - self.mean * self.scale
-        return self.scale.astype(np.float32), shift.astype(np.float32)
+        return self.scale.float().numpy(), self.shift.float().numpy()
 
-    def gradients(self, sums: np.ndarray, count: int) -> tuple[Tensor, Tensor, np.ndarray]:
+    def gradients(self, sums: Tensor, count: int) -> tuple[Tensor, Tensor, np.ndarray]:
         """Of weight and bias, and the factors (3, C) of D, x and 1 in that of the sums.
 
         sums (2, C): of D and of D * x, over ``count`` pixels.
@@ -48,12 +55,8 @@ class Norm(NamedTuple):
         plain, weighted = sums
         along = (weighted - self.mean * plain) * self.factor
         pull = self.scale * self.factor * along / count
-        factors = np.stack([self.scale, -pull, self.mean * pull - self.scale * plain / count])
-        return _float(along), _float(plain), factors.astype(np.float32)
-
-
-def _float(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))
+        factors = [self.scale, -pull, self.mean * pull - self.scale * plain / count]
+        return along.float(), plain.float(), torch.stack(factors).float().numpy()
 
 
 def _rows(x: Tensor) -> np.ndarray:
@@ -88,12 +91,12 @@ class _NormStair(torch.autograd.Function):
         inside = (gain / lengths).repeat_interleave(2)
         slope = torch.cat([inside.new_zeros(1), inside, inside.new_zeros(1)]).numpy()
         # (2, C, K): of G and of G * x; D is G times the slope of its corner
-        sums = normed_kernels.stair_sums(grads, rows, ctx.reached, len(slope))
-        by_weight, by_bias, factors = norm.gradients(sums @ slope.astype(np.float64), len(rows))
+        sums = torch.from_numpy(normed_kernels.stair_sums(grads, rows, ctx.reached, len(slope)))
+        of_d = sums @ torch.from_numpy(slope).double()
+        by_weight, by_bias, factors = norm.gradients(of_d, len(rows))
         out = normed_kernels.stair_gradient(grads, rows, ctx.reached, slope, factors)
-        shift = norm.bias - norm.mean * norm.scale
-        of_y = np.stack([sums[0].sum(0), norm.scale @ sums[1] + shift @ sums[0]])
-        by_segment = torch.from_numpy(of_y)[:, 1:-1].view(2, len(lengths), 2).sum(2)
+        of_y = torch.stack([sums[0].sum(0), norm.scale @ sums[1] + norm.shift @ sums[0]])
+        by_segment = of_y[:, 1:-1].view(2, len(lengths), 2).sum(2)
         learned = parameter_gradients(by_segment, lengths, start, gain)
         scaled = (g.mul(ctx.grad_factor).to(acc.dtype) for g in learned)
         return _map(out, acc), by_weight, by_bias, None, *scaled, None
@@ -120,9 +123,9 @@ class _NormStream(torch.autograd.Function):
         norm, rows = ctx.norm, _rows(acc)
         more = _rows(skips[0]) if skips else None
         inner, sums, by_step = normed_kernels.stream_sums(
-            _rows(grad), rows, more, *norm.affine, ctx.grid
+            _rows(grad), rows, more, norm.affine, ctx.grid
         )
-        by_weight, by_bias, factors = norm.gradients(sums, len(rows))
+        by_weight, by_bias, factors = norm.gradients(torch.from_numpy(sums), len(rows))
         out = _map(normed_kernels.mix(inner, rows, factors), acc)
         by_skip = _map(inner, acc) if skips else None
         of_step = torch.tensor(by_step * ctx.grad_factor, dtype=acc.dtype)
@@ -140,6 +143,8 @@ def applies(
         return False
     if not (acc.dim() == 4 and has_kernels(acc) and channels_last(acc)):
         return False
+    if acc.numel() <= acc.shape[1]:  # no variance: torch says so
+        return False
     if isinstance(output, StreamQuantizer):
         return skip is None or (has_kernels(skip) and channels_last(skip))
     few = 2 * output.count + 1 <= kernels.FEW_BOUNDS
@@ -147,17 +152,21 @@ def applies(
 
 
 def normed(
-    bn: BatchNorm, acc: Tensor, scale: float, offset: Tensor | float,
-    output: ThresholdActivation | StreamQuantizer, skip: Tensor | None,
-) -> Signal:  # fmt: skip
-    """``output(bn(acc * scale + offset) + skip)`` in training, where `applies`."""
+    bn: BatchNorm | None, acc: Tensor, scale: float | Tensor, offset: Tensor | float,
+    output: LowBitActivation | StreamQuantizer, skip: Tensor | None,
+) -> Signal | None:  # fmt: skip
+    """``output(bn(acc * scale + offset) + skip)`` in training; None where it does not apply."""
+    if not applies(bn, acc, scale, output, skip):
+        return None
+    assert bn is not None
+    assert not isinstance(scale, Tensor)
     norm = _norm(bn, acc, scale, offset)
     if isinstance(output, StreamQuantizer):
         grad_factor = (max(acc[0].numel(), 1) * output.high) ** -0.5
-        step = output.step.clamp(min=MIN_STEP)
-        limits = output.low, output.high
-        values = _NormStream.apply(acc, bn.weight, bn.bias, norm, skip, step, limits, grad_factor)
-        return Signal(values)
+        step, limits = output.step.clamp(min=MIN_STEP), (output.low, output.high)
+        taken = norm, skip, step, limits, grad_factor
+        return Signal(_NormStream.apply(acc, bn.weight, bn.bias, *taken))
+    assert isinstance(output, ThresholdActivation)
     learned = output.parameters_in_range()
     codes = _NormStair.apply(acc, bn.weight, bn.bias, norm, *learned, output.grad_factor(acc))
     return Signal(codes, output.scale)
@@ -167,13 +176,15 @@ def normed(
 def _norm(bn: BatchNorm, acc: Tensor, scale: float, offset: Tensor | float) -> Norm:
     """The norm of this batch; its running statistics move, in units of ``acc * scale + offset``."""
     rows = _rows(acc)
-    mean, var = normed_kernels.moments(rows)
-    bn.running_mean.lerp_(_float(mean * scale) + offset, bn.momentum)
-    bn.running_var.lerp_(_float(var * scale**2 * (len(rows) / (len(rows) - 1))), bn.momentum)
+    mean, square = torch.from_numpy(normed_kernels.moments(rows))
+    var = (square - mean * mean).clamp_(min=0.0)
+    bn.running_mean.lerp_((mean * scale).float() + offset, bn.momentum)
+    unbiased = var * (scale**2 * len(rows) / (len(rows) - 1))
+    bn.running_var.lerp_(unbiased.float(), bn.momentum)
     bn.num_batches_tracked += 1
     return Norm(
         mean=mean,
         factor=(var + bn.eps / scale**2) ** -0.5,
-        weight=bn.weight.detach().double().numpy(),
-        bias=bn.bias.detach().double().numpy(),
+        weight=bn.weight.detach().double(),
+        bias=bn.bias.detach().double(),
     )

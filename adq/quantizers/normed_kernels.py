@@ -241,12 +241,11 @@ def _mix_kernel(first, last, inner, x, factors, out):
                 made[i] = a[i] * grads[i] + (b[i] * values[i] + d[i])
 
 
-def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and biased variance (C,), float64, of the rows ``x`` (R, C)."""
+def moments(x: np.ndarray) -> np.ndarray:
+    """Means (2, C), float64, of the rows ``x`` (R, C) and of their squares."""
     sums = np.empty((PARTS, 2, x.shape[1]))
     split_rows(_moments_kernel, PARTS, x, sums)
-    plain, square = sums.sum(0) / len(x)
-    return plain, np.maximum(square - plain * plain, 0.0)
+    return np.asarray(sums.sum(0) / len(x))
 
 
 def _heard(faults: np.ndarray, size: int) -> None:
@@ -296,14 +295,16 @@ def stream_sums(
     grad: np.ndarray,
     x: np.ndarray,
     skip: np.ndarray | None,
-    scale: np.ndarray,
-    shift: np.ndarray,
+    affine: tuple[np.ndarray, np.ndarray],
     grid: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Gradients inside the range (R, C), their sums and those of G*x (2, C), and the step's."""
+    """Gradients inside the range (R, C), their sums and those of G*x (2, C), and the step's.
+
+    affine: scale and shift (C,).
+    """
     inner, sums, steps = np.empty_like(x), np.empty((PARTS, 2, x.shape[1])), np.empty(PARTS)
     more = x[:0] if skip is None else skip
-    split_rows(_stream_sums_kernel, PARTS, grad, x, more, scale, shift, grid, inner, sums, steps)
+    split_rows(_stream_sums_kernel, PARTS, grad, x, more, *affine, grid, inner, sums, steps)
     return inner, sums.sum(0), float(steps.sum())
 
 

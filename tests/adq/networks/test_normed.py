@@ -106,9 +106,9 @@ def test_not_a_number_is_heard(kind):
 def test_long_sums_stay_exact():
     rows = 64 * 16 * 40
     x, ones = np.full((rows, 8), 0.1, np.float32), np.ones((rows, 8), np.float32)
-    scale, shift = np.ones(8, np.float32), np.zeros(8, np.float32)
+    affine = np.ones(8, np.float32), np.zeros(8, np.float32)
     grid = np.array([0.01, 0, 255], np.float32)
-    inner, sums, _ = normed_kernels.stream_sums(ones, x, None, scale, shift, grid)
+    inner, sums, _ = normed_kernels.stream_sums(ones, x, None, affine, grid)
     assert inner.all()
     np.testing.assert_array_equal(sums[0], rows)
     np.testing.assert_allclose(sums[1], rows * np.float64(np.float32(0.1)), rtol=2e-6)
