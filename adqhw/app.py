@@ -72,6 +72,9 @@ from .commands.bench import (
 from .commands.bench import (
     utilization as bench_utilization,
 )
+from .commands.bench import (
+    verdict as bench_verdict,
+)
 from .console import guarded
 from .spec.host.version import VERSION
 
@@ -124,6 +127,7 @@ benchmarks.command("model")(guarded(bench_model.command))
 benchmarks.command("place")(guarded(bench_place.command))
 benchmarks.command("bars")(guarded(bench_bars.command))
 benchmarks.command("budgets")(guarded(bench_budgets.command))
+benchmarks.command("verdict")(guarded(bench_verdict.command))
 benchmarks.command("utilization")(guarded(bench_utilization.command))
 benchmarks.command("cards")(guarded(bench_cards.command))
 benchmarks.command("dataflow")(guarded(bench_dataflow.command))
