@@ -31,7 +31,8 @@ def _bits(width: int) -> tuple[str, ...]:
 
 def cases() -> list[Case]:
     """Every case, in the order of the table; equal runs occur once per group they belong to."""
-    return [*_starts(), *_adaptation(), *_mixed(), *_activations(), *_distillation(), *_weights()]
+    groups = (_starts, _adaptation, _mixed, _activations, _distillation, _weights, _two_bits)
+    return [case for group in groups for case in group()]
 
 
 def _starts() -> list[Case]:
@@ -184,4 +185,23 @@ def _weights() -> list[Case]:
         )
         for width in (2, 3, 4)
         for text, (rule, *more) in rules.items()
+    ]
+
+
+def _two_bits() -> list[Case]:
+    # The claim at two bits, under the conditions of its long runs: from one W4/A4 checkpoint
+    # (--init), with a teacher, both rules with the same activations.
+    return [
+        Case(
+            group="two bits",
+            name=f"{text}, W2/A{act}",
+            changes=(
+                "quant.weight_width=2",
+                f"quant.act_width={act}",
+                f"quant.method.weights={rule}",
+                "distill.mode=kl",
+            ),
+        )
+        for act in (4, 2)
+        for text, rule in (("ADQ", "adq"), ("LSQ", "lsq"))
     ]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cost.explore.store import Record, Store
+from ...cost.sweep.store import Record, Store
 from ...spec.errors import InputError
 from ...spec.host.digests import json_digest
 from ...spec.host.text import warn
@@ -86,6 +86,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "Network":
     from ...adq.training.answers import Answers
     from ...adq.training.distill import load_teacher
     from ...adq.training.schedule import Schedule
+    from ...flows.program_teacher import teacher_of
 
     recipe = preparation.on_device(recipe)
     trainer.make_deterministic(recipe)
@@ -93,7 +94,7 @@ def train_briefly(recipe: "Recipe", sources: Sources) -> "Network":
     training = _split(recipe.data.name, "train", sources.data).take(recipe.data.limit)
     files = RunFolder(path=sources.keep / "run")
     files.prepare("replace")
-    master = load_teacher(recipe, sources.teacher)
+    master = load_teacher(recipe, teacher_of(recipe, sources.teacher))
     run = run_state.start(recipe, files, training, sources.init, master, _quiet, Ranks())
     if master is not None:
         run.answers = Answers(master, recipe, sources.keep / "answers", training)

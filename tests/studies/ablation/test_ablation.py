@@ -1,12 +1,15 @@
 """`bench ablation`: the cases, one small run of each kind, and the page it rewrites."""
 
 import pytest
+from networks import frozen_network
 
+from adqhw.adq.export.export import export
 from adqhw.adq.recipes import recipes
 from adqhw.adq.recipes.config_text import override
 from adqhw.commands.bench import ablation as bench_ablation
 from adqhw.commands.bench.ablation import run, select
 from adqhw.spec.errors import InputError
+from adqhw.spec.program_file import save
 from adqhw.studies.ablation.cases import cases
 from adqhw.studies.ablation.page import BEGIN, END, RECIPES, Budget, Row, describe, table, write
 
@@ -31,6 +34,7 @@ def test_every_case_is_a_recipe_and_has_its_own_name():
         "activations",
         "distillation",
         "weights",
+        "two bits",
     }
 
 
@@ -67,6 +71,17 @@ def small_float_run(original):
         return original(folder, (*changes, "data.limit=64", "train.epochs=2"), tell)
 
     return make
+
+
+def test_a_program_teaches(monkeypatch, tmp_path):
+    teacher = tmp_path / "teacher.safetensors"
+    save(export(frozen_network(classes=10, mean=(0.3,), std=(0.2,))), teacher)
+    wanted = [c for c in cases() if (c.group, c.name) == ("two bits", "LSQ, W2/A2")]
+    monkeypatch.setattr(bench_ablation, "select", lambda groups: wanted)
+    monkeypatch.setattr(bench_ablation, "_float_run", small_float_run(bench_ablation._float_run))
+    (row,) = run(Budget(seeds=1, changes=SMALL, teacher=teacher))
+    assert row.integer is not None
+    assert row.average_weight_bits == 2.0
 
 
 def example() -> list[Row]:
