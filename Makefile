@@ -68,7 +68,7 @@ $(DOCS): $(STAMP) requirements-docs.txt
 # Warnings are errors. Needs no network; the links to other sites are listed, not followed.
 docs: $(DOCS)
 	$(BIN)/python tests/support/executed_page.py
-	rm -rf build/docs
+	rm -rf build/docs build/doctrees
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs -d build/doctrees . build/docs
 	$(BIN)/python tools/check_site.py build/docs
 

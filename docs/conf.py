@@ -7,11 +7,11 @@ and on the site, README and the contract are pages, and nothing is copied.
 import sys
 from pathlib import Path
 
+from adqhw.spec.host.version import VERSION
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 sys.path.insert(0, str(HERE / "_ext"))
-
-from adqhw.spec.host.version import VERSION  # noqa: E402 - after the path of the extensions
 
 project = "adqhw"
 author = "the adqhw authors"
@@ -39,8 +39,7 @@ exclude_patterns = [
 myst_enable_extensions = ["attrs_block", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
-nb_execution_mode = "cache"
-nb_execution_cache_path = str(ROOT / "build" / "notebooks")
+nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True

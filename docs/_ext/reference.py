@@ -86,7 +86,9 @@ def commands() -> str:
     parts = []
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
-        parts.append(f"## adqhw {name}\n\n{command.help}\n\n" if inner else described(name, command))
+        parts.append(
+            f"## adqhw {name}\n\n{command.help}\n\n" if inner else described(name, command)
+        )
         for sub, part in (inner or {}).items():
             parts.append(described(f"{name} {sub}", part, "###"))
     return "\n".join(parts)

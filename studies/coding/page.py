@@ -37,7 +37,18 @@ def page(
 ) -> str:
     """Markdown: bits, energies, and what follows."""
     lines = [HEAD.format(command=command, tech=technology.name), _verdict(savings), ""]
-    lines += ["## Bits", "", *_bits(savings), "", "## Energy", "", *_energies(savings, technology), "", *_drams(savings, drams), ""]
+    lines += [
+        "## Bits",
+        "",
+        *_bits(savings),
+        "",
+        "## Energy",
+        "",
+        *_energies(savings, technology),
+        "",
+        *_drams(savings, drams),
+        "",
+    ]
     return "\n".join(lines)
 
 

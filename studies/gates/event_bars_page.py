@@ -47,7 +47,19 @@ def page(bars: Sequence[Bar], technology: Technology, command: str) -> str:
         least=min(times), most=max(times), middle=median(times),
     )  # fmt: skip
     return "\n".join(
-        [head, "## Every bar", "", *_bars(bars), "", *_orders(bars), "", *_slopes(bars), "", *_areas(bars), ""]
+        [
+            head,
+            "## Every bar",
+            "",
+            *_bars(bars),
+            "",
+            *_orders(bars),
+            "",
+            *_slopes(bars),
+            "",
+            *_areas(bars),
+            "",
+        ]
     )
 
 

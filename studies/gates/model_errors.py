@@ -139,8 +139,7 @@ def _summed(percent: dict[str, float]) -> Errors:
 
 
 SEE = (
-    "[Gates](../gates.md), "
-    "[the bars of the events](event-bars.md), [bit budgets](bit-budgets.md)."
+    "[Gates](../gates.md), [the bars of the events](event-bars.md), [bit budgets](bit-budgets.md)."
 )
 HEAD = f"""# The model of the gates against the gates
 

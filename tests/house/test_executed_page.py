@@ -32,7 +32,7 @@ def test_what_fails_is_an_error(tmp_path, block):
 
 
 def test_a_text_that_was_not_printed_is_an_error(tmp_path):
-    with empty_folder(), pytest.raises(AssertionError, match="page.md says"):
+    with empty_folder(), pytest.raises(AssertionError, match="the page says"):
         execute(page(tmp_path, "```python\nprint(41)\n```\n```text\n42\n```\n"))
 
 

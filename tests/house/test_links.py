@@ -1,4 +1,4 @@
-"""No page is a dead end: each is in a table of contents, named by another page, and names others."""
+"""No page is a dead end: it is in a table of contents, another page names it, it names others."""
 
 import re
 from functools import cache

@@ -1,11 +1,11 @@
 """Runs the blocks of a page in order, in an empty folder: what a page says is what happens.
 
-    python tests/support/executed_page.py docs/tutorial.md ...
+    python tests/support/executed_page.py docs/bring-your-own.md ...
 
-A fence ```` ```python ```` is executed, ```` ```sh ```` is run line by line (`adqhw` only), both with
-` file=NAME` are written to that file instead. ```` ```text ```` after one of them is a part of what
-it printed, line by line: `...` stands for any text, a line of `...` for any lines. Fences of other
-languages are not executed, nor are indented blocks.
+A fence `python` is executed, `sh` is run line by line (`adqhw` only); a fence of any language with
+`file=NAME` is written to that file instead. `text` after one of them is a part of what it printed,
+line by line: `...` stands for any text, a line of `...` for any lines. Other fences are not
+executed, nor are indented blocks.
 """
 
 import contextlib
@@ -23,15 +23,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.M | re.S)
 EXECUTED = ("python", "sh", "text")
-PAGES = tuple(
-    ROOT / "docs" / f"{name}.md"
-    for name in ("tutorial", "choosing-bits", "reading-a-report", "rtl-integration", "extending")
-)
+PAGES: tuple[Path, ...] = ()
 """Pages that `make docs` executes; bring-your-own.md is executed by the test suite."""
 
 
 def blocks(page: Path) -> list[tuple[str, str, str]]:
-    """(language, file name or empty, text) of each block of the page that is executed or compared."""
+    """(language, file name or empty, text) of each block that is executed, written or compared."""
     found = [(kind, name or "", text) for kind, name, text in BLOCK.findall(page.read_text())]
     return [block for block in found if block[0] in EXECUTED or block[1]]
 
@@ -55,7 +52,7 @@ def execute(page: Path) -> dict[str, object]:
         elif kind == "sh":
             printed = "".join(map(run, commands(text)))
         else:
-            assert occurs(text, printed), f"{page.name} says:\n{text}\nnot:\n{printed}"
+            assert occurs(text, printed), f"the page says:\n{text}\nnot:\n{printed}"
     return names
 
 
@@ -77,7 +74,7 @@ def run(line: str) -> str:
 
 
 def occurs(wanted: str, printed: str) -> bool:
-    """Lines of `wanted` follow each other in `printed`, lines of `...` apart; blanks do not count."""
+    """Lines of `wanted` follow each other in `printed`, but for `...`; blanks do not count."""
     patterns = [squeezed(line) for line in wanted.splitlines() if line.strip()]
     lines = [squeezed(line) for line in printed.splitlines() if line.strip()]
     return any(begins(patterns, lines[start:]) for start in range(len(lines)))
@@ -102,7 +99,7 @@ def squeezed(line: str) -> str:
 
 @contextlib.contextmanager
 def empty_folder() -> Iterator[None]:
-    """An empty current folder beside the zoo, for this process and for the commands that it runs."""
+    """An empty current folder, but for the zoo, of this process and of commands that it runs."""
     before, path = Path.cwd(), os.environ.get("PYTHONPATH")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
