@@ -73,6 +73,9 @@ from .commands.bench import (
 from .commands.bench import (
     utilization as bench_utilization,
 )
+from .commands.bench import (
+    verdict as bench_verdict,
+)
 from .console import guarded
 from .spec.host.version import VERSION
 
@@ -126,6 +129,7 @@ for name, measurement in {
     "place": bench_place.command,
     "bars": bench_bars.command,
     "budgets": bench_budgets.command,
+    "verdict": bench_verdict.command,
     "utilization": bench_utilization.command,
     "cards": bench_cards.command,
     "dataflow": bench_dataflow.command,
