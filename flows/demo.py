@@ -26,10 +26,10 @@ from ..adq.runs.checkpoint import load as load_checkpoint
 from ..adq.training import evaluate, trainer
 from ..cosim.compare.cosimulate import CosimReport
 from ..cosim.compare.network_cosim import cosimulate_network
-from ..cost.explore.explore import Design, Grid, Workload
-from ..cost.explore.sweeping import sweep
 from ..cost.report.page import write_fronts
 from ..cost.report.report import write_tables
+from ..cost.sweep.designs import Design, Grid, Workload
+from ..cost.sweep.sweeping import sweep
 from ..cost.technology import technology
 from ..rtl.arch.registry import DEFAULT
 from ..rtl.program.fit import narrowest

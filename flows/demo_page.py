@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..cosim.compare.cosimulate import CosimReport
-from ..cost.explore.arrays import Lanes
-from ..cost.explore.explore import Workload
 from ..cost.explorer.choices import Choices
 from ..cost.explorer.data import Subject, cosimulation, page_data
 from ..cost.explorer.page import write_page
+from ..cost.sweep.arrays import Lanes
+from ..cost.sweep.designs import Workload
 from ..cost.technology import technology
 from ..cost.technology.dram_types import available_drams, load_dram
 from ..rtl.arch.arch import Arch

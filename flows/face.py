@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..adq.frontend.config import QuantizeConfig
     from ..cosim.compare.cosimulate import CosimReport
     from ..cost.estimate.estimate import Estimate
-    from ..cost.explore.explore import Design, Workload
+    from ..cost.sweep.designs import Design, Workload
     from ..exchange.writers.export import Exported
     from ..rtl.arch.arch import Arch
     from ..sim.runner import Runner
@@ -272,8 +272,8 @@ def sweep(
     >>> [(design.label, design.pareto) for design in designs]
     [('w2 decode 8x8', True)]
     """
-    from ..cost.explore.explore import Grid
-    from ..cost.explore.sweeping import sweep as of_grid
+    from ..cost.sweep.designs import Grid
+    from ..cost.sweep.sweeping import sweep as of_grid
     from ..cost.technology import technology
 
     if (images is None) != (labels is None):
@@ -291,7 +291,7 @@ def sweep(
 
 def _workload(name: str, program: Program, images: Any, labels: npt.ArrayLike | None) -> "Workload":
     from ..cost.estimate.estimate import measure
-    from ..cost.explore.explore import Workload
+    from ..cost.sweep.designs import Workload
     from .sweep_programs import recorded_accuracy
 
     if images is None or labels is None:

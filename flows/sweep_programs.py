@@ -17,9 +17,9 @@ from .engines import STEP, run_in_steps
 from .images import Batch
 
 if TYPE_CHECKING:
-    from ..cost.explore.explore import Workload
-    from ..cost.explore.store import Store
-    from ..cost.explore.workers import Task, Workers
+    from ..cost.sweep.designs import Workload
+    from ..cost.sweep.store import Store
+    from ..cost.sweep.workers import Task, Workers
 
 IMAGES_PER_TASK = 4 * STEP["numba"]
 
@@ -46,7 +46,7 @@ class Piece:
 
 def pieces_of(candidate: Candidate) -> list[Piece]:
     """Activity first, then the data set from its first image to its last."""
-    from ..cost.explore.store import key_of
+    from ..cost.sweep.store import key_of
 
     if candidate.images is None:
         return []
@@ -68,7 +68,7 @@ def measure_piece(shared: Any, own: Any) -> dict[str, Any]:
     """A task. shared: the program file's bytes; own: kind, images, labels."""
     from ..cost.estimate.estimate import measure
     from ..cost.estimate.records import activity_record
-    from ..cost.explore.sweeping import program_of
+    from ..cost.sweep.sweeping import program_of
 
     (kind, images, labels), program = own, program_of(shared)
     if kind == "activity":
@@ -116,8 +116,8 @@ def recorded_accuracy(program: Program) -> float | None:
 def _tasks(
     candidates: Sequence[Candidate], missing: Sequence[tuple[int, Piece]]
 ) -> "Iterator[Task]":
-    from ..cost.explore.sweeping import program_bytes
-    from ..cost.explore.workers import Task
+    from ..cost.sweep.sweeping import program_bytes
+    from ..cost.sweep.workers import Task
 
     shared = {n: program_bytes(candidates[n].program) for n in {n for n, _ in missing}}
     for number, piece in missing:
@@ -127,7 +127,7 @@ def _tasks(
 
 def _workload(candidate: Candidate, store: "Store") -> "Workload":
     from ..cost.estimate.records import activity_of
-    from ..cost.explore.explore import Workload
+    from ..cost.sweep.designs import Workload
 
     if candidate.images is None:
         accuracy = recorded_accuracy(candidate.program)

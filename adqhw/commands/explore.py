@@ -122,8 +122,8 @@ def _files(results: Sequence[Path]) -> list[Path]:
 
 def _subjects(paths: Sequence[Path]) -> "list[Subject]":
     """Programs with the accuracy that they record."""
-    from ..cost.explore.explore import Workload
     from ..cost.explorer.data import Subject
+    from ..cost.sweep.designs import Workload
 
     if not paths:
         raise InputError("Explorer must be given at least one program (.safetensors), not none")

@@ -11,7 +11,7 @@ from ..spec.errors import InputError
 from ..spec.host.text import shown
 
 if TYPE_CHECKING:
-    from ..cost.explore.arrays import Lanes
+    from ..cost.sweep.arrays import Lanes
 
 HOLD_HELP = (
     "Pixels that use a weight word before the next one is read (1); above 1 the array that holds "
@@ -34,7 +34,7 @@ MultiplyWidth = Annotated[int | None, typer.Option(help=MULTIPLY_WIDTH_HELP)]
 
 def swept_arrays(rows_cols: str, hold: str, fill: str, out_lanes: str) -> "Iterator[Lanes]":
     """Every size by every way to hold weights; where none are held there is one way."""
-    from ..cost.explore.arrays import Lanes
+    from ..cost.sweep.arrays import Lanes
 
     holds, fills, lanes = (
         numbers(hold, "--hold"),

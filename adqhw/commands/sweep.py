@@ -32,10 +32,10 @@ from .sizes import FILL_HELP, HOLD_HELP, OUT_LANES_HELP, listed, swept_arrays
 
 if TYPE_CHECKING:
     from ..cost.estimate.estimate import Estimate
-    from ..cost.explore.explore import Workload
-    from ..cost.explore.store import Store
-    from ..cost.explore.sweeping import Swept
-    from ..cost.explore.workers import Workers
+    from ..cost.sweep.designs import Workload
+    from ..cost.sweep.store import Store
+    from ..cost.sweep.sweeping import Swept
+    from ..cost.sweep.workers import Workers
 
 REPORT_HELP = "Pictures and report.html beside the tables (slow for thousands of designs)."
 WORKERS_HELP = "Local processes that share the work; 1 computes in this process."
@@ -81,12 +81,12 @@ def command(
     """
     from ..cost.estimate.buildable import all_area_warnings
     from ..cost.events.traffic import Options
-    from ..cost.explore.explore import Grid
-    from ..cost.explore.store import Store
-    from ..cost.explore.sweeping import plan_sweep, run_plan
-    from ..cost.explore.workers import ended_by_sigterm
     from ..cost.report.page import write_report
     from ..cost.report.report import write_tables
+    from ..cost.sweep.designs import Grid
+    from ..cost.sweep.store import Store
+    from ..cost.sweep.sweeping import plan_sweep, run_plan
+    from ..cost.sweep.workers import ended_by_sigterm
     from ..cost.technology.choice import chosen
 
     start = time.perf_counter()
@@ -185,7 +185,7 @@ def _reused(what: str, count: int, total: int) -> None:
 @contextmanager
 def _workers(count: int, scheduler: str | None) -> "Iterator[Workers]":
     """Where the tasks run: here, on local processes, or on the scheduler's workers."""
-    from ..cost.explore.workers import DaskWorkers, InProcess, LocalPool
+    from ..cost.sweep.workers import DaskWorkers, InProcess, LocalPool
 
     if scheduler is None:
         pool = LocalPool(count=count)
@@ -219,8 +219,8 @@ def _named(swept: "Swept") -> "list[tuple[str, Estimate]]":
 
 def _show(swept: "Swept") -> None:
     from ..cost.estimate.estimate import NOT_A_MEASUREMENT
-    from ..cost.explore.arrays import lanes_label, micro_label
     from ..cost.report.report import by_technology, energy_text, ratio_text
+    from ..cost.sweep.arrays import lanes_label, micro_label
 
     designs = swept.designs
     say(NOT_A_MEASUREMENT)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ...rtl.arch.registry import BASELINE, names
 from ...spec.errors import InputError
-from ..explore.arrays import Lanes, multiplier_of
+from ..sweep.arrays import Lanes, multiplier_of
 from ..technology.dram_types import Dram
 from ..technology.technology import Technology
 from .altered import ACT_BITS, WEIGHT_BITS, Weights

@@ -15,8 +15,8 @@ from ...spec.program import SizedNetwork
 from ..estimate.energy import ABSENT
 from ..estimate.estimate import ASSUMED, NOT_A_MEASUREMENT
 from ..events.events import EVENTS, PARTS, SPLITS
-from ..explore.arrays import Lanes, micro_label
-from ..explore.explore import Workload
+from ..sweep.arrays import Lanes, micro_label
+from ..sweep.designs import Workload
 from ..technology.dram_types import Dram
 from ..technology.technology import BAND_KEYS, ENTRIES, Technology
 from .altered import LEVEL_WIDTH, act_widths, stored_as

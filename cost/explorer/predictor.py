@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...spec.program import Program
-from ..explore.explore import Workload
+from ..sweep.designs import Workload
 from .altered import act_widths, choosable
 
 LEAST_PROGRAMS = 5

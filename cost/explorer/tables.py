@@ -19,8 +19,8 @@ from ...spec.host.text import shown
 from ...spec.layers import MacLayer
 from ...spec.program import Program, SizedNetwork
 from ..events.memories import with_storage
-from ..explore.arrays import Lanes, multiplier_of
-from ..explore.explore import Workload
+from ..sweep.arrays import Lanes, multiplier_of
+from ..sweep.designs import Workload
 from .altered import ALL, Bits, Weights, act_widths, altered, choosable
 from .choices import Choices
 from .sheets import Pool, array_sheet, layer_rows

@@ -7,8 +7,8 @@ import numpy as np
 
 from ...rtl.arch import registry
 from ...spec.host.pictures import canvas, png_of, shown
-from ..explore.arrays import lanes_label, micro_label
-from ..explore.explore import Design
+from ..sweep.arrays import lanes_label, micro_label
+from ..sweep.designs import Design
 from ..technology.technology import Band
 from .labels import Label, place, short_names
 from .plots import BLACK, GREEN, GREY, energy_label, energy_unit

@@ -19,8 +19,8 @@ from ...spec.host.text import file_part, printable, warn
 from ..estimate.energy import ABSENT
 from ..estimate.estimate import NOT_A_MEASUREMENT
 from ..events import events
-from ..explore.arrays import lanes_label, micro_label
-from ..explore.explore import Design
+from ..sweep.arrays import lanes_label, micro_label
+from ..sweep.designs import Design
 from ..technology.technology import ENTRIES
 from . import front_plot, plots
 from .report import (

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...spec.host.pictures import canvas, png_of, shown
 from ..events.events import PARTS, SPLITS
-from ..explore.explore import Design
+from ..sweep.designs import Design
 from ..technology.technology import Band, Technology
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...spec.errors import InputError
 from ..estimate.energy import Energy
-from ..explore.arrays import micro_label
-from ..explore.explore import Design, write_csv, write_parquet
+from ..sweep.arrays import micro_label
+from ..sweep.designs import Design, write_csv, write_parquet
 from ..technology.technology import Band, Technology
 from . import plots
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cost.explore.store import Record, Store
+from ...cost.sweep.store import Record, Store
 from ...spec.errors import InputError
 from ...spec.host.digests import json_digest
 from ...spec.host.text import warn

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ...cost.explore.store import Store
+from ...cost.sweep.store import Store
 from ...flows.cost_tables import (
     Costs,
     Machine,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from explorer_pages import WIDTHS, net
 
-from adqhw.cost.explore.explore import Workload
 from adqhw.cost.explorer.predictor import fit
+from adqhw.cost.sweep.designs import Workload
 
 
 def loads(accuracy):

@@ -8,9 +8,9 @@ from explorer_pages import CORNERS, added_up, choices, net, random_setting, subj
 
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.events.memories import with_storage
-from adqhw.cost.explore.arrays import Lanes, multiplier_of
 from adqhw.cost.explorer.altered import Bits, Weights, altered
 from adqhw.cost.explorer.data import packed, page_data, unpacked
+from adqhw.cost.sweep.arrays import Lanes, multiplier_of
 from adqhw.rtl.program.fit import narrowest_lanes
 from adqhw.spec import InputError
 
@@ -92,8 +92,8 @@ def test_a_refused_width_leaves_the_others():
 def test_programs_of_another_network_are_refused_by_name():
     from cost_nets import small_net
 
-    from adqhw.cost.explore.explore import Workload
     from adqhw.cost.explorer.data import Subject
+    from adqhw.cost.sweep.designs import Workload
 
     other = Subject(workload=Workload(name="other", program=small_net()), path="other.safetensors")
     with pytest.raises(InputError, match=r"one network, 'other' has other layers"):

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 from programs import Builder
 
-from adqhw.cost.explore.explore import Design, Grid, Workload, mark_pareto
-from adqhw.cost.explore.sweeping import sweep
 from adqhw.cost.report import front_plot, plots
 from adqhw.cost.report.labels import Label, place, short_names
 from adqhw.cost.report.page import write_pictures, write_report
 from adqhw.cost.report.report import by_technology, energy_text, write_tables
+from adqhw.cost.sweep.designs import Design, Grid, Workload, mark_pareto
+from adqhw.cost.sweep.sweeping import sweep
 from adqhw.cost.technology.technology import Band, load
 from adqhw.rtl.arch.registry import names
 from adqhw.spec import Program

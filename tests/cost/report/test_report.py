@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from adqhw.commands import estimate as estimate_command
 from adqhw.console import guarded
 from adqhw.cost.estimate.estimate import measure
-from adqhw.cost.explore.explore import Grid, Workload
-from adqhw.cost.explore.sweeping import sweep
 from adqhw.cost.report.page import write_report
 from adqhw.cost.report.plots import energy_unit
 from adqhw.cost.report.report import energy_text, layer_rows, ratio_text, verdict
+from adqhw.cost.sweep.designs import Grid, Workload
+from adqhw.cost.sweep.sweeping import sweep
 from adqhw.cost.technology.technology import ENTRIES, Band, load
 from adqhw.rtl.program.fit import narrowest
 from adqhw.rtl.timing.network_cycles import network_cycles

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from programs import Builder
 
-from adqhw.cost.explore.arrays import Lanes
-from adqhw.cost.explore.explore import Workload
 from adqhw.cost.explorer.choices import Choices
 from adqhw.cost.explorer.data import Subject, unpacked
+from adqhw.cost.sweep.arrays import Lanes
+from adqhw.cost.sweep.designs import Workload
 from adqhw.cost.technology.technology import load
 from adqhw.spec import Program
 from adqhw.spec.layers import Skip

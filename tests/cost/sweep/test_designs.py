@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from adqhw.commands import sweep as sweep_command
 from adqhw.console import guarded
-from adqhw.cost.explore.explore import (
+from adqhw.cost.sweep.designs import (
     Grid,
     Workload,
     mark_pareto,
@@ -23,7 +23,7 @@ from adqhw.cost.explore.explore import (
     write_csv,
     write_parquet,
 )
-from adqhw.cost.explore.sweeping import sweep
+from adqhw.cost.sweep.sweeping import sweep
 from adqhw.cost.technology.technology import load
 from adqhw.spec import InputError, Program
 from adqhw.spec.program_file import save

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adqhw.cost.explore.workers import InProcess, LocalPool, Task, ended_by_sigterm
+from adqhw.cost.sweep.workers import InProcess, LocalPool, Task, ended_by_sigterm
 from adqhw.spec.errors import SimulationError
 
 TASKS = '''
@@ -28,7 +28,7 @@ def die(shared, own):
 PARENT = """
 import sys
 from slow_tasks import nap
-from adqhw.cost.explore.workers import LocalPool, Task, ended_by_sigterm
+from adqhw.cost.sweep.workers import LocalPool, Task, ended_by_sigterm
 
 if __name__ == "__main__":
     tasks = [Task(function=nap, shared=sys.argv[1], own=None)] * 8

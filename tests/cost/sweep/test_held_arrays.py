@@ -5,10 +5,10 @@ from cost_nets import small_net
 
 from adqhw.commands.sizes import swept_arrays
 from adqhw.cost.estimate.estimate import estimate
-from adqhw.cost.explore.arrays import Lanes, lanes_label, micro_label, multiplier_of
-from adqhw.cost.explore.explore import Grid, Workload
-from adqhw.cost.explore.store import Store
-from adqhw.cost.explore.sweeping import plan_sweep, run_plan, sweep
+from adqhw.cost.sweep.arrays import Lanes, lanes_label, micro_label, multiplier_of
+from adqhw.cost.sweep.designs import Grid, Workload
+from adqhw.cost.sweep.store import Store
+from adqhw.cost.sweep.sweeping import plan_sweep, run_plan, sweep
 from adqhw.cost.technology.technology import load
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec.errors import ContractError, InputError

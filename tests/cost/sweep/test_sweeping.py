@@ -19,11 +19,11 @@ from adqhw.commands import sweep as sweep_command
 from adqhw.console import guarded
 from adqhw.cost.estimate.estimate import estimate, measure
 from adqhw.cost.estimate.records import activity_of, activity_record, estimate_of, estimate_record
-from adqhw.cost.explore import sweeping
-from adqhw.cost.explore.explore import Grid, Workload
-from adqhw.cost.explore.store import Store, key_of
-from adqhw.cost.explore.sweeping import plan_sweep, run_plan
-from adqhw.cost.explore.workers import LocalPool
+from adqhw.cost.sweep import sweeping
+from adqhw.cost.sweep.designs import Grid, Workload
+from adqhw.cost.sweep.store import Store, key_of
+from adqhw.cost.sweep.sweeping import plan_sweep, run_plan
+from adqhw.cost.sweep.workers import LocalPool
 from adqhw.cost.technology.technology import load
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import InputError

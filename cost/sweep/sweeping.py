@@ -25,7 +25,7 @@ from ..estimate.records import Record, activity_of, activity_record, estimate_of
 from ..events.traffic import Options
 from ..technology.technology import Technology
 from .arrays import Lanes, arch_of
-from .explore import Design, Grid, Workload, mark_pareto
+from .designs import Design, Grid, Workload, mark_pareto
 from .store import Store, key_of
 from .workers import InProcess, Task, Workers
 
