@@ -6,13 +6,16 @@ BIN := .venv/bin
 JOBS ?= 2
 STAMP := .venv/.installed
 
-.PHONY: help demo test test-slow test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
+DOCS := .venv/.docs
+
+.PHONY: help demo docs test test-slow test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-slow the slow checks, hours; resumes, writes docs/slow-tests.md; FILES=... chooses"
 	@echo "make test-all  both, in one process"
+	@echo "make docs      the documentation site in build/docs: runs every page and notebook, checks every link"
 	@echo "make prove     proves the RTL by induction, resumes, writes docs/proofs.md (80 minutes)"
 	@echo "make mutate    mutation test of the RTL, resumes, writes docs/mutation.md"
 	@echo "make setup-bench  installs the other tools of 'adqhw bench sim' and 'bench train'"
@@ -57,6 +60,17 @@ test-slow: $(STAMP)
 
 test-all: $(STAMP)
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest
+
+$(DOCS): $(STAMP) requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt 2> >(grep -v '^WARNING: Location' >&2)
+	@touch $(DOCS)
+
+# Warnings are errors. Needs no network; the links to other sites are listed, not followed.
+docs: $(DOCS)
+	$(BIN)/python tests/support/executed_page.py
+	rm -rf build/docs build/doctrees
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs -d build/doctrees . build/docs
+	$(BIN)/python tools/check_site.py build/docs
 
 prove: $(STAMP)
 	$(BIN)/python -W ignore -m adqhw.verify.proofs

@@ -74,7 +74,7 @@ def table(rows: list[Row]) -> str:
             for row in rows
             if row.group == group
         ]
-        lines += [f"### {group.capitalize()}", "", *markdown.table(COLUMNS, cells), ""]
+        lines += [f"## {group.capitalize()}", "", *markdown.table(COLUMNS, cells), ""]
     return "\n".join(lines)
 
 

@@ -10,6 +10,10 @@ from ...spec.host.markdown import Column, table
 from .steps import CHOICES, OCTAVE, Answers, Oracles
 from .steps_cost import FILL, HOLD, OUT_LANES, SIZE, Cost
 
+SEE = (
+    "[Methods](../methods.md), [papers](../papers.md), "
+    "[ablation](../ablation.md), [dataflow](dataflow.md)."
+)
 HEAD = """# Steps per image
 
 Written by `{command}`; do not edit.
@@ -87,9 +91,9 @@ def page(rows: Mapping[str, Row], labels: Sequence[int], command: str) -> str:
     """Markdown of all networks; ``labels`` of the images."""
     choices = ", ".join(str(choice) for choice in sorted(CHOICES))
     lines = [HEAD.format(command=command, images=len(labels), choices=choices)]
+    lines += [*(f"* {name}: {verdict(row.oracles)}." for name, row in rows.items()), ""]
     lines += table(ANSWERS, (cells for name, row in rows.items() for cells in
                              _answers(name, row.oracles, labels)))  # fmt: skip
-    lines += ["", *(f"* {name}: {verdict(row.oracles)}." for name, row in rows.items())]
     lines += ["", "## Errors of quantization", ""]
     lines += table(ERRORS, (_errors(name, row.oracles) for name, row in rows.items()))
     lines += [ERROR_NOTE.format(octave=OCTAVE), "## Cost", ""]

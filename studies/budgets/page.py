@@ -10,6 +10,10 @@ from ...spec.host.markdown import table
 from .break_even import break_even_lines, break_evens
 from .budgets import Row
 
+SEE = (
+    "[Gates](../gates.md), [dataflow](dataflow.md), [methods](../methods.md); first accelerator: "
+    "[bit budgets](bit-budgets.md); that holds weights: [bit budgets](bit-budgets-held.md)."
+)
 HEAD = """# Bit budgets
 
 Written by `{command}`; do not edit.

@@ -7,6 +7,10 @@ from ...cost.technology.technology import Technology
 from ...spec.host.markdown import table
 from .break_even import Saving
 
+SEE = (
+    "[Memories and DRAM](../memories.md), [estimate](../estimate.md), "
+    "[dataflow](dataflow.md), [programs](../../zoo/README.md)."
+)
 HEAD = """# Entropy-coded weights
 
 Written by `{command}`; do not edit.
@@ -32,8 +36,19 @@ def page(
     savings: Sequence[Saving], technology: Technology, drams: Sequence[Dram], command: str
 ) -> str:
     """Markdown: bits, energies, and what follows."""
-    lines = [HEAD.format(command=command, tech=technology.name), *_bits(savings), ""]
-    lines += [*_energies(savings, technology), "", *_drams(savings, drams), "", _verdict(savings)]
+    lines = [HEAD.format(command=command, tech=technology.name), _verdict(savings), ""]
+    lines += [
+        "## Bits",
+        "",
+        *_bits(savings),
+        "",
+        "## Energy",
+        "",
+        *_energies(savings, technology),
+        "",
+        *_drams(savings, drams),
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -33,6 +33,10 @@ from .study import (
 
 TYPICAL = 16
 FIRST, SYSTOLIC, ROWS = "first accelerator", "output stationary", "row stationary"
+SEE = (
+    "[The accelerator that holds weights](../accelerator.md), [utilization](utilization.md), "
+    "[memories](../memories.md), [bit budgets](bit-budgets-held.md)."
+)
 HEAD = """# Dataflow: what is held where
 
 Written by `{command}`; do not edit.
@@ -85,7 +89,8 @@ def page(
     arithmetic += technology["add"].expected * 24
     act, tech = assumed.act_bits, technology.name
     head = HEAD.format(command=command, size=SIZE, tech=tech, act=act, arithmetic=arithmetic)
-    lines = [head, "## Bits per product", ""]
+    lines = [head, "## Why pixels are held", "", *_argument(results, technology), ""]
+    lines += ["## Bits per product", ""]
     for name, rows in results.items():
         lines += [f"### {name}", "", *_bits(rows), ""]
     lines += ["## pJ per product", ""]
@@ -93,7 +98,6 @@ def page(
         lines += [f"### pJ of {name}", "", *_energies(rows, technology), ""]
     lines += ["## How many pixels", "", *_holds(holds), ""]
     lines += ["## Cycles of the array", "", *_cycles(results), ""]
-    lines += ["## Why pixels are held", "", *_argument(results, technology), ""]
     return "\n".join([*lines, *section(programs), _assumptions(technology, assumed)])
 
 

@@ -9,6 +9,10 @@ from ...cost.technology.technology import Technology
 from ...spec.host.markdown import table
 from .event_bars import Bar, slope, swaps
 
+SEE = (
+    "[Gates](../gates.md), [estimate](../estimate.md), "
+    "[lookup MACs](../lookup_macs.md), [errors of the model](gate-model.md)."
+)
 HEAD = """# The bars of the events against the gates
 
 Written by `{command}`; do not edit.
@@ -43,7 +47,19 @@ def page(bars: Sequence[Bar], technology: Technology, command: str) -> str:
         least=min(times), most=max(times), middle=median(times),
     )  # fmt: skip
     return "\n".join(
-        [head, *_bars(bars), "", *_orders(bars), "", *_slopes(bars), "", *_areas(bars), ""]
+        [
+            head,
+            "## Every bar",
+            "",
+            *_bars(bars),
+            "",
+            *_orders(bars),
+            "",
+            *_slopes(bars),
+            "",
+            *_areas(bars),
+            "",
+        ]
     )
 
 

@@ -138,6 +138,9 @@ def _summed(percent: dict[str, float]) -> Errors:
     return Errors.of(ratios, np.ones(len(ratios)))
 
 
+SEE = (
+    "[Gates](../gates.md), [the bars of the events](event-bars.md), [bit budgets](bit-budgets.md)."
+)
 HEAD = f"""# The model of the gates against the gates
 
 Written by `{{command}}`; do not edit.

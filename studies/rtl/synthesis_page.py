@@ -11,6 +11,7 @@ from .synthesis import ECP5, LANE, LARGE, PLACED, Synthesis
 COLUMNS = ("design", "target", "LUTs", "FFs", "DSPs", "BRAMs", "fmax MHz", "cells", "area")
 _KEYS = ("design", "target", "luts", "ffs", "dsps", "brams", "fmax_mhz", "cells", "area")
 
+SEE = "[Lookup MACs](lookup_macs.md), [timing](timing.md), [gates](gates.md)."
 _HEAD = """# Synthesis of the lookup-MAC family
 
 Written by `adqhw bench synth -o docs/synthesis.md`; do not edit.

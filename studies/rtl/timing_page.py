@@ -10,6 +10,10 @@ from .synthesis import ECP5, LARGE
 from .synthesis_page import plain
 from .timing import Placed, Timed
 
+SEE = (
+    "[Synthesis](synthesis.md), [emitted Verilog](verilog.md), "
+    "[accelerator](accelerator.md), [utilization](results/utilization.md)."
+)
 _HEAD = """# Timing of whole accelerators
 
 Written by `adqhw bench timing -o docs/timing.md`; do not edit.

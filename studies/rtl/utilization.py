@@ -16,6 +16,10 @@ NETWORKS = ("resnet20-cifar", "resnet18", "resnet50", "mobilenet-v2")
 SIZES = ((16, 16, 4), (16, 16, 8), (32, 32, 4), (32, 32, 8))
 """(rows, cols, out_lanes)."""
 HOLD, FILL = 16, 8
+SEE = (
+    "[The accelerator that holds weights](../accelerator.md), "
+    "[dataflow](dataflow.md), [timing](../timing.md)."
+)
 HEAD = """# Utilization of the array that holds weights
 
 Written by `{command}`; do not edit.

@@ -18,6 +18,10 @@ from ...spec.program_file import load
 
 RUNS = "runs.toml"
 FOLDER = "cards"
+SEE = (
+    "See also: [all programs](../README.md), [methods](../../docs/methods.md), "
+    "[papers and choices](../../docs/papers.md)."
+)
 BEGIN, END = "<!-- cards: begin -->", "<!-- cards: end -->"
 COLUMNS: tuple[markdown.Column, ...] = (
     "program",
@@ -139,7 +143,7 @@ def card_text(card: Card) -> str:
     """The page of one program."""
     lines = [f"# {card.name}", "", "Written by `adqhw bench cards`; do not edit.", ""]
     lines += markdown.table(("", ""), rows(card))
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", SEE, ""])
 
 
 def rows(card: Card) -> list[tuple[str, str]]:

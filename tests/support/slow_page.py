@@ -31,6 +31,7 @@ process, the page kept after each. A file that passed at the commit in question 
 `make test-slow FILES="tests/sim tests/rtl"` takes some. Minutes are of a machine that may have had
 other work. *given*: optional inputs and tools that were there; a test without its own is skipped,
 and *lacking* says what that was.
+[Verification](verification.md), [contributing](../CONTRIBUTING.md).
 
 """
 COLUMNS = (

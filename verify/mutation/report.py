@@ -18,6 +18,7 @@ run against the bench that the test suite runs on the unit itself
 simulator), which compares with `adqhw.spec` or with a model in plain Python, checks the rules of
 streams and of AXI4, cycles and reset. Here, as this simulator is fast, the benches of fold unit and
 feeders also play walks of 700 to 3,000 rounds to their end, that of the output stage more passes.
+[Verification](verification.md), [proofs](proofs.md), [architecture](architecture.md).
 
 A mutant that passes everything is compared with the unit by Yosys's `equiv_induct`, both in gates,
 without the bits that reach no output; proven equal it is *equivalent* and not counted, otherwise it

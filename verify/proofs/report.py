@@ -16,6 +16,7 @@ induction step (depth 2 or 1): the statements hold in **every** reachable state,
 every cycle, so also for all stalls. A row counts as proven when both hold and every cover of the
 design is reached from reset: the assumptions can be met, the statements are not empty. A bug is
 seeded into one configuration of each component and must be refuted by a counterexample from reset.
+[Verification](verification.md), [mutation test](mutation.md), [architecture](architecture.md).
 
 ## What is proven
 

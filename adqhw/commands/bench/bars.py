@@ -9,7 +9,7 @@ from ...console import JSON_OPTION, emit, people, say
 from ...flows.arrays import array_size
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ...spec.program_file import load
 
 
@@ -34,7 +34,7 @@ def command(
     from ...cost.technology import technology
     from ...gates.model.library import read_all
     from ...studies.gates.event_bars import bars_of, swaps
-    from ...studies.gates.event_bars_page import missed_text, page
+    from ...studies.gates.event_bars_page import SEE, missed_text, page
 
     libraries, table = read_all(gates), technology.priced(tech)
     sizes = [array_size(text) for text in rows_cols.split(",")]
@@ -49,7 +49,7 @@ def command(
         raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in programs] + [f"--gates {path.name}" for path in gates]
     command_line = f"adqhw bench bars {' '.join(words)} --rows-cols {rows_cols}"
-    write_file(out, page(bars, table, command_line))
+    publish(out, page(bars, table, command_line), SEE)
     missed = [bar for bar in bars if not bar.inside]
     wrong = [swap for swap in swaps(bars) if not swap.undecided]
     if as_json:

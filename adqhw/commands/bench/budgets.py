@@ -11,7 +11,7 @@ from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ...spec.program_file import load
 from ..sizes import Fill, Hold, OutLanes
 
@@ -67,7 +67,7 @@ def command(
     left_out: list[str] = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
-        candidate, images = _candidate(path, data, limit)
+        candidate, images = candidate_of(path, data, limit)
         measured += budgets.rows_of(
             candidate, libraries, tables, images, left_out=left_out, **size.values
         )
@@ -82,10 +82,11 @@ def command(
     chosen = {library.of_node(tables).name for library in libraries.values()}
     used = [table for table in tables if table.name in chosen]
     page = budgets_page.page(measured, used, lanes, command_line, left_out=left_out)
-    write_file(out, page)
+    publish(out, page, budgets_page.SEE)
     drawings = budgets_plot.write_pictures(measured, picture)
     if drawings:  # the page names the pictures that are there
-        write_file(out, budgets_page.page(measured, used, lanes, command_line, drawings, left_out))
+        page = budgets_page.page(measured, used, lanes, command_line, drawings, left_out)
+        publish(out, page, budgets_page.SEE)
     if as_json:
         names = ", ".join(table.name for table in used)
         emit({"rows": [row.to_dict() for row in measured], "technology": names})
@@ -98,7 +99,8 @@ def command(
     say(f"wrote {out}")
 
 
-def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, IntArray]":
+def candidate_of(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, IntArray]":
+    """The program with its top-1, and the images whose operands are counted."""
     from ...studies.budgets.budgets import Candidate
 
     program = load(path)

@@ -8,7 +8,7 @@ import typer
 from ...console import JSON_OPTION, emit, people, say
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ...spec.program_file import load
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command(
     from ...cost.technology import technology
     from ...cost.topologies.assumed import Assumptions
     from ...studies.dataflow import study
-    from ...studies.dataflow.page import page
+    from ...studies.dataflow.page import SEE, page
     from ...studies.dataflow.records import records
 
     if images < 1:
@@ -62,7 +62,7 @@ def command(
     words += [f"--act-bits {act_bits}"] if act_bits != 4 else []
     words += [f"--tech {tech}"] if tech != "literature45" else []
     said = " ".join([*words, f"-o {out}"])
-    write_file(out, page(results, holds, table, assumed, said, rows))
+    publish(out, page(results, holds, table, assumed, said, rows), SEE)
     if as_json:
         emit(records(results, holds, table, rows))
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...console import JSON_OPTION, emit, say
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ...spec.program_file import load
 from ..estimate import DRAM_HELP, MEMORIES_HELP, TECH_HELP
 
@@ -30,7 +30,7 @@ def command(
     from ...rtl.program.fit import narrowest
     from ...studies.coding.break_even import saving
     from ...studies.coding.huffman import coded_layers
-    from ...studies.coding.page import page
+    from ...studies.coding.page import SEE, page
 
     technology = chosen(tech, memories=memories, dram=dram)
     savings = []
@@ -41,7 +41,7 @@ def command(
     drams = [load_dram(name) for name in available_drams()]
     words = [path.name for path in programs]
     text = page(savings, technology, drams, f"adqhw bench entropy {' '.join(words)}")
-    write_file(out, text)
+    publish(out, text, SEE)
     if as_json:
         emit({"savings": [dataclasses.asdict(one) for one in savings]})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...console import JSON_OPTION, emit, say
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 
 
 def command(
@@ -22,11 +22,11 @@ def command(
 
     Example: adqhw bench model gates/tech/*.toml -o docs/results/gate-model.md
     """
-    from ...studies.gates.model_errors import page, subjects
+    from ...studies.gates.model_errors import SEE, page, subjects
 
     measured = [subject for path in files for subject in subjects(path)]
     words = " ".join(path.name for path in files)
-    write_file(out, page(measured, f"adqhw bench model {words}"))
+    publish(out, page(measured, f"adqhw bench model {words}"), SEE)
     missed = [subject for subject in measured if not subject.kept]
     if as_json:
         emit({"subjects": [asdict(s) | {"kept": s.kept} for s in measured]})

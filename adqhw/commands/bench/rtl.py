@@ -10,7 +10,7 @@ from ...flows.arrays import ARCH_HELP, COLS_HELP, MICRO_HELP, ROWS_HELP, ArraySi
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...rtl.arch.registry import BASELINE, DEFAULT, checked, names
 from ...spec.errors import InputError
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ...spec.program_file import load
 from ..sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
 
@@ -170,7 +170,7 @@ def synth(
             _tick(f"{design.name}: {synthesis.label(target, options.get('liberty'))}")
             found.append(synthesis.attempt(design, target, **options))
             if out is not None:
-                write_file(out, synthesis_page.page(record))
+                publish(out, synthesis_page.page(record), synthesis_page.SEE)
     if as_json:
         emit(synthesis_page.as_dict(record))
     else:

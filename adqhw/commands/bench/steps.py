@@ -8,7 +8,7 @@ import typer
 
 from ...console import JSON_OPTION, emit, people, say
 from ...spec.errors import InputError
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +39,7 @@ def command(
     """
     import torch
 
-    from ...studies.ablation.steps_page import page, record
+    from ...studies.ablation.steps_page import SEE, page, record
 
     torch.set_num_threads(threads)
     parts = [_part(path, data, images) for path in checkpoints]
@@ -52,7 +52,7 @@ def command(
     for path, part in zip(checkpoints, parts, strict=True):
         people.print(path.stem, style="dim")
         rows[path.stem] = _row(part)
-        write_file(out, page(rows, labels, " ".join([*words, f"-o {out}"])))
+        publish(out, page(rows, labels, " ".join([*words, f"-o {out}"])), SEE)
     if as_json:
         emit({name: record(row, labels) for name, row in rows.items()})
     else:

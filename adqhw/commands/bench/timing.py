@@ -8,7 +8,7 @@ import typer
 from ...console import JSON_OPTION, emit, people, show_table
 from ...rtl.arch.registry import checked
 from ...spec.errors import InputError
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 
 BUILD = Path("runs/build")
 DEFAULT_MHZ = 200.0
@@ -99,7 +99,7 @@ def _write(out: Path | None, record: Any) -> None:
     from ...studies.rtl import timing_page
 
     if out is not None:
-        write_file(out, timing_page.page(record))
+        publish(out, timing_page.page(record), timing_page.SEE)
 
 
 def _tick(text: str) -> None:

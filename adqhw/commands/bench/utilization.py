@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ...console import JSON_OPTION, emit, people, say
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ...spec.program_file import load
 
 
@@ -27,7 +27,7 @@ def command(
     Example: adqhw bench utilization zoo/cifar10_resnet20_w4a4.safetensors -o utilization.md
     """
     from ...cost.topologies.assumed import Assumptions
-    from ...studies.rtl.utilization import networks, page, used
+    from ...studies.rtl.utilization import SEE, networks, page, used
 
     paths = [] if programs is None else programs
     assumed = Assumptions(weight_bits=weight_bits, act_bits=act_bits)
@@ -38,7 +38,7 @@ def command(
     words = ["adqhw bench utilization", *map(str, paths)]
     words += [f"--weight-bits {weight_bits}"] if weight_bits != 4 else []
     words += [f"--act-bits {act_bits}"] if act_bits != 4 else []
-    write_file(out, page(results, " ".join([*words, f"-o {out}"])))
+    publish(out, page(results, " ".join([*words, f"-o {out}"])), SEE)
     if as_json:
         emit({name: [use.to_dict() for use in uses] for name, uses in results.items()})
     else:
