@@ -26,6 +26,7 @@ RESULTS_HELP = (
     "Program files (.safetensors) of one network, folders of them, and what `sweep --json` or "
     "`estimate --json` printed (.json)."
 )
+WAVES_HELP = "Also a picture of waves: a .vcd file of `adqhw cosim --waves`; may be repeated."
 BASE_HELP = "Program whose bits are set by hand (the most accurate one): its file's name."
 EVERY_MICRO = ",".join(f"{n},{n}:4" if n == BASELINE else n for n in names())
 
@@ -62,6 +63,7 @@ def command(
     dram: Annotated[
         str, typer.Option(help="DRAM types on offer: shipped ones or .toml files, comma separated.")
     ] = "lpddr4,ddr4,hbm2",
+    waves: Annotated[list[Path] | None, typer.Option(help=WAVES_HELP)] = None,
     base: Annotated[str | None, typer.Option(help=BASE_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -77,6 +79,7 @@ def command(
     from ..cost.explorer.data import page_data
     from ..cost.explorer.page import write_page
     from ..cost.explorer.results import read_results
+    from ..cost.explorer.waves import read_waves
     from ..cost.technology import technology
     from ..cost.technology.dram_types import load_dram
     from ..cost.technology.memory_table import load_memories
@@ -92,7 +95,7 @@ def command(
         weight_bits=tuple(sorted(numbers(weight_bits, "--weight-bits"))),
         act_bits=tuple(sorted(numbers(act_bits, "--act-bits"))),
     )
-    paths = _files(results)
+    paths, excerpts = _files(results), [read_waves(path) for path in waves or []]
     points = [point for path in paths if path.suffix == ".json" for point in read_results(path)]
     subjects = _subjects([path for path in paths if path.suffix != ".json"])
     position, count = _position(subjects, base), len(list(choices.configs))
@@ -107,7 +110,7 @@ def command(
             results=points,
             advance=advance,
         )
-    size = write_page(out, data)
+    size = write_page(out, data, waves=excerpts)
     record = _record(out, size, data, choices)
     if as_json:
         emit(record | {"seconds": time.perf_counter() - start})
