@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
+from ..console import FAILED_CHECK, JSON_OPTION, emit, say, show_table, stages
 from ..flows.arrays import ARCH_HELP, ArraySize, choose_arch
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
@@ -113,11 +113,8 @@ def command(
         from ..cosim.compare.windows import layer_window
 
         chosen = layer_window(loaded, array, of_layer, chosen)
-    with people.status("golden") as status:
-        options: dict[str, Any] = {
-            "build_dir": build,
-            "progress": lambda what, done, total: status.update(f"{what} {done}/{total}"),
-        }
+    with stages() as tell:
+        options: dict[str, Any] = {"build_dir": build, "progress": tell}
         if layer:
             report = cosimulate(loaded, batch.images, array, simulator, layer, **options)
         else:
@@ -125,7 +122,7 @@ def command(
             report = cosimulate_network(loaded, batch.images, array, simulator, **options)
         extra = {}
         if target:
-            status.update("waves")
+            tell("waves", 0, 1)
             extra["waves"] = _waves(report, loaded, batch.images, emitted, target, chosen, build)
     if as_json:
         emit({"program": str(program), "digest": loaded.digest, **report.to_dict(), **extra})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, say
 from ...flows.arrays import ArraySize
 from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
@@ -66,12 +66,12 @@ def command(
     tables = [technology.priced(name.strip()) for name in tech.split(",")]
     measured: list[Row] = []
     left_out: list[str] = []
-    for path in programs:
-        people.print(f"{path.name}", style="dim")
-        candidate, images = candidate_of(path, data, limit)
-        measured += budgets.rows_of(
-            candidate, libraries, tables, images, left_out=left_out, **size.values
-        )
+    with each("programs", programs, lambda path: path.name) as paths:
+        for path in paths:
+            candidate, images = candidate_of(path, data, limit)
+            measured += budgets.rows_of(
+                candidate, libraries, tables, images, left_out=left_out, **size.values
+            )
     if not measured:
         raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in (*programs, *gates)]

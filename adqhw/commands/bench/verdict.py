@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, say
 from ...flows.arrays import ArraySize
 from ...flows.images import DATA_HELP
 from ...spec.errors import InputError
@@ -62,13 +62,13 @@ def command(
     libraries = read_all(gates)
     tables = [chosen(name.strip(), dram=dram) for name in tech.split(",")]
     measured: list[Row] = []
-    for path in programs:
-        people.print(f"{path.name}", style="dim")
-        candidate, images = candidate_of(path, data, limit, recorded=True)
-        for size in arrays:
-            measured += rows_of(
-                candidate, libraries, tables, images, only=only, left_out=[], **size.values
-            )
+    with each("programs", programs, lambda path: path.name) as paths:
+        for path in paths:
+            candidate, images = candidate_of(path, data, limit, recorded=True)
+            for size in arrays:
+                measured += rows_of(
+                    candidate, libraries, tables, images, only=only, left_out=[], **size.values
+                )
     found = verdict.cases(measured)
     if not found:
         raise InputError(
