@@ -37,7 +37,8 @@ MADE = """## How it was made
 Written by `{command}`; do not edit.
 """
 SEE = (
-    "[Placement](../placement.md), [gates](../gates.md), [memories](../memories.md); the same "
+    "[What moves it](sensitivity.md), [placement](../placement.md), [gates](../gates.md), "
+    "[memories](../memories.md); the same "
     "without wires, all programs: [bit budgets](bit-budgets.md), [arrays that hold "
     "weights](bit-budgets-held.md)."
 )
