@@ -52,7 +52,7 @@ def as_rows(x: Tensor, like: Tensor | None = None) -> Tensor:
     Elementwise kernels do not care about the order, and a view costs nothing, whereas flattening
     would copy a channels-last map. `from_rows` undoes it.
     """
-    if _channels_last(x if like is None else like):
+    if channels_last(x if like is None else like):
         maps = x.contiguous(memory_format=torch.channels_last)
         return maps.permute(0, 2, 3, 1).reshape(len(x), -1)
     return x.contiguous().view(len(x), -1)
@@ -60,13 +60,14 @@ def as_rows(x: Tensor, like: Tensor | None = None) -> Tensor:
 
 def from_rows(rows: Tensor, like: Tensor) -> Tensor:
     """Give the result of a kernel on `as_rows` the shape and memory order of ``like``."""
-    if _channels_last(like):
+    if channels_last(like):
         n, c, h, w = like.shape
         return rows.view(n, h, w, c).permute(0, 3, 1, 2)
     return rows.view(like.shape)
 
 
-def _channels_last(x: Tensor) -> bool:
+def channels_last(x: Tensor) -> bool:
+    """Whether the map (N, C, H, W) lies with its channels last, and not with them first too."""
     return (
         x.dim() == 4
         and not x.is_contiguous()

@@ -16,6 +16,7 @@ from .commands import (
     export_onnx,
     import_,
     inspect,
+    schema,
     simulate,
     sweep,
     train,
@@ -72,6 +73,9 @@ from .commands.bench import (
 from .commands.bench import (
     utilization as bench_utilization,
 )
+from .commands.bench import (
+    verdict as bench_verdict,
+)
 from .console import guarded
 from .spec.host.version import VERSION
 
@@ -82,7 +86,6 @@ app = typer.Typer(
         "1 a failed check, 2 bad input."
     ),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -105,34 +108,39 @@ for module in (
     explore,
     characterize,
     doctor,
+    schema,
 ):
     name = module.__name__.rsplit(".", 1)[-1].rstrip("_").replace("_", "-")
-    app.command(name)(guarded(module.command))
+    app.command(name)(guarded(module.command, name))
 
 
 benchmarks = typer.Typer(
     help="Measurements side by side with other tools or settings, in one run.",
     no_args_is_help=True,
 )
-benchmarks.command("sim")(guarded(bench.command))
-benchmarks.command("cosim")(guarded(bench_rtl.cosim))
-benchmarks.command("shapes")(guarded(bench_rtl.shapes))
-benchmarks.command("synth")(guarded(bench_rtl.synth))
-benchmarks.command("timing")(guarded(bench_timing.command))
-benchmarks.command("gates")(guarded(bench_gates.command))
-benchmarks.command("model")(guarded(bench_model.command))
-benchmarks.command("place")(guarded(bench_place.command))
-benchmarks.command("bars")(guarded(bench_bars.command))
-benchmarks.command("budgets")(guarded(bench_budgets.command))
-benchmarks.command("utilization")(guarded(bench_utilization.command))
-benchmarks.command("cards")(guarded(bench_cards.command))
-benchmarks.command("dataflow")(guarded(bench_dataflow.command))
-benchmarks.command("entropy")(guarded(bench_entropy.command))
-benchmarks.command("estimate")(guarded(bench_estimate.command))
-benchmarks.command("ablation")(guarded(bench_ablation.command))
-benchmarks.command("steps")(guarded(bench_steps.command))
-benchmarks.command("allocation")(guarded(bench_allocation.command))
-benchmarks.command("train")(guarded(bench_train.command))
+for name, measurement in {
+    "sim": bench.command,
+    "cosim": bench_rtl.cosim,
+    "shapes": bench_rtl.shapes,
+    "synth": bench_rtl.synth,
+    "timing": bench_timing.command,
+    "gates": bench_gates.command,
+    "model": bench_model.command,
+    "place": bench_place.command,
+    "bars": bench_bars.command,
+    "budgets": bench_budgets.command,
+    "verdict": bench_verdict.command,
+    "utilization": bench_utilization.command,
+    "cards": bench_cards.command,
+    "dataflow": bench_dataflow.command,
+    "entropy": bench_entropy.command,
+    "estimate": bench_estimate.command,
+    "ablation": bench_ablation.command,
+    "steps": bench_steps.command,
+    "allocation": bench_allocation.command,
+    "train": bench_train.command,
+}.items():
+    benchmarks.command(name)(guarded(measurement, f"bench {name}"))
 app.add_typer(benchmarks, name="bench")
 
 

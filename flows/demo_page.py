@@ -12,6 +12,7 @@ from ..cost.sweep.arrays import Lanes
 from ..cost.sweep.designs import Workload
 from ..cost.technology import technology
 from ..cost.technology.dram_types import available_drams, load_dram
+from ..cost.technology.memory_table import available_memories, load_memories
 from ..rtl.arch.arch import Arch
 from ..spec.program import Program
 
@@ -51,6 +52,7 @@ def write_explorer(
         technologies=(technology.priced(table),),
         arrays=(Lanes(arch.rows, arch.cols), held),
         drams=tuple(map(load_dram, available_drams())),
+        memories=tuple(map(load_memories, available_memories())),
     )
     data = page_data(
         subjects,

@@ -5,11 +5,9 @@ Nothing is installed or changed, but that a cache folder is made to see whether 
 """
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,19 +19,18 @@ from ..spec.host.caches import cache_home, takes_files
 from ..spec.host.limits import GIB, memory_budget
 from ..spec.host.limits import VARIABLE as MEMORY_VARIABLE
 from ..spec.host.version import VERSION
+from .extras import DEMO, installed, own_requirements
 
 Area = Literal["install", "extra", "simulator", "processor", "memory", "cache"]
-DEMO = ("train", "data", "rtl", "cosim")
-"""Extras that `adqhw demo` takes beside the base install."""
 SERVES = {
     "train": "train, calibrate, export, --engine torch", "data": "digits and image folders",
     "rtl": "verilog, the cycle model", "cosim": "cosim, reports, characterize, demo",
     "sweep": "sweep --scheduler, Parquet", "exchange": "import, export-onnx",
     "ert": "Accelergy's tables", "tensorboard": "train.tensorboard",
     "bench": "bench sim, bench train", "synth": "bench synth, bench timing",
-    "formal": "make prove, make mutate", "compression": "TFLite-Micro's compressed files",
+    "place": "characterize --place, bench place", "formal": "make prove, make mutate",
+    "compression": "TFLite-Micro's compressed files",
 }  # fmt: skip
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([^]]*)\])?[^;]*(?:;\s*extra == ['\"]([^'\"]+))?")
 _FEATURES = ("avx2", "avx512f", "avx512vnni", "avxvnni", "avx512vbmi", "amx-int8", "neon")
 
 
@@ -68,11 +65,10 @@ def demo_runs(found: list[Finding]) -> bool:
 
 
 def _packages() -> Iterator[Finding]:
-    wanted = requirements(metadata.requires("adqhw") or [])
-    for extra, names in wanted.items():
+    for extra, names in own_requirements().items():
         if extra and extra not in SERVES:  # sets of extras, and what tests take
             continue
-        versions = {name: _version(name) for name in sorted(names)}
+        versions = {name: installed(name) for name in sorted(names)}
         missing = [name for name, version in versions.items() if version is None]
         there = ", ".join(f"{name} {v}" for name, v in versions.items() if v is not None)
         target = f"adqhw[{extra}]" if extra else "adqhw"
@@ -83,37 +79,6 @@ def _packages() -> Iterator[Finding]:
             serves=SERVES.get(extra, "inspect, evaluate, simulate"),
             advice=f"missing: {', '.join(missing)}: pip install '{target}'" if missing else "",
         )
-
-
-def requirements(lines: list[str]) -> dict[str, set[str]]:
-    """Packages by extra ("" is the base install) of a distribution's requirements.
-
-    An extra that asks for others of the distribution has their packages too.
-    """
-    direct: dict[str, set[str]] = {"": set()}
-    others: dict[str, set[str]] = {}
-    for line in lines:
-        match = _REQUIREMENT.match(line)
-        assert match is not None  # a distribution's own metadata
-        name, inner, extra = match.groups()
-        packages = direct.setdefault(extra or "", set())
-        if name.lower() == "adqhw":
-            others.setdefault(extra or "", set()).update(re.split(r"[,\s]+", inner or ""))
-        else:
-            packages.add(name)
-
-    def whole(extra: str) -> set[str]:
-        inner = (whole(other) for other in others.get(extra, ()))
-        return direct.get(extra, set()).union(*inner)
-
-    return {extra: whole(extra) for extra in direct}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _simulators() -> Iterator[Finding]:

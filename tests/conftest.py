@@ -3,6 +3,7 @@
 Threads of torch sleep at a barrier instead of spinning: a spinning thread keeps the core from the
 very thread it waits for when something else runs on the machine, and tests of a second take
 minutes. Verilator's runtime is compiled once per run, not once per build (`objcache.sh`).
+What commands print with --json is compared with their schemas.
 """
 
 import atexit
@@ -10,6 +11,8 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+
+import json_records
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -19,3 +22,4 @@ os.environ.setdefault(
 if "ADQHW_OBJECTS" not in os.environ:  # the processes of pytest-xdist inherit it
     os.environ["ADQHW_OBJECTS"] = tempfile.mkdtemp(prefix="adqhw_objects_")
     atexit.register(shutil.rmtree, os.environ["ADQHW_OBJECTS"], ignore_errors=True)
+json_records.watch()

@@ -20,7 +20,7 @@ from ..quantizers.uniform import UniformWeight
 from ..quantizers.weight_quantizer import Step, WeightQuantizer
 from ..ranks import BatchNorm, shared_batch_norm
 from ..tensors import Mode, NotANumberError, Signal
-from . import frozen
+from . import frozen, normed
 from .geometry import Geometry
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
@@ -233,7 +233,14 @@ class QuantConv2d(Unit):
             offset = self.offset(levels, step)
             if self.bias is not None:
                 offset = offset + (self.bias if self.bn is None else self.bias.detach())
-            y = self.normalise(acc, x.scale * step, offset)
+            scale = x.scale * step
+            more = None if skip is None else skip.real
+            made = None
+            if not self.shared:
+                made = normed.normed(self.bn, acc, scale, offset, self.output, more)
+            if made is not None:
+                return made
+            y = self.normalise(acc, scale, offset)
         return self.output(y if skip is None else y + skip.real)
 
     def _show(self, acc: Tensor) -> None:

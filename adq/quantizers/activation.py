@@ -79,12 +79,12 @@ class _Stair(torch.autograd.Function):
         slope = torch.cat([inside.new_zeros(1), inside, inside.new_zeros(1)]).to(x.dtype)
         grad_x, sums = _ramp_gradients(as_rows(grad, x), as_rows(x), reached, slope)
         by_segment = sums[:, 1:-1].view(2, len(lengths), 2).sum(2)
-        grads = _parameter_gradients(by_segment, lengths, start, gain)
+        grads = parameter_gradients(by_segment, lengths, start, gain)
         scaled = (g.mul(ctx.grad_factor).to(x.dtype) for g in grads)
         return from_rows(grad_x, x), *scaled, None
 
 
-def _parameter_gradients(
+def parameter_gradients(
     sums: Tensor, lengths: Tensor, start: Tensor, gain: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of lengths, start and gain from per-segment sums of G and of G*x (float64).

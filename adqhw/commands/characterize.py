@@ -1,6 +1,8 @@
 """`adqhw characterize`: coefficients of a lane array from its gates in a Liberty, with errors."""
 
 import statistics
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,7 @@ from .placing import placing_of
 from .sizes import Fill, Hold, OutLanes
 
 if TYPE_CHECKING:
-    from ..gates.model.characterize import Plan
+    from ..gates.model.characterize import Characterization, Plan
 
 BUILD = Path("runs/build")
 MICROS = f"{DEFAULT},{BASELINE}"
@@ -33,7 +35,13 @@ LEF_HELP = "LEF with the library's cells (pip install sc-leflib); may be repeate
 ROW_HELP = "Instead of LEF: cells are their Liberty areas in rows of this height (um)."
 RC_HELP = "R and C of wires per um: TOML, or OpenROAD's set_layer_rc and set_wire_rc lines."
 UTILIZATION_HELP = "Area of cells over area of the core."
+DENSITY_HELP = (
+    "Area of cells over the area that they are packed in (default: 0.2 more than the utilization, "
+    "at most 0.7)."
+)
 EFFORT_HELP = "Of the placer, 1 to 9."
+NODE_HELP = "Of the library, as technologies name it ('45 nm'): whose memories it is summed with."
+UNPLACED_HELP = "With --place: TOML file of the same streams' fit without placement."
 OUT_HELP = "TOML file to write; again after every micro-architecture."
 
 
@@ -61,7 +69,10 @@ def command(
     row_height: Annotated[float | None, typer.Option(help=ROW_HELP)] = None,
     rc: Annotated[Path | None, typer.Option(help=RC_HELP)] = None,
     utilization: Annotated[float, typer.Option(help=UTILIZATION_HELP)] = 0.7,
+    density: Annotated[float | None, typer.Option(help=DENSITY_HELP)] = None,
     effort: Annotated[int, typer.Option(help=EFFORT_HELP)] = 3,
+    node: Annotated[str | None, typer.Option(help=NODE_HELP)] = None,
+    unplaced: Annotated[Path | None, typer.Option(help=UNPLACED_HELP)] = None,
     build: Annotated[Path, typer.Option(help="Folder of netlists and compiled models.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -82,14 +93,15 @@ def command(
     import scipy.optimize  # noqa: F401  # reported as absent before hours of work, not after them
     import tomli_w  # noqa: F401  # the same
 
-    from ..gates.model import characterization_file
     from ..gates.model.characterize import Plan, characterize, characterize_outputs
     from ..gates.model.parts import lanes_of
     from ..gates.model.toggles import golden_tensors
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
     from ..rtl.program.fit import covering
 
-    placing = placing_of(place, lef, row_height, rc, utilization, effort)
+    placing = placing_of(place, lef, row_height, rc, utilization, density, effort)
+    if unplaced is not None and placing is None:
+        raise InputError("--unplaced must go with --place, which has a placement to leave out")
     tested = array_size(test_size, "Size")
     holding = ArraySize(cols=tested[1], hold=hold, fill=fill, out_lanes=out_lanes).values
     if output_stage and hold is not None:
@@ -126,6 +138,7 @@ def command(
         "also": [other.digest for other in others],
         "adqhw": VERSION,
         "yosys": versions([YOSYS])[YOSYS],
+        **({} if node is None else {"node": node}),
     }
     entries = []
     only = layers.split(",") if layers else []
@@ -137,17 +150,35 @@ def command(
         entries.append(
             characterize(loaded, others, tensors, liberty, name, plan, build, _tick, only=only)
         )
-        characterization_file.save(characterization_file.record(entries, plan, provenance), out)
+        _save(entries, plan, provenance, out, unplaced)
     if output_stage:
         entries = characterize_outputs(loaded, others, tensors, liberty, plan, build, _tick)
-    content = characterization_file.record(entries, plan, provenance)
-    characterization_file.save(content, out)
+    content = _save(entries, plan, provenance, out, unplaced)
     if as_json:
         emit(content)
     elif output_stage:
         _show_outputs(content, out)
     else:
         _show(content, plan, out)
+
+
+def _save(
+    entries: "Sequence[Characterization]",
+    plan: "Plan",
+    provenance: dict[str, Any],
+    out: Path,
+    unplaced: Path | None,
+) -> dict[str, Any]:
+    """Write the file, and that of the same streams without placement; the content of the first."""
+    from ..gates.model.characterization_file import record, save
+    from ..gates.model.characterize import without_wires
+
+    content = record(entries, plan, provenance)
+    save(content, out)
+    if unplaced is not None:
+        bare = [without_wires(entry) for entry in entries]
+        save(record(bare, replace(plan, placing=None), provenance), unplaced)
+    return content
 
 
 def _show_outputs(content: dict[str, Any], out: Path) -> None:

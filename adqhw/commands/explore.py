@@ -48,10 +48,17 @@ def command(
     tech: Annotated[
         str,
         typer.Option(
-            help="Technologies: shipped tables (literature45, unit) or .toml files. Comma "
-            "separated; the first one is shown."
+            help="Technologies: shipped tables (literature45, scaled130, unit) or .toml files. "
+            "Comma separated; the first one is shown."
         ),
-    ] = "literature45,unit",
+    ] = "literature45,scaled130,unit",
+    memories: Annotated[
+        str,
+        typer.Option(
+            help="Memory tables on offer, each with technologies of its node: shipped ones or "
+            ".toml files, comma separated."
+        ),
+    ] = "sram45,sram130",
     dram: Annotated[
         str, typer.Option(help="DRAM types on offer: shipped ones or .toml files, comma separated.")
     ] = "lpddr4,ddr4,hbm2",
@@ -72,14 +79,16 @@ def command(
     from ..cost.explorer.results import read_results
     from ..cost.technology import technology
     from ..cost.technology.dram_types import load_dram
+    from ..cost.technology.memory_table import load_memories
 
     start = time.perf_counter()
-    given = listed(tech)
+    given, tables, types = listed(tech), listed(memories), listed(dram)
     choices = Choices(
         technologies=tuple(technology.load(name) for name in given),
         micros=tuple(listed(micro)),
         arrays=tuple(swept_arrays(rows_cols, hold, fill, out_lanes)),
-        drams=tuple(load_dram(name) for name in listed(dram)),
+        drams=tuple(load_dram(name) for name in types),
+        memories=tuple(load_memories(name) for name in tables),
         weight_bits=tuple(sorted(numbers(weight_bits, "--weight-bits"))),
         act_bits=tuple(sorted(numbers(act_bits, "--act-bits"))),
     )
@@ -93,6 +102,8 @@ def command(
             choices,
             base=position,
             technologies=given,
+            memories=tables,
+            drams=types,
             results=points,
             advance=advance,
         )

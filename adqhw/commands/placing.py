@@ -15,6 +15,7 @@ def placing_of(
     row_height: float | None,
     rc: Path | None,
     utilization: float,
+    density: float | None,
     effort: int,
 ) -> "Placing | None":
     """None without `place`; options of a placement are refused then."""
@@ -35,5 +36,5 @@ def placing_of(
         rc=rc,
         lef=tuple(lef or ()),
         row_um=row_height,
-        options=PlaceOptions(utilization=utilization, effort=effort),
+        options=PlaceOptions(utilization=utilization, density=density, effort=effort),
     )

@@ -8,6 +8,7 @@ from ...rtl.arch.registry import BASELINE, names
 from ...spec.errors import InputError
 from ..sweep.arrays import Lanes, multiplier_of
 from ..technology.dram_types import Dram
+from ..technology.memory_table import MemoryTable
 from ..technology.technology import Technology
 from .altered import ACT_BITS, WEIGHT_BITS, Weights
 
@@ -34,6 +35,8 @@ class Choices:
     )
     drams: tuple[Dram, ...] = ()
     """Types that may stand in the place of a technology's own entry."""
+    memories: tuple[MemoryTable, ...] = ()
+    """Tables that may stand in the place of a technology's own entries, where the node is one."""
     weight_bits: tuple[int, ...] = (2, 3, 4)
     act_bits: tuple[int, ...] = (2, 3, 4)
     kinds: tuple[Weights, ...] = field(default=tuple(Weights))
@@ -45,12 +48,6 @@ class Choices:
         twice = next((name for name in tables if tables.count(name) > 1), None)
         if twice is not None:
             raise InputError(f"Technologies must have different names, not {twice!r} twice")
-        built = next((table.name for table in self.technologies if table.memories), None)
-        if built is not None:  # what such a memory costs is no sum of products
-            raise InputError(
-                f"Technologies of the page must have memories by their own entries, not by a "
-                f"memory table as {built!r} has"
-            )
         for what, widths, (low, high) in (
             ("Weight bits", self.weight_bits, WEIGHT_BITS),
             ("Activation bits", self.act_bits, ACT_BITS),

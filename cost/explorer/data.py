@@ -4,8 +4,8 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from ...rtl.arch.arch import Arch
 from ...rtl.networks.unsigned import as_unsigned
@@ -18,6 +18,8 @@ from ..events.events import EVENTS, PARTS, SPLITS
 from ..sweep.arrays import Lanes, micro_label
 from ..sweep.designs import Workload
 from ..technology.dram_types import Dram
+from ..technology.entries import Entry
+from ..technology.memory_table import NAMES, MemoryTable
 from ..technology.technology import BAND_KEYS, ENTRIES, Technology
 from .altered import LEVEL_WIDTH, act_widths, stored_as
 from .choices import Choices
@@ -41,13 +43,16 @@ def page_data(
     *,
     base: int,
     technologies: Sequence[str] = (),
+    memories: Sequence[str] = (),
+    drams: Sequence[str] = (),
     results: Sequence[Mapping[str, Any]] = (),
     cosimulated: Sequence[Mapping[str, Any]] = (),
     advance: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Any]:
     """Everything that the page shows. base: position of the program whose bits are set by hand.
-    technologies: what `--tech` was given for each of `choices`; their own names by default.
-    results: of `read_results`. cosimulated: of `cosimulation`.
+    technologies, memories, drams: what `--tech`, `--memories` and `--dram` were given for each of
+    `choices`; their own names by default. results: of `read_results`. cosimulated: of
+    `cosimulation`.
 
     Errors: `InputError` for programs of several networks, and one without bits to choose.
     """
@@ -56,7 +61,6 @@ def page_data(
     free = set(free_layers(program))
     tables = tabulate(workloads, program, choices, advance)
     predictor = fit(workloads)
-    paths = technologies or [table.name for table in choices.technologies]
     return {
         "version": VERSION,
         "base": base,
@@ -75,10 +79,13 @@ def page_data(
         "splits": SPLITS,
         "units": ENTRIES,
         "technologies": [
-            _technology(table, path)
-            for table, path in zip(choices.technologies, paths, strict=True)
+            _technology(table, path) for table, path in _given(choices.technologies, technologies)
         ],
-        "drams": [_dram(kind) for kind in choices.drams],
+        "memories": [
+            memory_record(table) | {"path": path}
+            for table, path in _given(choices.memories, memories)
+        ],
+        "drams": [_dram(kind) | {"path": path} for kind, path in _given(choices.drams, drams)],
         "needs": list(LEAST.values()),
         "variants": tables.variants,
         "pool": tables.pool.rows,
@@ -178,6 +185,14 @@ def _method(workload: Workload) -> str | None:
     return weights if isinstance(weights, str) else None
 
 
+_Table = TypeVar("_Table", Technology, MemoryTable, Dram)
+
+
+def _given(tables: Sequence[_Table], paths: Sequence[str]) -> list[tuple[_Table, str]]:
+    """Each table and what names it on a command line."""
+    return list(zip(tables, paths or [table.name for table in tables], strict=True))
+
+
 def _dram(kind: Dram) -> dict[str, Any]:
     return {
         "name": kind.name,
@@ -189,11 +204,6 @@ def _dram(kind: Dram) -> dict[str, Any]:
 
 
 def _technology(table: Technology, path: str) -> dict[str, Any]:
-    entries = {
-        name: {key: getattr(entry.value, key) for key in BAND_KEYS}
-        | {"source": entry.source, "node": entry.node, "note": entry.note}
-        for name, entry in table.entries.items()
-    }
     return {
         "name": table.name,
         "node": table.node,
@@ -201,5 +211,31 @@ def _technology(table: Technology, path: str) -> dict[str, Any]:
         "sram_law": table.sram_law,
         "path": path,
         "counts": table.counts,
-        "entries": entries,
+        "entries": {name: _entry(entry) for name, entry in table.entries.items()},
+        "voltage": table.voltage,
+        "threshold_voltage": table.threshold_voltage,
+        "memories": None if table.memories is None else memory_record(table.memories),
+        "dram": None if table.dram is None else _dram(table.dram),
     }
+
+
+def memory_record(table: MemoryTable) -> dict[str, Any]:
+    """All that `build` needs of a memory table."""
+    bands = ("read_pj", "write_pj", "area_um2", "leakage_uw", "access_ns")
+    return {
+        "name": table.name,
+        "node": table.node,
+        "voltage": table.voltage,
+        "summary": table.summary,
+        "entries": {name: _entry(entry) for name, entry in table.entries.items()},
+        "organizations": {name: asdict(table.organization(name)) for name in NAMES},
+        "macros": [
+            asdict(macro) | {key: getattr(macro, key).as_dict() for key in bands}
+            for macro in table.macros
+        ],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    value = {key: getattr(entry.value, key) for key in BAND_KEYS}
+    return value | {"source": entry.source, "node": entry.node, "note": entry.note}

@@ -14,12 +14,16 @@ MOST_BYTES = 10_000_000
 """Size of the page: beyond it some browsers and mail programs give up."""
 SCRIPTS = (
     "model.js",
+    "memories.js",
+    "operation.js",
     "charts.js",
     "text.js",
     "state.js",
     "figures.js",
+    "network.js",
     "layers.js",
     "front.js",
+    "tornado.js",
     "controls.js",
     "start.js",
 )

@@ -3,11 +3,14 @@
 A sheet is what the page needs to price a design by sums and products alone. Its layers are rows of
 a `Pool`, which keeps equal rows once:
 
-    [cycles, clocked cycles, weight store, kept bits, event, count, event, count, ...]
+    [cycles, clocked cycles, weight store, kept weights, kept parameters, weight width,
+     event, count, event, count, ...]
 
 Clocked cycles times the array's flip-flops are `clock_bit`, which is in no row. Stores of all
 layers, by `CapacityRule`, are the capacity of the weight memory. Kept bits are the layer's part of
-the memories' area. Counts are those of one image per load of the network (`Options.batch` 1).
+the weight and the parameter memory, for their area. Weight width is that of a stored weight, 0 in a
+layer without sums: the widest one makes the word of the weight memory. Counts are those of one
+image per load of the network (`Options.batch` 1).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +29,7 @@ from ..events.events import EVENTS
 from ..events.flip_flops import flip_flops
 from ..events.held_walks import walk_of
 from ..events.memories import memories, parameter_bits, stored_bits, sum_bits
+from ..events.memory_demands import memory_demands
 from ..events.traffic import Options
 
 if TYPE_CHECKING:
@@ -84,6 +88,12 @@ def array_sheet(network: SizedNetwork, arch: Arch) -> dict[str, Any]:
         "per": rule.per,
         "peak": arch.rows * arch.cols,
         "acc_width": arch.acc_width,
+        "word_lanes": arch.rows * (arch.port_columns if arch.holds else arch.cols),
+        "holds": arch.holds,
+        "demands": {
+            name: {"word": demand.word, "ports": demand.ports, "copies": demand.copies}
+            for name, demand in memory_demands(network, arch, capacity).items()
+        },
     }
     return sheet
 
@@ -109,8 +119,14 @@ def _row(
     network: SizedNetwork, layer: Layer, arch: Arch, timings: Timings, counter: EventCounter
 ) -> Row:
     events = counter.events(layer, timings[layer.name])
-    kept = stored_bits(network, layer, arch) + parameter_bits(network, layer, arch)
-    head = (events.cycles, _clocked(network, layer, timings), _store(network, layer, arch), kept)
+    head = (
+        events.cycles,
+        _clocked(network, layer, timings),
+        _store(network, layer, arch),
+        stored_bits(network, layer, arch),
+        parameter_bits(network, layer, arch),
+        stored_width(arch, layer) if isinstance(layer, MacLayer | PoolLayer) and layer.sums else 0,
+    )
     counts = [
         part
         for name, count in events.counts.items()

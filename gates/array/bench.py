@@ -83,6 +83,8 @@ class StreamEnergy:
     """The same by `UNITS`; empty where Verilator plays."""
     unplaced: GateEnergy | None = None
     """Of a placed array, without what its placement adds."""
+    unplaced_units: dict[str, GateEnergy] = field(default_factory=dict)
+    """The same by `UNITS`."""
 
     @property
     def pj_per_mac(self) -> float:
@@ -200,14 +202,15 @@ def measure_streams(
         model, assumed = bench.model, bench.array.assumptions
         switching = _played(model, arch, stream)
         units: dict[str, GateEnergy] = {}
-        unplaced = None
+        bare: dict[str, GateEnergy] = {}
         if bench.units is not None:
             played = model.netlist, model.library, switching, assumed
             parts = energies(*played, bench.units, len(UNITS), bench.wires)
             units = dict(zip(UNITS, parts, strict=True))
             energy = together(parts)
             if bench.wires is not None:
-                unplaced = together(energies(*played, bench.units, len(UNITS)))
+                parts = energies(*played, bench.units, len(UNITS))
+                bare = dict(zip(UNITS, parts, strict=True))
         else:
             energy = gate_energy(model.netlist, model.library, switching, assumed)
         found.append(
@@ -219,7 +222,8 @@ def measure_streams(
                 macs=stream.macs,
                 energy=energy,
                 units=units,
-                unplaced=unplaced,
+                unplaced=together([*bare.values()]) if bare else None,
+                unplaced_units=bare,
             )
         )
     return found

@@ -49,6 +49,11 @@ class Table:
     def number_at(self, slew_ns: float, load_ff: float) -> float:
         """`at` of two numbers, the same to the last bit and many times sooner."""
         axes, values = self.lists
+        if len(axes) == 2 and len(axes[0]) > 1 and len(axes[1]) > 1:
+            (one, _), (two, _) = self.axes
+            first = slew_ns if one == SLEW else load_ff
+            second = slew_ns if two == SLEW else load_ff
+            return _in_plane(axes, values, first, second)
         found = [(1.0, values)]
         for (variable, _), points in zip(self.axes, axes, strict=True):
             if len(points) == 1:
@@ -93,6 +98,20 @@ class Table:
         for index, weight in corners:
             total = total + weight * self.values[index]
         return total
+
+
+def _in_plane(axes: list[list[float]], values: Any, first: float, second: float) -> float:
+    """Of two axes; sums and products in the order of `Table.number_at`."""
+    rows, columns = axes
+    row = min(max(bisect_right(rows, first) - 1, 0), len(rows) - 2)
+    down = (first - rows[row]) / (rows[row + 1] - rows[row])
+    column = min(max(bisect_right(columns, second) - 1, 0), len(columns) - 2)
+    right = (second - columns[column]) / (columns[column + 1] - columns[column])
+    up, left = 1 - down, 1 - right
+    upper, lower = values[row], values[row + 1]
+    total = up * left * upper[column] + up * right * upper[column + 1]
+    total = total + down * left * lower[column]
+    return float(total + down * right * lower[column + 1])
 
 
 def read_table(

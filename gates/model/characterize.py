@@ -167,10 +167,7 @@ def characterize(
         else:
             areas[size] = bench.array.area_um2
             fitted += measured(bench, arch, program, names[::2], tensors, FIT_IMAGE, plan.beats)
-    energy, sums = fit_energy([sample.rest for sample in fitted]), None
-    if arch.holds:
-        sums = fit_energy([replace(s, energy_fj=s.sums_fj or 0.0) for s in fitted])
-        energy = {name: energy[name] + sums[name] for name in energy}
+    energy, sums = _fitted_energy(fitted)
     return Characterization(
         part=plan.part,
         name=lanes,
@@ -183,6 +180,25 @@ def characterize(
         tested=tuple(tested),
         wires=wires,
     )
+
+
+def _fitted_energy(
+    fitted: Sequence[Sample],
+) -> tuple[dict[str, float], dict[str, float] | None]:
+    """The terms' energies, and the part of them in the memories of sums where there are some."""
+    energy = fit_energy([sample.rest for sample in fitted])
+    if fitted[0].sums_fj is None:
+        return energy, None
+    sums = fit_energy([replace(s, energy_fj=s.sums_fj or 0.0) for s in fitted])
+    return {name: energy[name] + sums[name] for name in energy}, sums
+
+
+def without_wires(entry: Characterization) -> Characterization:
+    """Of a placed array or unit the fit to the same streams without what its placement adds."""
+    fitted = tuple(sample.bare for sample in entry.fitted)
+    energy, sums = _fitted_energy(fitted)
+    tested = tuple(sample.bare for sample in entry.tested)
+    return replace(entry, energy_fj=energy, sums_fj=sums, fitted=fitted, tested=tested, wires={})
 
 
 def measured(
@@ -218,6 +234,11 @@ def measured(
                 energy_fj=drawn.energy.total_fj,
                 sums_fj=drawn.units[SUMS].total_fj if arch.holds else None,
                 unplaced_fj=None if drawn.unplaced is None else drawn.unplaced.total_fj,
+                unplaced_sums_fj=(
+                    drawn.unplaced_units[SUMS].total_fj
+                    if arch.holds and drawn.unplaced_units
+                    else None
+                ),
             )
         )
     return samples

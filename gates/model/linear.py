@@ -37,11 +37,25 @@ class Sample:
     """The part of it in the memories of sums of an array that holds weights, with their adders."""
     unplaced_fj: float | None = None
     """Of a placed array or unit, without what its placement adds."""
+    unplaced_sums_fj: float | None = None
+    """The part of that in the memories of sums."""
 
     @property
     def rest(self) -> "Sample":
         """Without the memories of sums."""
         return replace(self, energy_fj=self.energy_fj - (self.sums_fj or 0.0), sums_fj=None)
+
+    @property
+    def bare(self) -> "Sample":
+        """Without what placement adds."""
+        assert self.unplaced_fj is not None
+        return replace(
+            self,
+            energy_fj=self.unplaced_fj,
+            sums_fj=self.unplaced_sums_fj,
+            unplaced_fj=None,
+            unplaced_sums_fj=None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

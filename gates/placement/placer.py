@@ -1,15 +1,15 @@
 """Placement by Coloquinte (PyPI `coloquinte`, a C++ placer): global, legal, detailed.
 
-The core is a square of rows at a stated utilization. Cells are widened until they fill most of it,
-so that the free area is spread evenly, as routers need it, and not left at the edge. Bits of ports
-are on the core's edge, at even distances: cells are placed once without them, and the ports then
-follow the angle at which their cells are seen from the middle, so that no order of names decides
-about wires.
+The core is a square of rows at a stated utilization. Cells are widened to the density at which they
+are packed, so that the free area among them is spread evenly, as routers need it; what the density
+leaves of the core stays empty. Bits of ports are on the core's edge, at even distances: cells are
+placed once without them, and the ports then follow the angle at which their cells are seen from the
+middle, so that no order of names decides about wires.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from itertools import pairwise
 from typing import Any
@@ -27,7 +27,12 @@ Flags = npt.NDArray[np.bool_]
 GRID = 200
 """Places per um: positions are whole numbers of 5 nm."""
 FILLED = 0.8
-"""Of the core, by widened cells."""
+"""Of the area that cells are packed in, by widened cells."""
+PACKED_MORE, MOST_PACKED = 0.2, 0.7
+"""Density over utilization where none is stated, and its limit: what OpenROAD's flow adds for many
+of its designs (PLACE_DENSITY_LB_ADDON), and its placer's own default."""
+NARROWER, TRIES = 0.8, 6
+"""What cells that do not find a place in rows are widened by in the next try, and how many."""
 FIRST_EFFORT = 1
 """Of the placement without ports."""
 
@@ -38,20 +43,37 @@ class PlaceOptions:
 
     utilization: float = 0.7
     """Area of cells over area of the core."""
+    density: float | None = None
+    """Area of cells over the area that they are packed in; None: `packed` says."""
     effort: int = 3
     """Of Coloquinte, 1 to 9."""
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if not 0.05 <= self.utilization <= 0.95:
-            raise InputError(f"Utilization must be from 0.05 to 0.95, not {self.utilization!r}")
+        if not 0.01 <= self.utilization <= 0.95:
+            raise InputError(f"Utilization must be from 0.01 to 0.95, not {self.utilization!r}")
+        if self.density is not None and not self.utilization <= self.density <= 0.95:
+            raise InputError(
+                f"Density must be from the utilization, {self.utilization:g}, to 0.95, not "
+                f"{self.density!r}"
+            )
         if not 1 <= self.effort <= 9:
             raise InputError(f"Effort must be from 1 to 9, not {self.effort!r}")
         if not 0 <= self.seed < 1 << 31:
             raise InputError(f"Seed must be from 0 to 2^31 - 1, not {self.seed!r}")
 
+    @property
+    def packed(self) -> float:
+        """The density, stated or not."""
+        if self.density is not None:
+            return self.density
+        return max(self.utilization, min(self.utilization + PACKED_MORE, MOST_PACKED))
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        found = asdict(self) | {"density": self.packed}
+        if self.packed == self.utilization:  # said by that
+            del found["density"]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,7 +136,14 @@ def place(wiring: Wiring, footprints: Footprints, options: PlaceOptions) -> Plac
     core = _Core.of(wiring, footprints, options)
     found = core.solved(FIRST_EFFORT, options.seed, None) if wiring.ports else None
     ports = _port_places(wiring, footprints, found, core) if found is not None else ([], [])
-    return core.solved(options.effort, options.seed, ports)
+    for _ in range(TRIES):
+        try:
+            return core.solved(options.effort, options.seed, ports)
+        except InputError:  # wide cells leave parts of rows into which none of them fits
+            if core.wider == 1.0:
+                raise
+            core = replace(core, wider=max(1.0, NARROWER * core.wider))
+    return replace(core, wider=1.0).solved(options.effort, options.seed, ports)
 
 
 def _offsets(wiring: Wiring, footprints: Footprints) -> tuple[Floats, Floats, list[int], list[int]]:
@@ -157,7 +186,7 @@ class _Core:
         _, _, widths, heights = _offsets(wiring, footprints)
         area = sum(w * h for w, h in zip(widths, heights, strict=True)) / options.utilization
         rows = max(1, max(heights) // row, round(math.sqrt(area) / row))
-        wider = max(1.0, FILLED / options.utilization)
+        wider = max(1.0, FILLED / options.packed)
         width = max(math.ceil(area / (rows * row)), math.ceil(max(widths) * wider))
         return cls(
             wiring=wiring, footprints=footprints, row=row, rows=rows, width=width, wider=wider

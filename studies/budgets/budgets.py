@@ -6,18 +6,18 @@ array of the characterization, so all rows of a library have the same widths. An
 weights has two rows: with its sums in flip-flops, by their gates, and in memories, by the table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ...cost.estimate.energy import prices_on
+from ...cost.estimate.energy import Energy, prices_on
 from ...cost.estimate.estimate import Estimate, estimate, measure
 from ...cost.estimate.model import Timings, timings_of
 from ...cost.events.events import EVENTS
 from ...cost.events.flip_flops import flip_flops
-from ...cost.technology.technology import Band, Technology
+from ...cost.technology.technology import ZERO, Band, Technology
 from ...gates.array.bench import SUMS
 from ...gates.model.estimate import (
     ArrayEstimate,
@@ -65,6 +65,9 @@ class LayerCost:
     """Beats of a sum."""
     array_pj: Band
     weight_bits_read: float
+    memory_pj: Band = ZERO
+    """Of the on-chip memories, as in `Row`."""
+    dram_pj: Band = ZERO
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +92,8 @@ class Row:
     plain: bool = False
     """The weights are uniform ones: every codebook is a grid of whole steps."""
     layers: tuple[LayerCost, ...] = ()
+    dram_pj: Band = ZERO
+    """Weights, image and logits, once per image; on no page but the verdict's."""
     weight_bit_fj: Band | None = None
     """To read one bit of the weight memory, by the technology table."""
 
@@ -127,12 +132,14 @@ def rows_of(
     fill: int = 1,
     out_lanes: int = 1,
     left_out: list[str] | None = None,
+    only: Collection[str] = (),
 ) -> list[Row]:
     """Rows of every library and micro-architecture that the program can use.
 
     technologies: of the memories; each library takes the one of its node.
     images: (N, C, H, W) codes whose operands and activity are counted. left_out: receives the
-    characterizations that are too narrow for the program, with the reason.
+    characterizations that are too narrow for the program, with the reason. only: names of lanes;
+    (): all that are characterized.
     """
     size = {"rows": rows, "cols": cols, "hold": hold, "fill": fill, "out_lanes": out_lanes}
     program = candidate.program
@@ -144,7 +151,7 @@ def rows_of(
         fits = library.lanes(holds=hold > 1)
         for name in fits:
             micro, multiply_width = lanes_of(name)
-            if not usable(program, micro):
+            if (only and name not in only) or not usable(program, micro):
                 continue
             arch = narrowest(program, micro=micro, multiply_width=multiply_width, **size)
             wide, fit = fitting(arch, fits)
@@ -169,12 +176,13 @@ def rows_of(
                 memory_pj=events.energy.split["memory"],
                 area_um2=gates.area_um2,
                 plain=uniform_weights(program),
-                layers=_layer_costs(program, timings, gates, events),
+                layers=_layer_costs(program, timings, gates, events, _memory),
+                dram_pj=events.energy.split["dram"],
                 weight_bit_fj=prices_on(program, arch, technology)["weight_read_bit"] * 1000.0,
             )
             if arch.holds:
                 rest = array_estimate(program, wide, fit.without_sums(), moved[wide])
-                results += _held_rows(row, program, timings, rest, events)
+                results += _held_rows(row, program, timings, gates, rest, events)
                 continue
             behind = library.units and output_estimate(
                 program, arch, library.units, tensors, timings=timings
@@ -187,16 +195,21 @@ def rows_of(
 
 
 def _held_rows(
-    row: Row, program: Program, timings: Timings, rest: ArrayEstimate, events: Estimate
+    row: Row,
+    program: Program,
+    timings: Timings,
+    whole: ArrayEstimate,
+    rest: ArrayEstimate,
+    events: Estimate,
 ) -> list[Row]:
-    """`row` with its sums in flip-flops, then in memories; rest: the array without its sums.
+    """`row` with its sums in flip-flops, then in memories; rest: the whole array without its sums.
 
     Sums in flip-flops are the array's, by its gates; in memories they and the additions to them
     are the memories', so that a comparison of lanes prices them at one corner. The output lanes are
     priced by events, their share of the clock among them.
     """
     arch, parts = events.arch, events.energy.parts
-    memory = sum((parts[name] for name in MEMORY_PARTS), start=Band.exactly(0.0))
+    memory = _held_memory(events.energy)
     flops = flip_flops(arch)
     share = (flops["output lanes"] + flops["output operands"]) / sum(flops.values())
     row = replace(
@@ -205,22 +218,40 @@ def _held_rows(
     by_layer = {layer.name: layer.energy.parts for layer in events.layers}
     summed = [by_layer[layer.name] for layer in rest.layers]
     sums = sum((p[SUMS] + p["accumulate"] for p in summed), start=Band.exactly(0.0))
+    flops_in = _layer_costs(program, timings, whole, events, _held_memory)
     return [
-        replace(row, sums=FLIP_FLOPS),
+        replace(row, sums=FLIP_FLOPS, layers=flops_in),
         replace(
             row,
             sums=MEMORIES,
             array_pj=rest.energy_pj,
             memory_pj=memory + sums,
-            layers=_layer_costs(program, timings, rest, events),
+            layers=_layer_costs(program, timings, rest, events, _held_memory_and_sums),
         ),
     ]
 
 
+def _memory(energy: Energy) -> Band:
+    return energy.split["memory"]
+
+
+def _held_memory(energy: Energy) -> Band:
+    return sum((energy.parts[name] for name in MEMORY_PARTS), start=ZERO)
+
+
+def _held_memory_and_sums(energy: Energy) -> Band:
+    return _held_memory(energy) + energy.parts[SUMS] + energy.parts["accumulate"]
+
+
 def _layer_costs(
-    program: Program, timings: Timings, gates: ArrayEstimate, events: Estimate
+    program: Program,
+    timings: Timings,
+    gates: ArrayEstimate,
+    events: Estimate,
+    memory: Callable[[Energy], Band],
 ) -> tuple[LayerCost, ...]:
-    read = {layer.name: layer.events.counts["weight_read_bit"] for layer in events.layers}
+    """memory: what of a layer's energy is its on-chip memories'."""
+    by_name = {layer.name: layer for layer in events.layers}
     results = []
     for array in gates.layers:
         layer, timing = program.layer(array.name), timings[array.name]
@@ -231,7 +262,9 @@ def _layer_costs(
                 code_bits=None if layer.codebook is None else layer.weight_width,
                 depth=-(-timing.beats // timing.groups),
                 array_pj=array.energy_pj,
-                weight_bits_read=float(read[array.name]),
+                weight_bits_read=float(by_name[array.name].events.counts["weight_read_bit"]),
+                memory_pj=memory(by_name[array.name].energy),
+                dram_pj=by_name[array.name].energy.split["dram"],
             )
         )
     return tuple(results)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from .peak import peak_gops
 Array = npt.NDArray[Any]
 BATCH = {"cifar": 100, "imagenet": 8}
 CALIBRATION = 4
+TURN = 0.05
+"""Seconds that a turn takes at least."""
 TOOLS = ("onnxruntime", "onnx", "qonnx", "da4ml", "torch", "numba", "numpy")
 
 
@@ -60,11 +63,19 @@ def cpu_name() -> str:
 
 
 def measure_network(
-    name: str, *, threads: int, rounds: int, tick: Callable[[str], None] = lambda text: None
+    name: str,
+    *,
+    threads: int,
+    rounds: int,
+    batch: int | None = None,
+    tick: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
-    """Rows of one network: images per second of each engine, best of `rounds` turns."""
+    """Rows of one network: images per second of each engine, best of `rounds` turns.
+
+    batch: images per call; 1 measures latency.
+    """
     program = build(name)
-    count = BATCH["cifar" if program.input_shape[1] <= 32 else "imagenet"]
+    count = batch or BATCH["cifar" if program.input_shape[1] <= 32 else "imagenet"]
     codes = np.random.default_rng(1).integers(0, 256, (count, *program.input_shape))
     images = codes.astype(np.uint8)
     tick(f"{name}: preparing")
@@ -161,9 +172,14 @@ def _measure(
         for contender in contenders:
             if contender.run is None or contender.batch is None:
                 continue
-            start = time.perf_counter()
-            contender.run(contender.batch)
-            contender.seconds.append(time.perf_counter() - start)
+            turn = time.perf_counter()
+            while True:  # short calls are repeated: one alone would measure cold caches
+                start = time.perf_counter()
+                contender.run(contender.batch)
+                end = time.perf_counter()
+                contender.seconds.append(end - start)
+                if end - turn >= TURN:
+                    break
 
 
 def _rows(name: str, contenders: list[Contender], macs: int) -> list[dict[str, Any]]:
@@ -182,6 +198,7 @@ def _rows(name: str, contenders: list[Contender], macs: int) -> list[dict[str, A
                 "network": name,
                 "engine": c.engine,
                 "images_per_s": speed,
+                "milliseconds": 1e3 * statistics.median(c.seconds) if c.seconds else None,
                 "exact": c.exact if speed is not None else None,
                 "ratio_to_best_other": speed / best if speed and best else None,
                 "gops": gops,

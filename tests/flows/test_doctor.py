@@ -9,26 +9,14 @@ from adqhw.cli import app
 from adqhw.flows import doctor
 
 
-def test_requirements_by_extra():
-    lines = [
-        "numpy>=2.0", 'torch>=2; extra == "train"', 'amaranth[yosys]>=0.5; extra == "rtl"',
-        "adqhw[rtl]; extra == 'cosim'", 'cocotb<3,>=2.0; extra == "cosim"',
-        'adqhw[train,cosim]; extra == "all"',
-    ]  # fmt: skip
-    assert doctor.requirements(lines) == {
-        "": {"numpy"}, "train": {"torch"}, "rtl": {"amaranth"}, "cosim": {"amaranth", "cocotb"},
-        "all": {"torch", "amaranth", "cocotb"},
-    }  # fmt: skip
-
-
 def test_every_extra_of_users_says_what_it_serves():
     named = {f.name for f in doctor.findings() if f.area == "extra"}
     assert named == set(doctor.SERVES)
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
-    known = doctor._version
-    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "torch" else known(n))
+    known = doctor.installed
+    monkeypatch.setattr(doctor, "installed", lambda n: None if n == "torch" else known(n))
     result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code == 1
     assert "extra train: missing: torch: pip install 'adqhw[train]'" in result.output

@@ -67,7 +67,7 @@ def command(
     left_out: list[str] = []
     for path in programs:
         people.print(f"{path.name}", style="dim")
-        candidate, images = _candidate(path, data, limit)
+        candidate, images = candidate_of(path, data, limit)
         measured += budgets.rows_of(
             candidate, libraries, tables, images, left_out=left_out, **size.values
         )
@@ -99,7 +99,8 @@ def command(
     say(f"wrote {out}")
 
 
-def _candidate(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, IntArray]":
+def candidate_of(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, IntArray]":
+    """The program with its top-1, and the images whose operands are counted."""
     from ...studies.budgets.budgets import Candidate
 
     program = load(path)

@@ -7,7 +7,14 @@ import typer
 
 from ...console import JSON_OPTION, emit, say, show_table
 from ...spec.errors import InputError
-from ..characterize import EFFORT_HELP, LEF_HELP, RC_HELP, ROW_HELP, UTILIZATION_HELP
+from ..characterize import (
+    DENSITY_HELP,
+    EFFORT_HELP,
+    LEF_HELP,
+    RC_HELP,
+    ROW_HELP,
+    UTILIZATION_HELP,
+)
 from ..placing import placing_of
 
 BUILD = Path("runs/build")
@@ -28,6 +35,7 @@ def command(
     row_height: Annotated[float | None, typer.Option(help=ROW_HELP)] = None,
     top: Annotated[str | None, typer.Option(help=TOP_HELP)] = None,
     utilization: Annotated[float, typer.Option(help=UTILIZATION_HELP)] = 0.7,
+    density: Annotated[float | None, typer.Option(help=DENSITY_HELP)] = None,
     effort: Annotated[int, typer.Option(help=EFFORT_HELP)] = 3,
     activity: Annotated[float, typer.Option(help=ACTIVITY_HELP)] = 0.1,
     period_ns: Annotated[float, typer.Option(help="Clock period in ns.")] = 5.0,
@@ -54,7 +62,7 @@ def command(
     from ...gates.netlist.foreign import read_foreign
     from ...gates.placement.clocked import clocked_wires
 
-    placing = placing_of(True, lef, row_height, rc, utilization, effort)
+    placing = placing_of(True, lef, row_height, rc, utilization, density, effort)
     assert placing is not None
     library = read_liberty(liberty)
     design = read_foreign(netlist, liberty, library, top)

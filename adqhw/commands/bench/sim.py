@@ -18,6 +18,10 @@ def command(
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of every engine.")] = None,
     rounds: Annotated[int, typer.Option(help="Turns per engine; the best one counts.")] = 5,
+    batch: Annotated[
+        int | None,
+        typer.Option(help="Images per call (100 small ones, 8 of ImageNet's size); 1: latency."),
+    ] = None,
     scaling: Annotated[
         Path | None,
         typer.Option(help="Also measure how time grows, and write the plot to this .png."),
@@ -31,20 +35,25 @@ def command(
     (pip install 'adqhw[bench]').
 
     Example: adqhw bench sim --network resnet18
+
+    Example: adqhw bench sim --batch 1 --threads 1
     """
-    _check(rounds, scaling)
+    _check(rounds, batch, scaling)
     from ...sim.cores import available_cores
     from ...studies.speed import sim as bench_sim
 
     count = threads or available_cores()
     rows: list[dict[str, Any]] = []
     for chosen in network or DEFAULT:
-        rows += bench_sim.measure_network(chosen, threads=count, rounds=rounds, tick=_tick)
-    if not network:
+        rows += bench_sim.measure_network(
+            chosen, threads=count, rounds=rounds, batch=batch, tick=_tick
+        )
+    if not network and batch is None:
         rows += bench_sim.measure_matmul(threads=count, rounds=rounds)
     record = {
         "cpu": bench_sim.cpu_name(),
         "threads": count,
+        "batch": batch,
         "versions": bench_sim.versions(),
         "weights": "random",
         "rows": rows,
@@ -62,7 +71,9 @@ def command(
         _print(record)
 
 
-def _check(rounds: int, scaling: Path | None) -> None:
+def _check(rounds: int, batch: int | None, scaling: Path | None) -> None:
+    if batch is not None and batch < 1:
+        raise InputError(f"Images per call must be at least 1, not {batch}")
     if rounds < 1:
         raise InputError(f"Rounds must be at least 1, not {rounds}")
     if scaling is not None and scaling.suffix != ".png":
@@ -75,11 +86,12 @@ def _tick(text: str) -> None:
 
 def _print(record: dict[str, Any]) -> None:
     columns = (
-        "network", "engine", "images/s", "exact", "x best other", "GOP/s", "kernel peak", "share"
+        "network", "engine", "images/s", "ms", "exact", "x best other", "GOP/s",
+        "kernel peak", "share",
     )  # fmt: skip
     keys = (
-        "network", "engine", "images_per_s", "exact", "ratio_to_best_other", "gops", "peak_gops",
-        "share_of_peak",
+        "network", "engine", "images_per_s", "milliseconds", "exact", "ratio_to_best_other", "gops",
+        "peak_gops", "share_of_peak",
     )  # fmt: skip
     rows = [
         [row[key] if not row["absent"] or key in keys[:2] else None for key in keys]

@@ -56,11 +56,15 @@ class Setting:
     """`wall`, or `cpu`: processor time of all threads, for a machine with other load."""
 
 
+WORKER = "adqhw.studies.speed.train_worker"
+"""Module of a contender's process."""
+
+
 class Worker:
     """A contender in its own process."""
 
     def __init__(self, name: str, setting: Setting) -> None:
-        command = [sys.executable, "-m", f"{__package__}.bench_train_worker", name]
+        command = [sys.executable, "-m", WORKER, name]
         self.name = name
         self.process = subprocess.Popen(
             [*command, json.dumps(asdict(setting))],

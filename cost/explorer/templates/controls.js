@@ -21,7 +21,8 @@ function fillControls() {
   options("size", [...new Set(data.arrays.map(sizeOf))].map((size) => [size, size]));
   options("way", ways());
   options("tech", data.technologies.map((tech, i) => [i, `${tech.name} (${tech.node})`]));
-  options("dram", [[-1, "as in the table"], ...data.drams.map((kind, i) => [i, kind.name])]);
+  options("memories", [[-1, "as in the technology"], ...data.memories.map((table, i) => [i, `${table.name} (${table.node})`])]);
+  options("dram", [[-1, "as in the technology"], ...data.drams.map((kind, i) => [i, kind.name])]);
   Object.assign($("budget"), { min: Math.min(...data.weight_bits), max: Math.max(...data.weight_bits) });
   $("entries").replaceChildren(...Object.entries(data.units).map(([name, unit]) => node("div", { class: "row" },
     node("label", { for: `entry-${name}` }, `${name}, ${unit}`),
@@ -41,21 +42,31 @@ function showControls(tech) {
   $("budget-text").textContent = average.toFixed(2);
   $("load").value = memory.resident ? "resident" : "batch";
   $("batch").disabled = memory.resident;
-  $("dram").value = state.dram;
-  $("bandwidth").disabled = state.dram >= 0;
+  const fits = fittingMemories(tech);
+  if (!fits[state.memories]) state.memories = -1;
+  [...$("memories").options].slice(1).forEach((option, i) => { option.disabled = !fits[i]; });
+  $("memories").value = state.memories;
+  const own = data.technologies[state.tech];
+  $("dram").value = own.counts ? -1 : state.dram;
+  $("dram").disabled = own.counts;
+  $("bandwidth").disabled = Boolean(dramShown());
+  $("voltage").disabled = own.voltage === null;
+  $("voltage").placeholder = own.voltage ?? "not said";
+  if (document.activeElement !== $("voltage")) $("voltage").value = own.voltage === null ? "" : state.voltage ?? own.voltage;
   $("bandwidth").value = Number(memory.bandwidth.toPrecision(6));
   $("tech").value = state.tech;
   $("tech-text").textContent = tech.summary + (tech.edited ? " (edited)" : "");
   for (const input of document.querySelectorAll("[data-entry]")) {
-    if (document.activeElement !== input) input.value = tech.entries[input.dataset.entry].expected;
+    if (document.activeElement !== input) input.value = ownTable().entries[input.dataset.entry].expected;
   }
 }
 
 function update(focus = null) {
-  const start = performance.now(), tech = technology();
-  showControls(tech);
+  const start = performance.now();
+  showControls(ownTable());
+  const tech = technology();
   $("design").textContent = `${settingName(state.setting)}; ${wayText(data.arrays[state.setting.array])}`;
-  const result = evaluate(data, tech, state.setting, state.memory);
+  const result = costed(tech, state.setting, state.memory);
   $("refused").hidden = !result.refused;
   for (const section of document.querySelectorAll("main section")) section.hidden = Boolean(result.refused);
   if (result.refused) {
@@ -64,7 +75,9 @@ function update(focus = null) {
     showCards(result, tech);
     showVerdict(showFront(result, tech), tech);
     showSensitivity();
+    showNetwork(result, tech);
     showLayers(result, tech);
+    showMemories(result, tech);
     showBars("parts", `One image, ${energyText(result.energy, tech.counts)} in all`, result.parts, (v) => energyText(v, tech.counts), (name) => data.splitOfPart[name]);
     showBars("areas", `${areaText(result.totalArea, tech.counts)} in all`, result.area, (v) => areaText(v, tech.counts), (name) => (name.includes("memory") || name === "sums" ? "memory" : "datapath"));
     showRoof(result);
@@ -75,6 +88,14 @@ function update(focus = null) {
   keepAddress();
   document.documentElement.dataset.milliseconds = (performance.now() - start).toFixed(1);
   window.explorer.result = result;
+}
+
+// A design's costs, and what they are at the clock where the technology has energies.
+function costed(tech, setting, memory) {
+  const result = evaluate(data, tech, setting, memory);
+  if (result.refused || tech.counts) return result;
+  const operation = operationOf(tech, result, state.clock);
+  return operation.refused ? operation : { ...result, operation };
 }
 
 function chooseArray(size, way) {
@@ -105,8 +126,10 @@ const CONTROLS = {
   batch: () => { state.memory.batch = Math.round(positive($("batch"), 1)); },
   dram: (v) => { state.dram = Number(v); takeBandwidth(); },
   bandwidth: () => { state.bandwidth = positive($("bandwidth"), 0.1); takeBandwidth(); },
-  clock: () => { state.clock = positive($("clock"), 0.001); takeBandwidth(); },
-  tech: (v) => { state.tech = Number(v); },
+  clock: () => { state.clock = Math.min(1e5, positive($("clock"), 0.001)); takeBandwidth(); },
+  memories: (v) => { state.memories = Number(v); },
+  voltage: () => { const volts = Number($("voltage").value); state.voltage = volts > 0 && volts !== data.technologies[state.tech].voltage ? volts : null; },
+  tech: (v) => { state.tech = Number(v); state.voltage = null; takeBandwidth(); },
   axis: (v) => { state.axis = v; },
   goal: (v) => { state.goal = v; },
   floor: () => { state.floor = positive($("floor"), 0); },
@@ -132,7 +155,7 @@ function listen() {
     update();
   });
   $("reset").addEventListener("click", () => { state.edits[state.tech] = {}; update(); });
-  $("save").addEventListener("click", () => download(`${technology().name}-edited.toml`, tomlText(technology())));
+  $("save").addEventListener("click", () => download(`${ownTable().name}-edited.toml`, tomlText(ownTable())));
   $("copy").addEventListener("click", () => navigator.clipboard?.writeText($("command").textContent));
   $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
 }

@@ -19,23 +19,33 @@ const card = (name, value, from, mark = null) => {
 
 function showCards(result, tech) {
   const { setting, memory } = state, base = sheetOf(data, setting, "uniform");
-  const seconds = result.cycles / (state.clock * 1e6);
   const cards = [
     accuracyCard(accuracyOf(data, setting)),
     card("Energy per image", energyText(result.energy, tech.counts), `counted events × ${tech.name}${tech.edited ? ", edited" : ""}; ${statisticsText()}`),
-    card("Cycles per image", whole(result.cycles), `${short(seconds * 1e3)} ms, ${short(1 / seconds)} images/s at ${state.clock} MHz; the cycle model's, equal to the RTL's`),
+    card("Cycles per image", whole(result.cycles), `and ${whole(result.inputCycles)} in which it comes in; the cycle model's, equal to the RTL's`),
     card("Area", areaText(result.totalArea, tech.counts), `cells and memories × ${tech.name}${tech.edited ? ", edited" : ""}, not placed`),
   ];
-  if (!tech.counts) {
-    const watts = CORNERS.map((corner) => result.energy[corner] * 1e-12 / seconds * 1e3);
-    cards.push(card("Power", barText(band(...watts), 1, "mW"), `energy per image × images/s at ${state.clock} MHz`));
-  }
+  if (result.operation) cards.push(...operationCards(result.operation, tech));
   const plain = data.micros.includes("uniform") && !base.refused
     ? evaluate(data, tech, { ...setting, micro: "uniform" }, memory) : null;
   const ratio = plain && !isPlain(setting.micro) ? ratioOf(data, result.parts, plain.parts) : null;
   if (ratio) cards.push(card("To plain multipliers", barText(ratio, 1, "×"), "energy over that of the same integers on multipliers that store levels, same array"));
   cards.push(card("Weight bits", averageBits(data, bitsShown()).toFixed(2), `average of layers that are free; activations ${actShown()} bits`));
   $("cards").replaceChildren(...cards);
+}
+
+function operationCards(at, tech) {
+  const supply = tech.voltage ?? tech.memories?.voltage ?? null, waits = at.dram !== null && at.dram > at.latency;
+  const where = `at ${state.clock} MHz${supply === null ? "" : ` and ${short(supply)} V`}`;
+  const parts = Object.entries(at.by).map(([name, value]) => `${name} ${powerText(value)}`).join(", ");
+  const [slowest] = at.paths;
+  return [
+    card("Latency", `${short(at.latency)} ms`, `${whole(at.cycles)} cycles ${where}`),
+    card("Images per second", short(at.perSecond), waits ? `DRAM is the limit: ${short(at.dram)} ms per image` : "the array is the limit; images do not overlap"),
+    card("Power", powerText(at.watts), parts),
+    card("Efficiency", barText(at.perWatt, 1, "TOPS/W"), `${short(at.tops)} TOPS; without DRAM ${barText(at.perWattChip, 1, "TOPS/W")}`),
+    card("Slack", at.slack === null ? "unknown" : `${short(at.slack)} ns`, slowest ? `${slowest.name} takes ${short(slowest.ns)} of ${short(1e3 / state.clock)} ns; no wires, no clock skew` : "no delay is known without a memory table"),
+  ];
 }
 
 function bitsShown() {
@@ -74,11 +84,17 @@ function commandText() {
   if (width) words.push("--multiply-width", width);
   if (lanes.hold > 1) words.push("--hold", lanes.hold, "--fill", lanes.fill, "--out-lanes", lanes.out_lanes);
   const tech = technology();
-  words.push("--tech", tech.edited ? `${tech.name}-edited.toml` : quoted(tech.path));
+  words.push("--tech", tech.edited ? `${tech.plainName}-edited.toml` : quoted(tech.path));
+  const memories = data.memories[state.memories];
+  if (memories && memories.node === tech.node) words.push("--memories", quoted(memories.path));
+  if (state.voltage !== null && tech.voltage !== null) words.push("--voltage", state.voltage);
   if (memory.resident) words.push("--resident");
   else words.push("--batch", memory.batch);
-  const kind = tech.counts ? null : data.drams[state.dram];
-  words.push(...(kind ? ["--dram", kind.name, "--clock", state.clock] : ["--bandwidth", memory.bandwidth]), "--json");
+  const counts = data.technologies[state.tech].counts, kind = counts ? null : data.drams[state.dram];
+  if (kind) words.push("--dram", quoted(kind.path));
+  if (!dramShown()) words.push("--bandwidth", memory.bandwidth);
+  if (!tech.counts) words.push("--clock", state.clock);
+  words.push("--json");
   return words.join(" ");
 }
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
@@ -93,6 +109,16 @@ function showBars(place, what, values, text, classOf) {
   });
   $(place).replaceChildren(node("div", { class: "scroll" }, node("table", {}, node("caption", {}, what),
     node("thead", {}, node("tr", {}, ...["part", "expected (low–high)", "share", ""].map((c) => node("th", { scope: "col" }, c)))), node("tbody", {}, ...body))));
+}
+
+// Memories as the memory table builds them.
+function showMemories(result, tech) {
+  $("built").hidden = !result.built;
+  if (!result.built) return;
+  const rows = Object.entries(result.built).map(([name, one]) => [name, one.kind, `${one.banks} × ${one.beside} of ${one.words} × ${one.width}`, one.copies, one.ports,
+    short(1e3 * one.read.expected), short(1e3 * one.write.expected), short(one.area.expected / 1e6), short(one.access.expected)]);
+  $("memories-table").replaceChildren(table(`By ${tech.memories.name} (${tech.memories.node}) at ${short(tech.voltage ?? tech.memories.voltage)} V: ${tech.memories.summary}`,
+    ["memory", "kind", "banks × beside of words × bits", "copies", "ports", "read fJ/bit", "write fJ/bit", "mm²", "access ns"], rows));
 }
 
 function showRoof(result) {
@@ -119,5 +145,8 @@ function showSources(tech) {
   $("sources").replaceChildren(node("ul", {}, ...items.map((item) => node("li", {}, item))),
     node("details", {}, node("summary", {}, "Entries of the technology"), node("div", { class: "scroll" },
       table(tech.name, ["entry", "unit", "low", "expected", "high", "source"], Object.entries(tech.entries).map(
-        ([name, entry]) => [name, data.units[name], ...CORNERS.map((corner) => String(entry[corner])), entry.source])))));
+        ([name, entry]) => [name, data.units[name], ...CORNERS.map((corner) => String(entry[corner])), entry.source])))),
+    ...(tech.memories ? [node("details", {}, node("summary", {}, "Entries of the memory table"), node("div", { class: "scroll" },
+      table(tech.memories.name, ["entry", "low", "expected", "high", "source"], Object.entries(tech.memories.entries).map(
+        ([name, entry]) => [name, ...CORNERS.map((corner) => String(entry[corner])), entry.source]))))] : []));
 }

@@ -45,35 +45,6 @@ function dotKey(name) {
 // The cheapest of those at least as accurate as the floor.
 const cheapest = (all, cost) => all.filter((d) => d.accuracy >= state.floor).reduce((a, b) => (a && cost(a) <= cost(b) ? a : b), null);
 
-// The verdict's ratio with one entry of the technology at its low and at its high, all others as expected.
-function showSensitivity() {
-  if (!$("sensitivity").open) return;
-  const tech = technology(), all = designs(tech), cost = COSTS.energy.of;
-  const plain = cheapest(all.filter((d) => d.plain), cost), look = cheapest(all.filter((d) => !d.plain), cost);
-  if (!plain || !look) {
-    $("tornado").replaceChildren("There are not two designs to compare.");
-    return;
-  }
-  const middle = Object.fromEntries(Object.entries(tech.entries).map(([name, entry]) => [name, { ...entry, ...band(entry.expected) }]));
-  const ratioAt = (name, corner) => {
-    const entries = { ...middle, [name]: { ...middle[name], ...band(tech.entries[name][corner]) } };
-    const [ours, theirs] = [look, plain].map((d) => totalOf(evaluate(data, { ...tech, entries }, d.setting, state.memory).parts).expected);
-    return ours / theirs;
-  };
-  const rows = Object.keys(tech.entries).filter((name) => !name.includes("area")).map((name) => ({ name, ends: ["low", "high"].map((corner) => ratioAt(name, corner)) }))
-    .filter(({ ends }) => ends[0] !== ends[1]).sort((a, b) => Math.abs(b.ends[1] - b.ends[0]) - Math.abs(a.ends[1] - a.ends[0]));
-  const values = [1, ...rows.flatMap((row) => row.ends)], low = Math.min(...values), width = Math.max(...values) - low || 1;
-  const bar = (ends) => {
-    const made = node("div", { class: "one", "aria-hidden": "true" }, node("span"));
-    made.style.setProperty("--mid", `${(100 * (1 - low)) / width}%`);
-    Object.assign(made.firstChild.style, { left: `${(100 * (Math.min(...ends) - low)) / width}%`, width: `max(3px, ${(100 * Math.abs(ends[1] - ends[0])) / width}%)` });
-    return made;
-  };
-  const turned = (ends) => (ends.every((end) => end < 1) || ends.every((end) => end > 1) ? "" : " turns");
-  $("tornado").replaceChildren(table(`Energy of ${look.name} over that of ${plain.name}; one entry of ${tech.name} at a time, dashed: 1`,
-    ["entry", "at its low", "at its high", "range"], rows.map(({ name, ends }) => [name, short(ends[0]), short(ends[1]) + turned(ends), bar(ends)])));
-}
-
 function showVerdict(all, tech) {
   const cost = COSTS.energy.of, plain = cheapest(all.filter((d) => d.plain), cost), look = cheapest(all.filter((d) => !d.plain), cost);
   const at = `At ${state.floor.toFixed(1)} % and more, measured`;

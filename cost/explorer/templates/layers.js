@@ -57,7 +57,8 @@ function eventTable(layer, result, tech) {
     if (!count) return;
     const kind = data.events[number], price = result.prices[number].expected, entry = kind.memory === null ? kind.entry : "sram";
     const size = kind.memory === null ? "" : `, memory of ${short(result.capacity[kind.memory] / 8192)} KiB`;
-    rows.push([kind.name, kind.part, whole(count), short(price), energyText(band(count * price), tech.counts), `${entry}${kind.overhead ? " × overhead" : ""}${size}: ${tech.entries[entry].source}`]);
+    const source = kind.memory !== null && result.built ? `${tech.memories.name}${size}` : `${entry}${kind.overhead ? " × overhead" : ""}${size}: ${tech.entries[entry].source}`;
+    rows.push([kind.name, kind.part, whole(count), short(price), energyText(band(count * price), tech.counts), source]);
   });
   return table(`Counted events of ${layer.name}; ${layer.roof.bits ? `${whole(layer.roof.bits)} bits of DRAM` : "nothing from DRAM"}`,
     ["event", "part", "count", tech.counts ? "each" : "pJ each", "in all, expected", "price: entry and its source"], rows);

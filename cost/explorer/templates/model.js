@@ -4,6 +4,8 @@
 const CORNERS = ["low", "expected", "high"];
 const LOADED = new Set(["weight_load_bit", "parameter_write_bit", "dram_weight_bit"]);
 const CLOCK_PART = "clock";
+// Numbers of a row before its counts: cycles, clocked cycles, weight store, kept weights, kept parameters, weight width.
+const HEAD = 6;
 
 const band = (low, expected = low, high = low) => ({ low, expected, high });
 const plus = (a, b) => band(a.low + b.low, a.expected + b.expected, a.high + b.high);
@@ -20,8 +22,12 @@ function sramBit(tech, bits) {
 }
 
 // pJ of an event of each kind, by its number.
-function eventPrices(data, tech, capacity) {
+function eventPrices(data, tech, capacity, built) {
   return data.events.map((kind) => {
+    if (kind.memory !== null && built) {
+      const memory = built[MEMORY_OF[kind.memory]];
+      return memory ? (kind.name.endsWith("_read_bit") ? memory.read : memory.write) : band(0);
+    }
     if (kind.memory !== null) return sramBit(tech, capacity[kind.memory]);
     const entry = tech.entries[kind.entry];
     return kind.overhead ? product(entry, tech.entries.datapath_overhead) : entry;
@@ -54,7 +60,7 @@ const variantOf = (data, setting) =>
 // Counts of one row as a vector over the kinds of events, with the share of a load.
 function countsOf(data, sheet, row, memory) {
   const counts = new Float64Array(data.events.length);
-  for (let i = 4; i < row.length; i += 2) counts[row[i]] = row[i + 1];
+  for (let i = HEAD; i < row.length; i += 2) counts[row[i]] = row[i + 1];
   counts[data.clock] = row[1] * sheet.flip_flops;
   for (const number of data.loaded) {
     counts[number] = memory.resident ? 0 : counts[number] / memory.batch;
@@ -70,6 +76,15 @@ function capacityOf(data, sheet, rows) {
     parameter_bits: sheet.parameter_bits,
     sum_bits: sheet.sum_bits,
   };
+}
+
+// What memories draw in `cycles` whatever is accessed.
+function addStanding(parts, built, cycles) {
+  for (const [name, memory] of Object.entries(built ?? {})) {
+    const part = PART_OF_MEMORY[name];
+    parts[part] = plus(parts[part], times(memory.standing, cycles));
+  }
+  return parts;
 }
 
 function partsOf(data, counts, prices) {
@@ -94,12 +109,17 @@ function splitOf(data, parts) {
   return splits;
 }
 
-function areaOf(tech, sheet, capacity) {
+function areaOf(tech, sheet, capacity, built) {
   const area = {};
   for (const [name, terms] of Object.entries(sheet.logic)) {
     const bare = Object.entries(terms)
       .map(([entry, bits]) => times(tech.entries[entry], bits)).reduce(plus, band(0));
     area[name] = product(bare, tech.entries.area_overhead);
+  }
+  if (built) {
+    const names = sheet.sums_area_bits ? Object.keys(AREA_OF_MEMORY) : ["weights", "activations", "parameters"];
+    for (const name of names) area[AREA_OF_MEMORY[name]] = built[name]?.area ?? band(0);
+    return area;
   }
   const memories = {
     "weight memory": capacity.weight_bits,
@@ -118,21 +138,23 @@ function evaluate(data, tech, setting, memory) {
   const found = sheetOf(data, setting);
   if (found.refused) return found;
   const { sheet, rows } = found;
-  const capacity = capacityOf(data, sheet, rows), prices = eventPrices(data, tech, capacity);
+  const capacity = capacityOf(data, sheet, rows), built = buildAll(tech, sheet, capacity, widestOf(data, rows));
+  if (built?.refused) return built;
+  const prices = eventPrices(data, tech, capacity, built);
   const layers = rows.map((number, i) => {
     const row = data.pool[number], counts = countsOf(data, sheet, row, memory);
-    const parts = partsOf(data, counts, prices);
+    const parts = addStanding(partsOf(data, counts, prices), built, row[1]);
     return {
       ...data.layers[i], counts, cycles: row[0], parts, energy: totalOf(parts),
-      split: splitOf(data, parts), area: tech.entries.sram_area.expected * row[3],
+      split: splitOf(data, parts), area: keptArea(tech, capacity, built, row),
       roof: roofOf(data, counts, data.layers[i].macs, row[0], sheet.peak, memory.bandwidth),
     };
   });
   const parts = Object.fromEntries(data.parts.map(
     (part) => [part, layers.reduce((sum, layer) => plus(sum, layer.parts[part]), band(0))]));
-  const area = areaOf(tech, sheet, capacity);
+  const area = areaOf(tech, sheet, capacity, built);
   return {
-    sheet, capacity, prices, layers, parts, area,
+    sheet, capacity, built, prices, inputCycles: sheet.input_cycles, layers, parts, area,
     cycles: layers.reduce((sum, layer) => sum + layer.cycles, 0),
     energy: totalOf(parts), split: splitOf(data, parts), totalArea: totalOf(area),
   };
@@ -151,13 +173,25 @@ function roofOf(data, counts, macs, cycles, peak, bandwidth) {
   };
 }
 
+const widestOf = (data, rows) => rows.reduce((most, number) => Math.max(most, data.pool[number][5]), 0) || 1;
+
+// um2 of the on-chip memory that keeps a layer's weights and tables.
+function keptArea(tech, capacity, built, row) {
+  if (!built) return tech.entries.sram_area.expected * (row[3] + row[4]);
+  const share = (name, bits, whole) => (built[name] ? built[name].area.expected * (bits / whole) : 0);
+  return share("weights", row[3], capacity.weight_bits) + share("parameters", row[4], capacity.parameter_bits);
+}
+
 // Totals alone, for the hundreds of designs of the front: rows are added once for each sheet.
 function summarize(data, tech, setting, memory, cache) {
   const found = sheetOf(data, setting);
   if (found.refused) return null;
   if (!cache.has(found.sheet)) cache.set(found.sheet, summed(data, found));
-  const { total, cycles, capacity } = cache.get(found.sheet);
-  const prices = eventPrices(data, tech, capacity), energy = band(0);
+  const { total, cycles, clocked, widest, capacity } = cache.get(found.sheet);
+  const built = buildAll(tech, found.sheet, capacity, widest);
+  if (built?.refused) return null;
+  const prices = eventPrices(data, tech, capacity, built);
+  const energy = Object.values(built ?? {}).reduce((sum, one) => plus(sum, times(one.standing, clocked)), band(0));
   const share = memory.resident ? 0 : 1 / memory.batch;
   for (const [number, count] of total) {
     const shared = data.loaded.includes(number) ? count * share : count, price = prices[number];
@@ -165,20 +199,21 @@ function summarize(data, tech, setting, memory, cache) {
     energy.expected += price.expected * shared;
     energy.high += price.high * shared;
   }
-  return { cycles, energy, area: totalOf(areaOf(tech, found.sheet, capacity)) };
+  return { cycles, energy, area: totalOf(areaOf(tech, found.sheet, capacity, built)) };
 }
 
 // Cycles, capacities and the counts that are not 0, of all layers together.
 function summed(data, { sheet, rows }) {
   const total = new Map(), add = (number, count) => total.set(number, (total.get(number) ?? 0) + count);
-  let cycles = 0;
+  let cycles = 0, clocked = 0;
   for (const number of rows) {
     const row = data.pool[number];
     cycles += row[0];
+    clocked += row[1];
     add(data.clock, row[1] * sheet.flip_flops);
-    for (let i = 4; i < row.length; i += 2) add(row[i], row[i + 1]);
+    for (let i = HEAD; i < row.length; i += 2) add(row[i], row[i + 1]);
   }
-  return { total: [...total], cycles, capacity: capacityOf(data, sheet, rows) };
+  return { total: [...total], cycles, clocked, widest: widestOf(data, rows), capacity: capacityOf(data, sheet, rows) };
 }
 
 // ours / theirs, each source of error at any of its corners: `ratio` of cost/estimate/energy.py.

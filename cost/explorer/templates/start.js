@@ -3,6 +3,7 @@
 const tomlString = (text) => JSON.stringify(text);
 function tomlText(tech) {
   const head = ["name", "node", "summary", "sram_law"].map((key) => `${key} = ${tomlString(tech[key])}`);
+  for (const key of ["voltage", "threshold_voltage"]) if (tech[key] !== null) head.push(`${key} = ${tech[key]}`);
   const entries = Object.entries(tech.entries).map(([name, entry]) => [`[entry.${name}]`,
     `value = { ${CORNERS.map((corner) => `${corner} = ${entry[corner]}`).join(", ")} }`, `unit = ${tomlString(data.units[name])}`,
     ...["source", "node", "note"].map((key) => `${key} = ${tomlString(entry[key])}`)].join("\n"));
@@ -17,8 +18,8 @@ function download(name, text) {
 
 // The setting stands in the address, so that it can be kept and passed on.
 function keepAddress() {
-  const { setting, memory, clock, tech, dram, floor } = state;
-  const kept = { ...setting, bits: setting.program === null ? setting.bits : {}, memory, clock, tech, dram, floor };
+  const { setting, memory, clock, tech, dram, memories, voltage, floor } = state;
+  const kept = { ...setting, bits: setting.program === null ? setting.bits : {}, memory, clock, tech, dram, memories, voltage, floor };
   try { history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(kept))}`); } catch { /* too long, or refused */ }
 }
 
@@ -43,6 +44,8 @@ window.explorer = {
     if (!(kept.dram >= 0)) state.bandwidth = state.memory.bandwidth;
     if (kept.clock > 0) state.clock = kept.clock;
     if (data.technologies[kept.tech]) state.tech = kept.tech;
+    if (kept.memories === -1 || data.memories[kept.memories]) state.memories = kept.memories;
+    if (kept.voltage === null || kept.voltage > 0) state.voltage = kept.voltage;
     if (kept.dram === -1 || data.drams[kept.dram]) state.dram = kept.dram;
     if (kept.floor >= 0 && kept.floor <= 100) state.floor = kept.floor;
     for (const id of ["batch", "bandwidth"]) $(id).value = state.memory[id];
@@ -50,7 +53,7 @@ window.explorer = {
     $("floor").value = state.floor;
     update();
   },
-  cost: (setting, memory = state.memory) => evaluate(data, technology(), setting, memory),
+  cost: (setting, memory = state.memory) => costed(technology(), setting, memory),
 };
 
 theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");

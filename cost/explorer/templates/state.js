@@ -5,7 +5,7 @@ const trainedCache = new Map();
 const state = {
   setting: { program: data.base, kind: null, act: null, bits: {}, micro: data.micros[0], array: 0 },
   memory: { resident: false, batch: 1, bandwidth: 64 },
-  bandwidth: 64, clock: 200, tech: 0, dram: -1, edits: data.technologies.map(() => ({})),
+  bandwidth: 64, clock: 200, tech: 0, dram: -1, memories: -1, voltage: null, edits: data.technologies.map(() => ({})),
   floor: null, goal: "energy", axis: "energy", open: new Set(),
 };
 
@@ -20,25 +20,51 @@ function takeBitsOf(position) {
   }
 }
 
-function technology() {
-  const own = data.technologies[state.tech], edits = state.edits[state.tech], given = withDram(own);
-  if (!Object.keys(edits).length) return given;
-  const entries = { ...given.entries };
+// choice: what stands in the place of the state's own choices.
+function technology(choice = {}) {
+  const { memories, dram, voltage } = { ...state, ...choice };
+  return atVoltage(withDram(withMemories(ownTable(), memories), dram), voltage);
+}
+
+// The table with the numbers that were set on this page, and nothing else changed.
+function ownTable() {
+  const own = { ...data.technologies[state.tech] }, edits = state.edits[state.tech];
+  own.plainName = own.name;
+  if (!Object.keys(edits).length) return own;
+  const entries = { ...own.entries };
   for (const [name, value] of Object.entries(edits)) entries[name] = { ...entries[name], ...band(value), source: "set on this page" };
-  return { ...given, entries, counts: false, edited: true };
+  return { ...own, entries, counts: false, edited: true };
+}
+
+// No sum has parts of two nodes: tables of another one are not on offer.
+const fittingMemories = (tech) => data.memories.map((table) => table.node === tech.node);
+function withMemories(tech, chosen) {
+  const table = data.memories[chosen];
+  return table && table.node === tech.node ? { ...tech, name: `${tech.name}+${table.name}`, memories: table } : tech;
+}
+
+// At another supply: switching energies go with its square, DRAM keeps its own.
+function atVoltage(tech, volts) {
+  if (volts === null || tech.voltage === null) return tech;
+  const square = (volts / tech.voltage) ** 2;
+  const entries = Object.fromEntries(Object.entries(tech.entries).map(([name, entry]) => [name,
+    data.units[name].startsWith("pJ") && name !== "dram" ? { ...entry, ...times(entry, square) } : entry]));
+  return { ...tech, entries, voltage: volts };
 }
 
 // The table with the chosen type of DRAM in place of its own entry; tables of counts keep theirs.
-function withDram(tech) {
-  const kind = data.drams[state.dram];
-  if (!kind || tech.counts) return tech;
+function withDram(tech, chosen) {
+  const kind = data.drams[chosen];
+  if (!kind || data.technologies[state.tech].counts) return tech;
   const dram = { ...tech.entries.dram, ...kind.pj_per_bit, source: kind.source, note: kind.summary };
-  return { ...tech, name: `${tech.name}+${kind.name}`, plainName: tech.name, entries: { ...tech.entries, dram } };
+  return { ...tech, name: `${tech.name}+${kind.name}`, dram: kind, entries: { ...tech.entries, dram } };
 }
+
+const dramShown = () => (data.technologies[state.tech].counts ? null : data.drams[state.dram] ?? data.technologies[state.tech].dram);
 
 // A type of DRAM has a bandwidth of its own, in bits per cycle of the clock.
 function takeBandwidth() {
-  const kind = data.drams[state.dram];
+  const kind = dramShown();
   state.memory.bandwidth = kind ? kind.bandwidth_gbytes_s * 8e3 / state.clock : state.bandwidth;
 }
 
@@ -48,7 +74,7 @@ const settingName = (setting) => `${setting.program === null ? "bits by hand" : 
 // Every trained program on every array that takes it; kept until a price or a memory changes.
 let designsKey = null, designsKept = [];
 function designs(tech) {
-  const { resident, batch } = state.memory, key = JSON.stringify([state.tech, state.edits[state.tech], state.dram, resident, batch]);
+  const { resident, batch } = state.memory, key = JSON.stringify([state.tech, state.edits[state.tech], state.dram, state.memories, state.voltage, resident, batch]);
   if (key === designsKey) return designsKept;
   designsKey = key;
   designsKept = [];

@@ -33,6 +33,7 @@ const barText = (value, scale, unit) => {
   return low === high ? `${middle} ${unit}` : `${middle} (${low}–${high}) ${unit}`;
 };
 const energyText = (value, counts) => barText(value, ...energyUnit(value.expected, counts));
+const powerText = (watts) => barText(watts, ...([[1, "W"], [1e-3, "mW"], [1e-6, "µW"]].find(([scale]) => watts.expected >= scale) ?? [1e-6, "µW"]));
 const areaUnit = (um2, counts) => (counts ? [1e6, "M bits"] : um2 >= 1e4 ? [1e6, "mm²"] : [1, "µm²"]);
 const areaText = (value, counts) => barText(value, ...areaUnit(value.expected, counts));
 const wayText = (lanes) => (lanes.hold === 1 ? "weights read for every pixel"

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import needs
 import pytest
-from explorer_pages import CORNERS, added_up, choices, data_of, random_setting, subjects, words_of
+from explorer_pages import (
+    choices,
+    data_of,
+    estimated,
+    random_choice,
+    random_setting,
+    subjects,
+    words_of,
+)
 from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.cost.explorer.data import page_data
 from adqhw.cost.explorer.page import write_page
-from adqhw.cost.technology.dram_types import load_dram
+from adqhw.spec import InputError
 
 ZOO = Path(__file__).parents[3] / "zoo"
 READY = "document.documentElement.dataset.ready === 'yes'"
@@ -52,31 +60,50 @@ def opened(browser, path, **options):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("browser") / "page.html"
-    few = choices(micros=("decode", "uniform", "uniform:4"), drams=(load_dram("lpddr4"),))
+    few = choices(micros=("decode", "uniform", "uniform:4"))
     write_page(path, page_data(subjects(), few, base=0))
     return path
 
 
-def figures(tab, setting):
-    """Totals by layer of a setting, as the page computes them."""
-    script = """(setting) => {
-        const result = window.explorer.cost(setting);
+def figures(tab, setting, choice):
+    """A setting by layer and at the clock, as the page computes it under `random_choice`."""
+    script = """([setting, choice]) => {
+        window.explorer.set({ memory: { batch: 1, bandwidth: 64 }, ...choice });
+        const result = window.explorer.cost(setting), at = result.operation ?? null;
         if (result.refused) return { refused: result.refused };
-        return { area: result.totalArea.expected,
-                 layers: result.layers.map((l) => ({ cycles: l.cycles, energy: l.energy })) };
+        return {
+          area: result.totalArea.expected,
+          layers: result.layers.map(({ cycles, energy, area }) => ({ cycles, energy, area })),
+          operation: at && {
+            latency_ms: at.latency, dram_ms: at.dram, frames_per_second: at.perSecond,
+            watts: at.watts, watts_by: at.by, tops: at.tops, tops_per_watt: at.perWatt,
+            tops_per_watt_without_dram: at.perWattChip, slack_ns: at.slack,
+            paths_ns: Object.fromEntries(at.paths.map((p) => [p.name, p.ns])) } };
     }"""
-    return tab.evaluate(script, setting)
+    return tab.evaluate(script, [setting, choice])
 
 
 def same(found, wanted):
-    if "refused" in wanted:
-        assert found == wanted
-        return
+    """found: of `figures`. wanted: what `estimate --json` prints."""
     for ours, theirs in zip(found["layers"], wanted["layers"], strict=True):
         assert ours["cycles"] == theirs["cycles"]
-        for corner in CORNERS:
-            assert ours["energy"][corner] == pytest.approx(theirs["energy"][corner], rel=1e-12)
-    assert found["area"] == pytest.approx(wanted["area"], rel=1e-12)
+        assert ours["energy"] == pytest.approx(theirs["energy_pj"], rel=1e-12)
+        assert ours["area"] == pytest.approx(theirs["area_um2"], rel=1e-12)
+    assert found["area"] == pytest.approx(wanted["total"]["area_um2"], rel=1e-12)
+    at = wanted.get("operation")
+    assert (found["operation"] is None) == (at is None)
+    for key, value in (found["operation"] or {}).items():
+        if key == "watts_by":
+            assert set(value) == set(at[key])
+            for part, watts in value.items():
+                assert watts == pytest.approx(at[key][part], rel=1e-12)
+        else:
+            assert value == (None if at[key] is None else pytest.approx(at[key], rel=1e-9))
+
+
+def refused_as(found, error):
+    """The page says what the command says."""
+    assert found["refused"] in str(error)
 
 
 def test_the_page_in_a_browser(browser, small):
@@ -84,14 +111,22 @@ def test_the_page_in_a_browser(browser, small):
     assert tab.get_attribute("html", "data-theme") == "dark"
     data, rng = data_of(small.read_text(encoding="utf-8")), random.Random(0)
     for _ in range(20):
-        setting = random_setting(data, rng)
-        same(figures(tab, setting), added_up(data, setting))
+        setting, choice = random_setting(data, rng), random_choice(data, rng)
+        found = figures(tab, setting, choice)
+        try:
+            wanted, at = estimated(data, setting, choice)
+        except InputError as error:
+            refused_as(found, error)
+            continue
+        same(found, wanted.to_dict() | ({"operation": at.to_dict()} if at else {}))
+    tab.goto("about:blank")
+    tab.goto(small.as_uri())  # as it is opened, without a setting in its address
+    tab.wait_for_function(READY)
     by_hand_and_back(tab)
     found_in_three_steps(tab)
     all_is_named(tab)
-    tab.click("#sensitivity summary")
-    tab.wait_for_selector("#tornado tbody tr")
-    assert "sram" in tab.locator("#tornado").text_content()
+    network_opens_a_layer(tab)
+    what_moves_the_verdict(tab)
     assert float(tab.get_attribute("html", "data-milliseconds")) < 1000
 
 
@@ -132,6 +167,35 @@ def found_in_three_steps(tab):
     assert "weight_read_bit" in tab.locator("tr.events").text_content()
 
 
+def network_opens_a_layer(tab):
+    """Bits stand as text in the picture; a click and a key open the layer below it."""
+    for layer, key in (("mac3", None), ("mac5", "Enter")):
+        node = tab.locator(f'[data-node="{layer}"]')
+        assert " bits, " in node.get_attribute("aria-label")
+        assert "bits" in node.locator("text.bits").text_content()
+        if key is None:
+            node.click()
+        else:
+            node.focus()
+            tab.keyboard.press(key)
+        assert tab.evaluate("document.activeElement.dataset.layer") == layer
+        assert tab.get_attribute(f'[data-layer="{layer}"]', "aria-expanded") == "true"
+
+
+def what_moves_the_verdict(tab):
+    """The table of assumptions: by swing, with entries and choices, of the memory table in use."""
+    tab.select_option("#memories", "0")
+    assert "--memories sram45" in tab.locator("#command").text_content()
+    tab.click("#sensitivity summary")
+    tab.wait_for_selector("#tornado tbody tr")
+    names = tab.locator("#tornado tbody th").all_text_contents()
+    for name in ("DRAM type", "on-chip memories", "supply", "network from DRAM", "clock"):
+        assert name in names
+    assert any(name.startswith("sram45: ") for name in names)
+    tab.click("#built summary")
+    assert tab.locator("#memories-table tbody tr").count() == 3
+
+
 def all_is_named(tab):
     """Every control has a name for a screen reader, every picture a text."""
     unnamed = tab.evaluate("""() => [...document.querySelectorAll("input, select, button")]
@@ -160,13 +224,32 @@ def test_200_random_settings_of_the_zoo_equal_estimate(browser, tmp_path):
     tab, rng = opened(browser, path), random.Random(19)
     data, counted = data_of(path.read_text(encoding="utf-8")), 0
     for _ in range(200):
-        setting = random_setting(data, rng)
-        found, told = figures(tab, setting), runner.invoke(app, words_of(data, setting))
+        setting, choice = random_setting(data, rng), random_choice(data, rng)
+        found = figures(tab, setting, choice)
+        told = runner.invoke(app, words_of(data, setting, choice))
         if told.exit_code == 2:
             assert "refused" in found
             continue
-        record = json.loads(told.stdout)
-        layers = [{"cycles": x["cycles"], "energy": x["energy_pj"]} for x in record["layers"]]
-        same(found, {"layers": layers, "area": record["total"]["area_um2"]})
+        same(found, json.loads(told.stdout))
         counted += 1
     assert counted > 150
+    cheapest_in_three_clicks(browser, path)
+
+
+def cheapest_in_three_clicks(browser, path):
+    """As a newcomer: into the field of the floor, its number, Find; nothing else is known."""
+    tab = opened(browser, path)
+    tab.click("#floor", click_count=2)
+    tab.keyboard.type("92")
+    tab.click("#find")
+    energies = tab.evaluate("""() => {
+        const { data, cost } = window.explorer, found = [];
+        data.programs.forEach((program, i) => data.micros.forEach((micro) => data.arrays.forEach(
+          (_, array) => {
+            const result = program.accuracy >= 92 ? cost({ program: i, micro, array }) : {};
+            if (result.energy) found.push(result.energy.expected);
+          })));
+        return found;
+    }""")
+    assert tab.evaluate("window.explorer.result.energy.expected") == pytest.approx(min(energies))
+    assert "92." in tab.locator("#found").text_content()

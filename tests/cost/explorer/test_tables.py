@@ -4,13 +4,20 @@ import random
 import re
 
 import pytest
-from explorer_pages import CORNERS, added_up, choices, net, random_setting, subjects
+from explorer_pages import (
+    CORNERS,
+    added_up,
+    choices,
+    estimated,
+    network_of,
+    random_choice,
+    random_setting,
+    subjects,
+)
 
 from adqhw.cost.estimate.estimate import estimate
-from adqhw.cost.events.memories import with_storage
-from adqhw.cost.explorer.altered import Bits, Weights, altered
 from adqhw.cost.explorer.data import packed, page_data, unpacked
-from adqhw.cost.sweep.arrays import Lanes, multiplier_of
+from adqhw.cost.sweep.arrays import Lanes
 from adqhw.rtl.program.fit import narrowest_lanes
 from adqhw.spec import InputError
 
@@ -22,30 +29,25 @@ def data():
     return unpacked(packed(page_data(subjects(), choices(), base=0)))
 
 
-def network_of(data, setting):
-    """The network that a setting means, made without any table."""
-    if setting["program"] is not None:
-        return subjects()[setting["program"]].workload.program
-    kind = Weights(setting["kind"])
-    weights = {name: (width, kind) for name, width in setting["bits"].items()}
-    return altered(net(), Bits(weights=weights, act_width=setting["act"]))
+def memories_of(data, choice):
+    """The memory table that is in use: the chosen one, else the technology's own."""
+    if choice["memories"] >= 0:
+        return data["memories"][choice["memories"]]["name"]
+    own = data["technologies"][choice["tech"]]["memories"]
+    return own and own["name"]
 
 
 def test_added_up_equals_the_estimate_of_the_same_network(data):
-    rng, tables = random.Random(1), choices().technologies
-    counted = 0
+    rng, counted = random.Random(1), 0
     for _ in range(SETTINGS):
-        setting, table = random_setting(data, rng), rng.randrange(len(tables))
-        network = network_of(data, setting)
-        name, width = multiplier_of(setting["micro"])
-        lanes = Lanes(**data["arrays"][setting["array"]])
-        found = added_up(data, setting, table)
+        setting = random_setting(data, rng)
+        choice = random_choice(data, rng) | {"dram": -1, "voltage": None}
+        found = added_up(data, setting, choice["tech"], memories_of(data, choice))
         if "refused" in found:
             with pytest.raises(InputError, match=re.escape(found["refused"])):
-                narrowest_lanes(network, **lanes._asdict(), micro=name, multiply_width=width)
+                estimated(data, setting, choice)
             continue
-        arch = narrowest_lanes(network, **lanes._asdict(), micro=name, multiply_width=width)
-        wanted = estimate(network, with_storage(network, arch), tables[table])
+        wanted, _ = estimated(data, setting, choice)
         for ours, theirs in zip(found["layers"], wanted.layers, strict=True):
             assert ours["cycles"] == theirs.events.cycles
             for corner in CORNERS:

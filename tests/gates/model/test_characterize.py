@@ -15,7 +15,7 @@ from adqhw.gates.array.bench import ArrayGates
 from adqhw.gates.array.structure import STRUCTURE, structure
 from adqhw.gates.energy.energy import Assumptions
 from adqhw.gates.model import characterization_file
-from adqhw.gates.model.characterize import Characterization, Plan
+from adqhw.gates.model.characterize import Characterization, Plan, without_wires
 from adqhw.gates.model.library import read_all
 from adqhw.gates.model.linear import Sample, predict
 from adqhw.gates.model.parts import Part, lanes_name, lanes_of, terms_of, with_widths
@@ -91,6 +91,31 @@ def test_a_placed_array_says_so(found, tmp_path):
     assert not characterization_file.load(path)["decode"].placed
     with pytest.raises(InputError, match="Wire factor must be 0 beside a placement"):
         replace(plan, wire_factor=0.5)
+
+
+def test_the_fit_without_placement_is_of_the_same_streams(found, holding):
+    """Gates that draw half unplaced have half of every energy, whatever the fit to both is."""
+
+    def varied(number: int) -> Sample:
+        rng = np.random.default_rng(number)
+        terms = {name: float(rng.uniform(1, 9)) for name in ENERGY}
+        energy = predict(ENERGY, terms)
+        return Sample(
+            layer="a", operands="real", count=1, terms=terms, energy_fj=energy,
+            unplaced_fj=energy / 2,
+        )  # fmt: skip
+
+    entry = replace(found, fitted=tuple(map(varied, range(40))), tested=(varied(99),))
+    bare = without_wires(entry)
+    assert bare.energy_fj == pytest.approx({k: v / 2 for k, v in ENERGY.items()}, rel=1e-6)
+    assert bare.tested[0].energy_fj == entry.tested[0].energy_fj / 2
+    assert bare.tested[0].unplaced_fj is None
+    assert not bare.wires
+    part = Sample(
+        layer="a", operands="real", count=1, terms={}, energy_fj=9.0, sums_fj=4.0,
+        unplaced_fj=8.0, unplaced_sums_fj=3.0,
+    )  # fmt: skip
+    assert part.bare.rest.energy_fj == 5.0
 
 
 HELD_ENERGY = {name: 2.0 + number / 3 for number, name in enumerate(terms_of(Part.HELD, "decode"))}

@@ -168,9 +168,39 @@ def test_repeaters_are_in_the_energy(tmp_path):
     assert after.internal_fj > before.internal_fj + inside  # tables at heavier loads too
 
 
+def test_cells_are_packed_denser_than_the_core_is_filled():
+    """Shares where none is stated, and what names a kept placement."""
+    assert [PlaceOptions(utilization=u).packed for u in (0.1, 0.6, 0.7, 0.9)] == [
+        pytest.approx(0.3), 0.7, 0.7, 0.9,
+    ]  # fmt: skip
+    assert "density" not in PlaceOptions().to_dict()
+    assert PlaceOptions(utilization=0.1).to_dict()["density"] == pytest.approx(0.3)
+    assert PlaceOptions(utilization=0.1, density=0.2).to_dict()["density"] == 0.2
+
+
+def test_a_core_that_is_nearly_empty():
+    """20 inverters and flip-flops in 2 % of a core: they find their rows, near each other; spread
+    over all of it their wires are longer."""
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    library = placed_library()
+    wiring, footprints = wiring_of(chain(library, 20)), from_areas(library, 2.0)
+    lengths = []
+    for density in (0.02, None, 0.7):
+        options = PlaceOptions(utilization=0.02, density=density, effort=1)
+        found = place(wiring, footprints, options)
+        x, y = pin_positions(wiring, footprints, found)
+        lengths.append(steiner_lengths(x, y, wiring.starts).sum())
+    assert lengths[0] > 1.2 * lengths[2]
+    assert lengths[1] < lengths[0]
+
+
 @pytest.mark.parametrize(
-    "options", [{"utilization": 0.99}, {"utilization": 0.0}, {"effort": 0}, {"seed": -1}]
-)
+    "options",
+    [
+        {"utilization": 0.99}, {"utilization": 0.0}, {"effort": 0}, {"seed": -1},
+        {"utilization": 0.5, "density": 0.4}, {"density": 0.99},
+    ],
+)  # fmt: skip
 def test_options_that_are_refused(options):
     with pytest.raises(InputError, match="must be from"):
         PlaceOptions(**options)

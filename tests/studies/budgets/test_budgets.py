@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cost_nets import small_net
+from made_up_fits import PROGRAM, fit_of
 from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.technology.technology import Band, load
-from adqhw.gates.array.structure import STRUCTURE
 from adqhw.gates.model.fit import Fit
 from adqhw.gates.model.library import GateLibrary
-from adqhw.gates.model.parts import WIDTHS, Part, terms_of
+from adqhw.gates.model.parts import Part, terms_of
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, InputError, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
@@ -22,23 +21,8 @@ from adqhw.studies.budgets.budgets import Candidate, Row, rows_of, uniform_weigh
 from adqhw.studies.budgets.page import against_plain, page, verdicts
 from adqhw.studies.budgets.plot import budgets_png, front
 
-PROGRAM = small_net()
 IMAGES = np.random.default_rng(2).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
 UNIT = load("unit")
-
-
-def fit_of(micro: str, cost: float) -> Fit:
-    arch = narrowest(PROGRAM, rows=4, cols=2, micro="decode")
-    return Fit(
-        library="made up",
-        part=Part.ARRAY,
-        name=micro,
-        widths={name: getattr(arch, name) for name in WIDTHS[Part.ARRAY]},
-        energy_fj=dict.fromkeys(terms_of(Part.ARRAY, micro), cost),
-        area_um2=dict.fromkeys(STRUCTURE, 100.0),
-        error_percent=3.0,
-        sizes=((4, 2),),
-    )
 
 
 def row(micro: str, low: float, expected: float, high: float) -> Row:

@@ -1,5 +1,7 @@
 """The benchmark: rows of every engine, absent tools named, bad options refused."""
 
+import json
+
 import needs
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from adqhw.sim.networks import build
 from adqhw.spec.errors import InputError
 from adqhw.studies.speed import sim as bench_sim
 
-KEYS = {"network", "engine", "images_per_s", "exact", "ratio_to_best_other"}
+KEYS = {"network", "engine", "images_per_s", "milliseconds", "exact", "ratio_to_best_other"}
 EXACT = {*(f"adqhw {mode}" for mode in supported()), "qonnx"}
 
 
@@ -24,11 +26,20 @@ def test_rows(monkeypatch):
         if row["absent"]:
             assert row["images_per_s"] is row["exact"] is row["ratio_to_best_other"] is None
             continue
-        assert row["images_per_s"] > 0
+        assert row["images_per_s"] * row["milliseconds"] >= 1000  # of the best call, and the median
         assert row["exact"] == (row["engine"] in EXACT)
     others = [r for r in rows if not r["engine"].startswith("adqhw") and not r["absent"]]
     if others:
         assert max(row["ratio_to_best_other"] for row in others) == 1.0
+
+
+def test_latency_is_of_one_image(monkeypatch, capsys):
+    monkeypatch.setattr(bench_sim, "_others", lambda *_: [])
+    bench.command(network=["resnet8-cifar"], threads=1, rounds=2, batch=1, as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert record["batch"] == 1
+    for row in record["rows"]:
+        assert row["images_per_s"] * row["milliseconds"] >= 1000
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -66,6 +77,7 @@ def test_float_twin_is_the_same_network():
     ("options", "message"),
     [
         ({"rounds": 0}, "Rounds must be at least 1, not 0"),
+        ({"batch": 0}, "Images per call must be at least 1, not 0"),
         ({"network": ["vgg"]}, "Network must be one of"),
     ],
 )
