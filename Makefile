@@ -8,13 +8,15 @@ STAMP := .venv/.installed
 
 DOCS := .venv/.docs
 
-.PHONY: help demo docs test test-slow test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
+.PHONY: help demo docs lint test wheel test-slow test-all prove mutate clean setup setup-bench setup-bench-estimate setup-synth
 
 help:
 	@echo "make demo      train, export, check four engines, emit Verilog, co-simulate, estimate (minutes)"
 	@echo "make test      lint and the test suite (pip only; Icarus cases run when iverilog is installed)"
 	@echo "make test-slow the slow checks, hours; resumes, writes docs/slow-tests.md; FILES=... chooses"
 	@echo "make test-all  both, in one process"
+	@echo "make lint      style, order of the rooms, types: the first part of make test"
+	@echo "make wheel     sdist and wheel in dist/, checked in empty environments (minutes)"
 	@echo "make docs      the documentation site in build/docs: runs every page and notebook, checks every link"
 	@echo "make prove     proves the RTL by induction, resumes, writes docs/proofs.md (80 minutes)"
 	@echo "make mutate    mutation test of the RTL, resumes, writes docs/mutation.md"
@@ -46,11 +48,14 @@ setup-synth: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/adqhw demo --out runs/demo
 
-test: $(STAMP)
+# Style, order of the rooms, types.
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy -p adqhw & mypy=$$!; $(BIN)/basedpyright; pyright=$$?; wait $$mypy && exit $$pyright
+
+test: lint
 	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 # The slow half, file by file: resumes, keeps docs/slow-tests.md. FILES chooses (files or folders).
@@ -73,6 +78,13 @@ docs: $(DOCS)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs -d build/doctrees . build/docs
 	$(BIN)/python tools/check_site.py build/docs
 
+# Nothing is downloaded: what is installed here builds them and fills the environments.
+wheel: $(STAMP)
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m build --no-isolation --outdir dist . > /dev/null
+	ADQHW_REQUIRE=verilator $(BIN)/python -m pytest -q -m slow tests/house/test_wheel.py
+	@ls dist
+
 prove: $(STAMP)
 	$(BIN)/python -W ignore -m adqhw.verify.proofs
 
@@ -83,4 +95,4 @@ mutate: $(STAMP)
 	$(BIN)/python -W ignore -m adqhw.verify.mutation --seed $(SEED) --count $(COUNT)
 
 clean:
-	rm -rf .venv .venv-estimate build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf dist .venv .venv-estimate build *.egg-info sim_build .pytest_cache .ruff_cache .mypy_cache .hypothesis

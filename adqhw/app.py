@@ -68,6 +68,9 @@ from .commands.bench import (
     timing as bench_timing,
 )
 from .commands.bench import (
+    tornado as bench_tornado,
+)
+from .commands.bench import (
     train as bench_train,
 )
 from .commands.bench import (
@@ -138,6 +141,7 @@ for name, measurement in {
     "ablation": bench_ablation.command,
     "steps": bench_steps.command,
     "allocation": bench_allocation.command,
+    "tornado": bench_tornado.command,
     "train": bench_train.command,
 }.items():
     benchmarks.command(name)(guarded(measurement, f"bench {name}"))

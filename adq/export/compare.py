@@ -1,6 +1,6 @@
 """The project's one tolerance, measured: fakequant graph against integer program."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -76,9 +76,16 @@ def run_modules(model: Network, program: Program, images: IntArray) -> Result:
 
 @torch.no_grad()
 def compare_codes(
-    model: Network, program: Program, images: IntArray, labels: IntArray | None = None
+    model: Network,
+    program: Program,
+    images: IntArray,
+    labels: IntArray | None = None,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> Comparison:
-    """Run uint8 ``images`` (N, C, H, W) through both, the graph in fakequant and eval mode."""
+    """Run uint8 ``images`` (N, C, H, W) through both, the graph in fakequant and eval mode.
+
+    ``advance`` is called with the number of images of every part that is done.
+    """
     names = [layer.name for layer in program.layers]
     wrong, count, largest = (dict.fromkeys(names, 0) for _ in range(3))
     tops: list[IntArray] = []
@@ -95,6 +102,7 @@ def compare_codes(
                 wrong[name] += int(np.count_nonzero(gap))
                 count[name] += gap.size
                 largest[name] = max(largest[name], int(gap.max()))
+            advance(len(part))
     graph_top, program_top = np.concatenate(tops, axis=1)
     return Comparison(
         images=len(images),

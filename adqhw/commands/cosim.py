@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..console import FAILED_CHECK, JSON_OPTION, emit, people, say, show_table
+from ..console import FAILED_CHECK, JSON_OPTION, emit, say, show_table, stages
 from ..flows.arrays import ARCH_HELP, ArraySize, choose_arch
 from ..flows.images import DATA_HELP, INPUT_HELP, read_images
 from ..spec.errors import InputError
@@ -53,13 +53,16 @@ def command(
     ] = None,
     waves: Annotated[
         str | None,
-        typer.Option(help="Also write waves: vcd, or fst (needs liblz4-dev and zlib1g-dev)."),
+        typer.Option(
+            help="Also write waves: a file .vcd or .fst, or only vcd or fst (fst needs "
+            "liblz4-dev and zlib1g-dev)."
+        ),
     ] = None,
     window: Annotated[
         str | None,
         typer.Option(
-            help="Cycles FIRST:LAST of the waves. Default: around the first difference, else the "
-            "first thousand."
+            help="Cycles of the waves: FIRST:LAST of the image, LAYER, or LAYER:FIRST:LAST counted "
+            "from the layer's first. Default: around the first difference, else the first thousand."
         ),
     ] = None,
     build: Annotated[
@@ -82,9 +85,10 @@ def command(
 
     if (waves or window) and (layer or simulator != "verilator" or waves is None):
         raise InputError("--window must go with --waves, --waves with Verilator, without --layer")
-    chosen = _parse(window) if window else None
-    if waves:
-        check_waves(waves, chosen or DEFAULT_WINDOW)
+    of_layer, chosen = _parse(window) if window else (None, None)
+    target = None if waves is None else _waves_file(waves)
+    if target:
+        check_waves(target.suffix[1:], chosen or DEFAULT_WINDOW)
     size = ArraySize(
         rows=rows,
         cols=cols,
@@ -105,20 +109,21 @@ def command(
         emitted = read_emitted(rtl, loaded)
     batch = read_images(loaded, input_file=input_file, data=data, limit=images)
     array = emitted.arch if emitted else choose_arch(loaded, arch, size)
-    with people.status("golden") as status:
-        options: dict[str, Any] = {
-            "build_dir": build,
-            "progress": lambda what, done, total: status.update(f"{what} {done}/{total}"),
-        }
+    if of_layer is not None:
+        from ..cosim.compare.windows import layer_window
+
+        chosen = layer_window(loaded, array, of_layer, chosen)
+    with stages() as tell:
+        options: dict[str, Any] = {"build_dir": build, "progress": tell}
         if layer:
             report = cosimulate(loaded, batch.images, array, simulator, layer, **options)
         else:
             options["emitted"] = emitted
             report = cosimulate_network(loaded, batch.images, array, simulator, **options)
         extra = {}
-        if waves:
-            status.update("waves")
-            extra["waves"] = _waves(report, loaded, batch.images, emitted, waves, chosen, build)
+        if target:
+            tell("waves", 0, 1)
+            extra["waves"] = _waves(report, loaded, batch.images, emitted, target, chosen, build)
     if as_json:
         emit({"program": str(program), "digest": loaded.digest, **report.to_dict(), **extra})
     else:
@@ -129,17 +134,30 @@ def command(
         raise typer.Exit(FAILED_CHECK)
 
 
-def _parse(window: str) -> tuple[int, int]:
+def _parse(window: str) -> tuple[str | None, tuple[int, int] | None]:
+    """The layer and the cycles that are named, each None where it is not."""
+    layer, _, cycles = window.rpartition(":")
+    layer, _, first = layer.rpartition(":")
     try:
-        first, last = (int(text) for text in window.split(":"))
+        pair = int(first), int(cycles)
     except ValueError:
-        raise InputError(f"Window must be FIRST:LAST, not {shown(window)}") from None
-    return first, last
+        if ":" in window or window.isdigit():
+            raise InputError(
+                f"Window must be FIRST:LAST, LAYER or LAYER:FIRST:LAST, not {shown(window)}"
+            ) from None
+        return window, None
+    return layer or None, pair
+
+
+def _waves_file(waves: str) -> Path:
+    """The file that is asked for; for a kind alone its name follows from the window."""
+    path = Path(waves)
+    return path if path.suffix else Path(f"*.{waves}")
 
 
 def _waves(
     report: "CosimReport", program: Program, images: IntArray, emitted: "Emitted | None",
-    kind: str, window: tuple[int, int] | None, build: Path,
+    target: Path, window: tuple[int, int] | None, build: Path,
 ) -> str:  # fmt: skip
     """Write the waves of the failed image, or of the first; the path."""
     from ..cosim.compare.divergence import WINDOW
@@ -151,10 +169,13 @@ def _waves(
         window = max(0, failure.cycle - WINDOW), failure.cycle + WINDOW
     window = window or DEFAULT_WINDOW
     image = failure.image if failure else 0
-    name = f"{program.digest[:12]}_image{image}_{window[0]}_{window[1]}.{kind}"
+    if target.stem == "*":
+        name = f"{program.digest[:12]}_image{image}_{window[0]}_{window[1]}"
+        target = WAVES / f"{name}{target.suffix}"
     path = write_waves(
-        network_case(program, images, emitted), report.arch, build, WAVES / name,
-        kind=kind, window=window, image=image, texts=emitted.texts if emitted else None,
+        network_case(program, images, emitted), report.arch, build, target,
+        kind=target.suffix[1:], window=window, image=image,
+        texts=emitted.texts if emitted else None,
     )  # fmt: skip
     return str(path)
 

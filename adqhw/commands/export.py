@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..console import JSON_OPTION, emit, people, say, show_table
+from ..console import JSON_OPTION, emit, people, progress, say, show_table
 from ..flows.checkpoints import MODEL_AGAIN
 from ..flows.images import DATA_HELP
 from ..spec.errors import InputError
@@ -95,8 +95,8 @@ def exported(
     if data is None and name != BUNDLED:
         return program, None
     test = for_recipe(state.recipe, "test", data).take(images)
-    with people.status(f"comparing graph and integers on {len(test)} images"):
-        comparison = compare_codes(model, program, test.images[:], test.labels)
+    with progress("comparing graph and integers", len(test)) as advance:
+        comparison = compare_codes(model, program, test.images[:], test.labels, advance)
     accuracy = {**_accuracy(comparison), "images": comparison.images}
     return replace(program, provenance={**program.provenance, "accuracy": accuracy}), comparison
 

@@ -1,6 +1,6 @@
 """Page of the explorer: one file with its data, style and script inside; nothing is fetched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
 from .data import packed
+from .waves import MOST_CYCLES, Excerpt, waves_svg
 
 TITLE = "adqhw explorer: bits, arrays and what they cost"
 MOST_BYTES = 10_000_000
@@ -22,6 +23,7 @@ SCRIPTS = (
     "figures.js",
     "network.js",
     "layers.js",
+    "gates.js",
     "front.js",
     "tornado.js",
     "controls.js",
@@ -29,9 +31,18 @@ SCRIPTS = (
 )
 
 
-def write_page(path: str | Path, data: Mapping[str, Any], *, title: str = TITLE) -> int:
-    """Write the page of `data` (`page_data`); its bytes. Refuses a page beyond `MOST_BYTES`."""
-    content = render(data, title=title).encode("utf-8")
+def write_page(
+    path: str | Path,
+    data: Mapping[str, Any],
+    *,
+    title: str = TITLE,
+    waves: Sequence[Excerpt] = (),
+) -> int:
+    """Write the page of `data` (`page_data`); its bytes. Refuses a page beyond `MOST_BYTES`.
+
+    waves: drawn once, when the page is written.
+    """
+    content = render(data, title=title, waves=waves).encode("utf-8")
     if len(content) > MOST_BYTES:
         raise InputError(
             f"Page must have at most {MOST_BYTES:,} bytes, not {len(content):,}: fewer programs, "
@@ -41,7 +52,7 @@ def write_page(path: str | Path, data: Mapping[str, Any], *, title: str = TITLE)
     return len(content)
 
 
-def render(data: Mapping[str, Any], *, title: str = TITLE) -> str:
+def render(data: Mapping[str, Any], *, title: str = TITLE, waves: Sequence[Excerpt] = ()) -> str:
     """The page as text."""
     try:
         import jinja2
@@ -59,6 +70,8 @@ def render(data: Mapping[str, Any], *, title: str = TITLE) -> str:
         style=Markup(_asset("page.css")),
         script=Markup("\n".join(map(_asset, SCRIPTS))),  # ours, without a closing script tag
         data=packed(data),
+        waves=[{"excerpt": one, "svg": Markup(waves_svg(one))} for one in waves],  # escaped there
+        most_cycles=MOST_CYCLES,
     )
     return page
 

@@ -19,20 +19,26 @@ COLUMNS = (
 )  # fmt: skip
 MADE = """## How it was made
 
-    {command}
-
 - **arrays alone**: lanes, adder trees, accumulators, codebook and control by their gates
   ([gates](../gates.md)), unplaced or placed ([placement](../placement.md)). **on chip**: with
   output stage and on-chip memories, by {technology}, each library with the table of its node.
   **with DRAM**: also weights, image and logits, once per image, by {dram}.
 - **wins**, **loses**: the bars are apart at every corner of what one table prices for both; else
   open. An array's bar is the worst error of its fit on layers that were not fitted.
-- The learned program is the one that draws least of those that are accurate enough; the plain one
-  runs on the multipliers that draw least for it (8 bits, or 4 bits in one cycle). `hold`: pixels
-  for which an array holds a weight; its sums are in flip-flops or in memories
-  ([bit budgets](bit-budgets-held.md)). **layers won**: array and on-chip memories of a layer.
+- Top-1 of the integer program on the test images, as the program files have it. The learned
+  program is the one that draws least of those that are accurate enough; the plain one runs on the
+  multipliers that draw least for it (8 bits, or 4 bits in one cycle).
+- `hold`: pixels for which an array holds a weight; its sums are in flip-flops or in memories.
+  **layers won**: by array and on-chip memories of a layer.
 - Not in it: glitches, timing repair, detours of routing.
+
+Written by `{command}`; do not edit.
 """
+SEE = (
+    "[Placement](../placement.md), [gates](../gates.md), [memories](../memories.md); the same "
+    "without wires, all programs: [bit budgets](bit-budgets.md), [arrays that hold "
+    "weights](bit-budgets-held.md)."
+)
 
 
 def page(
@@ -45,7 +51,7 @@ def page(
     lines = [HEAD.format(points=EQUAL_POINTS, size=size).rstrip(), ""]
     lines += [f"- {text}" for text in said(cases)]
     lines += ["", *table(COLUMNS, [_row(case) for case in cases]), ""]
-    named = ", ".join(f"{one.name} ({one.node})" for one in technologies)
+    named = ", ".join(f"{one.name.partition('+')[0]} ({one.node})" for one in technologies)
     drams = dict.fromkeys(one.dram.name for one in technologies if one.dram is not None)
     made = MADE.format(
         command=command, technology=named, dram=", ".join(drams) or "the technology's own entry"

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...gates.array.streams import RANDOM, REAL
 from ...gates.model.characterization_file import AREA, part_of, read_content
+from ...gates.model.fit import PLACED
 from ...gates.model.linear import Errors
 from ...gates.model.parts import ARRAYS, PER, Part
 from ...spec.errors import InputError
@@ -81,7 +82,8 @@ def _subject(
         if part is Part.HELD:
             title += f", hold {_number(table['hold']):.0f}" + ("" if sums else ", without sums")
         return Subject(
-            library=printable(about["liberty"]), name=printable(title),
+            library=printable(about["liberty"]) + (PLACED if about.get("placed") else ""),
+            name=printable(title),
             array="x".join(f"{side:.0f}" for side in size), program=_text(about["program"]),
             cells=int(_number(table["cells"])), area_mm2=_number(table[AREA[part]]) / 1e6,
             area_error=None if area_error is None else _number(area_error),
@@ -151,17 +153,20 @@ image that were not fitted; arrays are of a size that was not fitted either. How
 {AREA_LIMIT:.0f}. **{{kept}} of {{all}}** keep them.
 """
 COLUMNS = (
-    "library", "part", "array", ("median error %", "---:"), ("worst %", "---:"),
+    "part", "array", ("median error %", "---:"), ("worst %", "---:"),
     ("worst, random operands %", "---:"), ("area error %", "---:"), ("cells", "---:"),
     ("mm2", "---:"), "program", "limits",
 )  # fmt: skip
 
 
 def page(measured: Sequence[Subject], command: str) -> str:
-    """Markdown: a line per subject, then every layer of every subject."""
+    """Markdown: by library a line per subject, then every layer of every subject."""
     kept = sum(subject.kept for subject in measured)
-    head = HEAD.format(command=command, kept=kept, all=len(measured))
-    return "\n".join([head, *table(COLUMNS, map(_cells, measured)), "", *_layers(measured)])
+    lines = [HEAD.format(command=command, kept=kept, all=len(measured))]
+    for library in dict.fromkeys(subject.library for subject in measured):
+        mine = [subject for subject in measured if subject.library == library]
+        lines += [f"## {library}", "", *table(COLUMNS, map(_cells, mine)), ""]
+    return "\n".join([*lines, *_layers(measured)])
 
 
 def _cells(subject: Subject) -> list[str]:
@@ -169,7 +174,7 @@ def _cells(subject: Subject) -> list[str]:
     drawn = f"{_summed(subject.random).worst:+.1f}" if subject.random else "-"
     area = "measured" if subject.area_error is None else f"{subject.area_error:+.1f}"
     return [
-        subject.library, subject.name, subject.array or "-", f"{errors.median:.1f}",
+        subject.name, subject.array or "-", f"{errors.median:.1f}",
         f"{errors.worst:+.1f}", drawn, area, f"{subject.cells:,}", f"{subject.area_mm2:.4f}",
         f"{subject.program[:12]}...", "kept" if subject.kept else "**missed**",
     ]  # fmt: skip

@@ -238,6 +238,10 @@ def test_cosim_says_in_one_line_that_its_simulator_crashed(path, images, tmp_pat
     (("--window", "1:2"), ("--window must go with --waves",)),
     (("--waves", "saif"), ("Waves must be vcd or fst", "saif")),
     (("--waves", "vcd", "--window", "9"), ("Window must be FIRST:LAST", "9")),
+    (("--waves", "vcd", "--window", "mac0:9"), ("Window must be FIRST:LAST", "mac0:9")),
+    (("--waves", "vcd", "--window", "nowhere"), ("Window must be of a layer", "'nowhere'")),
+    (("--waves", "vcd", "--window", "mac0:0:999999"), ("must be within its cycles 0:",)),
+    (("--waves", "out.saif"), ("Waves must be vcd or fst", "saif")),
     (("--waves", "vcd", "--layer", "mac0"), ("--waves with Verilator, without --layer",)),
 ])  # fmt: skip
 def test_waves_that_cannot_be_written_are_refused(options, words, path, images):

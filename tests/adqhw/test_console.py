@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from places import ROOT
 from rich.progress import Progress
 
-from adqhw.console import PlainColumn, one_line, people, plain, progress, say, show_table
+from adqhw.console import (
+    PlainColumn,
+    each,
+    one_line,
+    people,
+    plain,
+    progress,
+    say,
+    show_table,
+    stages,
+)
 from adqhw.spec.errors import InputError
 from adqhw.spec.host.text import warn
 
@@ -80,3 +90,21 @@ def test_only_the_console_makes_rich_text():
         if makers.search(path.read_text(encoding="utf-8"))
     ]
     assert found == []
+
+
+def test_items_are_told_and_counted(capsys):
+    with each("programs", ["a[x]", "b"], lambda name: f"the {name}") as items:
+        assert list(items) == ["a[x]", "b"]
+    err = capsys.readouterr().err
+    assert err.index("the a[x]") < err.index("the b")
+    assert "2/2" in err
+
+
+def test_a_stage_begins_at_its_own_total(capsys):
+    with stages() as tell:
+        for stage, total in (("build", 1), ("simulate", 3)):
+            for done in range(total + 1):
+                tell(stage, done, total)
+    err = capsys.readouterr().err
+    assert "simulate" in err
+    assert "3/3" in err

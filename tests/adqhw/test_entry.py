@@ -7,7 +7,9 @@ import sys
 
 import programs
 import pytest
+from typer.testing import CliRunner
 
+from adqhw.cli import app
 from adqhw.spec.program_file import save
 
 ADQHW = [sys.executable, "-m", "adqhw"]
@@ -74,3 +76,28 @@ def test_a_home_that_takes_no_files_is_no_matter_where_nothing_is_cached(tmp_pat
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert not list(tmp_path.glob("adqhw-cache-*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("adqhw ben", ["bench"]),
+        ("adqhw bench syn", ["synth"]),
+        ("adqhw estimate --gat", ["--gates"]),
+    ],
+)
+def test_a_shell_completes_commands_and_options(line, found):
+    """What the script that `adqhw --install-completion` installs asks for, in bash."""
+    asked = {"_ADQHW_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    asked["COMP_CWORD"] = str(len(line.split()) - 1)
+    code = "import sys; sys.argv = ['adqhw']; from adqhw.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked}
+    )
+    assert (done.returncode, done.stdout.split()) == (0, found)
+
+
+def test_completion_is_offered_and_only_at_the_top():
+    done = CliRunner().invoke(app, ["--help"])
+    assert "--install-completion" in done.output
+    assert "completion" not in CliRunner().invoke(app, ["inspect", "--help"]).output

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, say
 from ...flows.arrays import array_size
 from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
@@ -39,12 +39,12 @@ def command(
     libraries, table = read_all(gates), technology.priced(tech)
     sizes = [array_size(text) for text in rows_cols.split(",")]
     bars = []
-    for path in programs:
-        people.print(f"{path.name}", style="dim")
-        program = load(path)
-        shown = read_images(program, input_file=input_file, data=data, limit=images).images
-        name = path.name.removesuffix(".safetensors")
-        bars += bars_of(name, program, libraries, table, shown, sizes)
+    with each("programs", programs, lambda path: path.name) as paths:
+        for path in paths:
+            program = load(path)
+            shown = read_images(program, input_file=input_file, data=data, limit=images).images
+            name = path.name.removesuffix(".safetensors")
+            bars += bars_of(name, program, libraries, table, shown, sizes)
     if not bars:
         raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in programs] + [f"--gates {path.name}" for path in gates]

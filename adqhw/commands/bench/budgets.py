@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, say
 from ...flows.arrays import ArraySize
 from ...flows.engines import run_in_steps, top1
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ...spec.host.pages import publish
+from ...spec.program import Program
 from ...spec.program_file import load
 from ..sizes import Fill, Hold, OutLanes
 
@@ -65,12 +66,12 @@ def command(
     tables = [technology.priced(name.strip()) for name in tech.split(",")]
     measured: list[Row] = []
     left_out: list[str] = []
-    for path in programs:
-        people.print(f"{path.name}", style="dim")
-        candidate, images = candidate_of(path, data, limit)
-        measured += budgets.rows_of(
-            candidate, libraries, tables, images, left_out=left_out, **size.values
-        )
+    with each("programs", programs, lambda path: path.name) as paths:
+        for path in paths:
+            candidate, images = candidate_of(path, data, limit)
+            measured += budgets.rows_of(
+                candidate, libraries, tables, images, left_out=left_out, **size.values
+            )
     if not measured:
         raise InputError("Programs must run on a characterized array, not none of them")
     words = [path.name for path in (*programs, *gates)]
@@ -99,14 +100,31 @@ def command(
     say(f"wrote {out}")
 
 
-def candidate_of(path: Path, data: Path | None, limit: int | None) -> "tuple[Candidate, IntArray]":
-    """The program with its top-1, and the images whose operands are counted."""
+def candidate_of(
+    path: Path, data: Path | None, limit: int | None, *, recorded: bool = False
+) -> "tuple[Candidate, IntArray]":
+    """The program with its top-1, and the images whose operands are counted.
+
+    recorded: the top-1 that export measured and wrote into the file, where it did and no limit is
+    given, and not a new measurement.
+    """
     from ...studies.budgets.budgets import Candidate
 
     program = load(path)
-    batch = read_images(program, data=data, limit=limit)
-    assert batch.labels is not None  # a data set always has labels
-    logits = run_in_steps("numba", program, batch.images).logits
+    known = recorded_top1(program) if recorded and limit is None else None
+    batch = read_images(program, data=data, limit=STATISTICS_IMAGES if known else limit)
+    accuracy = known
+    if accuracy is None:
+        assert batch.labels is not None  # a data set always has labels
+        logits = run_in_steps("numba", program, batch.images).logits
+        accuracy = top1(logits, batch.labels)
     name = path.name.removesuffix(".safetensors")
-    accuracy = top1(logits, batch.labels)
     return Candidate(name=name, program=program, top1=accuracy), batch.images[:STATISTICS_IMAGES]
+
+
+def recorded_top1(program: Program) -> float | None:
+    """Percent of the integer program as its file says; None: it says none that is one."""
+    found = program.provenance.get("accuracy")
+    value = found.get("integer") if isinstance(found, dict) else None
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100
+    return float(value) if good and value is not None else None

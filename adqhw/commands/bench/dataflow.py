@@ -1,11 +1,12 @@
 """`adqhw bench dataflow`: bits moved per product on both accelerators and two alternatives."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, people, say
 from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
@@ -50,10 +51,10 @@ def command(
     assumed = Assumptions(weight_bits=weight_bits, act_bits=act_bits)
     table = technology.priced(tech)
     results, holds = {}, {}
-    for name, network in study.networks(assumed).items():
-        people.print(name, style="dim")
-        results[name] = study.machines_of(network)
-        holds[name] = study.holds_of(network, table)
+    with each("networks", list(study.networks(assumed).items()), itemgetter(0)) as networks:
+        for name, network in networks:
+            results[name] = study.machines_of(network)
+            holds[name] = study.holds_of(network, table)
     rows = [row for path in programs or [] for row in _rows(path, table, data, images)]
     words = ["adqhw bench dataflow", *(path.name for path in programs or [])]
     words += ["--data DIR"] if data is not None and programs else []

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, say
+from ...console import JSON_OPTION, each, emit, say
 from ...spec.host.pages import publish
 from ...spec.program_file import load
 from ..estimate import DRAM_HELP, MEMORIES_HELP, TECH_HELP
@@ -34,10 +34,11 @@ def command(
 
     technology = chosen(tech, memories=memories, dram=dram)
     savings = []
-    for path in programs:
-        program = load(path)
-        result = estimate(program, narrowest(program, rows=16, cols=16), technology)
-        savings.append(saving(path.stem, coded_layers(program), result))
+    with each("programs", programs, lambda path: path.name) as paths:
+        for path in paths:
+            program = load(path)
+            result = estimate(program, narrowest(program, rows=16, cols=16), technology)
+            savings.append(saving(path.stem, coded_layers(program), result))
     drams = [load_dram(name) for name in available_drams()]
     words = [path.name for path in programs]
     text = page(savings, technology, drams, f"adqhw bench entropy {' '.join(words)}")

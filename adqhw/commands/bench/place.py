@@ -70,6 +70,8 @@ def command(
     wires = clocked_wires(design, library, placing, slew, build)
     moved = activities(design, library, clock_ports(design, library), activity)
     before, after = (power_fj(design, library, moved, slew, period_ns, w) for w in (None, wires))
+    if not sum(before.values()) > 0:
+        raise InputError("Netlist must draw some power to have a ratio, not none: see --activity")
     content = {
         "netlist": netlist.name,
         "liberty": library.name,

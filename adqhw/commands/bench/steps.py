@@ -1,12 +1,13 @@
 """`adqhw bench steps`: what a step per image of activations could gain, and what it costs."""
 
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, people, say
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
 
@@ -49,10 +50,11 @@ def command(
     words = ["adqhw bench steps", *(str(path) for path in checkpoints), "--data DIR"]
     words += [f"--images {images}"] if images != 256 else []
     rows: dict[str, Row] = {}
-    for path, part in zip(checkpoints, parts, strict=True):
-        people.print(path.stem, style="dim")
-        rows[path.stem] = _row(part)
-        publish(out, page(rows, labels, " ".join([*words, f"-o {out}"])), SEE)
+    named = [(path.stem, part) for path, part in zip(checkpoints, parts, strict=True)]
+    with each("checkpoints", named, itemgetter(0)) as items:
+        for name, part in items:
+            rows[name] = _row(part)
+            publish(out, page(rows, labels, " ".join([*words, f"-o {out}"])), SEE)
     if as_json:
         emit({name: record(row, labels) for name, row in rows.items()})
     else:

@@ -1,11 +1,12 @@
 """`adqhw bench utilization`: useful cycles of whole networks on the array that holds weights."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, say
 from ...spec.host.pages import publish
 from ...spec.program_file import load
 
@@ -32,9 +33,10 @@ def command(
     paths = [] if programs is None else programs
     assumed = Assumptions(weight_bits=weight_bits, act_bits=act_bits)
     results = {}
-    for name, network in [*((path.stem, load(path)) for path in paths), *networks(assumed).items()]:
-        people.print(name, style="dim")
-        results[name] = used(network)
+    measured = [*((path.stem, load(path)) for path in paths), *networks(assumed).items()]
+    with each("networks", measured, itemgetter(0)) as items:
+        for name, network in items:
+            results[name] = used(network)
     words = ["adqhw bench utilization", *map(str, paths)]
     words += [f"--weight-bits {weight_bits}"] if weight_bits != 4 else []
     words += [f"--act-bits {act_bits}"] if act_bits != 4 else []

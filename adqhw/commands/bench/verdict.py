@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...console import JSON_OPTION, emit, people, say
+from ...console import JSON_OPTION, each, emit, say
 from ...flows.arrays import ArraySize
 from ...flows.images import DATA_HELP
 from ...spec.errors import InputError
-from ...spec.host.files import write_file
+from ...spec.host.pages import publish
 from ..sizes import Fill, Hold, OutLanes
 from .budgets import GATES_HELP, TECHNOLOGIES_HELP, candidate_of
 
@@ -39,7 +39,8 @@ def command(
     """Learned codebooks against plain multipliers at equal accuracy, before and after placement.
 
     Of every library both kinds of characterizations are needed, without and with `--place`, of the
-    same arrays. With --hold also the arrays that hold weights, where they are characterized.
+    same arrays. Top-1 is what export measured and wrote into the program file; with --limit it is
+    measured. With --hold also the arrays that hold weights, where they are characterized.
 
     Example: adqhw bench verdict w4.safetensors lsq4.safetensors --gates cells.toml --gates
     placed.toml --data DIR -o page.md
@@ -61,13 +62,13 @@ def command(
     libraries = read_all(gates)
     tables = [chosen(name.strip(), dram=dram) for name in tech.split(",")]
     measured: list[Row] = []
-    for path in programs:
-        people.print(f"{path.name}", style="dim")
-        candidate, images = candidate_of(path, data, limit)
-        for size in arrays:
-            measured += rows_of(
-                candidate, libraries, tables, images, only=only, left_out=[], **size.values
-            )
+    with each("programs", programs, lambda path: path.name) as paths:
+        for path in paths:
+            candidate, images = candidate_of(path, data, limit, recorded=True)
+            for size in arrays:
+                measured += rows_of(
+                    candidate, libraries, tables, images, only=only, left_out=[], **size.values
+                )
     found = verdict.cases(measured)
     if not found:
         raise InputError(
@@ -85,7 +86,7 @@ def command(
         f"{rows}x{cols}",
         f"adqhw bench verdict {' '.join(words)}",
     )
-    write_file(out, page)
+    publish(out, page, verdict_page.SEE)
     if as_json:
         emit({"cases": [case.to_dict() for case in found]})
         return

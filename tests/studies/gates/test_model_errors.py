@@ -78,13 +78,15 @@ def test_area_has_its_limit(tmp_path):
 
 
 def test_the_committed_files_keep_the_limits(tmp_path):
-    """Both libraries, arrays and output stage, as the README states."""
+    """Both libraries, unplaced and placed, arrays and output stage, as the README states."""
     paths = sorted(GATES.glob("*.toml"))
     result = invoke(*paths, "-o", tmp_path / "page.md", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)["subjects"]
     parts = {(s["library"], s["name"]) for s in found}
-    assert len({library for library, _ in parts}) == 2
+    libraries = {library for library, _ in parts}
+    assert len(libraries) == 4
+    assert sum(name.endswith(" placed") for name in libraries) == 2
     assert len(parts) == len(found)  # nothing twice
     text = (tmp_path / "page.md").read_text()
     assert text.count("| kept |") == len(found)
