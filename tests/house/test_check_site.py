@@ -1,4 +1,4 @@
-"""The check of the site's links finds a missing file and a missing anchor, and lists other sites."""
+"""The check of the links of the site: a missing file, a missing anchor, links to other sites."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
