@@ -9,7 +9,7 @@ import typer
 
 from ..console import JSON_OPTION, emit, progress, say
 from ..flows.arrays import MICRO_HELP
-from ..flows.images import bundled
+from ..flows.images import DATA_HELP, INPUT_HELP, bundled
 from ..flows.sweep_programs import recorded_accuracy
 from ..rtl.arch.registry import BASELINE, names
 from ..spec.errors import InputError
@@ -27,6 +27,10 @@ RESULTS_HELP = (
     "`estimate --json` printed (.json)."
 )
 WAVES_HELP = "Also a picture of waves: a .vcd file of `adqhw cosim --waves`; may be repeated."
+GATES_HELP = (
+    "Also lane array and output stage by a file of `adqhw characterize`, for every trained program "
+    "on every array of the page that is characterized; may be repeated, of several libraries."
+)
 BASE_HELP = "Program whose bits are set by hand (the most accurate one): its file's name."
 EVERY_MICRO = ",".join(f"{n},{n}:4" if n == BASELINE else n for n in names())
 
@@ -64,6 +68,9 @@ def command(
         str, typer.Option(help="DRAM types on offer: shipped ones or .toml files, comma separated.")
     ] = "lpddr4,ddr4,hbm2",
     waves: Annotated[list[Path] | None, typer.Option(help=WAVES_HELP)] = None,
+    gates: Annotated[list[Path] | None, typer.Option(help=GATES_HELP)] = None,
+    data: Annotated[Path | None, typer.Option(help=DATA_HELP)] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help=INPUT_HELP)] = None,
     base: Annotated[str | None, typer.Option(help=BASE_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -97,10 +104,13 @@ def command(
     )
     paths, excerpts = _files(results), [read_waves(path) for path in waves or []]
     points = [point for path in paths if path.suffix == ".json" for point in read_results(path)]
+    if (data is not None or input_file is not None) and not gates:
+        raise InputError("--data and --input must go with --gates: nothing else is measured")
     subjects = _subjects([path for path in paths if path.suffix != ".json"])
     position, count = _position(subjects, base), len(list(choices.configs))
+    by_gates = _by_gates(subjects, choices, gates or [], (data, input_file))
     with progress("tabulating", count) as advance:
-        data = page_data(
+        record = page_data(
             subjects,
             choices,
             base=position,
@@ -108,14 +118,15 @@ def command(
             memories=tables,
             drams=types,
             results=points,
+            gates=by_gates,
             advance=advance,
         )
-    size = write_page(out, data, waves=excerpts)
-    record = _record(out, size, data, choices)
+    size = write_page(out, record, waves=excerpts)
+    made = _record(out, size, record, choices)
     if as_json:
-        emit(record | {"seconds": time.perf_counter() - start})
+        emit(made | {"seconds": time.perf_counter() - start})
         return
-    for reason in record["warnings"]:
+    for reason in made["warnings"]:
         say(f"warning: {reason}")
     say(
         f"wrote {out}: {size / 1e6:.2f} MB, {len(subjects)} programs on {count} arrays; open it in "
@@ -155,6 +166,24 @@ def _subjects(paths: Sequence[Path]) -> "list[Subject]":
         )
         subjects.append(Subject(workload=workload, path=str(path), told_bits=bundled(program)))
     return subjects
+
+
+def _by_gates(
+    subjects: "Sequence[Subject]",
+    choices: "Choices",
+    gates: Sequence[Path],
+    sources: tuple[Path | None, Path | None],
+) -> list[dict[str, Any]]:
+    """Figures of the characterizations; nothing without any."""
+    if not gates:
+        return []
+    from .estimates.explored import gate_figures
+
+    with progress("by gates", len(subjects)) as advance:
+        found = gate_figures(subjects, choices, gates, sources, advance)
+    for reason in found.reasons:
+        say(f"not by gates: {reason}")
+    return found.records
 
 
 def _source(images: Any) -> str:

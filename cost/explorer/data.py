@@ -46,12 +46,14 @@ def page_data(
     memories: Sequence[str] = (),
     drams: Sequence[str] = (),
     results: Sequence[Mapping[str, Any]] = (),
+    gates: Sequence[Mapping[str, Any]] = (),
     cosimulated: Sequence[Mapping[str, Any]] = (),
     advance: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Any]:
     """Everything that the page shows. base: position of the program whose bits are set by hand.
     technologies, memories, drams: what `--tech`, `--memories` and `--dram` were given for each of
-    `choices`; their own names by default. results: of `read_results`. cosimulated: of
+    `choices`; their own names by default. results: of `read_results`. gates: figures of
+    characterizations, by number of program, micro-architecture and number of array. cosimulated: of
     `cosimulation`.
 
     Errors: `InputError` for programs of several networks, and one without bits to choose.
@@ -93,6 +95,7 @@ def page_data(
         "by_hand": tables.by_hand,
         "predictor": predictor.to_dict() if predictor else None,
         "results": list(results),
+        "gates": list(gates),
         "cosimulated": list(cosimulated),
         "level_width": LEVEL_WIDTH,
         "assumed": ASSUMED,

@@ -23,6 +23,7 @@ SCRIPTS = (
     "figures.js",
     "network.js",
     "layers.js",
+    "gates.js",
     "front.js",
     "tornado.js",
     "controls.js",

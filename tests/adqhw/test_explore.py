@@ -5,7 +5,16 @@ import random
 import re
 
 import pytest
-from explorer_pages import CORNERS, added_up, data_of, random_setting, saved, words_of
+from explorer_pages import (
+    CORNERS,
+    added_up,
+    data_of,
+    memories_of,
+    random_choice,
+    random_setting,
+    saved,
+    words_of,
+)
 from typer.testing import CliRunner
 
 from adqhw.cli import app
@@ -37,9 +46,11 @@ def test_figures_equal_those_of_estimate(page):
     data, rng = data_of(page), random.Random(0)
     for _ in range(12):
         setting = random_setting(data, rng)
-        done = run(*words_of(data, setting))
+        choice = random_choice(data, rng) | {"dram": -1, "voltage": None}
+        done = run(*words_of(data, setting, choice))
         assert done.exit_code == 0, done.output
-        wanted, found = json.loads(done.stdout), added_up(data, setting)
+        wanted = json.loads(done.stdout)
+        found = added_up(data, setting, choice["tech"], memories_of(data, choice))
         for ours, theirs in zip(found["layers"], wanted["layers"], strict=True):
             assert (ours["name"], ours["cycles"]) == (theirs["name"], theirs["cycles"])
             for corner in CORNERS:

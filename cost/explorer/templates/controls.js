@@ -68,7 +68,7 @@ function update(focus = null) {
   $("design").textContent = `${settingName(state.setting)}; ${wayText(data.arrays[state.setting.array])}`;
   const result = costed(tech, state.setting, state.memory);
   $("refused").hidden = !result.refused;
-  for (const section of document.querySelectorAll("main section")) section.hidden = Boolean(result.refused);
+  for (const section of document.querySelectorAll("main section")) section.hidden = Boolean(result.refused) || (section.dataset.optional && !data.gates.length);
   if (result.refused) {
     $("refused").textContent = `No figures: ${result.refused}`;
   } else {
@@ -82,6 +82,7 @@ function update(focus = null) {
     showBars("areas", `${areaText(result.totalArea, tech.counts)} in all`, result.area, (v) => areaText(v, tech.counts), (name) => (name.includes("memory") || name === "sums" ? "memory" : "datapath"));
     showRoof(result);
     $("command").textContent = commandText();
+    showGates();
   }
   showSources(tech);
   if (focus) document.querySelector(focus)?.focus();

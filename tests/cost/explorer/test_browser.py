@@ -61,8 +61,20 @@ def opened(browser, path, **options):
 def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("browser") / "page.html"
     few = choices(micros=("decode", "uniform", "uniform:4"))
-    write_page(path, page_data(subjects(), few, base=0))
+    write_page(path, page_data(subjects(), few, base=0, gates=[by_gates()]))
     return path
+
+
+def by_gates():
+    """A record as `explore --gates` makes it, of the first program on the first array."""
+    band = {"low": 90.0, "expected": 100.0, "high": 110.0}
+    layer = {"name": "mac0", "cycles": 7, "energy_pj": band, "standing_pj": 25.0, "pj_per_mac": 0.5}
+    gates = {"layers": [layer], "energy_pj": band, "area_um2": 1234.0}
+    return {
+        "program": 0, "micro": "decode", "array": 0, "library": "made up", "files": ["a b.toml"],
+        "images": 2, "gates": gates, "output_stage": None, "warnings": ["lanes are wider"],
+        "paths": [{"name": "gates of decode", "ns": 2.5}], "placed": False,
+    }  # fmt: skip
 
 
 def figures(tab, setting, choice):
@@ -125,6 +137,7 @@ def test_the_page_in_a_browser(browser, small):
     by_hand_and_back(tab)
     found_in_three_steps(tab)
     all_is_named(tab)
+    gates_where_there_are_some(tab)
     network_opens_a_layer(tab)
     what_moves_the_verdict(tab)
     assert float(tab.get_attribute("html", "data-milliseconds")) < 1000
@@ -165,6 +178,19 @@ def found_in_three_steps(tab):
     tab.keyboard.press("Enter")
     assert tab.locator("tr.events table").count() == 1
     assert "weight_read_bit" in tab.locator("tr.events").text_content()
+
+
+def gates_where_there_are_some(tab):
+    """Of this design, or a way to the designs that have them."""
+    assert "not characterized" in tab.locator("#gates").text_content()
+    tab.locator("#gates summary").click()
+    tab.locator("#gates li button").click()
+    assert tab.locator("#gates tbody tr").first.locator("td").all_text_contents() == [
+        "100 (90.0–110) pJ", "–", "1,234 µm²", "2.50", "2.50",
+    ]  # fmt: skip
+    told = tab.locator("#gates").text_content()
+    assert "made up: lanes are wider" in told
+    assert "--gates 'a b.toml' --data DIR --images 2 --json" in told
 
 
 def network_opens_a_layer(tab):

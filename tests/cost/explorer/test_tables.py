@@ -9,6 +9,7 @@ from explorer_pages import (
     added_up,
     choices,
     estimated,
+    memories_of,
     network_of,
     random_choice,
     random_setting,
@@ -27,14 +28,6 @@ SETTINGS = 40
 @pytest.fixture(scope="module")
 def data():
     return unpacked(packed(page_data(subjects(), choices(), base=0)))
-
-
-def memories_of(data, choice):
-    """The memory table that is in use: the chosen one, else the technology's own."""
-    if choice["memories"] >= 0:
-        return data["memories"][choice["memories"]]["name"]
-    own = data["technologies"][choice["tech"]]["memories"]
-    return own and own["name"]
 
 
 def test_added_up_equals_the_estimate_of_the_same_network(data):

@@ -116,6 +116,14 @@ def random_choice(data: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     }
 
 
+def memories_of(data: dict[str, Any], choice: dict[str, Any]) -> str | None:
+    """The memory table that is in use: the chosen one, else the technology's own."""
+    if choice["memories"] >= 0:
+        return data["memories"][choice["memories"]]["name"]
+    own = data["technologies"][choice["tech"]]["memories"]
+    return own and own["name"]
+
+
 def parts_chosen(data: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
     """The same as `chosen` takes it."""
     memories, dram = choice["memories"], choice["dram"]
