@@ -71,6 +71,7 @@ $(DOCS): $(STAMP) requirements-docs.txt
 	@touch $(DOCS)
 
 # Warnings are errors. Needs no network; the links to other sites are listed, not followed.
+docs: export OMP_NUM_THREADS := 1
 docs: $(DOCS)
 	$(BIN)/python tests/support/executed_page.py
 	rm -rf build/docs build/doctrees

@@ -101,7 +101,7 @@ def guarded(command: Callable[..., None], words: str) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        running.set(words)
+        named = running.set(words)
         try:
             command(*args, **kwargs)
         except BrokenPipeError:
@@ -124,6 +124,8 @@ def guarded(command: Callable[..., None], words: str) -> Callable[..., None]:
         except KeyboardInterrupt as error:
             print("adqhw: interrupted", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from error
+        finally:
+            running.reset(named)
 
     return run
 

@@ -3,6 +3,7 @@
 import json
 
 from explorer_pages import data_of
+from json_records import check
 
 from adqhw.flows import demo
 from adqhw.spec.program_file import load
@@ -21,6 +22,7 @@ def test_quick_demo_leaves_everything(tmp_path):
     assert json.loads((out / "summary.json").read_text()) == summary
     program = load(out / "program.safetensors")
     assert summary["program"]["digest"] == program.digest
+    check("demo", summary)
     counts = summary["mismatches"]
     for engine in ("torch_integer", "numba", "rtl"):
         assert counts[engine] == 0

@@ -23,7 +23,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.M | re.S)
 EXECUTED = ("python", "sh", "text")
-PAGES: tuple[Path, ...] = ()
+BESIDE = ("zoo", "tests")
+"""Folders of the clone that pages read."""
+PAGES = tuple(
+    ROOT / "docs" / f"{name}.md"
+    for name in ("tutorial", "choosing-bits", "reading-a-report", "rtl-integration", "extending")
+)
 """Pages that `make docs` executes; bring-your-own.md is executed by the test suite."""
 
 
@@ -43,7 +48,6 @@ def execute(page: Path) -> dict[str, object]:
     printed = ""
     for kind, name, text in blocks(page):
         if name:
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text(text)
         elif kind == "python":
             with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -99,11 +103,12 @@ def squeezed(line: str) -> str:
 
 @contextlib.contextmanager
 def empty_folder() -> Iterator[None]:
-    """An empty current folder, but for the zoo, of this process and of commands that it runs."""
+    """An empty current folder, but for BESIDE, of this process and of commands that it runs."""
     before, path = Path.cwd(), os.environ.get("PYTHONPATH")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        Path("zoo").symlink_to(ROOT / "zoo")
+        for name in BESIDE:
+            Path(name).symlink_to(ROOT / name)
         sys.path.insert(0, folder)
         os.environ["PYTHONPATH"] = folder
         try:

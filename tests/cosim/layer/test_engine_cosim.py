@@ -1,10 +1,10 @@
 """Emitted Verilog under cocotb: every layer kind code for code, cycles equal, faults seen."""
 
-import json
 import subprocess
 
 import numpy as np
 import pytest
+from json_records import check
 from programs import Builder, every_kind, random_images, random_program
 from simulators import quickest, usable
 
@@ -69,7 +69,7 @@ def test_every_layer_equals_golden_and_takes_the_models_cycles(
         assert layer.cycles_rtl == layer.cycles_model, layer
         assert layer.stall_cycles_rtl == layer.stall_cycles_model, layer
     assert report.passed
-    json.dumps(report.to_dict())
+    check("cosim", {"program": "p", "digest": program.digest, **report.to_dict()})
 
 
 @pytest.mark.parametrize(

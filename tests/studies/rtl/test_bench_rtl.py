@@ -5,6 +5,7 @@ from dataclasses import replace
 import needs
 import numpy as np
 import pytest
+from json_records import check
 from programs import Builder, random_images
 from simulators import usable
 
@@ -28,6 +29,7 @@ def test_cocotb_and_a_cpp_main_record_the_same_bytes(tmp_path):
     assert cost.identical
     assert cost.cycles > 2 * 9
     record = cost.to_dict()
+    check("bench cosim", {"program": "p", **record})
     assert set(record["best"]) == {"cosim", "cocotb", "cpp"}
     assert record["best"]["cocotb"]["cpu_seconds"] > record["best"]["cpp"]["cpu_seconds"] >= 0
     with pytest.raises(InputError, match="Rounds must be at least 1, not 0"):
@@ -54,6 +56,7 @@ def test_every_shape_is_exact(tmp_path):
     usable("verilator")
     report = layer_shapes.run_shapes(rows=16, cols=16, micro="decode", build_dir=tmp_path)
     assert report.passed, report.to_dict()
+    check("bench shapes", report.to_dict())
     assert len(report.rows) == len(layer_shapes.SHAPES) + 3
     for row in report.rows:
         assert row.full_cycles_model > row.cycles_model or row.cropped_map == row.full_map

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from json_records import check
 
 from adqhw.gates.netlist.static import Assumptions
 from adqhw.gates.netlist.worst_paths import PathReport, TimingReport
@@ -153,6 +154,7 @@ def test_page_and_rows():
     assert "p, q, r, .., t |" in text
     assert "| decode | unit.b | ports | unit.sum\\[3\\] | 5.00 |" in text
     assert "yosys \\| failed" in text
+    check("bench timing", shown.to_dict())
     assert json.loads(json.dumps(shown.to_dict()))["timed"][0]["timing"]["cells"] == 99
 
 

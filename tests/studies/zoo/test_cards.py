@@ -1,12 +1,15 @@
 """Cards of the zoo: what is committed is what the command writes, and each fact has its source."""
 
+import json
 import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from places import ROOT
+from typer.testing import CliRunner
 
+from adqhw.cli import app
 from adqhw.commands.bench import cards as command
 from adqhw.flows.engines import run_in_steps
 from adqhw.spec.errors import InputError
@@ -37,7 +40,8 @@ def test_the_committed_cards_are_those_of_the_programs():
 
 
 def test_a_card_says_what_program_and_run_say(one):
-    command.command(one)
+    done = CliRunner().invoke(app, ["bench", "cards", str(one), "--json"])
+    assert list(json.loads(done.stdout)) == [NAME]
     card = (one / FOLDER / f"{NAME}.md").read_text()
     for words in ("ResNet-20, option-A", "LSQ, uniform", "hidden layers | 2.00 |", "13,685",
                   "35 of 50,000 images", "0.05, 4e-05", "90.79 % of 10,000", "91.73 %",
