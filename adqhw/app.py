@@ -1,5 +1,7 @@
 """The command line: `adqhw COMMAND --help` teaches each command."""
 
+from collections.abc import Callable
+
 import typer
 
 from .commands import (
@@ -121,7 +123,7 @@ benchmarks = typer.Typer(
     help="Measurements side by side with other tools or settings, in one run.",
     no_args_is_help=True,
 )
-for name, measurement in {
+MEASUREMENTS: dict[str, Callable[..., None]] = {
     "sim": bench.command,
     "cosim": bench_rtl.cosim,
     "shapes": bench_rtl.shapes,
@@ -143,7 +145,8 @@ for name, measurement in {
     "allocation": bench_allocation.command,
     "tornado": bench_tornado.command,
     "train": bench_train.command,
-}.items():
+}
+for name, measurement in MEASUREMENTS.items():
     benchmarks.command(name)(guarded(measurement, f"bench {name}"))
 app.add_typer(benchmarks, name="bench")
 

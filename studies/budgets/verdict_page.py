@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...cost.technology.technology import Technology
 from ...spec.host.markdown import table
+from .budgets import Row
 from .page import EQUAL_POINTS
 from .verdict import LOSES, OPEN, WINS, Case, Side
 
@@ -14,8 +15,9 @@ multipliers**, at equal accuracy (at most {points} points of top-1 less), on {si
 the codebook saves. Gates without wires -> **placed gates** (wires, repeaters, clock tree).
 """
 COLUMNS = (
-    "library", "array", "plain weights (top-1)", "learned (top-1)", ("arrays alone", "---:"),
-    ("on chip", "---:"), ("with DRAM", "---:"), ("layers won on chip", "---:"),
+    "library", "array", "plain weights: bits, top-1", "learned: bits, top-1",
+    ("arrays alone", "---:"), ("on chip", "---:"), ("with DRAM", "---:"),
+    ("layers won on chip", "---:"),
 )  # fmt: skip
 MADE = """## How it was made
 
@@ -35,7 +37,8 @@ MADE = """## How it was made
 Written by `{command}`; do not edit.
 """
 SEE = (
-    "[Placement](../placement.md), [gates](../gates.md), [memories](../memories.md); the same "
+    "[What moves it](sensitivity.md), [placement](../placement.md), [gates](../gates.md), "
+    "[memories](../memories.md); the same "
     "without wires, all programs: [bit budgets](bit-budgets.md), [arrays that hold "
     "weights](bit-budgets-held.md)."
 )
@@ -116,13 +119,17 @@ def _row(case: Case) -> list[str]:
     return [
         case.library,
         _array(case),
-        f"{_short(plain.program)}, {case.after.plain.micro} ({plain.top1:.2f})",
-        f"{_short(learned.program)} ({learned.top1:.2f}){changed}",
+        f"{_program(plain)}, {case.after.plain.micro}",
+        f"{_program(learned)}{changed}",
         f"{case.before.array_factor:.2f} -> {case.after.array_factor:.2f}",
         _factors(case.before, case.after),
         _factors(case.before_dram, case.after_dram),
         f"{won} -> {after} of {of}",
     ]
+
+
+def _program(row: Row) -> str:
+    return f"{_short(row.program)}: {row.weight_bits:.2f} bits, {row.top1:.2f} %"
 
 
 def _factors(before: Side, after: Side) -> str:

@@ -30,8 +30,8 @@ function showGates() {
     return [bandText(one.energy_pj), short(one.pj_per_mac), `${(100 * one.standing_pj / (one.energy_pj.expected || 1)).toFixed(0)} %`];
   })]);
   $("gates").replaceChildren(
-    table(`One image, operands of the first ${here[0].images} images; the bar is the worst error on layers that were not fitted`,
-      ["library", "lane array", "output stage", "their area", "longest path, ns", `slack at ${state.clock} MHz, ns`], rows),
+    node("div", { class: "scroll" }, table(`One image, operands of the first ${here[0].images} images; the bar is the worst error on layers that were not fitted`,
+      ["library", "lane array", "output stage", "their area", "longest path, ns", `slack at ${state.clock} MHz, ns`], rows)),
     ...here.flatMap((g) => g.warnings.map((warning) => node("p", { class: "quiet" }, `${g.library}: ${warning}`))),
     node("details", {}, node("summary", {}, "By layer"), node("div", { class: "scroll" }, table("Lane array",
       ["layer", "cycles", ...here.flatMap((g) => [g.library, "pJ/MAC", "clock and leakage"])], layers))),

@@ -238,6 +238,7 @@ REFUSED = {
     "Beats must be at least 1, not 0": {"--beats": 0},
     "--rc must go with --place": {"--rc": "rc.toml"},
     "--row-height must go with --place": {"--row-height": 1.4},
+    "--unplaced must go with --place": {"--unplaced": "bare.toml"},
     "--place must have --rc FILE": {"--place": None, "--row-height": 1.4},
     "--place must have either --lef FILE or --row-height": {"--place": None, "--rc": "rc.toml"},
 }

@@ -8,6 +8,7 @@ from made_up_fits import PROGRAM, fit_of
 from typer.testing import CliRunner
 
 from adqhw.cli import app
+from adqhw.commands.bench.budgets import recorded_top1
 from adqhw.cost.technology.technology import Band, load
 from adqhw.gates.model.library import GateLibrary
 from adqhw.spec import InputError
@@ -113,6 +114,18 @@ def test_rows_say_what_dram_and_memories_take_layer_by_layer():
     assert 0 < sum(cost.dram_pj.expected for cost in one.layers) <= one.dram_pj.expected
     assert 0 < sum(cost.memory_pj.expected for cost in one.layers) <= one.memory_pj.expected
     assert not rows_of(candidate, libraries, [UNIT], IMAGES, only=["uniform"], **size)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"accuracy": {"integer": 92.5}}, 92.5), ({}, None), ({"accuracy": 3}, None),
+        ({"accuracy": {"integer": True}}, None), ({"accuracy": {"integer": 101}}, None),
+        ({"accuracy": {"integer": "92"}}, None),
+    ],
+)  # fmt: skip
+def test_top1_is_the_programs_own_where_it_is_one(said, expected):
+    assert recorded_top1(replace(PROGRAM, provenance=said)) == expected
 
 
 def test_what_the_command_refuses(tmp_path):
