@@ -2,7 +2,6 @@
 
 import json
 import logging
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -33,8 +32,6 @@ from .streams import LayerStream
 if TYPE_CHECKING:
     from cocotb_tools.runner import Runner
 
-STOPPED = (RuntimeError, SystemExit, subprocess.CalledProcessError)
-"""What cocotb's runner raises where a compiler or a simulation fails; the last until cocotb 2.0."""
 _POLL_S = 0.1
 _TIMESCALE = ("1ns", "1ps")
 # Inlining the columns makes the compilation of a 16 x 16 array three times as long.
@@ -185,7 +182,7 @@ def _compile(
                 always=True,
                 log_file=log,
             )
-    except STOPPED as error:
+    except (RuntimeError, SystemExit) as error:
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
         raise InputError(
             f"Simulator {simulator.name} {simulator.version} must compile the engine, not fail "
@@ -209,7 +206,7 @@ def _simulate(compiled: Build, count: int, folder: Path, errors: list[BaseExcept
             extra_env={jobs.COUNT: str(count), "COCOTB_REWRITE_ASSERTION_FILES": ""},
             log_file=folder / "simulation.log",
         )
-    except (*STOPPED, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, SystemExit) as error:
         errors.append(error)
 
 
