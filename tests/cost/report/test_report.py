@@ -180,7 +180,7 @@ def test_numbers_read_well():
 
 
 app = typer.Typer()
-app.command()(guarded(estimate_command.command))
+app.command()(guarded(estimate_command.command, "estimate"))
 
 
 def run(*arguments: object):

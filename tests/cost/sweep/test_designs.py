@@ -129,7 +129,7 @@ def test_an_empty_grid_is_refused():
 
 
 app = typer.Typer()
-app.command()(guarded(sweep_command.command))
+app.command()(guarded(sweep_command.command, "sweep"))
 
 
 def run(*arguments: object):

@@ -35,7 +35,7 @@ POINTS = 2 * 10 * 2 * 2
 """Of the command below: programs x arrays x micro-architectures x technologies."""
 
 app = typer.Typer()
-app.command()(guarded(sweep_command.command))
+app.command()(guarded(sweep_command.command, "sweep"))
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_a_bad_ert_is_refused(tmp_path, ert, message):
 
 
 app = typer.Typer()
-app.command()(guarded(estimate_command.command))
+app.command()(guarded(estimate_command.command, "estimate"))
 
 
 @pytest.mark.parametrize(

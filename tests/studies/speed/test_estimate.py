@@ -82,7 +82,7 @@ def test_the_scalesim_package_finds_the_same_cycles(tmp_path):
 
 
 app = typer.Typer()
-app.command()(guarded(estimate_command.command))
+app.command()(guarded(estimate_command.command, "estimate"))
 
 TEXT = "Layer,M,N,K,\nqkv,16,24,8,\nout,16,8,24,\n"
 
