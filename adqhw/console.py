@@ -184,11 +184,11 @@ def _told(
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar with remaining time for work in stages.
+    """A bar with remaining time for work in stages, on terminals.
 
     The block calls the yielded function with a stage, steps done and steps in total.
     """
-    with Progress(*_columns(), console=people) as bar:
+    with Progress(*_columns(), console=people, disable=not people.is_terminal) as bar:
         task = bar.add_task("", total=None)
         present = ""
 
@@ -204,8 +204,8 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with remaining time; the block calls the yielded function with each step."""
-    with Progress(*_columns(), console=people) as bar:
+    """A bar with remaining time, on terminals; the block calls the yielded function with each step."""
+    with Progress(*_columns(), console=people, disable=not people.is_terminal) as bar:
         task = bar.add_task(title, total=total)
         yield lambda step: bar.advance(task, step)
 

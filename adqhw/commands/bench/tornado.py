@@ -8,7 +8,7 @@ import typer
 from ...console import JSON_OPTION, emit, people, say
 from ...flows.images import DATA_HELP, read_images
 from ...flows.sweep_programs import recorded_accuracy
-from ...rtl.arch.registry import BASELINE
+from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...spec.errors import InputError
 from ...spec.host.files import write_file
 from ...spec.host.pages import publish
@@ -35,7 +35,7 @@ def command(
     learned: Annotated[Path, typer.Argument(help="Program of learned codebooks (.safetensors).")],
     plain: Annotated[Path, typer.Argument(help="Program of plain bits (.safetensors).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
-    micro: Annotated[str, typer.Option(help="Lanes of the learned codebooks.")] = "decode",
+    micro: Annotated[str, typer.Option(help="Lanes of the learned codebooks.")] = DEFAULT,
     plain_micro: Annotated[
         str, typer.Option(help=f"Lanes of the plain bits; {BASELINE}:4 has multipliers of 4 bits.")
     ] = PLAIN_MICRO,

@@ -8,6 +8,7 @@ import typer
 from ...console import JSON_OPTION, each, emit, say
 from ...flows.arrays import ArraySize
 from ...flows.images import DATA_HELP
+from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
 from ..sizes import Fill, Hold, OutLanes
@@ -16,6 +17,7 @@ from .budgets import GATES_HELP, TECHNOLOGIES_HELP, candidate_of
 if TYPE_CHECKING:
     from ...studies.budgets.budgets import Row
 
+LANES = f"{DEFAULT},{BASELINE},{BASELINE}_4"
 LANES_HELP = "Characterized lanes that are compared, separated by commas."
 DRAM_HELP = "Type of DRAM: lpddr4, ddr4, hbm2 or a .toml file."
 
@@ -31,7 +33,7 @@ def command(
     hold: Hold = None,
     fill: Fill = None,
     out_lanes: OutLanes = None,
-    lanes: Annotated[str, typer.Option(help=LANES_HELP)] = "decode,uniform,uniform_4",
+    lanes: Annotated[str, typer.Option(help=LANES_HELP)] = LANES,
     tech: Annotated[str, typer.Option(help=TECHNOLOGIES_HELP)] = "literature45,scaled130",
     dram: Annotated[str, typer.Option(help=DRAM_HELP)] = "lpddr4",
     as_json: Annotated[bool, JSON_OPTION] = False,
