@@ -204,7 +204,7 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with remaining time, on terminals; the block calls the yielded function with each step."""
+    """A bar with remaining time, on terminals; the block calls what is yielded with each step."""
     with Progress(*_columns(), console=people, disable=not people.is_terminal) as bar:
         task = bar.add_task(title, total=total)
         yield lambda step: bar.advance(task, step)

@@ -1,5 +1,6 @@
 """What commands print: names of files as text, never as markup, links or escape sequences."""
 
+import io
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from places import ROOT
 from rich.progress import Progress
 
+from adqhw import console
 from adqhw.console import (
     PlainColumn,
     each,
@@ -92,19 +94,40 @@ def test_only_the_console_makes_rich_text():
     assert found == []
 
 
-def test_items_are_told_and_counted(capsys):
+@pytest.fixture
+def terminal(monkeypatch):
+    """What people see on a terminal."""
+    shown = io.StringIO()
+    seen = console.PlainConsole(file=shown, force_terminal=True, highlight=False, width=100)
+    monkeypatch.setattr(console, "people", seen)
+    return shown
+
+
+def test_items_are_told_and_counted(terminal):
     with each("programs", ["a[x]", "b"], lambda name: f"the {name}") as items:
         assert list(items) == ["a[x]", "b"]
-    err = capsys.readouterr().err
+    err = terminal.getvalue()
     assert err.index("the a[x]") < err.index("the b")
     assert "2/2" in err
 
 
-def test_a_stage_begins_at_its_own_total(capsys):
+def test_a_stage_begins_at_its_own_total(terminal):
     with stages() as tell:
-        for stage, total in (("build", 1), ("simulate", 3)):
-            for done in range(total + 1):
-                tell(stage, done, total)
-    err = capsys.readouterr().err
+        work(tell)
+    err = terminal.getvalue()
     assert "simulate" in err
     assert "3/3" in err
+
+
+def work(tell):
+    for stage, total in (("build", 1), ("simulate", 3)):
+        for done in range(total + 1):
+            tell(stage, done, total)
+
+
+def test_without_a_terminal_there_are_no_bars(capsys):
+    with each("programs", ["a", "b"]) as items:
+        assert list(items) == ["a", "b"]
+    with stages() as tell:
+        work(tell)
+    assert capsys.readouterr().err == "a\nb\n"
