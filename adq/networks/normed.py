@@ -87,14 +87,14 @@ class _NormStair(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         acc, lengths, start, gain = ctx.saved_tensors
-        norm, rows, grads = ctx.norm, _rows(acc), _rows(grad)
+        norm, rows = ctx.norm, _rows(acc)
         inside = (gain / lengths).repeat_interleave(2)
-        slope = torch.cat([inside.new_zeros(1), inside, inside.new_zeros(1)]).numpy()
+        slope = torch.cat([inside.new_zeros(1), inside, inside.new_zeros(1)])
         # (2, C, K): of G and of G * x; D is G times the slope of its corner
-        sums = torch.from_numpy(normed_kernels.stair_sums(grads, rows, ctx.reached, len(slope)))
-        of_d = sums @ torch.from_numpy(slope).double()
-        by_weight, by_bias, factors = norm.gradients(of_d, len(rows))
-        out = normed_kernels.stair_gradient(grads, rows, ctx.reached, slope, factors)
+        inner, by_corner = normed_kernels.stair_sums(_rows(grad), rows, ctx.reached, slope.numpy())
+        sums = torch.from_numpy(by_corner)
+        by_weight, by_bias, factors = norm.gradients(sums @ slope.double(), len(rows))
+        out = normed_kernels.mix(inner, rows, factors)
         of_y = torch.stack([sums[0].sum(0), norm.scale @ sums[1] + norm.shift @ sums[0]])
         by_segment = of_y[:, 1:-1].view(2, len(lengths), 2).sum(2)
         learned = parameter_gradients(by_segment, lengths, start, gain)

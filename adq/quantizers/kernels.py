@@ -74,42 +74,52 @@ def _count_kernel(first, last, x, bounds, below, grid, codes, reached, faults):
             codes[row, i] = np.float32(n >> 1)
 
 
+@cached_kernel(inline="always")
+def reach_few(values, counts, bounds, codes, reached):
+    """Codes and ``bounds`` reached of a block of values, in vector registers; its number of NaNs.
+
+    Every value is compared with every bound. All arrays are one-dimensional views: LLVM vectorizes
+    loops over them, and not over ``x[row, i]``.
+    """
+    one, zero = np.float32(1.0), np.float32(0.0)
+    many, fault = len(values), 0
+    for i in range(many):
+        counts[i] = zero
+        fault += np.int32(values[i] != values[i])
+    k = 0
+    while k + 4 <= len(bounds):
+        b0, b1, b2, b3 = bounds[k], bounds[k + 1], bounds[k + 2], bounds[k + 3]
+        for i in range(many):
+            v = values[i]
+            low = (one if v >= b0 else zero) + (one if v >= b1 else zero)
+            high = (one if v >= b2 else zero) + (one if v >= b3 else zero)
+            counts[i] += low + high
+        k += 4
+    while k < len(bounds):
+        b0 = bounds[k]
+        for i in range(many):
+            counts[i] += one if values[i] >= b0 else zero
+        k += 1
+    for i in range(many):
+        n = np.int32(counts[i])
+        reached[i] = np.uint8(n)
+        codes[i] = np.float32(n >> 1)
+    return fault
+
+
 @cached_kernel()
 def _compare_kernel(first, last, x, bounds, codes, reached, faults):
-    """As `_count_kernel` for few bounds: every element against every bound, in vector registers."""
-    one, zero = np.float32(1.0), np.float32(0.0)
+    """As `_count_kernel` for few bounds."""
     size = x.shape[1]
     counts = np.empty(BLOCK, np.float32)
     for row in range(first, last):
         fault = 0
-        # one-dimensional views: LLVM vectorizes loops over them, and not over x[row, i]
         x_row, codes_row, reached_row = x[row], codes[row], reached[row]
         for start in range(0, size, BLOCK):
-            many = min(BLOCK, size - start)
-            values = x_row[start : start + many]
-            for i in range(many):
-                counts[i] = zero
-                fault += np.int32(values[i] != values[i])
-            k = 0
-            while k + 4 <= len(bounds):
-                b0, b1, b2, b3 = bounds[k], bounds[k + 1], bounds[k + 2], bounds[k + 3]
-                for i in range(many):
-                    v = values[i]
-                    low = (one if v >= b0 else zero) + (one if v >= b1 else zero)
-                    high = (one if v >= b2 else zero) + (one if v >= b3 else zero)
-                    counts[i] += low + high
-                k += 4
-            while k < len(bounds):
-                b0 = bounds[k]
-                for i in range(many):
-                    counts[i] += one if values[i] >= b0 else zero
-                k += 1
-            some_codes = codes_row[start : start + many]
-            some_reached = reached_row[start : start + many]
-            for i in range(many):
-                n = np.int32(counts[i])
-                some_reached[i] = np.uint8(n)
-                some_codes[i] = np.float32(n >> 1)
+            stop = min(start + BLOCK, size)
+            fault += reach_few(
+                x_row[start:stop], counts, bounds, codes_row[start:stop], reached_row[start:stop]
+            )
         faults[row] = fault
 
 
@@ -185,6 +195,12 @@ def _quantize_grad_kernel(first, last, grad, x, step, low, high, grad_x, sums):
         sums[row] = (a + b) + (c + d)
 
 
+def refuse_nans(faults: np.ndarray, size: int) -> None:
+    """FloatingPointError where a kernel counted NaNs among ``size`` values."""
+    if faults.any():
+        raise FloatingPointError(f"values must be finite, not NaN ({int(faults.sum())} of {size})")
+
+
 def count_reached(x: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (float32) and bounds reached, both (R, M), of ``x`` (R, M) float32.
 
@@ -197,10 +213,7 @@ def count_reached(x: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.nda
         split_rows(_compare_kernel, len(x), x, bounds, codes, reached, faults)
     else:
         _count_in_cells(x, bounds, codes, reached, faults)
-    if faults.any():
-        raise FloatingPointError(
-            f"values must be finite, not NaN ({int(faults.sum())} of {x.size})"
-        )
+    refuse_nans(faults, x.size)
     return codes, reached
 
 

@@ -8,7 +8,7 @@ parts of the rows, in float64, and are added in order: they do not depend on the
 import numpy as np
 
 from ...spec.host.kernel_cache import cached_kernel
-from .kernels import BLOCK, split_rows
+from .kernels import BLOCK, reach_few, refuse_nans, split_rows
 
 PARTS = 16
 FOLD = 64
@@ -46,12 +46,27 @@ def _tiled(values, size):
     return out
 
 
+@cached_kernel(inline="always")
+def _block(channels):
+    """Elements of a block: whole pixels, about `BLOCK`."""
+    return max(1, BLOCK // channels) * channels
+
+
+@cached_kernel(inline="always")
+def _normalize(x, skip, scales, shifts, values):
+    """``values = x * scales + shifts + skip``; an empty ``skip``: none."""
+    for i in range(len(x)):
+        values[i] = x[i] * scales[i] + shifts[i]
+    if len(skip):
+        for i in range(len(x)):
+            values[i] += skip[i]
+
+
 @cached_kernel()
 def _stair_kernel(first, last, x, scale, shift, bounds, codes, reached, faults):
     """Codes, and ``bounds`` reached, of ``x * scale + shift``."""
-    one, zero = np.float32(1.0), np.float32(0.0)
     channels = x.shape[1]
-    block = max(1, BLOCK // channels) * channels
+    block = _block(channels)
     scales, shifts = _tiled(scale, block), _tiled(shift, block)
     values, counts = np.empty(block, np.float32), np.empty(block, np.float32)
     flat, flat_codes, flat_reached = x.reshape(-1), codes.reshape(-1), reached.reshape(-1)
@@ -59,74 +74,31 @@ def _stair_kernel(first, last, x, scale, shift, bounds, codes, reached, faults):
         begin, end = _limits(part, len(x))
         fault = 0
         for start in range(begin * channels, end * channels, block):
-            many = min(block, end * channels - start)
-            some = flat[start : start + many]
-            for i in range(many):
-                v = some[i] * scales[i] + shifts[i]
-                values[i] = v
-                counts[i] = zero
-                fault += np.int32(v != v)
-            k = 0
-            while k + 4 <= len(bounds):
-                b0, b1, b2, b3 = bounds[k], bounds[k + 1], bounds[k + 2], bounds[k + 3]
-                for i in range(many):
-                    v = values[i]
-                    low = (one if v >= b0 else zero) + (one if v >= b1 else zero)
-                    high = (one if v >= b2 else zero) + (one if v >= b3 else zero)
-                    counts[i] += low + high
-                k += 4
-            while k < len(bounds):
-                b0 = bounds[k]
-                for i in range(many):
-                    counts[i] += one if values[i] >= b0 else zero
-                k += 1
-            some_codes = flat_codes[start : start + many]
-            some_reached = flat_reached[start : start + many]
-            for i in range(many):
-                n = np.int32(counts[i])
-                some_reached[i] = np.uint8(n)
-                some_codes[i] = np.float32(n >> 1)
+            stop = min(start + block, end * channels)
+            some = values[: stop - start]
+            _normalize(flat[start:stop], flat[:0], scales, shifts, some)
+            fault += reach_few(
+                some, counts, bounds, flat_codes[start:stop], flat_reached[start:stop]
+            )
         faults[part] = fault
 
 
 @cached_kernel()
-def _stair_sums_kernel(first, last, grad, x, reached, sums):
-    """Sums of G and of G*x by channel and bounds reached: (PARTS, C, K, 2)."""
+def _stair_sums_kernel(first, last, grad, x, reached, slope, inner, sums):
+    """Sums of G and of G*x by channel and bounds reached: (PARTS, C, K, 2); G * slope."""
     channels = x.shape[1]
     for part in range(first, last):
         begin, end = _limits(part, len(x))
         table = sums[part]
         for row in range(begin, end):
-            grads, values, kinds = grad[row], x[row], reached[row]
+            grads, values, kinds, made = grad[row], x[row], reached[row], inner[row]
             for c in range(channels):
+                kind = kinds[c]
                 g = np.float64(grads[c])
-                cell = table[c, kinds[c]]
+                made[c] = grads[c] * slope[kind]
+                cell = table[c, kind]
                 cell[0] += g
                 cell[1] += g * np.float64(values[c])
-
-
-@cached_kernel()
-def _stair_grad_kernel(first, last, grad, x, reached, slope, factors, out):
-    """``factors[0] * slope[reached] * grad + factors[1] * x + factors[2]``, factors (3, C)."""
-    channels = x.shape[1]
-    block = max(1, BLOCK // channels) * channels
-    a, b, d = (
-        _tiled(factors[0], block),
-        _tiled(factors[1], block),
-        _tiled(factors[2], block),
-    )
-    flat, flat_grad, flat_out = x.reshape(-1), grad.reshape(-1), out.reshape(-1)
-    flat_reached, slopes = reached.reshape(-1), np.empty(block, np.float32)
-    for part in range(first, last):
-        begin, end = _limits(part, len(x))
-        for start in range(begin * channels, end * channels, block):
-            many = min(block, end * channels - start)
-            values, grads = flat[start : start + many], flat_grad[start : start + many]
-            kinds, made = flat_reached[start : start + many], flat_out[start : start + many]
-            for i in range(many):
-                slopes[i] = slope[kinds[i]]
-            for i in range(many):
-                made[i] = a[i] * (slopes[i] * grads[i]) + (b[i] * values[i] + d[i])
 
 
 @cached_kernel()
@@ -137,7 +109,7 @@ def _stream_kernel(first, last, x, skip, scale, shift, grid, out, faults):
     """
     half, step, low, high = np.float32(0.5), grid[0], grid[1], grid[2]
     channels = x.shape[1]
-    block = max(1, BLOCK // channels) * channels
+    block = _block(channels)
     scales, shifts = _tiled(scale, block), _tiled(shift, block)
     values = np.empty(block, np.float32)
     flat, flat_skip, flat_out = x.reshape(-1), skip.reshape(-1), out.reshape(-1)
@@ -145,14 +117,9 @@ def _stream_kernel(first, last, x, skip, scale, shift, grid, out, faults):
         begin, end = _limits(part, len(x))
         fault = 0
         for start in range(begin * channels, end * channels, block):
-            many = min(block, end * channels - start)
-            some, made = flat[start : start + many], flat_out[start : start + many]
-            for i in range(many):
-                values[i] = some[i] * scales[i] + shifts[i]
-            if len(skip):
-                more = flat_skip[start : start + many]
-                for i in range(many):
-                    values[i] += more[i]
+            stop = min(start + block, end * channels)
+            _normalize(flat[start:stop], flat_skip[start:stop], scales, shifts, values)
+            many, made = stop - start, flat_out[start:stop]
             for i in range(many):
                 v = values[i]
                 fault += np.int32(v != v)
@@ -172,7 +139,7 @@ def _stream_sums_kernel(first, last, grad, x, skip, scale, shift, grid, inner, s
     half, one, zero = np.float32(0.5), np.float32(1.0), np.float32(0.0)
     step, low, high = grid[0], grid[1], grid[2]
     channels = x.shape[1]
-    block = max(1, BLOCK // channels) * channels
+    block = _block(channels)
     scales, shifts = _tiled(scale, block), _tiled(shift, block)
     values, pulls = np.empty(block, np.float32), np.empty(block, np.float32)
     flat, flat_skip, flat_grad = x.reshape(-1), skip.reshape(-1), grad.reshape(-1)
@@ -184,15 +151,10 @@ def _stream_sums_kernel(first, last, grad, x, skip, scale, shift, grid, inner, s
         plain, weighted, total = np.zeros(channels), np.zeros(channels), 0.0
         group = begin * channels
         for start in range(begin * channels, end * channels, block):
-            many = min(block, end * channels - start)
-            some, grads = flat[start : start + many], flat_grad[start : start + many]
-            made = flat_inner[start : start + many]
-            for i in range(many):
-                values[i] = some[i] * scales[i] + shifts[i]
-            if len(skip):
-                more = flat_skip[start : start + many]
-                for i in range(many):
-                    values[i] += more[i]
+            stop = min(start + block, end * channels)
+            many, some, grads = stop - start, flat[start:stop], flat_grad[start:stop]
+            made = flat_inner[start:stop]
+            _normalize(some, flat_skip[start:stop], scales, shifts, values)
             for i in range(many):
                 ratio = values[i] / step
                 inside = one if (ratio >= low) & (ratio <= high) else zero
@@ -224,12 +186,9 @@ def _stream_sums_kernel(first, last, grad, x, skip, scale, shift, grid, inner, s
 def _mix_kernel(first, last, inner, x, factors, out):
     """``factors[0] * inner + factors[1] * x + factors[2]`` per channel, factors (3, C)."""
     channels = x.shape[1]
-    block = max(1, BLOCK // channels) * channels
-    a, b, d = (
-        _tiled(factors[0], block),
-        _tiled(factors[1], block),
-        _tiled(factors[2], block),
-    )
+    block = _block(channels)
+    of_inner, of_x = _tiled(factors[0], block), _tiled(factors[1], block)
+    more = _tiled(factors[2], block)
     flat, flat_inner, flat_out = x.reshape(-1), inner.reshape(-1), out.reshape(-1)
     for part in range(first, last):
         begin, end = _limits(part, len(x))
@@ -238,7 +197,7 @@ def _mix_kernel(first, last, inner, x, factors, out):
             values, grads = flat[start : start + many], flat_inner[start : start + many]
             made = flat_out[start : start + many]
             for i in range(many):
-                made[i] = a[i] * grads[i] + (b[i] * values[i] + d[i])
+                made[i] = of_inner[i] * grads[i] + (of_x[i] * values[i] + more[i])
 
 
 def moments(x: np.ndarray) -> np.ndarray:
@@ -248,11 +207,6 @@ def moments(x: np.ndarray) -> np.ndarray:
     return np.asarray(sums.sum(0) / len(x))
 
 
-def _heard(faults: np.ndarray, size: int) -> None:
-    if faults.any():
-        raise FloatingPointError(f"values must be finite, not NaN ({int(faults.sum())} of {size})")
-
-
 def stair(
     x: np.ndarray, scale: np.ndarray, shift: np.ndarray, bounds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -260,24 +214,20 @@ def stair(
     codes, reached = np.empty_like(x), np.empty(x.shape, np.uint8)
     faults = np.zeros(PARTS, np.int64)
     split_rows(_stair_kernel, PARTS, x, scale, shift, bounds, codes, reached, faults)
-    _heard(faults, x.size)
+    refuse_nans(faults, x.size)
     return codes, reached
 
 
-def stair_sums(grad: np.ndarray, x: np.ndarray, reached: np.ndarray, kinds: int) -> np.ndarray:
-    """Sums (2, C, kinds), float64, of G and of G*x by channel and bounds reached."""
-    sums = np.zeros((PARTS, x.shape[1], kinds, 2))
-    split_rows(_stair_sums_kernel, PARTS, grad, x, reached, sums)
-    return np.ascontiguousarray(sums.sum(0).transpose(2, 0, 1))
+def stair_sums(
+    grad: np.ndarray, x: np.ndarray, reached: np.ndarray, slope: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """``slope[reached] * grad`` (R, C), and the sums of G and of G*x by channel and bounds reached.
 
-
-def stair_gradient(
-    grad: np.ndarray, x: np.ndarray, reached: np.ndarray, slope: np.ndarray, factors: np.ndarray
-) -> np.ndarray:
-    """``factors[0] * slope[reached] * grad + factors[1] * x + factors[2]`` (R, C)."""
-    out = np.empty_like(x)
-    split_rows(_stair_grad_kernel, PARTS, grad, x, reached, slope, factors, out)
-    return out
+    The sums are (2, C, K), float64.
+    """
+    inner, sums = np.empty_like(x), np.zeros((PARTS, x.shape[1], len(slope), 2))
+    split_rows(_stair_sums_kernel, PARTS, grad, x, reached, slope, inner, sums)
+    return inner, np.ascontiguousarray(sums.sum(0).transpose(2, 0, 1))
 
 
 def stream(
@@ -287,7 +237,7 @@ def stream(
     out, faults = np.empty_like(x), np.zeros(PARTS, np.int64)
     more = x[:0] if skip is None else skip
     split_rows(_stream_kernel, PARTS, x, more, scale, shift, grid, out, faults)
-    _heard(faults, x.size)
+    refuse_nans(faults, x.size)
     return out
 
 
