@@ -1,7 +1,8 @@
 """Waves of a page: an excerpt of a VCD file, as `adqhw cosim --waves` writes it, as a picture.
 
 Time in such a file is 10 units per cycle, and a signal's value in cycle c is the one at 10 c. The
-first `MOST_CYCLES` cycles are drawn, of the signals that change in them.
+first `MOST_CYCLES` cycles are drawn, of the signals that change in them. pyvcd 0.4 cannot take
+these files: it refuses Verilator's outermost scope, `$rootio`.
 """
 
 from collections.abc import Iterator, Sequence

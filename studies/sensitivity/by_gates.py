@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...cost.sweep.arrays import WIDTH_MARK, Lanes
+from ...cost.sweep.arrays import Lanes, multiplier_of
 from ...cost.technology.technology import Technology
 from ...gates.model.library import GateLibrary
-from ...rtl.arch.registry import BASELINE
+from ...gates.model.parts import named_lanes
 from ...spec.errors import InputError
 from ...spec.formats import IntArray
 from ..budgets.budgets import Candidate, Row, rows_of
@@ -49,7 +49,7 @@ def gate_pairs(
         for sums in [key for key in ours if key in theirs]:
             micro = theirs[sums].micro
             where = f"{name}, sums in {sums}" if sums else name
-            if micro != _name(plain.micro):
+            if micro != named_lanes(*multiplier_of(plain.micro)):
                 where += f", plain bits on {micro}"
             pairs.append(Pair(where=where, learned=ours[sums], plain=theirs[sums]))
     return pairs, missing
@@ -70,19 +70,15 @@ def _rows(rival: Rival, lanes: Lanes, gates: Gates, library: str) -> dict[str, R
     """Of one design by where its sums are; on wider multipliers where its own have no gates."""
     only = {library: gates.libraries[library]}
     candidate = Candidate(name=rival.name, program=rival.program, top1=0.0)
-    own = _name(rival.micro)
-    for name in dict.fromkeys((own, own.partition("_")[0] if own.startswith(BASELINE) else own)):
+    micro, width = multiplier_of(rival.micro)
+    own = named_lanes(micro, width)
+    for name in dict.fromkeys((own, micro)):
         rows = rows_of(
             candidate, only, gates.technologies, gates.images, only=(name,), **lanes._asdict()
         )
         if rows:
             return {row.sums: row for row in rows}
     raise InputError(f"Lanes must be characterized, {own} of this kind of array is not")
-
-
-def _name(micro: str) -> str:
-    """As characterizations name lanes."""
-    return micro.replace(WIDTH_MARK, "_")
 
 
 def _total(row: Row) -> float:

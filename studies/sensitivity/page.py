@@ -55,13 +55,14 @@ def verdict(one: Tornado) -> str:
     """One sentence: who needs less, and what turns it."""
     less = "less" if one.ratio < 1 else "more"
     turning = [assumption.name for assumption in one.assumptions if assumption.turns]
-    told = f"{len(turning)} of {len(one.assumptions)} assumptions turn it: {', '.join(turning)}"
+    turn = "turns" if len(turning) == 1 else "turn"
+    told = f"{len(turning)} of {len(one.assumptions)} assumptions {turn} it: {', '.join(turning)}"
     none = f"none of {len(one.assumptions)} assumptions turns it"
     widest = one.assumptions[0] if one.assumptions else None
     most = "" if widest is None else f"; what moves it most is {widest.name}, {_span(widest)}"
     return (
-        f"{one.base}: learned codebooks need **{one.ratio:.2f} times** the energy of plain bits, "
-        f"{less}; {told if turning else none}{most}."
+        f"{one.base}: learned codebooks need **{one.ratio:.2f} times** the energy of plain bits "
+        f"({less}); {told if turning else none}{most}."
     )
 
 
