@@ -83,7 +83,7 @@ def test_closed_form_is_what_synthesis_left(micro, table, rows, cols):
     lanes, narrow = lanes_of(micro)
     bits = flip_flops(Arch(rows=rows, cols=cols, micro=lanes, multiply_width=narrow, **widths))
     built = sum(bits[part] for part in ARRAY)
-    # products of code 0 are 0, and a bin counter's top bit may be: synthesis drops what is constant,
+    # products of code 0 are 0, a bin counter's top bit may be: synthesis drops what is constant,
     # as the two low bits of a shift by 0 or 4, which travels twice beside the data
     dropped = {"product_table": 16 * 12, "binned": 1, "uniform_4": 2 * 2}.get(micro, 0)
     assert table["flip_flops"] == built - dropped
