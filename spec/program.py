@@ -76,8 +76,17 @@ class SizedNetwork:
 
     def acc_width(self, name: str) -> int:
         """Bits of the two's complement accumulator that holds every sum of layer `name`."""
-        low, high = self.bounds[name]
-        return IntFormat.holding(min(low, -1), max(high, 0)).width
+        width = self._acc_widths.get(name)
+        if width is None:
+            low, high = self.bounds[name]
+            width = IntFormat.holding(min(low, -1), max(high, 0)).width
+            self._acc_widths[name] = width
+        return width
+
+    @cached_property
+    def _acc_widths(self) -> dict[str, int]:
+        """By layer; filled one by one, because construction already asks for them."""
+        return {}
 
     def macs(self, name: str) -> int:
         """Multiply-accumulates per image; 0 for layers without weights."""

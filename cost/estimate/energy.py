@@ -90,10 +90,14 @@ def prices_on(network: SizedNetwork, arch: Arch, technology: Technology) -> dict
 
 def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
     """Energy of one layer for one image."""
-    parts = dict.fromkeys(PARTS, ZERO)
+    sums = {part: [0.0, 0.0, 0.0] for part in PARTS}
     for name, count in events.counts.items():
         if count:
-            parts[EVENTS[name].part] += prices[name] * count
+            total, band = sums[EVENTS[name].part], prices[name]  # bands of sums are slow
+            total[0] += band.low * count
+            total[1] += band.expected * count
+            total[2] += band.high * count
+    parts = {part: Band(low=x[0], expected=x[1], high=x[2]) for part, x in sums.items()}
     return Energy(parts=parts)
 
 

@@ -76,7 +76,7 @@ from ...spec.layers import (
 )
 from ...spec.program import SizedNetwork
 from .external_events import OutsideCounts
-from .flip_flops import flip_flops
+from .flip_flops import clocked_bits
 from .held_events import array_counts, held_banks, nonzero_macs, stage_counts
 from .held_walks import walk_of
 from .lane_events import gated_macs, lane_events, nonzero_level_macs, output_events
@@ -222,7 +222,7 @@ def _time_events(arch: Arch, timing: TensorCycles, before: TensorCycles | None) 
     passes, cycles = timing.passes, timing.cycles
     if before is not None:
         passes, cycles = passes + before.passes, cycles + before.cycles
-    clocked = real(cycles * sum(flip_flops(arch).values()))
+    clocked = real(cycles * clocked_bits(arch))
     return arch.lanes.pass_events(arch, passes) | {"clock_bit": clocked}
 
 

@@ -7,6 +7,7 @@ synthesized netlists but for constant ones that synthesis drops, 2 % in `product
 (`tests/cost/events/test_flip_flops.py`). `rows` and `cols` may be vectors.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from ...rtl.arch.arch import Arch
@@ -28,6 +29,16 @@ def flip_flops(arch: Arch) -> dict[str, Any]:
         "threshold unit": threshold_bits(arch),
         "requant unit": requant_bits(arch),
     }
+
+
+def clocked_bits(arch: Arch) -> Any:
+    """Bits of all parts."""
+    return _clocked_bits(arch) if isinstance(arch, Arch) else sum(flip_flops(arch).values())
+
+
+@lru_cache(maxsize=16)  # every layer asks for those of the same array
+def _clocked_bits(arch: Arch) -> int:
+    return int(sum(flip_flops(arch).values()))
 
 
 ARRAY = ("lanes", "columns", "shared")

@@ -19,6 +19,7 @@ from ...rtl.timing.grouping import grouping
 from ...rtl.timing.schedule import layer_schedule
 from ...rtl.timing.tables import output_of
 from ...rtl.timing.tiling import Tile, concat_parts, held_tiles
+from ...spec.host.kept import kept
 from ...spec.layers import ConcatLayer, Layer, MacLayer, PoolLayer, UpsampleLayer
 from ...spec.program import INPUT, SizedNetwork
 
@@ -145,12 +146,12 @@ def _inside(network: SizedNetwork, layer: MacLayer | PoolLayer, fold: Fold | Non
 def _within(network: SizedNetwork, layer: MacLayer | PoolLayer, axis: int) -> int:
     """Pairs of a line of the output and one of the kernel that meet a line of the map."""
     count, size = (network.tensor_shape(name)[1 + axis] for name in (layer.name, layer.input))
-    first = -layer.padding[axis]
-    return sum(
-        0 <= first + at * layer.stride[axis] + k < size
-        for at in range(count)
-        for k in range(layer.kernel[axis])
-    )
+    kernel, stride, padding = (part[axis] for part in (layer.kernel, layer.stride, layer.padding))
+    pairs = 0
+    for k in range(kernel):  # lines `at` of the output with 0 <= at * stride + k - padding < size
+        first, last = max(0, -((k - padding) // stride)), (size - 1 + padding - k) // stride
+        pairs += max(0, min(count - 1, last) - first + 1)
+    return pairs
 
 
 def stored_image_bits(network: SizedNetwork, arch: Arch) -> int:
@@ -163,7 +164,7 @@ def stored_image_bits(network: SizedNetwork, arch: Arch) -> int:
     return words * arch.rows * network.tensor_format(INPUT).width
 
 
-@lru_cache(maxsize=16)
+@kept
 def chained(network: SizedNetwork) -> Mapping[str, str]:
     """The layer whose passes compute a read activation as well, by the read activation's name."""
     return {reader: maker for maker, reader in chains(network).items()}

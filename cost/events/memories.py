@@ -169,7 +169,12 @@ def _pairs(outputs: int, inputs: int, groups: int, arch: Arch) -> Count:
 
 def stored_bits(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
     """Bits of a layer in the weight memory: its words and the levels of its codebook."""
-    return weight_words(program, layer, arch) * word_bits(layer, arch) + codebook_bits(layer, arch)
+    return weight_bits(program, layer, arch) + codebook_bits(layer, arch)
+
+
+def weight_bits(program: SizedNetwork, layer: Layer, arch: Arch) -> Count:
+    """Bits of a layer's words in the weight memory."""
+    return weight_words(program, layer, arch) * word_bits(layer, arch)
 
 
 def parameter_bits(program: SizedNetwork, layer: Layer, arch: Arch) -> int:
@@ -193,20 +198,18 @@ def codebook_bits(layer: Layer, arch: Arch) -> int:
     return 0 if book is None else len(book.levels) * book.level_format.width
 
 
-def table_bits(layer: Layer, arch: Arch) -> int:
-    """Packed bits of a layer's codebook and output-stage parameters, each in its own width: what
-    the program's file holds of them."""
-    bits = codebook_bits(layer, arch)
+def stage_bits(layer: Layer) -> int:
+    """Packed bits of a layer's output-stage parameters, each in its own width: what the program's
+    file holds of them."""
     match layer.output:
         case Threshold() as output:
-            bits += output.channels * (output.tau.shape[1] * output.tau_format.width + 1)
+            return output.channels * (output.tau.shape[1] * output.tau_format.width + 1)
         case Requant() as output:
-            bits += output.channels * sum(requant_widths(output))
+            return output.channels * sum(requant_widths(output))
         case None:
-            pass
+            return 0
         case _:
             assert_never(layer.output)
-    return bits
 
 
 def threshold_row_bits(arch: Arch) -> int:

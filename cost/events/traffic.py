@@ -31,8 +31,8 @@ from .memories import (
     map_bits,
     parameter_bits,
     row_bits,
-    stored_bits,
-    table_bits,
+    stage_bits,
+    weight_bits,
     word_bits,
 )
 
@@ -166,9 +166,8 @@ def network_events(
     streamed: load targets whose rows are not loaded with the network, but by jobs beside passes.
     """
     codebook = 0 if Target.CODEBOOKS in streamed else codebook_bits(layer, arch)
-    packed, loaded = codebook, stored_bits(program, layer, arch) - codebook_bits(layer, arch)
-    rows = parameter_bits(program, layer, arch)
-    parameters = table_bits(layer, arch) - codebook_bits(layer, arch)
+    packed, loaded = codebook, weight_bits(program, layer, arch)
+    rows, parameters = parameter_bits(program, layer, arch), stage_bits(layer)
     thresholds = isinstance(layer.output, Threshold)
     if (Target.THRESHOLDS if thresholds else Target.REQUANTS) in streamed:
         rows = parameters = 0

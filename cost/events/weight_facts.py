@@ -6,11 +6,11 @@ weights. A layer without weights (`AssumedLayer`) brings its facts along.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ...spec.codebook import shift_factor
+from ...spec.host.kept import kept
 from ...spec.layers import MacLayer
 from ...spec.requant import Requant
 
@@ -41,17 +41,11 @@ class AssumedLayer(MacLayer):
         object.__setattr__(self, "levels", levels)
 
 
-_counted: WeakKeyDictionary[MacLayer, WeightFacts] = WeakKeyDictionary()
-_widths: WeakKeyDictionary[Requant, tuple[int, int]] = WeakKeyDictionary()
-
-
 def weight_facts(layer: MacLayer) -> WeightFacts:
     """The facts of `layer`."""
     if isinstance(layer, AssumedLayer):
         return layer.facts
-    if layer not in _counted:
-        _counted[layer] = _count(layer)
-    return _counted[layer]
+    return _count(layer)
 
 
 @lru_cache(maxsize=1024)
@@ -60,14 +54,14 @@ def signed_width(low: int, high: int) -> int:
     return max((-min(low, -1) - 1).bit_length(), max(high, 0).bit_length()) + 1
 
 
+@kept
 def requant_widths(output: Requant) -> tuple[int, int]:
     """Signed bits of the widest multiplier and of the widest bias of a layer."""
-    if output not in _widths:
-        pairs = [(int(a.min()), int(a.max())) for a in (output.multiplier, output.bias)]
-        _widths[output] = (signed_width(*pairs[0]), signed_width(*pairs[1]))
-    return _widths[output]
+    pairs = [(int(a.min()), int(a.max())) for a in (output.multiplier, output.bias)]
+    return signed_width(*pairs[0]), signed_width(*pairs[1])
 
 
+@kept
 def _count(layer: MacLayer) -> WeightFacts:
     levels = layer.levels
     # level by level, because a sum over bits of every weight would be many passes

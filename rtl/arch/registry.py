@@ -44,8 +44,9 @@ def checked(name: object, what: str = "Micro") -> str:
 
 def micro(name: str) -> "Micro":
     """The micro-architecture called `name`."""
-    loaded = _known[checked(name)]
+    loaded = _known.get(name)
     if loaded is None:
+        checked(name)
         loaded = _known[name] = import_module(f"...lanes.{name}", __name__).MICRO
     return loaded
 

@@ -1,11 +1,12 @@
 """The `Arch` that a program needs: every demand with its layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from ...spec.activation import Threshold
 from ...spec.errors import InputError
 from ...spec.formats import IntFormat
+from ...spec.host.kept import kept
 from ...spec.layers import (
     ConcatLayer,
     Layer,
@@ -24,8 +25,22 @@ from .unsigned import as_unsigned
 REQUANT_FIELDS = frozenset(RequantWidths.__dataclass_fields__)
 
 
-def needs(program: SizedNetwork) -> Iterator[Need]:
+@kept
+def needs(program: SizedNetwork) -> tuple[Need, ...]:
     """Every demand of `program`, in layer order."""
+    return tuple(_needs(program))
+
+
+@kept
+def _most_needed(program: SizedNetwork) -> Mapping[str, int]:
+    """By parameter, the largest of `needs`."""
+    found: dict[str, int] = {}
+    for need in needs(program):
+        found[need.parameter] = max(need.value, found.get(need.parameter, 0))
+    return found
+
+
+def _needs(program: SizedNetwork) -> Iterator[Need]:
     for layer in program.layers:
         match layer:
             case MacLayer():
@@ -48,32 +63,47 @@ def needs(program: SizedNetwork) -> Iterator[Need]:
 def demands(lanes: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
     """All that an array of these lanes must have; refuse what none can have."""
     program, _ = as_unsigned(program)
-    lanes.check(program)
-    demanded = [*needs(program), *lanes.needs(program, rows=rows, cols=cols)]
+    own = _needs_of(lanes, program, rows=rows, cols=cols)
+    return [*needs(program), *own]
+
+
+def check_program(arch: Arch, program: SizedNetwork) -> None:
+    """Refuse `program` if `arch` is too small for one of its layers."""
+    program, _ = as_unsigned(program)
+    demanded = _needs_of(arch.lanes, program, rows=arch.rows, cols=arch.cols)
+    if any(_available(arch, name) < value for name, value in _most_needed(program).items()):
+        demanded = [*needs(program), *demanded]  # one of them is refused by its layer
     for need in demanded:
+        available = _available(arch, need.parameter)
+        if available < need.value:
+            raise InputError(
+                f"Arch {need.parameter} must be at least {need.value} for layer {need.layer!r}, "
+                f"not {available} ({need.why})"
+            )
+
+
+def _needs_of(lanes: Micro, program: SizedNetwork, *, rows: int, cols: int) -> list[Need]:
+    """What the lanes need beyond `needs`; refuse what no array of them can have."""
+    lanes.check(program)
+    own = list(lanes.needs(program, rows=rows, cols=cols))
+    fits = all(value <= RANGES[name][1] for name, value in _most_needed(program).items())
+    for need in own if fits else [*needs(program), *own]:
         most = RANGES[need.parameter][1]
         if need.value > most:
             raise InputError(
                 f"Layer {need.layer!r} must have {need.parameter} at most {most} to run on "
                 f"{lanes.name} lanes, not {need.value} ({need.why})"
             )
-    return demanded
+    return own
 
 
-def check_program(arch: Arch, program: SizedNetwork) -> None:
-    """Refuse `program` if `arch` is too small for one of its layers."""
-    for need in demands(arch.lanes, program, rows=arch.rows, cols=arch.cols):
-        if need.parameter == "weight_width" and arch.lanes.stores_levels:
-            continue  # levels are stored, not codes
-        if need.parameter == "axes" and arch.holds:
-            continue  # every pass has both axes
-        owner = arch.requant if need.parameter in REQUANT_FIELDS else arch
-        available = getattr(owner, need.parameter)
-        if available < need.value:
-            raise InputError(
-                f"Arch {need.parameter} must be at least {need.value} for layer {need.layer!r}, "
-                f"not {available} ({need.why})"
-            )
+def _available(arch: Arch, parameter: str) -> int:
+    """What the array has of a parameter; the most there is where it has no use for it."""
+    levels = parameter == "weight_width" and arch.lanes.stores_levels
+    if levels or (parameter == "axes" and arch.holds):  # every pass has both axes
+        return RANGES[parameter][1]
+    owner = arch.requant if parameter in REQUANT_FIELDS else arch
+    return int(getattr(owner, parameter))
 
 
 def _window_needs(layer: MacLayer | PoolLayer) -> Iterator[Need]:

@@ -1,6 +1,5 @@
 """Cycles of the passes of a plan, from their descriptors, with the jobs that run beside them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -12,7 +11,7 @@ from ..layouts.descriptor import PassKind
 from ..layouts.jobs import external_of, transfer_of
 from ..networks.plans import Pass, Plan
 from ..timing.dram import DramModel, JobTimer
-from ..timing.group_pace import Group, Pace
+from ..timing.group_pace import Blocks, Pace
 from ..timing.grouping import grouping
 from ..timing.held_timing import (
     HELD_PASS_OVERHEAD,
@@ -127,8 +126,7 @@ def _pass(arch: Arch, plan: Plan, entry: Pass) -> StepCycles:
             return StepCycles(cycles=0, run=run, chunks=chunks)
         case PassKind.ARRAY:
             pace = _pace(arch, plan, entry)
-            for group, count in _groups(arch, word, lanes):
-                pace.run(group, count)
+            pace.run_blocks(_blocks(arch, word, lanes))
             return StepCycles(
                 cycles=0, run=pace.drained + finish, beats=pace.beats,
                 drain_stalls=pace.drain_stalls, word_stalls=pace.word_stalls,
@@ -152,16 +150,13 @@ def _pace(arch: Arch, plan: Plan, entry: Pass) -> Pace:
     )
 
 
-def _groups(arch: Arch, word: dict[str, Any], lanes: int) -> Iterator[tuple[Group, int]]:
-    """(group, number of equal ones), in their order."""
+def _blocks(arch: Arch, word: dict[str, Any], lanes: int) -> Blocks:
     feed, walk = word["feed"], word["walk"]
-    words = feed["kernel_height"] * feed["kernel_width"] * feed["channel_blocks"]
-    for block in range(feed["blocks"]):
-        used = min(arch.cols, walk["channels"] - block * arch.cols)
-        reads = 1 if feed["constant"] else words
-        for size, count in grouping(walk["height"] * walk["width"], arch.hold).sizes:
-            chunks, left = -(-used // lanes) * size, count
-            if feed["constant"] and reads:  # the block's first group reads its only word
-                yield Group(pixels=size, words=words, reads=reads, chunks=chunks), 1
-                left, reads = count - 1, 0
-            yield Group(pixels=size, words=words, reads=reads, chunks=chunks), left
+    return Blocks(
+        channels=walk["channels"],
+        cols=arch.cols,
+        pixels=grouping(walk["height"] * walk["width"], arch.hold),
+        words=feed["kernel_height"] * feed["kernel_width"] * feed["channel_blocks"],
+        constant=bool(feed["constant"]),
+        lanes=lanes,
+    )

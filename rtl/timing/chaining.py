@@ -7,6 +7,7 @@ that reads them. Both are written in the same cycles, so to different banks.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ...spec.host.kept import kept
 from ...spec.layers import MacLayer, PoolLayer, ThresholdLayer
 from ...spec.program import INPUT, SizedNetwork
 
@@ -35,14 +36,15 @@ class Apart:
         return True
 
 
-def chains(program: SizedNetwork) -> dict[str, str]:
+@kept
+def chains(program: SizedNetwork) -> Mapping[str, str]:
     """By layer that requantizes sums, the threshold layer that its passes compute.
 
     The first reader of each tensor, unless its codes are the result, or banks cannot be given to
     all tensors then: a chained tensor is in one bank, and a residual in another than the input
     beside which it is read.
     """
-    found: dict[str, str] = {}
+    found: Mapping[str, str] = {}
     for layer in program.layers[:-1]:
         if not isinstance(layer, ThresholdLayer) or layer.input in found or layer.input == INPUT:
             continue

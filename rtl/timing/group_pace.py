@@ -6,7 +6,10 @@ one of the two banks of sums is free; the stage begins with its sums when they a
 those of the group before have left.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from .grouping import Grouping
 
 TIMES = ("beat", "station", "drained", "drained_before")
 COUNTED = ("beats", "words", "chunks", "drain_stalls", "word_stalls")
@@ -23,6 +26,33 @@ class Group:
     words: int
     reads: int
     chunks: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blocks:
+    """Blocks of `cols` output channels, of which the last one may have fewer."""
+
+    channels: int
+    """Of all blocks."""
+    cols: int
+    pixels: Grouping
+    words: int
+    """Positions of a window, over all input blocks."""
+    constant: bool
+    """All words of a block are one, which its first group reads."""
+    lanes: int
+    """Codes of a chunk."""
+
+    def groups(self, channels: int) -> list[tuple[Group, int]]:
+        """(group, number of equal ones) of a block with so many channels, in their order."""
+        reads, found = 1 if self.constant else self.words, []
+        for size, count in self.pixels.sizes:
+            chunks, left = -(-channels // self.lanes) * size, count
+            if self.constant and reads:
+                found.append((Group(pixels=size, words=self.words, reads=1, chunks=chunks), 1))
+                left, reads = count - 1, 0
+            found.append((Group(pixels=size, words=self.words, reads=reads, chunks=chunks), left))
+        return found
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,15 +79,31 @@ class Pace:
     word_stalls: int = 0
 
     def run(self, group: Group, count: int) -> None:
-        """So many equal groups, one after the other.
+        """So many equal groups, one after the other."""
+        self._repeat(lambda: self._group(group), count)
 
-        After a few of them every one is like the one before, later by the same time: then the
+    def run_blocks(self, blocks: Blocks) -> None:
+        """All blocks, one after the other: those that fill the columns, and the last one."""
+        full, rest = divmod(blocks.channels, blocks.cols)
+        for channels, count in ((blocks.cols, full), (rest, 1)):
+            if channels:
+                groups = blocks.groups(channels)
+                self._repeat(lambda groups=groups: self._run_all(groups), count)
+
+    def _run_all(self, groups: Sequence[tuple[Group, int]]) -> None:
+        for group, count in groups:
+            self.run(group, count)
+
+    def _repeat(self, once: Callable[[], None], count: int) -> None:
+        """The same work `count` times.
+
+        After a few times every one is like the one before, later by the same time: then the
         others are counted at once, exactly.
         """
         state = self._state()
         while count:
             begin, counted = self.beat, [getattr(self, name) for name in COUNTED]
-            self._group(group)
+            once()
             count -= 1
             last, state = state, self._state()
             if state == last:

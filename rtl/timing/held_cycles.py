@@ -1,7 +1,6 @@
 """Cycle model of arrays that hold weights: every layer of a network, equal to the RTL exactly."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
@@ -17,7 +16,7 @@ from ...spec.program import INPUT, SizedNetwork
 from ..arch.arch import Arch
 from .chaining import chains
 from .folding import fold_of
-from .group_pace import Group, Pace
+from .group_pace import Blocks, Pace
 from .grouping import grouping
 from .held_timing import (
     HELD_PASS_OVERHEAD,
@@ -166,11 +165,9 @@ class _Network:
             chained=layer.name in self.chained,
             results=layer is self.program.layers[-1],
         )
-        total = TensorCycles(
-            name=layer.name, kind=str(layer.kind), passes=0,
-            cycles=0 if book is None else len(book.levels),
-        )  # fmt: skip
+        cycles = 0 if book is None else len(book.levels)
         taps, tiles = self._tiles(layer)
+        paces, sums, column_beats = [], 0, 0
         for tile in tiles:
             pace = Pace(
                 fill=arch.fill,
@@ -180,24 +177,37 @@ class _Network:
                 station=weight_feed_latency(arch) + arch.fill,
                 stage=STAGE_SETUP_CYCLES,
             )
-            for group, count in self._groups(layer, tile, taps):
-                pace.run(group, count)
-            sums = min(outputs - tile.first, tile.blocks * arch.cols) * pixels
-            total = replace(
-                total,
-                cycles=total.cycles + _pass_cycles(pace.drained + finish),
-                passes=total.passes + 1,
-                beats=total.beats + pace.beats,
-                drain_stalls=total.drain_stalls + pace.drain_stalls,
-                word_stalls=total.word_stalls + pace.word_stalls,
-                weight_words=total.weight_words + pace.words,
-                chunks=total.chunks + pace.chunks,
-                groups=total.groups + tile.blocks * pixels,
-                drained=total.drained + sums,
-                column_beats=total.column_beats + sums * taps * tile.input_blocks,
-                column_blocks=total.column_blocks + tile.blocks,
+            used = min(outputs - tile.first, tile.blocks * arch.cols)
+            pace.run_blocks(
+                Blocks(
+                    channels=used,
+                    cols=arch.cols,
+                    pixels=grouping(pixels, arch.hold),
+                    words=taps * tile.input_blocks,
+                    constant=isinstance(layer, PoolLayer) and tile.input_blocks == 1,
+                    lanes=1 if self._is_narrow(layer, tile) else arch.out_lanes,
+                )
             )
-        return total
+            paces.append(pace)
+            cycles += _pass_cycles(pace.drained + finish)
+            sums += used * pixels
+            column_beats += used * pixels * taps * tile.input_blocks
+        blocks = sum(tile.blocks for tile in tiles)
+        return TensorCycles(
+            name=layer.name,
+            kind=str(layer.kind),
+            cycles=cycles,
+            passes=len(tiles),
+            beats=sum(pace.beats for pace in paces),
+            drain_stalls=sum(pace.drain_stalls for pace in paces),
+            word_stalls=sum(pace.word_stalls for pace in paces),
+            weight_words=sum(pace.words for pace in paces),
+            chunks=sum(pace.chunks for pace in paces),
+            groups=blocks * pixels,
+            drained=sums,
+            column_beats=column_beats,
+            column_blocks=blocks,
+        )
 
     def _tiles(self, layer: MacLayer | PoolLayer) -> tuple[int, list[Tile]]:
         """Positions of a window, and tiles; of a folded layer those of the folded one."""
@@ -207,24 +217,6 @@ class _Network:
         words = -(-self.fold.columns * channels // arch.rows)
         blocks = -(-self._channels(layer.name) // arch.cols)
         return layer.kernel[0], [Tile(first=0, blocks=blocks, input_block=0, input_blocks=words)]
-
-    def _groups(
-        self, layer: MacLayer | PoolLayer, tile: Tile, taps: int
-    ) -> Iterator[tuple[Group, int]]:
-        """(group, number of equal ones) of a tile, in their order."""
-        arch, words = self.arch, taps * tile.input_blocks
-        constant = isinstance(layer, PoolLayer) and tile.input_blocks == 1
-        outputs = self._channels(layer.name)
-        lanes = 1 if self._is_narrow(layer, tile) else arch.out_lanes
-        for block in range(tile.blocks):
-            used = min(arch.cols, outputs - tile.first - block * arch.cols)
-            reads = 1 if constant else words
-            for size, count in grouping(self._pixels(layer), arch.hold).sizes:
-                chunks, left = -(-used // lanes) * size, count
-                if constant and reads:  # the block's first group reads its only word
-                    yield Group(pixels=size, words=words, reads=reads, chunks=chunks), 1
-                    left, reads = count - 1, 0
-                yield Group(pixels=size, words=words, reads=reads, chunks=chunks), left
 
     def _is_narrow(self, layer: MacLayer | PoolLayer, tile: Tile) -> bool:
         """Whether sums leave one by one."""

@@ -28,6 +28,9 @@ def tiles(outputs: int, inputs: int, groups: int, *, rows: int, cols: int) -> li
 
     A column block reads the input blocks that hold the channels of its outputs' groups.
     """
+    if groups == 1:
+        blocks, input_blocks = -(-outputs // cols), -(-inputs // rows)
+        return [Tile(first=0, blocks=blocks, input_block=0, input_blocks=input_blocks)]
     per_out, per_in = outputs // groups, inputs // groups
     ranges = []
     for first in range(0, outputs, cols):
