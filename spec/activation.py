@@ -1,6 +1,7 @@
 """Threshold activation: a code is a count of thresholds reached (contract section 4)."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Threshold:
     def format(self) -> IntFormat:
         return IntFormat(width=self.width)
 
-    @property
+    @cached_property
     def tau_format(self) -> IntFormat:
         """Smallest signed format of the thresholds."""
         low, high = int(self.tau.min()), int(self.tau.max())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -46,8 +47,7 @@ class Codebook:
     @property
     def level_format(self) -> IntFormat:
         """Smallest signed format of the levels, at least 2 bits."""
-        low, high = min(*self.levels, -1), max(*self.levels, 0)
-        return IntFormat(width=max(2, IntFormat.holding(low, high).width), signed=True)
+        return _level_format(self.levels)
 
     def decode(self, codes: IntArray, what: str = "Weight code") -> Int64Array:
         """int64 levels of `codes`, same shape; refuses a code outside the codebook."""
@@ -60,6 +60,12 @@ class Codebook:
                 f"not {values[index]} at index {index}"
             )
         return np.asarray(self.levels, dtype=np.int64)[values]
+
+
+@lru_cache(maxsize=1024)
+def _level_format(levels: tuple[int, ...]) -> IntFormat:
+    low, high = min(*levels, -1), max(*levels, 0)
+    return IntFormat(width=max(2, IntFormat.holding(low, high).width), signed=True)
 
 
 def shift_factor(levels: tuple[int, ...]) -> int | None:

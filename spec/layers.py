@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
@@ -174,6 +175,11 @@ class MacLayer:
         levels = self.codebook.decode(IntFormat(width=8).check(weights, what), what)
         object.__setattr__(self, "weights", freeze(weights, np.uint8, what))
         return levels
+
+    @cached_property
+    def has_pad_codes(self) -> bool:
+        """Whether a position of padding has another code than 0."""
+        return bool(np.any(self.pad_codes))
 
     @property
     def out_channels(self) -> int:

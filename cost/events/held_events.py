@@ -28,6 +28,7 @@ from ...rtl.planning.placement import place
 from ...rtl.timing.chaining import chains
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import has_rows, output_of
+from ...spec.host.kept import kept
 from ...spec.layers import (
     ConcatLayer,
     Layer,
@@ -66,27 +67,27 @@ def array_counts(
     ungated: float, active: float,
 ) -> Counts:  # fmt: skip
     """Weights, station, lanes, trees and sums of a layer with sums."""
-    lanes, word = arch.rows * arch.cols, word_bits(layer, arch)
-    fields, held = walk.words * lanes, arch.lanes.held_width(arch)
+    words, beats, sums = walk.words, walk.beats, walk.sums
+    held = float(words * arch.rows * arch.cols * arch.lanes.held_width(arch))
     width = network.tensor_format(layer.input).width
     counts = lane_events(
         network, layer, arch, timing_of(walk, layer, arch), ungated=ungated, active=active,
         held=walk,
     )  # fmt: skip
-    steps, trees = walk.steps, 1 + arch.lanes.combine_cycles
-    combined = walk.sums * arch.lanes.combine_cycles
-    sums = arch.cols * arch.acc_width
+    steps, combined = beats * walk.beat_cycles, arch.lanes.combine_cycles
+    trees, column = 1 + combined, arch.cols * arch.acc_width
+    book = float(codebook_bits(layer, arch))
     return counts | {
         "accumulator_register_bit": 0.0,
-        "weight_read_bit": float(walk.words * word),
-        "station_register_bit": float(fields * held),
-        "level_register_bit": float(fields * held),
-        "operand_register_bit": float(walk.beats * arch.rows * width),
-        "sums_write_bit": float((steps * trees + combined) * sums),
-        "sums_read_bit": float(((steps - walk.sums) * trees + walk.sums) * sums),
+        "weight_read_bit": float(words * word_bits(layer, arch)),
+        "station_register_bit": held,
+        "level_register_bit": held,
+        "operand_register_bit": float(beats * arch.rows * width),
+        "sums_write_bit": float((steps * trees + sums * combined) * column),
+        "sums_read_bit": float(((steps - sums) * trees + sums) * column),
         "activation_read_bit": float(walk.reads * arch.rows * width),
-        "codebook_register_bit": float(codebook_bits(layer, arch)),
-        "table_read_bit": float(codebook_bits(layer, arch)),
+        "codebook_register_bit": book,
+        "table_read_bit": book,
     }
 
 
@@ -151,9 +152,14 @@ def _residual_bits(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arc
     return residual_words(network, layer, arch) * arch.rows * width
 
 
-def held_banks(network: SizedNetwork, arch: Arch) -> dict[str, int]:
+def held_banks(network: SizedNetwork, arch: Arch) -> Mapping[str, int]:
     """Banks that each tensor is written to; tensors that are not stored are absent."""
-    placed = place(network, chains(network), arch.rows).tensors
+    return _banks(network, arch.rows)
+
+
+@kept
+def _banks(network: SizedNetwork, rows: int) -> Mapping[str, int]:
+    placed = place(network, chains(network), rows).tensors
     return {name: region.banks.bit_count() for name, region in placed.items()}
 
 

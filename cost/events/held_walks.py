@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from ...rtl.arch.arch import Arch
 from ...rtl.timing.chaining import chains
 from ...rtl.timing.folding import Fold, fold_of
@@ -92,15 +90,18 @@ class Walk:
             min(self.channels - t.first, t.blocks * cols) * t.input_blocks for t in self.tiles
         ) * (self.pixels * self.taps)
 
-    @property
-    def steps(self) -> int:
-        """Cycles in which a column adds to its sums."""
-        return self.beats * self.beat_cycles
-
     def block_channels(self, cols: int) -> list[tuple[int, int]]:
         """(first channel, channels) of every block."""
         firsts = [t.first + n * cols for t in self.tiles for n in range(t.blocks)]
         return [(first, min(cols, self.channels - first)) for first in firsts]
+
+    def block_sizes(self, cols: int) -> list[tuple[int, int]]:
+        """(channels, number of such blocks) of all of them."""
+        sizes = []
+        for tile in self.tiles:
+            full, rest = divmod(min(self.channels - tile.first, tile.blocks * cols), cols)
+            sizes += [(cols, full), (rest, 1)] if rest else [(cols, full)]
+        return sizes
 
 
 @lru_cache(maxsize=1024)
@@ -136,8 +137,7 @@ def folded(network: SizedNetwork, layer: Layer, arch: Arch) -> Fold | None:
 def _inside(network: SizedNetwork, layer: MacLayer | PoolLayer, fold: Fold | None) -> int:
     """Pairs of a pixel and a position that are read. Columns of a folded image are all in it."""
     counts = network.tensor_shape(layer.name)[1:]
-    codes = layer.pad_codes if isinstance(layer, MacLayer) else None
-    if codes is not None and any(layer.padding) and np.any(codes):
+    if isinstance(layer, MacLayer) and layer.has_pad_codes and any(layer.padding):
         return math.prod(counts) * (layer.kernel[0] if fold else layer.taps)
     rows, columns = (_within(network, layer, axis) for axis in (0, 1))
     return rows * (counts[1] if fold else columns)
@@ -190,14 +190,14 @@ def parameter_rows(network: SizedNetwork, layer: Layer, arch: Arch) -> int:
         walk = walk_of(network, maker, arch)
         if output_of(layer).channels == 1:
             return len(walk.tiles)
-        blocks, pixels = walk.block_channels(arch.cols), walk.pixels
+        blocks, pixels = walk.block_sizes(arch.cols), walk.pixels
     elif output_of(layer).channels == 1:
         return _moving_passes(network, layer, arch)
     else:
         channels, height, width = network.tensor_shape(layer.name)
-        blocks, pixels = [(0, channels)], height * width
-    chunks = [-(-channels // arch.out_lanes) for _, channels in blocks]
-    return sum(1 if count == 1 else count * pixels for count in chunks)
+        blocks, pixels = [(channels, 1)], height * width
+    chunks = [(-(-channels // arch.out_lanes), equal) for channels, equal in blocks]
+    return sum(equal if count == 1 else equal * count * pixels for count, equal in chunks)
 
 
 def _moving_passes(network: SizedNetwork, layer: Layer, arch: Arch) -> int:
@@ -214,11 +214,10 @@ def residual_words(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arc
     if layer.skip is None:
         return 0
     walk, count = walk_of(network, layer, arch), network.tensor_shape(layer.skip.tensor)[0]
-    words = 0
+    words, offset, rows = 0, layer.skip.channel_offset, arch.rows
     for first, channels in walk.block_channels(arch.cols):
-        low = max(0, first - layer.skip.channel_offset)
-        high = min(count, first + channels - layer.skip.channel_offset) - 1
-        words += high // arch.rows - low // arch.rows + 1 if high >= low else 0
+        low, high = max(0, first - offset), min(count, first + channels - offset) - 1
+        words += high // rows - low // rows + 1 if high >= low else 0
     return words * walk.pixels
 
 

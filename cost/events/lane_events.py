@@ -1,7 +1,6 @@
 """Events of the lanes, adder trees and output units: the datapath rows of the table in `events`."""
 
 import math
-from dataclasses import replace
 from typing import Any, assert_never
 
 from ...rtl.arch.arch import Arch
@@ -43,9 +42,7 @@ def lane_events(
 
     held: its walk on an array that holds weights, where fields are looked up once per word.
     """
-    load = _lane_load(program, layer, arch, timing, ungated, active)
-    if held is not None:
-        load = replace(load, lookups=float(held.words * arch.rows * arch.cols))
+    load = _lane_load(program, layer, arch, timing, ungated, active, held)
     shape = arch.lanes.adders(arch, load)
     if shape.tree_cycles:
         tree = _tree_bits(program, layer, arch, shape.width, held) * shape.tree_cycles
@@ -82,7 +79,7 @@ def _tree_bits(
 
 def _lane_load(
     program: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch, timing: TensorCycles,
-    ungated: float, active: float,
+    ungated: float, active: float, held: Walk | None,
 ) -> LaneLoad:  # fmt: skip
     """Levels and sums are as wide as the array: a narrower one is extended with its sign, which
     moves in all bits; the bits above a narrower activation are constantly 0. In an average
@@ -111,6 +108,7 @@ def _lane_load(
         column_beats=timing.column_beats,
         lanes=least(channels, arch.rows),
         factor=factor,
+        lookups=None if held is None else float(held.words * arch.rows * arch.cols),
     )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
 from ...spec.layers import MacLayer
 from ...spec.program import SizedNetwork
 
@@ -78,7 +76,7 @@ def pad_regions(program: SizedNetwork, rows: int, padded: str | None = None) -> 
     regions: dict[str, Region] = {}
     base = 0
     for layer in program.layers:
-        if not isinstance(layer, MacLayer) or not np.any(layer.pad_codes):
+        if not isinstance(layer, MacLayer) or not layer.has_pad_codes:
             continue
         if not any(layer.padding) and layer.name != padded:
             continue
