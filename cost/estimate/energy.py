@@ -90,14 +90,15 @@ def prices_on(network: SizedNetwork, arch: Arch, technology: Technology) -> dict
 
 def price(events: LayerEvents, prices: Mapping[str, Band]) -> Energy:
     """Energy of one layer for one image."""
-    sums = {part: [0.0, 0.0, 0.0] for part in PARTS}
+    sums: dict[str, list[float]] = {}  # of the corners: a band for every product is slow
     for name, count in events.counts.items():
         if count:
-            total, band = sums[EVENTS[name].part], prices[name]  # bands of sums are slow
+            total, band = sums.setdefault(EVENTS[name].part, [0.0, 0.0, 0.0]), prices[name]
             total[0] += band.low * count
             total[1] += band.expected * count
             total[2] += band.high * count
-    parts = {part: Band(low=x[0], expected=x[1], high=x[2]) for part, x in sums.items()}
+    bands = {part: Band(low=x[0], expected=x[1], high=x[2]) for part, x in sums.items()}
+    parts = dict.fromkeys(PARTS, ZERO) | bands
     return Energy(parts=parts)
 
 

@@ -151,7 +151,9 @@ class Arch:
     def lanes(self) -> "Micro":
         """The micro-architecture."""
         lanes = registry.micro(self.micro)
-        return lanes.narrowed(self) if self.digit_width < self.level_width else lanes
+        if self.multiply_width is None or self.multiply_width >= self.level_width:
+            return lanes
+        return lanes.narrowed(self)
 
     @property
     def digit_width(self) -> int:

@@ -11,18 +11,15 @@ from ..layouts.descriptor import PassKind
 from ..layouts.jobs import external_of, transfer_of
 from ..networks.plans import Pass, Plan
 from ..timing.dram import DramModel, JobTimer
-from ..timing.group_pace import Blocks, Pace
+from ..timing.group_pace import Blocks, Pace, tile_pace
 from ..timing.grouping import grouping
 from ..timing.held_timing import (
     HELD_PASS_OVERHEAD,
     STAGE_SETUP_CYCLES,
-    build_latency,
-    feed_latency,
+    first_times,
     fold_cycles,
-    held_array_latency,
     maxima_cycles,
     stage_finish_cycles,
-    weight_feed_latency,
 )
 from ..timing.schedule import layer_schedule
 from ..timing.tensor_cycles import TensorCycles
@@ -125,8 +122,7 @@ def _pass(arch: Arch, plan: Plan, entry: Pass) -> StepCycles:
             run = STAGE_SETUP_CYCLES + chunks - 1 + finish
             return StepCycles(cycles=0, run=run, chunks=chunks)
         case PassKind.ARRAY:
-            pace = _pace(arch, plan, entry)
-            pace.run_blocks(_blocks(arch, word, lanes))
+            pace = _pace(arch, plan, entry, lanes)
             return StepCycles(
                 cycles=0, run=pace.drained + finish, beats=pace.beats,
                 drain_stalls=pace.drain_stalls, word_stalls=pace.word_stalls,
@@ -136,18 +132,11 @@ def _pass(arch: Arch, plan: Plan, entry: Pass) -> StepCycles:
             assert_never(entry.kind)
 
 
-def _pace(arch: Arch, plan: Plan, entry: Pass) -> Pace:
+def _pace(arch: Arch, plan: Plan, entry: Pass, lanes: int) -> Pace:
     layer = plan.program.layer(entry.layer)
     assert isinstance(layer, MacLayer | PoolLayer)
     work = layer_schedule(arch, plan.program, layer)
-    return Pace(
-        fill=arch.fill,
-        beat_cycles=work.beat_cycles,
-        latency=held_array_latency(arch, work),
-        beat=max(feed_latency(arch), build_latency(arch)),
-        station=weight_feed_latency(arch) + arch.fill,
-        stage=STAGE_SETUP_CYCLES,
-    )
+    return tile_pace(_blocks(arch, entry.word, lanes), **first_times(arch, work))
 
 
 def _blocks(arch: Arch, word: dict[str, Any], lanes: int) -> Blocks:

@@ -16,27 +16,27 @@ from ..arch.arch import RANGES
 
 def least(a: Any, b: Any) -> Any:
     """min(a, b)."""
-    return np.minimum(a, b) if _vector(a, b) else min(a, b)
+    return np.minimum(a, b) if _either(a, b) else min(a, b)
 
 
 def most(a: Any, b: Any) -> Any:
     """max(a, b)."""
-    return np.maximum(a, b) if _vector(a, b) else max(a, b)
+    return np.maximum(a, b) if _either(a, b) else max(a, b)
 
 
 def root(value: Any) -> Any:
     """Square root."""
-    return np.sqrt(value) if _vector(value) else math.sqrt(value)
+    return np.sqrt(value) if isinstance(value, np.ndarray) else math.sqrt(value)
 
 
 def real(value: Any) -> Any:
     """float(value)."""
-    return value.astype(np.float64) if _vector(value) else float(value)
+    return value.astype(np.float64) if isinstance(value, np.ndarray) else float(value)
 
 
 def bit_length(value: Any) -> Any:
     """value.bit_length() of integers >= 0 below 2^53."""
-    if _vector(value):
+    if isinstance(value, np.ndarray):
         return np.frexp(value.astype(np.float64))[1].astype(np.int64)
     return int(value).bit_length()
 
@@ -47,10 +47,10 @@ def tree_add_bits(lanes: Any, product_width: int, acc_width: int) -> Any:
     Four products of 12 bits: 2 adders of 13 bits and one of 14. `product_width` may be a vector
     too, beside `lanes`.
     """
-    if _vector(product_width):
+    if isinstance(product_width, np.ndarray):
         return elementwise(lambda n, w: int(_tree_table(w, acc_width)[n]), lanes, product_width)
     table = _tree_table(product_width, acc_width)
-    return table[lanes] if _vector(lanes) else int(table[lanes])
+    return table[lanes] if isinstance(lanes, np.ndarray) else int(table[lanes])
 
 
 @lru_cache(maxsize=4096)
@@ -72,11 +72,11 @@ def _tree(lanes: int, product_width: int, acc_width: int) -> int:
 
 def elementwise(function: Callable[..., int], *values: Any) -> Any:
     """`function` of integers, for every element where they are vectors."""
-    if not _vector(*values):
+    if not any(isinstance(value, np.ndarray) for value in values):
         return function(*values)
     rows = zip(*(a.tolist() for a in np.broadcast_arrays(*values)), strict=True)
     return np.array([function(*row) for row in rows], np.int64)
 
 
-def _vector(*values: Any) -> bool:
-    return any(isinstance(value, np.ndarray) for value in values)
+def _either(a: Any, b: Any) -> bool:
+    return isinstance(a, np.ndarray) or isinstance(b, np.ndarray)

@@ -8,6 +8,7 @@ those of the group before have left.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .grouping import Grouping
 
@@ -100,9 +101,13 @@ class Pace:
         After a few times every one is like the one before, later by the same time: then the
         others are counted at once, exactly.
         """
+        if count <= 2:  # no time is won
+            for _ in range(count):
+                once()
+            return
         state = self._state()
         while count:
-            begin, counted = self.beat, [getattr(self, name) for name in COUNTED]
+            begin, counted = self.beat, self._counted()
             once()
             count -= 1
             last, state = state, self._state()
@@ -110,9 +115,8 @@ class Pace:
                 time = self.beat
                 for name in TIMES:
                     setattr(self, name, getattr(self, name) + (time - begin) * count)
-                for name, value in zip(COUNTED, counted, strict=True):
-                    moved = (getattr(self, name) - value) * count
-                    setattr(self, name, getattr(self, name) + moved)
+                for name, value, now in zip(COUNTED, counted, self._counted(), strict=True):
+                    setattr(self, name, now + (now - value) * count)
                 return
 
     def _group(self, group: Group) -> None:
@@ -134,6 +138,10 @@ class Pace:
         self.words += group.reads
         self.chunks += group.chunks
 
+    def _counted(self) -> tuple[int, ...]:
+        """The numbers of `COUNTED`."""
+        return self.beats, self.words, self.chunks, self.drain_stalls, self.word_stalls
+
     def _state(self) -> tuple[int, int, int]:
         """What the next group depends on, relative to its first beat.
 
@@ -146,3 +154,11 @@ class Pace:
             max(self.drained, oldest) - self.beat,
             max(self.drained_before, oldest) - self.beat,
         )
+
+
+@lru_cache(maxsize=4096)  # layers of one shape follow each other in most networks
+def tile_pace(blocks: Blocks, **times: int) -> Pace:
+    """The array after all blocks; it must not run on. times: those of `Pace` at the beginning."""
+    pace = Pace(**times)
+    pace.run_blocks(blocks)
+    return pace

@@ -16,18 +16,15 @@ from ...spec.program import INPUT, SizedNetwork
 from ..arch.arch import Arch
 from .chaining import chains
 from .folding import fold_of
-from .group_pace import Blocks, Pace
+from .group_pace import Blocks, tile_pace
 from .grouping import grouping
 from .held_timing import (
     HELD_PASS_OVERHEAD,
     STAGE_SETUP_CYCLES,
-    build_latency,
-    feed_latency,
+    first_times,
     fold_cycles,
-    held_array_latency,
     maxima_cycles,
     stage_finish_cycles,
-    weight_feed_latency,
 )
 from .schedule import layer_schedule
 from .tables import codebook_of
@@ -167,32 +164,23 @@ class _Network:
         )
         cycles = 0 if book is None else len(book.levels)
         taps, tiles = self._tiles(layer)
-        paces, sums, column_beats = [], 0, 0
+        times, paces, sums, column_beats = first_times(arch, work), [], 0, 0
         for tile in tiles:
-            pace = Pace(
-                fill=arch.fill,
-                beat_cycles=work.beat_cycles,
-                latency=held_array_latency(arch, work),
-                beat=max(feed_latency(arch), build_latency(arch)),
-                station=weight_feed_latency(arch) + arch.fill,
-                stage=STAGE_SETUP_CYCLES,
-            )
             used = min(outputs - tile.first, tile.blocks * arch.cols)
-            pace.run_blocks(
-                Blocks(
-                    channels=used,
-                    cols=arch.cols,
-                    pixels=grouping(pixels, arch.hold),
-                    words=taps * tile.input_blocks,
-                    constant=isinstance(layer, PoolLayer) and tile.input_blocks == 1,
-                    lanes=1 if self._is_narrow(layer, tile) else arch.out_lanes,
-                )
+            blocks = Blocks(
+                channels=used,
+                cols=arch.cols,
+                pixels=grouping(pixels, arch.hold),
+                words=taps * tile.input_blocks,
+                constant=isinstance(layer, PoolLayer) and tile.input_blocks == 1,
+                lanes=1 if self._is_narrow(layer, tile) else arch.out_lanes,
             )
+            pace = tile_pace(blocks, **times)
             paces.append(pace)
             cycles += _pass_cycles(pace.drained + finish)
             sums += used * pixels
             column_beats += used * pixels * taps * tile.input_blocks
-        blocks = sum(tile.blocks for tile in tiles)
+        count = sum(tile.blocks for tile in tiles)
         return TensorCycles(
             name=layer.name,
             kind=str(layer.kind),
@@ -203,10 +191,10 @@ class _Network:
             word_stalls=sum(pace.word_stalls for pace in paces),
             weight_words=sum(pace.words for pace in paces),
             chunks=sum(pace.chunks for pace in paces),
-            groups=blocks * pixels,
+            groups=count * pixels,
             drained=sums,
             column_beats=column_beats,
-            column_blocks=blocks,
+            column_blocks=count,
         )
 
     def _tiles(self, layer: MacLayer | PoolLayer) -> tuple[int, list[Tile]]:

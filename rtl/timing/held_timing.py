@@ -146,6 +146,18 @@ def build_latency(arch: Arch) -> int:
     return arch.lanes.build_cycles(arch) + 1
 
 
+def first_times(arch: Arch, work: Schedule) -> dict[str, int]:
+    """Of `group_pace.Pace` at the setup of a pass with sums; work: its layer's schedule."""
+    return {
+        "fill": arch.fill,
+        "beat_cycles": work.beat_cycles,
+        "latency": held_array_latency(arch, work),
+        "beat": max(feed_latency(arch), build_latency(arch)),
+        "station": weight_feed_latency(arch) + arch.fill,
+        "stage": STAGE_SETUP_CYCLES,
+    }
+
+
 def held_latencies(arch: Arch) -> dict[str, int]:
     """Stages by name, as the manifest states them."""
     return {

@@ -68,7 +68,8 @@ def tables_of(arch: Arch, program: SizedNetwork) -> Tables:
 
 def codebook_of(arch: Arch, layer: Layer) -> Codebook | None:
     """The codebook of the layer's stored codes; None where levels are stored."""
-    return None if arch.lanes.stores_levels else layer.codebook
+    book: Codebook | None = layer.codebook
+    return None if book is None or arch.lanes.stores_levels else book
 
 
 def stored_width(arch: Arch, layer: MacLayer | PoolLayer) -> int:

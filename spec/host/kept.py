@@ -30,12 +30,12 @@ def kept(function: Callable[[Subject, *Others], Answer]) -> Callable[[Subject, *
 
     @wraps(function)
     def answer(subject: Subject, *others: *Others) -> Answer:
-        own = answers.get(subject)
-        if own is None:
-            own = answers[subject] = {}
         key = cast(tuple[object, ...], others)
-        if key not in own:
-            own[key] = function(subject, *others)
-        return own[key]
+        try:
+            return answers[subject][key]
+        except KeyError:
+            found = function(subject, *others)
+        answers.setdefault(subject, {})[key] = found
+        return found
 
     return answer
