@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...cost.estimate.estimate import Estimate
 from ...cost.estimate.model import Timings, layer_costs, timings_of
@@ -24,13 +23,14 @@ from ...rtl.networks.demands import check_program
 from ...rtl.timing.network_cycles import TensorCycles
 from ...spec.errors import InputError
 from ...spec.layers import Layer, MacLayer
-from ...spec.program import INPUT, Program
+from ...spec.program import Program
 from ..array.bench import SUMS
 from ..array.structure import STRUCTURE, structure
-from ..output_stage.streams import output_stream, output_unit
-from ..output_stage.terms import CYCLE, output_terms
+from ..output_stage.streams import output_unit
+from ..output_stage.terms import CYCLE
 from .fit import Fit, bar_dict, without_bar
 from .linear import predict
+from .operands import Operands, UnitTerms
 from .parts import WIDTHS, Part, lanes_name, substitutions, widths_of, with_widths
 from .toggles import Toggles
 
@@ -91,26 +91,18 @@ class ArrayModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OutputModel:
-    """The cost model of characterized output units.
-
-    arch: of their widths. tensors: codes (N, C, H, W) by name of the images that are counted.
-    """
+    """The cost model of characterized output units; terms: of an array of their widths."""
 
     program: Program
-    arch: Arch
     units: Mapping[str, Fit]
-    tensors: Mapping[str, npt.NDArray[Any]]
+    terms: UnitTerms
 
     def layer_cost(self, layer: Layer, timing: TensorCycles) -> OutputLayer | None:
         unit = output_unit(self.program, layer.name)
         if unit is None:
             return None
-        fit, by_image = self.units[unit], []
-        for image in range(len(self.tensors[INPUT])):
-            stream = output_stream(self.arch, self.program, layer.name, self.tensors, image=image)
-            terms = output_terms(self.arch, stream)
-            del terms[CYCLE]
-            by_image.append(predict(fit.energy_fj, terms))
+        fit = self.units[unit]
+        by_image = [predict(fit.energy_fj, terms) for terms in self.terms[layer.name]]
         return OutputLayer(name=layer.name, energy_pj=fit.band(float(np.mean(by_image)) / 1000))
 
 
@@ -232,11 +224,11 @@ def output_estimate(
     program: Program,
     arch: Arch,
     units: Mapping[str, Fit],
-    tensors: Mapping[str, npt.NDArray[Any]],
+    operands: Operands,
     *,
     timings: Timings | None = None,
 ) -> OutputEstimate:
-    """The output stage behind `arch`, as that is built; tensors: as `OutputModel`'s.
+    """The output stage behind `arch`, as that is built.
 
     timings: of `arch`, where they are known.
     """
@@ -246,7 +238,7 @@ def output_estimate(
     timings = timings or timings_of(arch, program)
     cycles = sum(timing.cycles for timing in timings.values())
     standing = [fit.band(fit.energy_fj[CYCLE] * cycles / 1000) for fit in units.values()]
-    model = OutputModel(program=program, arch=wide, units=units, tensors=tensors)
+    model = OutputModel(program=program, units=units, terms=operands.unit_terms(wide))
     return OutputEstimate(
         layers=layer_costs(model, program, timings),
         standing_pj=sum(standing, start=Band.exactly(0.0)),

@@ -26,8 +26,8 @@ from ...gates.model.estimate import (
     output_estimate,
 )
 from ...gates.model.library import GateLibrary
+from ...gates.model.operands import Operands
 from ...gates.model.parts import lanes_of
-from ...gates.model.toggles import Toggles, golden_tensors, layer_toggles
 from ...rtl.arch import registry
 from ...rtl.arch.arch import Arch
 from ...rtl.networks.demands import check_program
@@ -143,8 +143,7 @@ def rows_of(
     """
     size = {"rows": rows, "cols": cols, "hold": hold, "fill": fill, "out_lanes": out_lanes}
     program = candidate.program
-    activity, tensors = measure(program, images), golden_tensors(program, images)
-    moved: dict[Arch, Toggles] = {}  # the same in every library
+    activity, operands = measure(program, images), Operands.of_images(program, images)
     results = []
     for library in libraries.values():
         technology = library.of_node(technologies)
@@ -160,10 +159,8 @@ def rows_of(
                 continue
             if untested := fit.untested(wide):
                 raise InputError(f"Array must be of a size with known errors: {untested}")
-            if wide not in moved:
-                moved[wide] = layer_toggles(program, wide, tensors)
-            timings = timings_of(arch, program)
-            gates = array_estimate(program, wide, fit, moved[wide])
+            timings, moved = timings_of(arch, program), operands.toggles(wide)
+            gates = array_estimate(program, wide, fit, moved)
             events = estimate(program, arch, technology, activity=activity, timings=timings)
             row = Row(
                 program=candidate.name,
@@ -181,11 +178,11 @@ def rows_of(
                 weight_bit_fj=prices_on(program, arch, technology)["weight_read_bit"] * 1000.0,
             )
             if arch.holds:
-                rest = array_estimate(program, wide, fit.without_sums(), moved[wide])
+                rest = array_estimate(program, wide, fit.without_sums(), moved)
                 results += _held_rows(row, program, timings, gates, rest, events)
                 continue
             behind = library.units and output_estimate(
-                program, arch, library.units, tensors, timings=timings
+                program, arch, library.units, operands, timings=timings
             )
             if behind:
                 area = gates.area_um2 + behind.area_um2

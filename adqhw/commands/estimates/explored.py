@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...flows.images import read_images
 from ...spec.errors import InputError
-from .gates import GATE_IMAGES, ByGates, gate_warnings, gates_of
+from .gates import GATE_IMAGES, ByGates, gate_warnings, gates_of, library_of, operands_of
 
 if TYPE_CHECKING:
     from ...cost.explorer.choices import Choices
     from ...cost.explorer.data import Subject
     from ...cost.sweep.arrays import Lanes
     from ...cost.technology.technology import Technology
-    from ...spec.formats import IntArray
-    from ...spec.program import Program
+    from ...gates.model.library import GateLibrary
+    from ...gates.model.operands import Operands
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,15 +41,17 @@ def gate_figures(
     Errors: `InputError` where no design of the page is characterized.
     """
     libraries, found = _by_library(paths), Found()
+    read = {name: library_of(files) for name, files in libraries.items()}
     for number, subject in enumerate(subjects):
         program = subject.workload.program
         data, file = sources
         images = read_images(program, data=data, input_file=file, limit=GATE_IMAGES).images
+        operands = operands_of(program, images)
         for micro, lanes in choices.configs:
             where = {"program": number, "micro": micro, "array": choices.arrays.index(lanes)}
             for library, files in libraries.items():
                 try:
-                    made = _gates(program, micro, lanes, files, images, choices.technologies)
+                    made = _gates(operands, micro, lanes, read[library], choices.technologies)
                 except InputError as error:
                     if (reason := f"{library}: {error}") not in found.reasons:
                         found.reasons.append(reason)
@@ -75,17 +77,16 @@ def _by_library(paths: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def _gates(
-    program: "Program", micro: str, lanes: "Lanes", files: list[Path], images: "IntArray",
+    operands: "Operands", micro: str, lanes: "Lanes", library: "GateLibrary",
     technologies: "Sequence[Technology]",
 ) -> ByGates:  # fmt: skip
     from ...cost.estimate.model import timings_of
     from ...cost.sweep.arrays import arch_of
-    from ...gates.model.library import read_all
 
-    arch = arch_of(program, lanes, micro)
-    (library,) = read_all(files).values()
+    arch = arch_of(operands.program, lanes, micro)
     technology = library.of_node(technologies) if arch.holds else technologies[0]
-    return gates_of(program, arch, files, images, timings_of(arch, program), technology)
+    timings = timings_of(arch, operands.program)
+    return gates_of(operands, arch, library, timings, technology)
 
 
 def _record(made: ByGates, files: Sequence[Path]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ...cost.technology.technology import Technology
     from ...gates.model.estimate import ArrayEstimate, OutputEstimate
     from ...gates.model.fit import Fit
+    from ...gates.model.library import GateLibrary
+    from ...gates.model.operands import Operands
     from ...rtl.arch.arch import Arch
     from ...spec.formats import IntArray
 
@@ -37,30 +39,42 @@ class ByGates:
     """Wires and a clock tree are in the energies."""
 
 
+def library_of(paths: Sequence[Path]) -> "GateLibrary":
+    """The characterizations at `paths`."""
+    from ...gates.model.library import read_all
+
+    libraries = read_all(paths)
+    if len(libraries) > 1:
+        raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
+    (library,) = libraries.values()
+    return library
+
+
+def operands_of(program: Program, images: "IntArray | None") -> "Operands":
+    """Operands of the first images, which toggles are counted of."""
+    from ...gates.model.operands import Operands
+
+    if images is None:
+        raise InputError("Images must be given with --data or --input: toggles need operands")
+    return Operands.of_images(program, images[:GATE_IMAGES])
+
+
 def gates_of(
-    program: Program,
+    operands: "Operands",
     array: "Arch",
-    paths: list[Path],
-    images: "IntArray | None",
+    library: "GateLibrary",
     timings: "Timings",
     technology: "Technology",
 ) -> ByGates:
-    """Lane array and output stage by the characterizations at `paths`, on the first images.
+    """Lane array and output stage by the characterizations of a library.
 
     timings: of `array`. technology: of the events; sums in memories are a sum of both, so it is of
     the library's node where there are any.
     """
     from ...gates.model.estimate import array_estimate, fitting, output_estimate
-    from ...gates.model.library import read_all
-    from ...gates.model.toggles import golden_tensors, layer_toggles
     from ...rtl.networks.demands import check_program
 
-    if images is None:
-        raise InputError("Images must be given with --data or --input: toggles need operands")
-    libraries = read_all(paths)
-    if len(libraries) > 1:
-        raise InputError(f"Gates must be of one library, not of {', '.join(libraries)}")
-    (library,) = libraries.values()
+    program = operands.program
     if array.holds:
         library.of_node([technology])
     wide, fit = fitting(array, library.lanes(holds=array.holds))
@@ -70,15 +84,14 @@ def gates_of(
         raise InputError(
             f"Characterized lanes must be wide enough for the program: {error}"
         ) from error
-    tensors = golden_tensors(program, images[:GATE_IMAGES])
-    toggles = layer_toggles(program, wide, tensors)
+    toggles = operands.toggles(wide)
     lanes = array_estimate(program, wide, fit, toggles, asked=array)
     if array.holds:
         rest = array_estimate(program, wide, fit.without_sums(), toggles, asked=array)
         return ByGates(lanes=lanes, rest=rest, placed=fit.placed, paths=_paths([fit]))
     if not library.units:
         return ByGates(lanes=lanes, placed=fit.placed, paths=_paths([fit]))
-    behind = output_estimate(program, array, library.units, tensors, timings=timings)
+    behind = output_estimate(program, array, library.units, operands, timings=timings)
     delays = _paths([fit, *library.units.values()])
     return ByGates(lanes=lanes, behind=behind, placed=fit.placed, paths=delays)
 

@@ -11,7 +11,7 @@ from ...flows.images import bundled, read_images
 from ...spec.errors import InputError
 from ...spec.program import Program
 from ...spec.program_file import load
-from .gates import gate_warnings, gates_of, gates_record, show_gates
+from .gates import gate_warnings, gates_of, gates_record, library_of, operands_of, show_gates
 from .output import Request, costs_record, show_costs, show_warnings, to_uniform
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def run(request: Request, arch_file: Path | None, sources: Sources, gates: list[
     images = images_or_none(loaded, sources)
     memory = request.dram_model(table, array)
     timings = timings_of(array, loaded, memory)
-    by_gates = gates_of(loaded, array, gates, images, timings, table) if gates else None
+    by_gates = None
+    if gates:
+        operands = operands_of(loaded, images)
+        by_gates = gates_of(operands, array, library_of(gates), timings, table)
     activity = measure(loaded, images)
     result = estimate(loaded, array, table, activity=activity, options=options, timings=timings)
     against = to_uniform(result, uniform_baseline(result, loaded, activity=activity, memory=memory))

@@ -16,6 +16,7 @@ from adqhw.gates.model.estimate import output_estimate
 from adqhw.gates.model.fit import constant_area
 from adqhw.gates.model.library import read_all
 from adqhw.gates.model.linear import Sample, fit_energy
+from adqhw.gates.model.operands import Operands
 from adqhw.gates.model.parts import Part
 from adqhw.gates.output_stage.streams import REQUANT, THRESHOLD, output_stream, output_unit
 from adqhw.gates.output_stage.terms import UNIT_TERMS, output_terms
@@ -27,6 +28,7 @@ from adqhw.spec.program import INPUT
 PROGRAM = small_net()
 IMAGES = np.random.default_rng(4).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
 TENSORS = {INPUT: IMAGES, **golden.run(PROGRAM, IMAGES, keep="all").tensors}
+OPERANDS = Operands.of_images(PROGRAM, IMAGES)
 ARCH = narrowest(PROGRAM, rows=4, cols=2)
 LAYERS = [layer.name for layer in PROGRAM.layers if output_unit(PROGRAM, layer.name)]
 
@@ -120,7 +122,7 @@ def test_the_file_keeps_coefficients_and_errors(written):
 
 def test_an_estimate_is_the_terms_times_their_worth(written):
     units = load(written)
-    found = output_estimate(PROGRAM, ARCH, units, TENSORS)
+    found = output_estimate(PROGRAM, ARCH, units, OPERANDS)
     moving_pj = {layer.name: layer.energy_pj for layer in found.layers}
     assert list(moving_pj) == LAYERS
     name = LAYERS[0]
@@ -137,10 +139,10 @@ def test_an_estimate_is_the_terms_times_their_worth(written):
         name: TensorCycles(name=name, kind="", cycles=7)
         for name in (INPUT, *(layer.name for layer in PROGRAM.layers))
     }
-    clocked = output_estimate(PROGRAM, ARCH, units, TENSORS, timings=timings).standing_pj
+    clocked = output_estimate(PROGRAM, ARCH, units, OPERANDS, timings=timings).standing_pj
     assert clocked.expected == pytest.approx(2 * 7 * (1 + len(PROGRAM.layers)) / 1000)
     assert clocked.high == pytest.approx(1.2 * clocked.expected)
-    doubled = output_estimate(PROGRAM, replace(ARCH, cols=1), units, TENSORS)
+    doubled = output_estimate(PROGRAM, replace(ARCH, cols=1), units, OPERANDS)
     assert doubled.standing_pj.expected > found.standing_pj.expected  # more cycles
 
 
