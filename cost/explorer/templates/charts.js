@@ -70,13 +70,18 @@ function frontPicture(points, floor, cost) {
   }
   const front = points.filter((p) => p.front).sort((a, b) => a.cost - b.cost);
   svg.append(svgNode("polyline", { class: "frontline", points: front.map((p) => `${x(p.cost)},${y(p.accuracy)}`).join(" ") }));
+  const pointOf = new Map();
   for (const point of [...points.filter((p) => !p.front), ...front]) {
     const kind = point.front ? "onfront" : point.plain ? "point plain" : "point";
     const dot = svgNode("circle", { class: kind, cx: x(point.cost), cy: y(point.accuracy), r: point.front ? 6 : 4 });
-    dot.append(svgNode("title", {}, `${point.name}: ${point.accuracy.toFixed(2)} %, ${cost.text(point.cost)}`));
-    if (point.go) dot.addEventListener("click", point.go);
+    pointOf.set(dot, point);
     svg.append(dot);
   }
+  svg.addEventListener("click", (event) => pointOf.get(event.target)?.go?.());
+  svg.addEventListener("pointerover", ({ target }) => {  // a text for each of a thousand dots only when it is wanted
+    const point = pointOf.get(target);
+    if (point && !target.firstChild) target.append(svgNode("title", {}, `${point.name}: ${point.accuracy.toFixed(2)} %, ${cost.text(point.cost)}`));
+  });
   const ring = svgNode("circle", { class: "here", r: 10 });
   ring.append(svgNode("title"));
   svg.append(ring);

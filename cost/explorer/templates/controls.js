@@ -57,12 +57,14 @@ function showControls(tech) {
   $("tech").value = state.tech;
   $("tech-text").textContent = tech.summary + (tech.edited ? " (edited)" : "");
   for (const input of document.querySelectorAll("[data-entry]")) {
-    if (document.activeElement !== input) input.value = ownTable().entries[input.dataset.entry].expected;
+    if (document.activeElement !== input) input.value = tech.entries[input.dataset.entry].expected;
   }
 }
 
 function update(focus = null) {
   const start = performance.now();
+  // read before anything is written: to ask a changed page for a position has it laid out at once
+  const [network, layers] = ["network", "layers"].map((id) => $(id).scrollTop);
   showControls(ownTable());
   const tech = technology();
   $("design").textContent = `${settingName(state.setting)}; ${wayText(data.arrays[state.setting.array])}`;
@@ -75,8 +77,8 @@ function update(focus = null) {
     showCards(result, tech);
     showVerdict(showFront(result, tech), tech);
     showSensitivity();
-    showNetwork(result, tech);
-    showLayers(result, tech);
+    showNetwork(result, tech, network);
+    showLayers(result, tech, layers);
     showMemories(result, tech);
     showBars("parts", `One image, ${energyText(result.energy, tech.counts)} in all`, result.parts, (v) => energyText(v, tech.counts), (name) => data.splitOfPart[name]);
     showBars("areas", `${areaText(result.totalArea, tech.counts)} in all`, result.area, (v) => areaText(v, tech.counts), (name) => (name.includes("memory") || name === "sums" ? "memory" : "datapath"));

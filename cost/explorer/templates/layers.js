@@ -12,7 +12,7 @@ function stack(split, most) {
   return bar;
 }
 
-function showLayers(result, tech) {
+function showLayers(result, tech, scroll) {
   const most = Math.max(...result.layers.map((layer) => layer.energy.expected)), checked = cosimulated();
   const body = node("tbody");
   for (const layer of result.layers) {
@@ -28,11 +28,10 @@ function showLayers(result, tech) {
     if (opened) body.append(node("tr", { class: "events" }, node("td", { colspan: "7" }, eventTable(layer, result, tech))));
   }
   const heads = ["layer", "kind, map", "weight bits", "MACs", "cycles", "energy", "datapath, memory, DRAM"];
-  const scroll = $("layers").scrollTop;
   $("layers").replaceChildren(key(), node("table", {},
     node("caption", {}, `One image on ${settingName(state.setting)}`),
     node("thead", {}, node("tr", {}, ...heads.map((head, i) => node("th", { scope: "col", class: i === 1 || i === 6 ? "left" : null }, head)))), body));
-  $("layers").scrollTop = scroll;
+  if (scroll) $("layers").scrollTop = scroll;
 }
 
 // The co-simulation of exactly this program on exactly this array, or null.

@@ -58,8 +58,7 @@ function layerNode(layer, top, result, tech, most) {
   return group;
 }
 
-function showNetwork(result, tech) {
-  const scroll = $("network").scrollTop;
+function showNetwork(result, tech, scroll) {
   $("network").replaceChildren(networkPicture(result, tech));
-  $("network").scrollTop = scroll;
+  if (scroll) $("network").scrollTop = scroll;
 }

@@ -93,7 +93,7 @@ function choose(design) {
 }
 
 const COSTS = {
-  energy: { of: (d) => d.energy.expected, text: (v) => energyText(band(v), technology().counts) },
+  energy: { of: (d) => d.energy.expected, text: (v) => energyText(band(v), ownTable().counts) },
   cycles: { of: (d) => d.cycles, text: (v) => `${whole(v)} cycles` },
-  area: { of: (d) => d.area.expected, text: (v) => areaText(band(v), technology().counts) },
+  area: { of: (d) => d.area.expected, text: (v) => areaText(band(v), ownTable().counts) },
 };

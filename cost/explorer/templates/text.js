@@ -18,12 +18,14 @@ const table = (caption, columns, rows) => node("table", {},
 
 // -- numbers as text -----------------------------------------------------------------------------
 
+// One format for each number of digits: `toLocaleString` makes a new one for every number, and the front has a thousand.
+const FORMATS = Array.from({ length: 13 }, (_, digits) => new Intl.NumberFormat("en-US", { maximumFractionDigits: digits, minimumFractionDigits: Math.min(digits, 2) }));
 const short = (value) => {
   if (value === 0) return "0";
   const digits = Math.abs(value) >= 1000 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toLocaleString("en-US", { maximumFractionDigits: Math.min(digits, 12), minimumFractionDigits: Math.min(digits, 2) });
+  return FORMATS[Math.min(digits, 12)].format(value);
 };
-const whole = (value) => Math.round(value).toLocaleString("en-US");
+const whole = (value) => FORMATS[0].format(Math.round(value));
 const energyUnit = (pj, counts) => {
   if (counts) return pj >= 1e6 ? [1e6, "M events"] : [1, "events"];
   return [[1e9, "mJ"], [1e6, "µJ"], [1e3, "nJ"], [1, "pJ"]].find(([scale]) => pj >= scale) ?? [1, "pJ"];
