@@ -1,22 +1,26 @@
 """`adqhw bench estimate`: seconds per design point beside SCALE-Sim and ZigZag, in one run.
 
-All three cost one ResNet-18 on 224 x 224 images: this package a program with its exact cycle
+This package's are of both kinds of array, warm (the program has been costed before) and for an
+array that is new every time; with `--gates` those of ResNet-20 with characterized gates too. All
+three tools cost one ResNet-18 on 224 x 224 images: this package a program with its exact cycle
 model and energies, SCALE-Sim a topology of the same convolutions on a systolic array (its
 stall-free cycles are compared with `cost.topologies.systolic` too), ZigZag its own ONNX file on its
 own TPU-like array. The machines differ; the time until one answer is compared.
 """
 
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from ...console import JSON_OPTION, emit, people, say, show_table
@@ -25,13 +29,25 @@ from ...spec.layers import MacLayer
 from ...spec.program import Program
 from ...studies import speed
 
+if TYPE_CHECKING:
+    from ...rtl.arch.arch import Arch
+
 ARRAY = 32
+HELD = {"hold": 16, "fill": 8, "out_lanes": 4}
 POINTS = [(rows, cols) for rows, cols in product(range(8, 41), range(8, 41))][:1000]
+GATES_ARRAY = 16
+TECHNOLOGY = "literature45"
 HARDWARE = "tpu_like"
-COLUMNS = ("tool", "what", "seconds", "ratio", "cpu_seconds", "cpu_ratio")
+NEW_ROWS, NEW_COLS = range(4, 68, 4), range(8, 72, 8)
+LARGE, SMALL = "resnet18-224", "resnet20-cifar"
+COLUMNS = ("tool", "network", "what", "seconds", "ratio", "cpu_seconds", "cpu_ratio")
 OWN_PYTHON = Path(".venv-estimate/bin/python")
 
 PYTHON_HELP = "Python that has scalesim and zigzag-dse (make setup-bench-estimate)."
+GATES_HELP = (
+    "Also ResNet-20 by files of `adqhw characterize` of one library, on random operands, where "
+    "they have `decode`; may be repeated."
+)
 TIMEOUT_HELP = "Seconds that another tool may take; longer counts as at least that."
 
 
@@ -39,6 +55,7 @@ def command(
     python: Annotated[Path | None, typer.Option(help=PYTHON_HELP)] = None,
     timeout: Annotated[float, typer.Option(help=TIMEOUT_HELP)] = 1800.0,
     rounds: Annotated[int, typer.Option(help="Turns of this package's estimate.")] = 9,
+    gates: Annotated[list[Path] | None, typer.Option(help=GATES_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Seconds per design point of ResNet-18 (224), beside SCALE-Sim and ZigZag where installed.
@@ -51,14 +68,16 @@ def command(
         raise InputError(f"Timeout must be a positive number of seconds, not {timeout}")
     if python is not None and not python.is_file():
         raise InputError(f"Python must be a file, not {str(python)!r}")
-    record = measure(python, timeout=timeout, rounds=rounds)
+    record = measure(python, timeout=timeout, rounds=rounds, gates=gates or [])
     if as_json:
         emit(record)
         return
     _show(record)
 
 
-def measure(python: Path | None, *, timeout: float, rounds: int) -> dict[str, Any]:
+def measure(
+    python: Path | None, *, timeout: float, rounds: int, gates: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Rows of tool, network, seconds per design point and the ratio to this package's."""
     other = python or (OWN_PYTHON if OWN_PYTHON.is_file() else Path(sys.executable))
     people.print("building ResNet-18", style="dim")
@@ -66,6 +85,10 @@ def measure(python: Path | None, *, timeout: float, rounds: int) -> dict[str, An
 
     program = build("resnet18")
     rows = own_rows(program, rounds)
+    small = build("resnet20-cifar")
+    rows += own_rows(small, rounds, SMALL)
+    if gates:
+        rows += gate_rows(small, rounds, gates)
     with tempfile.TemporaryDirectory() as folder:
         topology = Path(folder) / "resnet18.csv"
         topology.write_text(topology_text(program))
@@ -77,27 +100,84 @@ def measure(python: Path | None, *, timeout: float, rounds: int) -> dict[str, An
     return {"points": len(POINTS), "rows": rows}
 
 
-def own_rows(program: Program, rounds: int) -> list[dict[str, Any]]:
-    """This package: one design point, and per point of a thousand at once; all warm."""
-    from ...cost.estimate.estimate import estimate
+def own_rows(program: Program, rounds: int, network: str = LARGE) -> list[dict[str, Any]]:
+    """This package: one design point of both kinds of array, and per point of a thousand at once;
+    the program has been costed before."""
     from ...cost.estimate.points import Points, estimate_points
     from ...cost.technology import technology
-    from ...rtl.program.fit import narrowest
+
+    table = technology.load(TECHNOLOGY)
+    points = Points.for_program(program, POINTS)
+    many = _median(lambda: estimate_points(program, points, [table]), max(1, rounds // 3))
+    return [
+        *_one_by_one(program, rounds, network, {}, ""),
+        _row("adqhw", f"per point of {len(POINTS)} at once", *(t / len(POINTS) for t in many),
+             network=network),
+        *_one_by_one(program, rounds, network, HELD, ", weights held"),
+    ]  # fmt: skip
+
+
+def _one_by_one(
+    program: Program, rounds: int, network: str, kind: Mapping[str, int], said: str
+) -> list[dict[str, Any]]:
+    """The same array again and again, and one that is new every time, made and costed."""
+    from ...cost.estimate.estimate import estimate
+    from ...cost.sweep.arrays import Lanes, arch_of
+    from ...cost.technology import technology
+    from ...rtl.arch.registry import DEFAULT
     from ...rtl.timing.network_cycles import network_cycles
 
-    table = technology.load("literature45")
-    arch = narrowest(program, rows=ARRAY, cols=ARRAY)
-    one = _median(lambda: estimate(program, arch, table), rounds)
+    table = technology.load(TECHNOLOGY)
+    arch = arch_of(program, Lanes(rows=ARRAY, cols=ARRAY, **kind), DEFAULT)
     result = estimate(program, arch, table)
     exact = result.cycles + result.input_cycles == sum(
         model.cycles for model in network_cycles(arch, program)
     )
-    points = Points.for_program(program, POINTS)
-    many = _median(lambda: estimate_points(program, points, [table]), max(1, rounds // 3))
+    sizes = itertools.cycle(product(NEW_ROWS, NEW_COLS))
+
+    def new() -> None:
+        rows, cols = next(sizes)
+        estimate(program, arch_of(program, Lanes(rows=rows, cols=cols, **kind), DEFAULT), table)
+
+    one = _median(lambda: estimate(program, arch, table), rounds)
     return [
-        _row("adqhw", "one design point, warm", *one, exact_cycles=exact),
-        _row("adqhw", f"per point of {len(POINTS)} at once", *(t / len(POINTS) for t in many)),
+        _row("adqhw", f"one design point, warm{said}", *one, network=network, exact_cycles=exact),
+        _row("adqhw", f"a new array every time{said}", *_median(new, rounds), network=network),
     ]
+
+
+def gate_rows(program: Program, rounds: int, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Design points by characterized gates, of `decode` lanes of each kind that the files have:
+    operands are counted once for an array, then it is priced."""
+    from ...cost.estimate.estimate import estimate
+    from ...cost.estimate.model import timings_of
+    from ...cost.sweep.arrays import Lanes, arch_of
+    from ...cost.technology import technology
+    from ...gates.model.operands import Operands
+    from ...rtl.arch.registry import DEFAULT
+    from ..estimates.gates import gates_of, library_of
+
+    library, table = library_of(files), technology.load(TECHNOLOGY)
+    images = np.random.default_rng(0).integers(0, 256, (1, *program.input_shape))
+    rows = []
+    for kind, said, fits in (({}, "", library.arrays), (HELD, ", weights held", library.held)):
+        if DEFAULT not in fits:
+            continue
+        operands = Operands.of_images(program, images)
+        arch = arch_of(program, Lanes(rows=GATES_ARRAY, cols=GATES_ARRAY, **kind), DEFAULT)
+
+        def point(operands: Operands = operands, arch: "Arch" = arch) -> None:
+            timings = timings_of(arch, program)
+            gates_of(operands, arch, library, timings, table)
+            estimate(program, arch, table, timings=timings)
+
+        start, cpu = time.perf_counter(), time.process_time()
+        point()
+        first = time.perf_counter() - start, time.process_time() - cpu
+        what = f"by gates{said}"
+        rows.append(_row("adqhw", f"{what}, operands counted", *first, network=SMALL))
+        rows.append(_row("adqhw", f"{what}, warm", *_median(point, rounds), network=SMALL))
+    return rows
 
 
 def topology_text(program: Program) -> str:
@@ -145,9 +225,10 @@ def _other(
 
 
 def _row(
-    tool: str, what: str, seconds: float | None, cpu_seconds: float | None = None, **more: Any
-) -> dict[str, Any]:
-    row = {"tool": tool, "network": "resnet18-224", "what": what, "seconds": seconds}
+    tool: str, what: str, seconds: float | None, cpu_seconds: float | None = None, *,
+    network: str = LARGE, **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    row = {"tool": tool, "network": network, "what": what, "seconds": seconds}
     return {**row, "cpu_seconds": cpu_seconds, "at_least": False, "absent": None, **more}
 
 
@@ -168,8 +249,8 @@ def _show(record: dict[str, Any]) -> None:
         (*(row[key] for key in COLUMNS), "yes" if row["at_least"] else "") for row in record["rows"]
     ]
     show_table(
-        "ResNet-18, 224 x 224, seconds per design point; ratio to one design point of adqhw",
-        ("tool", "what", "seconds", "ratio", "CPU seconds", "CPU ratio", "stopped"),
+        "Seconds per design point; ratio to one design point of adqhw, ResNet-18 on 224 x 224",
+        ("tool", "network", "what", "seconds", "ratio", "CPU seconds", "CPU ratio", "stopped"),
         rows,
     )
     for row in record["rows"]:
