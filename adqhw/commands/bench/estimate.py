@@ -1,7 +1,7 @@
 """`adqhw bench estimate`: seconds per design point beside SCALE-Sim and ZigZag, in one run.
 
 This package's are of both kinds of array, warm (the program has been costed before) and for an
-array that is new every time; with `--gates` those of ResNet-20 with characterized gates too. All
+array that is new every time; with `--gates` those by characterized gates too. All
 three tools cost one ResNet-18 on 224 x 224 images: this package a program with its exact cycle
 model and energies, SCALE-Sim a topology of the same convolutions on a systolic array (its
 stall-free cycles are compared with `cost.topologies.systolic` too), ZigZag its own ONNX file on its
@@ -27,6 +27,7 @@ from ...console import JSON_OPTION, emit, people, say, show_table
 from ...spec.errors import InputError
 from ...spec.layers import MacLayer
 from ...spec.program import Program
+from ...spec.program_file import load
 from ...studies import speed
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ OWN_PYTHON = Path(".venv-estimate/bin/python")
 
 PYTHON_HELP = "Python that has scalesim and zigzag-dse (make setup-bench-estimate)."
 GATES_HELP = (
-    "Also ResNet-20 by files of `adqhw characterize` of one library, on random operands, where "
-    "they have `decode`; may be repeated."
+    "Also `decode` lanes by files of `adqhw characterize` of one library, on random operands of "
+    "--program; may be repeated."
 )
+PROGRAM_HELP = "Program file (.safetensors) that --gates prices."
 TIMEOUT_HELP = "Seconds that another tool may take; longer counts as at least that."
 
 
@@ -56,6 +58,7 @@ def command(
     timeout: Annotated[float, typer.Option(help=TIMEOUT_HELP)] = 1800.0,
     rounds: Annotated[int, typer.Option(help="Turns of this package's estimate.")] = 9,
     gates: Annotated[list[Path] | None, typer.Option(help=GATES_HELP)] = None,
+    program: Annotated[Path | None, typer.Option(help=PROGRAM_HELP)] = None,
     as_json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
     """Seconds per design point of ResNet-18 (224), beside SCALE-Sim and ZigZag where installed.
@@ -68,7 +71,10 @@ def command(
         raise InputError(f"Timeout must be a positive number of seconds, not {timeout}")
     if python is not None and not python.is_file():
         raise InputError(f"Python must be a file, not {str(python)!r}")
-    record = measure(python, timeout=timeout, rounds=rounds, gates=gates or [])
+    if (program is None) != (not gates):
+        raise InputError("--gates and --program must go together")
+    extra = [] if program is None else gate_rows(load(program), rounds, gates or [], program.stem)
+    record = measure(python, timeout=timeout, rounds=rounds, extra=extra)
     if as_json:
         emit(record)
         return
@@ -76,19 +82,17 @@ def command(
 
 
 def measure(
-    python: Path | None, *, timeout: float, rounds: int, gates: Sequence[Path] = ()
+    python: Path | None, *, timeout: float, rounds: int, extra: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
-    """Rows of tool, network, seconds per design point and the ratio to this package's."""
+    """Rows of tool, network, seconds per design point and the ratio to this package's; extra: of
+    `gate_rows`."""
     other = python or (OWN_PYTHON if OWN_PYTHON.is_file() else Path(sys.executable))
     people.print("building ResNet-18", style="dim")
     from ...sim.networks import build
 
     program = build("resnet18")
     rows = own_rows(program, rounds)
-    small = build("resnet20-cifar")
-    rows += own_rows(small, rounds, SMALL)
-    if gates:
-        rows += gate_rows(small, rounds, gates)
+    rows += [*own_rows(build(SMALL), rounds, SMALL), *extra]
     with tempfile.TemporaryDirectory() as folder:
         topology = Path(folder) / "resnet18.csv"
         topology.write_text(topology_text(program))
@@ -146,7 +150,9 @@ def _one_by_one(
     ]
 
 
-def gate_rows(program: Program, rounds: int, files: Sequence[Path]) -> list[dict[str, Any]]:
+def gate_rows(
+    program: Program, rounds: int, files: Sequence[Path], network: str
+) -> list[dict[str, Any]]:
     """Design points by characterized gates, of `decode` lanes of each kind that the files have:
     operands are counted once for an array, then it is priced."""
     from ...cost.estimate.estimate import estimate
@@ -158,7 +164,8 @@ def gate_rows(program: Program, rounds: int, files: Sequence[Path]) -> list[dict
     from ..estimates.gates import gates_of, library_of
 
     library, table = library_of(files), technology.load(TECHNOLOGY)
-    images = np.random.default_rng(0).integers(0, 256, (1, *program.input_shape))
+    fmt = program.input_format
+    images = np.random.default_rng(0).integers(fmt.min, fmt.max + 1, (1, *program.input_shape))
     rows = []
     for kind, said, fits in (({}, "", library.arrays), (HELD, ", weights held", library.held)):
         if DEFAULT not in fits:
@@ -175,8 +182,8 @@ def gate_rows(program: Program, rounds: int, files: Sequence[Path]) -> list[dict
         point()
         first = time.perf_counter() - start, time.process_time() - cpu
         what = f"by gates{said}"
-        rows.append(_row("adqhw", f"{what}, operands counted", *first, network=SMALL))
-        rows.append(_row("adqhw", f"{what}, warm", *_median(point, rounds), network=SMALL))
+        rows.append(_row("adqhw", f"{what}, operands counted", *first, network=network))
+        rows.append(_row("adqhw", f"{what}, warm", *_median(point, rounds), network=network))
     return rows
 
 

@@ -21,9 +21,10 @@ from adqhw.cost.technology import technology
 from adqhw.cost.topologies.topology import parse_topology
 from adqhw.sim.networks import build
 from adqhw.spec.layers import MacLayer
-from adqhw.spec.program_file import save
+from adqhw.spec.program_file import load, save
 
-TECH = Path(__file__).parents[3] / "gates/tech"
+ROOT = Path(__file__).parents[3]
+TECH, ZOO = ROOT / "gates/tech", ROOT / "zoo"
 SLACK = 3
 """CI machines are slower than the one for which the limits are stated, and shared."""
 
@@ -48,7 +49,7 @@ def test_own_rows_are_measured_and_exact():
 
 def test_gates_price_a_counted_array_much_faster_than_they_count_it():
     files = [TECH / "nangate45_typ.toml", TECH / "nangate45_typ_held.toml"]
-    rows = gate_rows(build("resnet20-cifar"), 1, files)
+    rows = gate_rows(load(ZOO / "cifar10_resnet20_w4a4.safetensors"), 1, files, "w4a4")
     assert [row["what"] for row in rows] == [
         "by gates, operands counted",
         "by gates, warm",
