@@ -24,11 +24,9 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from ...rtl.arch.arch import Arch
-from ...rtl.planning.placement import place
-from ...rtl.timing.chaining import chains
+from ...rtl.planning.placement import place_chained
 from ...rtl.timing.network_cycles import TensorCycles
 from ...rtl.timing.tables import has_rows, output_of
-from ...spec.host.kept import kept
 from ...spec.layers import (
     ConcatLayer,
     Layer,
@@ -152,14 +150,9 @@ def _residual_bits(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arc
     return residual_words(network, layer, arch) * arch.rows * width
 
 
-def held_banks(network: SizedNetwork, arch: Arch) -> Mapping[str, int]:
+def held_banks(network: SizedNetwork, arch: Arch) -> dict[str, int]:
     """Banks that each tensor is written to; tensors that are not stored are absent."""
-    return _banks(network, arch.rows)
-
-
-@kept
-def _banks(network: SizedNetwork, rows: int) -> Mapping[str, int]:
-    placed = place(network, chains(network), rows).tensors
+    placed = place_chained(network, arch.rows).tensors
     return {name: region.banks.bit_count() for name, region in placed.items()}
 
 

@@ -125,7 +125,7 @@ def walk_of(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arch) -> W
         channels=outputs,
         depth=depth,
         beat_cycles=layer_schedule(arch, network, layer).beat_cycles,
-        inside=_inside(network, layer, fold),
+        inside=_inside(network, layer, fold is not None),
     )
 
 
@@ -134,13 +134,14 @@ def folded(network: SizedNetwork, layer: Layer, arch: Arch) -> Fold | None:
     return fold_of(network, arch.rows) if layer is network.layers[0] else None
 
 
-def _inside(network: SizedNetwork, layer: MacLayer | PoolLayer, fold: Fold | None) -> int:
+@kept
+def _inside(network: SizedNetwork, layer: MacLayer | PoolLayer, folded: bool) -> int:
     """Pairs of a pixel and a position that are read. Columns of a folded image are all in it."""
     counts = network.tensor_shape(layer.name)[1:]
     if isinstance(layer, MacLayer) and layer.has_pad_codes and any(layer.padding):
-        return math.prod(counts) * (layer.kernel[0] if fold else layer.taps)
+        return math.prod(counts) * (layer.kernel[0] if folded else layer.taps)
     rows, columns = (_within(network, layer, axis) for axis in (0, 1))
-    return rows * (counts[1] if fold else columns)
+    return rows * (counts[1] if folded else columns)
 
 
 def _within(network: SizedNetwork, layer: MacLayer | PoolLayer, axis: int) -> int:

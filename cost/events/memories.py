@@ -25,9 +25,7 @@ from ...rtl.arch.arch import Arch
 from ...rtl.arch.storage import Storage
 from ...rtl.networks.regions import lifetimes
 from ...rtl.networks.unsigned import as_unsigned
-from ...rtl.planning.fold import folded_sizes
-from ...rtl.planning.placement import place as place_held
-from ...rtl.timing.chaining import chains
+from ...rtl.planning.placement import place_chained
 from ...rtl.timing.elementwise import elementwise
 from ...rtl.timing.folding import fold_of
 from ...rtl.timing.tables import codebook_of, has_rows, output_of, stored_width, tables_of
@@ -101,10 +99,7 @@ def with_storage(program: SizedNetwork, arch: Arch) -> Arch:
 def held_storage(program: SizedNetwork, arch: Arch) -> Storage:
     """The least memories that hold a network; descriptors as they are."""
     tables = tables_of(arch, program)
-    fold = fold_of(program, arch.rows)
-    stored = program if fold is None else folded_sizes(program, fold)
-    padded = fold.layer if fold is not None and fold.is_padded else None
-    placed = place_held(stored, chains(stored), arch.rows, padded)
+    placed = place_chained(program, arch.rows, fold_of(program, arch.rows))
     planes = sum(
         walk_of(program, layer, arch).stored * arch.fill * stored_width(arch, layer)
         for layer in program.layers

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ...spec.host.kept import kept
 from ...spec.program import INPUT, SizedNetwork
 from ..networks.regions import (
     BOTH,
@@ -13,7 +14,9 @@ from ..networks.regions import (
     map_words,
     pad_regions,
 )
-from ..timing.chaining import Apart, banks_of, read_together, single_banked
+from ..timing.chaining import Apart, banks_of, chains, read_together, single_banked
+from ..timing.folding import Fold
+from .fold import folded_sizes
 
 
 def place(
@@ -54,6 +57,14 @@ def place(
             banks[root] = region.banks ^ (BOTH if side else 0)
     words = max([floor, *(region.end for region in tensors.values())])
     return Placement(tensors=tensors, pads=pads, words=max(1, words))
+
+
+@kept
+def place_chained(program: SizedNetwork, rows: int, folded: Fold | None = None) -> Placement:
+    """`place` with all `chains`; folded: how the image is stored."""
+    stored = program if folded is None else folded_sizes(program, folded)
+    padded = folded.layer if folded is not None and folded.is_padded else None
+    return place(stored, chains(stored), rows, padded)
 
 
 def _sides(program: SizedNetwork, chained: Mapping[str, str], rows: int) -> tuple[Apart, set[str]]:
