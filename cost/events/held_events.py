@@ -152,7 +152,7 @@ def _residual_bits(network: SizedNetwork, layer: MacLayer | PoolLayer, arch: Arc
 
 def held_banks(network: SizedNetwork, arch: Arch) -> dict[str, int]:
     """Banks that each tensor is written to; tensors that are not stored are absent."""
-    placed = place_chained(network, arch.rows).tensors
+    placed = place_chained(network, arch.rows, None).tensors
     return {name: region.banks.bit_count() for name, region in placed.items()}
 
 

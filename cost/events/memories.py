@@ -198,7 +198,7 @@ def stage_bits(layer: Layer) -> int:
     file holds of them."""
     match layer.output:
         case Threshold() as output:
-            return output.channels * (output.tau.shape[1] * output.tau_format.width + 1)
+            return int(output.channels * (output.tau.shape[1] * output.tau_format.width + 1))
         case Requant() as output:
             return output.channels * sum(requant_widths(output))
         case None:

@@ -51,6 +51,11 @@ class Excerpt:
 def read_waves(path: str | Path) -> Excerpt:
     """The excerpt of a VCD file; `InputError` for one that is none, or larger than `MOST_BYTES`."""
     what = f"Waves {str(path)!r}"
+    if Path(path).suffix.lower() == ".fst":
+        raise InputError(
+            f"{what} must be a VCD file, not FST, which is for viewers: write the same window with "
+            "adqhw cosim --waves FILE.vcd"
+        )
     try:
         size = Path(path).stat().st_size
         if size > MOST_BYTES:

@@ -60,7 +60,7 @@ def place(
 
 
 @kept
-def place_chained(program: SizedNetwork, rows: int, folded: Fold | None = None) -> Placement:
+def place_chained(program: SizedNetwork, rows: int, folded: Fold | None) -> Placement:
     """`place` with all `chains`; folded: how the image is stored."""
     stored = program if folded is None else folded_sizes(program, folded)
     padded = folded.layer if folded is not None and folded.is_padded else None

@@ -41,7 +41,7 @@ def bit_length(value: Any) -> Any:
     return int(value).bit_length()
 
 
-def tree_add_bits(lanes: Any, product_width: int, acc_width: int) -> Any:
+def tree_add_bits(lanes: Any, product_width: Any, acc_width: int) -> Any:
     """Adder bits of a balanced tree over `lanes` products: lanes - 1 adders, growing a bit a stage.
 
     Four products of 12 bits: 2 adders of 13 bits and one of 14. `product_width` may be a vector

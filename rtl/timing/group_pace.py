@@ -8,7 +8,7 @@ those of the group before have left.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from .grouping import Grouping
 
@@ -88,8 +88,7 @@ class Pace:
         full, rest = divmod(blocks.channels, blocks.cols)
         for channels, count in ((blocks.cols, full), (rest, 1)):
             if channels:
-                groups = blocks.groups(channels)
-                self._repeat(lambda groups=groups: self._run_all(groups), count)
+                self._repeat(partial(self._run_all, blocks.groups(channels)), count)
 
     def _run_all(self, groups: Sequence[tuple[Group, int]]) -> None:
         for group, count in groups:

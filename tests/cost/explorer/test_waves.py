@@ -87,3 +87,10 @@ def test_absent_and_large_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("adqhw.cost.explorer.waves.MOST_BYTES", 10)
     with pytest.raises(InputError, match="at most 10 bytes"):
         read_waves(written(tmp_path, "#0 1a #10 0a"))
+
+
+def test_the_other_format_of_cosim_is_named_with_what_to_do(tmp_path):
+    path = tmp_path / "layer.fst"
+    path.write_bytes(b"\x00\x00\x01")
+    with pytest.raises(InputError, match=r"must be a VCD file, not FST.*--waves FILE\.vcd"):
+        read_waves(path)
