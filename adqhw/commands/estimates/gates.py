@@ -71,6 +71,7 @@ def gates_of(
     timings: of `array`. technology: of the events; sums in memories are a sum of both, so it is of
     the library's node where there are any.
     """
+    from ...cost.estimate.model import timings_of
     from ...gates.model.estimate import array_estimate, fitting, output_estimate
     from ...rtl.networks.demands import check_program
 
@@ -85,9 +86,11 @@ def gates_of(
             f"Characterized lanes must be wide enough for the program: {error}"
         ) from error
     toggles = operands.toggles(wide)
-    lanes = array_estimate(program, wide, fit, toggles, asked=array)
+    times = timings_of(wide, program)
+    lanes = array_estimate(program, wide, fit, toggles, asked=array, timings=times)
     if array.holds:
-        rest = array_estimate(program, wide, fit.without_sums(), toggles, asked=array)
+        bare = fit.without_sums()
+        rest = array_estimate(program, wide, bare, toggles, asked=array, timings=times)
         return ByGates(lanes=lanes, rest=rest, placed=fit.placed, paths=_paths([fit]))
     if not library.units:
         return ByGates(lanes=lanes, placed=fit.placed, paths=_paths([fit]))
