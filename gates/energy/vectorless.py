@@ -8,7 +8,6 @@ until nothing moves. Correlation is lost: what this is good for is a ratio of tw
 netlist, placed and unplaced, under one activity.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +21,7 @@ from ..liberty.cells import Cell
 from ..liberty.function import Function, parse_function
 from ..liberty.liberty import Library
 from ..netlist.netlist import Gate, Netlist, net_loads
-from ..placement.clocked import ClockedWires, clock_pins
+from ..placement.clocked import ClockedWires, clock_cone, clock_pins
 
 Floats = npt.NDArray[np.float64]
 PASSES, CLOSE = 20, 1e-4
@@ -170,24 +169,29 @@ def _weights(ones: list[float]) -> Floats:
 
 
 def _contributions(function: Function, gate: Gate, density: Floats, high: Floats) -> list[float]:
-    """Changes of the output by each pin of the function."""
-    nets = [gate.pins[pin] for pin in function.pins]
-    weights = _weights([float(high[net]) for net in nets])
+    """Changes of the output by each pin of the function; what a flip-flop holds adds none."""
+    weights = _weights(_ones(function, gate, high))
     _, matters = _table(function)
-    return [float(density[net] * (weights @ some)) for net, some in zip(nets, matters, strict=True)]
+    moved = [float(density[gate.pins[pin]]) if pin in gate.pins else 0.0 for pin in function.pins]
+    return [float(one * (weights @ some)) for one, some in zip(moved, matters, strict=True)]
+
+
+def _ones(function: Function, gate: Gate, high: Floats) -> list[float]:
+    """Probability of a 1 by pin of a function; of a state that has no pin one half."""
+    return [float(high[gate.pins[pin]]) if pin in gate.pins else 0.5 for pin in function.pins]
 
 
 def _followed(function: Function, gate: Gate, density: Floats, high: Floats) -> tuple[float, float]:
-    ones = [float(high[gate.pins[pin]]) for pin in function.pins]
+    ones = _ones(function, gate, high)
     value, _ = _table(function)
     return sum(_contributions(function, gate, density, high)), float(_weights(ones) @ value)
 
 
 def _holds(when: Function | None, gate: Gate, high: Floats) -> float:
-    """Probability of a condition; of a state that has no pin one half."""
+    """Probability of a condition."""
     if when is None:
         return 1.0
-    ones = [float(high[gate.pins[pin]]) if pin in gate.pins else 0.5 for pin in when.pins]
+    ones = _ones(when, gate, high)
     value, _ = _table(when)
     return float(_weights(ones) @ value)
 
@@ -232,29 +236,5 @@ def _leakage_nw(cell: Cell, gate: Gate, activity: Activity) -> float:
 
 def clock_ports(netlist: Netlist, library: Library) -> list[int]:
     """Nets of input ports that reach a clock pin through buffers, inverters and clock gates."""
-    driver = {
-        gate.pins[pin]: gate
-        for gate in netlist.gates
-        for pin in library.cell(gate.cell).outputs
-        if pin in gate.pins
-    }
     ports = {net for nets in netlist.inputs.values() for net in nets if net >= 0}
-    pins = {name: clock_pins(library, name) for name in netlist.counts()}
-    waiting = [gate.pins[pin] for gate in netlist.gates for pin in pins[gate.cell]]
-    seen: set[int] = set()
-    found: set[int] = set()
-    while waiting:
-        net = waiting.pop()
-        if net in seen:
-            continue
-        seen.add(net)
-        if net in ports:
-            found.add(net)
-        elif net in driver:
-            gate = driver[net]
-            cell = library.cell(gate.cell)
-            through = pins[gate.cell] if cell.ff is None else ()
-            if not through and len(cell.inputs) == 1:
-                through = cell.inputs
-            waiting += itertools.chain([gate.pins[pin] for pin in through])
-    return sorted(found)
+    return sorted(ports & clock_cone(netlist, library))

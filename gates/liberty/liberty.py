@@ -33,7 +33,12 @@ class Library:
     groups: Mapping[str, Group]
     templates: Mapping[str, Group]
     _cells: dict[str, Cell] = field(default_factory=dict, repr=False)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Attributes `default_...` of the library, as text."""
     _timings: dict[tuple[str, str], tuple[TimingArc, ...]] = field(default_factory=dict, repr=False)
+    _setups: dict[tuple[str, str], tuple[dict[str, Table], ...]] = field(
+        default_factory=dict, repr=False
+    )
 
     def cell(self, name: str) -> Cell:
         """The cell called `name`."""
@@ -61,7 +66,9 @@ class Library:
 
     def setups(self, name: str, pin: str) -> tuple[dict[str, Table], ...]:
         """Set-up times of an input of a flip-flop, for its `rise` and `fall`."""
-        return self._reader(name).setups(pin)
+        if (name, pin) not in self._setups:
+            self._setups[name, pin] = self._reader(name).setups(pin)
+        return self._setups[name, pin]
 
 
 def read_liberty(path: Path) -> Library:
@@ -92,6 +99,7 @@ def parse_liberty(text: str, where: str) -> Library:
         units=_units(head, where),
         groups=groups,
         templates=templates,
+        defaults={n: text for n, text in head.values.items() if n.startswith("default_")},
     )
 
 

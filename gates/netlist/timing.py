@@ -58,7 +58,7 @@ class _Walk:
         self.arrival = [[-math.inf] * 2 for _ in range(netlist.nets)]
         self.slew = [[float(slew_ns)] * 2 for _ in range(netlist.nets)]
         self.cause: dict[int, tuple[str, int]] = {}  # net -> cell, net that it came from
-        self.known: dict[str, list[tuple[str, bool, list[_Way]]]] = {}
+        self.known: dict[str, list[tuple[str, bool, list[Way]]]] = {}
         for nets in (*netlist.inputs.values(), (netlist.clock,)):
             for net in nets:
                 if net is not None:
@@ -66,7 +66,7 @@ class _Walk:
 
     def pass_through(self, gate: Gate) -> None:
         if gate.cell not in self.known:
-            self.known[gate.cell] = _ways(self.library, gate.cell)
+            self.known[gate.cell] = ways_of(self.library, gate.cell)
         for pin, timed, ways in self.known[gate.cell]:
             net = gate.pins.get(pin, -1)
             if net < 0:
@@ -80,7 +80,7 @@ class _Walk:
                     )
             self._arrive(gate, ways, net)
 
-    def _arrive(self, gate: Gate, ways: list["_Way"], net: int) -> None:
+    def _arrive(self, gate: Gate, ways: list["Way"], net: int) -> None:
         load, latest = self.loads[net], self.arrival[net]
         for related, edge, start, delay, transition in ways:
             source = gate.pins.get(related, -1)
@@ -109,16 +109,16 @@ class _Walk:
         return CriticalPath(ns=max(self.arrival[last]), cells=tuple(reversed(cells)))
 
 
-_Way = tuple[str, int, int, Table, Table]
+Way = tuple[str, int, int, Table, Table]
 """From an input and its edge to an edge of an output: input, edge of the output, of the input,
 delay, transition."""
 
 
-def _ways(library: Library, name: str) -> list[tuple[str, bool, list[_Way]]]:
+def ways_of(library: Library, name: str) -> list[tuple[str, bool, list[Way]]]:
     """Of every output of a cell whether it has arcs, and these in the library's order."""
     found = []
     for pin in library.cell(name).outputs:
-        ways: list[_Way] = []
+        ways: list[Way] = []
         arcs = library.timings(name, pin)
         for arc in arcs:
             for related in arc.related:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist, net_loads
 from .clock_tree import ClockTree, clock_tree
-from .wires import NetWires, Placing, laid, repeaters
+from .wires import Laid, NetWires, Placing, laid, repeaters
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,11 +42,41 @@ def clock_nets(netlist: Netlist, library: Library) -> set[int]:
     return {net for net in found if net >= 0}
 
 
+def clock_cone(netlist: Netlist, library: Library) -> set[int]:
+    """Nets with a clock pin, and those before them through buffers, inverters and clock gates."""
+    driver = {
+        gate.pins[pin]: gate
+        for gate in netlist.gates
+        for pin in library.cell(gate.cell).outputs
+        if pin in gate.pins
+    }
+    pins = {name: clock_pins(library, name) for name in netlist.counts()}
+    waiting = [gate.pins[pin] for gate in netlist.gates for pin in pins[gate.cell]]
+    found: set[int] = set() if netlist.clock is None else {netlist.clock}
+    while waiting:
+        net = waiting.pop()
+        if net in found or net < 0:
+            continue
+        found.add(net)
+        if net in driver:
+            gate = driver[net]
+            cell = library.cell(gate.cell)
+            through = pins[gate.cell] if cell.ff is None else ()
+            if not through and len(cell.inputs) == 1:
+                through = cell.inputs
+            waiting += [gate.pins[pin] for pin in through]
+    return found
+
+
 def clocked_wires(
     netlist: Netlist, library: Library, placing: Placing, slew_ns: float, cache: Path
 ) -> ClockedWires:
     """Place the netlist as it is; the placement is kept below `cache`."""
-    found = laid(netlist, library, placing, slew_ns, cache)
+    return wires_of(netlist, library, laid(netlist, library, placing, slew_ns, cache))
+
+
+def wires_of(netlist: Netlist, library: Library, found: Laid) -> ClockedWires:
+    """Wires, repeaters and trees of a netlist that is placed."""
     rc, buffer, wiring = found.rc, found.buffer, found.wiring
     x, y, lengths = found.x, found.y, found.lengths
     capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)

@@ -1,0 +1,1 @@
+"""Timing repair of placed netlists: cells resized, buffers inserted, until a period is met."""
