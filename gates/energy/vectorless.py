@@ -103,6 +103,25 @@ def power_fj(
     return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stated:
+    """What is said instead of a stimulus."""
+
+    activity: float
+    """Changes of every input per cycle; clocks change twice."""
+    slew_ns: float
+    """Transition time of every pin."""
+    period_ns: float
+
+
+def placed_power(
+    netlist: Netlist, library: Library, stated: Stated, wires: ClockedWires | None
+) -> dict[str, float]:
+    """fJ per cycle by `PARTS` of a netlist under stated activities."""
+    moved = activities(netlist, library, clock_ports(netlist, library), stated.activity)
+    return power_fj(netlist, library, moved, stated.slew_ns, stated.period_ns, wires)
+
+
 def _outputs(library: Library, name: str) -> tuple[_Output, ...]:
     cell, where = library.cell(name), f"Cell {name!r}"
     if len(cell.inputs) > MOST_INPUTS:

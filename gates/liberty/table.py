@@ -1,7 +1,7 @@
 """Lookup tables of a Liberty: energy or time over input slew and output load."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,15 @@ class Table:
         slews = np.asarray(data_ns, float), np.asarray(clock_ns, float)
         return self._over(dict(zip((DATA_SLEW, CLOCK_SLEW), slews, strict=True)))
 
+    def setup_number(self, data_ns: float, clock_ns: float) -> float:
+        """`setup` of two numbers, many times sooner."""
+        axes, values = self.lists
+        if len(axes) == 2 and len(axes[0]) > 1 and len(axes[1]) > 1:
+            given = {DATA_SLEW: data_ns, CLOCK_SLEW: clock_ns}
+            (one, _), (two, _) = self.axes
+            return _in_plane(axes, values, given[one], given[two])
+        return float(self.setup(data_ns, clock_ns))
+
     def _over(self, given: Mapping[str, Floats]) -> Floats:
         shape = np.broadcast_shapes(*(points.shape for points in given.values()))
         corners: list[tuple[tuple[Any, ...], Any]] = [((), np.ones(shape))]
@@ -100,13 +109,45 @@ class Table:
         return total
 
 
+def together(one: Table, other: Table) -> Callable[[float, float], tuple[float, float]]:
+    """`number_at` of two tables at one slew and load; of one place if their points are the same."""
+    axes, variables = one.lists[0], [variable for variable, _ in one.axes]
+    plane = len(axes) == 2 and all(len(points) > 1 for points in axes)
+    same = axes == other.lists[0] and variables == [variable for variable, _ in other.axes]
+    if not (plane and same):
+        return lambda slew, load: (one.number_at(slew, load), other.number_at(slew, load))
+    first, second = one.lists[1], other.lists[1]
+    slew_first = variables == [SLEW, LOAD]
+    if not slew_first and variables != [LOAD, SLEW]:
+        return lambda slew, load: (one.number_at(slew, load), other.number_at(slew, load))
+
+    def at(slew: float, load: float) -> tuple[float, float]:
+        place = _place(axes, slew, load) if slew_first else _place(axes, load, slew)
+        return _blend(first, place), _blend(second, place)
+
+    return at
+
+
+_Place = tuple[int, int, float, float]
+
+
 def _in_plane(axes: list[list[float]], values: Any, first: float, second: float) -> float:
     """Of two axes; sums and products in the order of `Table.number_at`."""
+    return _blend(values, _place(axes, first, second))
+
+
+def _place(axes: list[list[float]], first: float, second: float) -> _Place:
+    """Row and column of the lower corner, and how far along both."""
     rows, columns = axes
     row = min(max(bisect_right(rows, first) - 1, 0), len(rows) - 2)
     down = (first - rows[row]) / (rows[row + 1] - rows[row])
     column = min(max(bisect_right(columns, second) - 1, 0), len(columns) - 2)
     right = (second - columns[column]) / (columns[column + 1] - columns[column])
+    return row, column, down, right
+
+
+def _blend(values: Any, place: _Place) -> float:
+    row, column, down, right = place
     up, left = 1 - down, 1 - right
     upper, lower = values[row], values[row + 1]
     total = up * left * upper[column] + up * right * upper[column + 1]

@@ -25,6 +25,8 @@ from .drives import Drives
 
 _LN9 = math.log(9)
 EDGES = RISE, FALL
+STILL_NS = 1e-6
+"""A change that is not followed any further: 1 fs, of edges that are 10 ps and more."""
 NEVER = -math.inf
 
 
@@ -87,9 +89,7 @@ class Arrivals:
         self.given = frozenset(inputs) - self.ideal
         for net in self.given:
             self.arrival[net] = [given, given]
-        self.outputs = {
-            net for nets in draft.netlist.outputs.values() for net in nets if net >= 0
-        }
+        self.outputs = {net for nets in draft.netlist.outputs.values() for net in nets if net >= 0}
         self.level = self._levels()
         draft.dirty.clear()
         self._run((level, gate) for gate, level in enumerate(self.level))
@@ -110,12 +110,12 @@ class Arrivals:
         draft = self.draft
         missing = [0] * len(draft.cells)
         after: list[list[int]] = [[] for _ in draft.cells]
-        for gate in range(len(draft.cells)):
-            if self.clocks(gate):
+        for gate, cell in enumerate(draft.cells):
+            if cell == GONE or self.clocks(gate):
                 continue
             before = {
                 driver[0]
-                for pin in self.library.cell(draft.cells[gate]).inputs
+                for pin in self.library.cell(cell).inputs
                 if (net := draft.pins[gate].get(pin, -1)) >= 0
                 and (driver := draft.driver[net]) is not None
             }
@@ -221,21 +221,23 @@ class Arrivals:
             load = draft.load_ff[net]
             arrival, slews = [NEVER, NEVER], [0.0, 0.0]
             cause: list[Stage | None] = [None, None]
-            for related, edge, start, delay, transition in self.drives.ways(cell, out):
+            for related, edge, start, timed in self.drives.timed(cell, out):
                 source = pins.get(related, -1)
                 if source < 0 or (clocks and related not in clocks):
                     continue
                 begin, slew = self.at(gate, related, source, start)
                 if begin == NEVER:
                     continue
-                at = begin + delay.number_at(slew, load)
-                slews[edge] = max(slews[edge], transition.number_at(slew, load))
+                delay, transition = timed(slew, load)
+                at = begin + delay
+                slews[edge] = max(slews[edge], transition)
                 if at > arrival[edge]:
                     arrival[edge] = at
                     cause[edge] = Stage(gate, related, start, out, edge)
-            if arrival != self.arrival[net] or slews != self.slew[net]:
+            self.cause[net] = cause
+            if _differ(arrival, self.arrival[net]) or _differ(slews, self.slew[net]):
+                self.arrival[net], self.slew[net] = arrival, slews
                 moved.append(net)
-            self.arrival[net], self.slew[net], self.cause[net] = arrival, slews, cause
         return moved
 
     # -- ends --------------------------------------------------------------------------------------
@@ -266,7 +268,7 @@ class Arrivals:
         """Longest of the set-up times of a pin; 0 where the library has none (enables, clears)."""
         name = "rise" if edge == RISE else "fall"
         arcs = self.library.setups(self.draft.cells[gate], pin)
-        return max((float(arc[name].setup(slew, 0.0)) for arc in arcs if name in arc), default=0.0)
+        return max((arc[name].setup_number(slew, 0.0) for arc in arcs if name in arc), default=0.0)
 
     def worst(self) -> tuple[float, End | None]:
         """The least slack and its end; the period without ends."""
@@ -326,3 +328,13 @@ class Arrivals:
         if following is not None:
             return following.gate, following.pin
         return end if end[1] else None
+
+
+def _differ(new: list[float], old: list[float]) -> bool:
+    """Whether times differ by more than `STILL_NS`."""
+    if new == old:
+        return False
+    return any(
+        one != other and not abs(one - other) <= STILL_NS
+        for one, other in zip(new, old, strict=True)
+    )

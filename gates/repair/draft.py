@@ -153,7 +153,8 @@ class Draft:
         found = self.library.cell(cell)
         source, out = found.inputs[0], found.outputs[0]
         self.cells.append(cell)
-        self.names.append(f"repair_{gate}")
+        driver = self.driver[net]
+        self.names.append(f"{self.names[driver[0]] if driver else 'port'}_repair_{gate}")
         self.spots.append({source: at, out: at})
         self.middles[gate] = at
         self.fresh.add(gate)

@@ -6,14 +6,14 @@ faster (OpenROAD, `src/rsz/src/Resizer.cc`: findBufferTargetSlews, findTargetLoa
 and `tgt_slew_load_cap_factor`, 10).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import cache
 
 import numpy as np
 
 from ...spec.errors import InputError
 from ..liberty.liberty import Library
-from ..liberty.table import LOAD, Table
+from ..liberty.table import LOAD, Table, together
 from ..netlist.timing import Way, ways_of
 from ..placement.buffers import buffers
 from .variants import usable_cells, variants
@@ -26,12 +26,22 @@ too (findTargetCell)."""
 STEPS = 40
 
 
-class Drives:
-    """Of one library; avoided: patterns of cells that are not chosen."""
+TimedWay = tuple[str, int, int, Callable[[float, float], tuple[float, float]]]
+"""Input, edge of the output, of the input; delay and transition at a slew and a load."""
 
-    def __init__(self, library: Library, avoided: Iterable[str] = ()) -> None:
+
+class Drives:
+    """Of one library."""
+
+    def __init__(
+        self,
+        library: Library,
+        avoided: Iterable[str] = (),
+        placeable: Container[str] | None = None,
+    ) -> None:
+        """What may be chosen, as in `usable_cells`."""
         self.library = library
-        usable = usable_cells(library, avoided)
+        usable = usable_cells(library, avoided, placeable)
         self.usable = frozenset(usable)
         self.variants = variants(library, usable)
         self.buffers = tuple(name for name in buffers(library) if name in self.usable)
@@ -41,6 +51,7 @@ class Drives:
             )
         self.slews = self._target_slews()
         self.ways = cache(self._ways)
+        self.timed = cache(self._timed)
         self.target_load = cache(self._target_load)
         self.resistance = cache(self._resistance)
         self.smallest = max(
@@ -49,7 +60,16 @@ class Drives:
 
     def _ways(self, cell: str, pin: str) -> tuple[Way, ...]:
         """The delays to one output."""
-        return tuple(way for out, _, some in ways_of(self.library, cell) if out == pin for way in some)
+        return tuple(
+            way for out, _, some in ways_of(self.library, cell) if out == pin for way in some
+        )
+
+    def _timed(self, cell: str, pin: str) -> tuple[TimedWay, ...]:
+        """The same with both tables in one."""
+        return tuple(
+            (related, edge, start, together(delay, transition))
+            for related, edge, start, delay, transition in self.ways(cell, pin)
+        )
 
     def _pins(self, buffer: str) -> tuple[str, str]:
         cell = self.library.cell(buffer)
@@ -130,14 +150,13 @@ class Drives:
         for other in self.variants[cell]:
             its_load = self.target_load(other, pin)
             its_near = abs(load_ff - its_load)
+            if (larger and its_load <= load) or its_near >= near * (CLOSE_ENOUGH if copies else 1):
+                continue
+            its_delay, better = 0.0, its_near < near
             if copies:
                 its_delay = self.delay(other, pin, load_ff)
-                better = (its_delay < delay and its_near < near * CLOSE_ENOUGH) or (
-                    its_near < near and its_delay < delay * CLOSE_ENOUGH
-                )
-            else:
-                its_delay, better = 0.0, its_near < near
-            if better and not (larger and its_load <= load):
+                better = its_delay < delay or (better and its_delay < delay * CLOSE_ENOUGH)
+            if better:
                 best, near, delay, load = other, its_near, its_delay, its_load
         return best
 
@@ -166,5 +185,3 @@ class Drives:
             if its < delay:
                 return other
         return None
-
-

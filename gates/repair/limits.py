@@ -7,6 +7,7 @@ driver and pins, `max_fanout`) gets the smallest cell that keeps them, or buffer
 pins that lie together.
 """
 
+import math
 from dataclasses import dataclass
 
 from ..liberty.cells import number
@@ -71,9 +72,7 @@ class Limits:
                 net = draft.pins[gate].get(out, -1)
                 if net >= 0 and draft.load_ff[net] > 0:
                     cell = draft.cells[gate]
-                    fits = self.drives.for_load(
-                        cell, out, draft.load_ff[net], larger=gate in seen
-                    )
+                    fits = self.drives.for_load(cell, out, draft.load_ff[net], larger=gate in seen)
                     seen.add(gate)
                     if fits != cell:
                         draft.swap(gate, fits)
@@ -154,7 +153,7 @@ class Limits:
             for group in groups:
                 self._over(net, group)
         if len(self.draft.sinks[net]) == 1 and self.draft.load_ff[net] > most:
-            self._long(net)
+            self._long(net, most)
 
     def _load_for_slew(self, gate: int, out: str, slew: float) -> float:
         """fF at which an output is as slow as it may be."""
@@ -214,22 +213,20 @@ class Limits:
         smallest = self.drives.smallest
         return self.drives.for_load(smallest, self.drives.buffer_pins(smallest)[1], load_ff)
 
-    def _long(self, net: int) -> None:
-        """Buffers on a wire to one pin, until each of its parts is short enough."""
-        root = self.draft.root(net)
-        name, most, _ = self._most()
-        ff = self.draft.found.rc.signal.ff
-        if root is None or ff <= 0:
+    def _long(self, net: int, most: float) -> None:
+        """Buffers on a wire to one pin, so far apart that each of its parts is short enough."""
+        name, its_most, _ = self._most()
+        source, out = self.drives.buffer_pins(name)
+        free = min(most, its_most) - self.drives.input_ff(name, source)
+        root, wire = self.draft.root(net), self.draft.wire_um[net] * self.draft.found.rc.signal.ff
+        if root is None or free <= 0:
             return
         ((gate, pin),) = self.draft.sinks[net]
-        end = self.draft.spots[gate][pin]
-        parts = int(self.draft.load_ff[net] // max(most - self.drives.input_ff(name, self.drives.buffer_pins(name)[0]), ff))
-        before, sink = net, (gate, pin)
-        for step in range(1, parts + 1):
-            share = step / (parts + 1)
+        end, parts = self.draft.spots[gate][pin], math.ceil(wire / free)
+        for step in range(1, parts):
+            share = step / parts
             at = (root[0] + (end[0] - root[0]) * share, root[1] + (end[1] - root[1]) * share)
-            number_ = self.draft.insert(before, [sink], name, at)
-            before = self.draft.pins[number_][self.drives.buffer_pins(name)[1]]
+            net = self.draft.pins[self.draft.insert(net, [(gate, pin)], name, at)][out]
 
 
 def middle_of(spots: list[Spot]) -> Spot:
@@ -238,5 +235,3 @@ def middle_of(spots: list[Spot]) -> Spot:
         sum(x for x, _ in spots) / len(spots),
         sum(y for _, y in spots) / len(spots),
     )
-
-

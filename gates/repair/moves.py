@@ -8,6 +8,8 @@ times; whether a change stays is for the timing of the whole design to say. Pins
 gates are not cloned.
 """
 
+from collections.abc import Callable
+
 from ..netlist.worst_paths import is_buffer
 from .arrivals import Arrivals, End, Stage
 from .draft import Draft, Pin, tree_um
@@ -32,14 +34,18 @@ class Moves:
         """Gates that were changed: none of them is a buffer to take out."""
 
     def try_all(
-        self, path: list[Stage], at: int, end: End, margins: dict[Pin, float] | None
+        self,
+        path: list[Stage],
+        at: int,
+        end: End,
+        margins: Callable[[], dict[Pin, float]] | None,
     ) -> bool:
-        """Change the gate of a stage; margins: slack of pins, None to size only."""
+        """Change the gate of a stage; margins: slack of pins when asked for, None to size only."""
         if margins is not None and self._unbuffer(path, at):
             return True
         if self._size(path, at):
             return True
-        return margins is not None and self._isolate(path, at, end, margins)
+        return margins is not None and self._isolate(path, at, end, margins())
 
     # -- sizes -------------------------------------------------------------------------------------
 
@@ -89,9 +95,7 @@ class Moves:
         draft.remove(stage.gate)
         return True
 
-    def _isolate(
-        self, path: list[Stage], at: int, end: End, margins: dict[Pin, float]
-    ) -> bool:
+    def _isolate(self, path: list[Stage], at: int, end: End, margins: dict[Pin, float]) -> bool:
         """The pins with more slack than the path's, most of it first, behind a buffer."""
         draft, stage = self.draft, path[at]
         net = self.arrivals.net_of(stage)

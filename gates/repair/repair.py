@@ -54,6 +54,8 @@ class Repaired:
 
     netlist: Netlist
     found: Laid = field(repr=False)
+    placed: Laid = field(repr=False)
+    """The netlist that was given, before anything was done to it."""
     before: Slack
     """As mapped and placed."""
     after: Slack
@@ -67,6 +69,11 @@ class Repaired:
     """Of all cells, in the library's unit."""
     growth: float
     """Area over that of the mapped netlist, less 1."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done."""
+        return self.found is not self.placed
 
     def to_dict(self) -> dict[str, Any]:
         """Facts for a report."""
@@ -96,29 +103,30 @@ def repaired(
     """Place the netlist and repair it; placements are kept below `cache`."""
     if netlist.macros:
         raise InputError("Netlist must have no memories to be repaired, not some")
-    drives = Drives(library, options.avoided)
     clock, area = clock_cone(netlist, library), netlist.area(library)
     found = laid(netlist, library, placing, slew_ns, cache)
+    drives = Drives(library, options.avoided, found.footprints.cells)
     arrivals = Arrivals(Draft(netlist, library, found), drives, options.clocking, clock)
     before = slack_of(arrivals)
     if before.worst_ns >= options.margin_ns:
         return Repaired(
-            netlist=netlist, found=found, before=before, after=before, area=area, growth=0.0
-        )
+            netlist=netlist, found=found, placed=found, before=before, after=before, area=area,
+            growth=0.0,
+        )  # fmt: skip
     bare = without_buffers(netlist, library, clock)
-    found = laid(bare, library, placing, slew_ns, cache)
-    draft = Draft(bare, library, found)
+    draft = Draft(bare, library, laid(bare, library, placing, slew_ns, cache))
     arrivals = Arrivals(draft, drives, options.clocking, clock)
     repair_draft(draft, drives, arrivals, options)
     names = {gate.name: gate.cell for gate in netlist.gates}
-    finished, placed = draft.finished()
+    finished, now = draft.finished()
     resized = sum(names.get(gate.name, gate.cell) != gate.cell for gate in finished.gates)
     total = finished.area(library)
     return Repaired(
         netlist=finished,
-        found=placed,
+        found=now,
+        placed=found,
         before=before,
-        after=slack_of(arrivals),
+        after=slack_of(Arrivals(draft, drives, options.clocking, clock)),
         resized=resized,
         inserted=sum(cell != GONE for cell in draft.cells[len(bare.gates) :]),
         removed=len(netlist.gates) - sum(gate.name in names for gate in finished.gates),

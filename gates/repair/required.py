@@ -25,10 +25,7 @@ def margins_of(arrivals: Arrivals) -> dict[Pin, float]:
                 wire = draft.delays[gate, pin]
                 needed[net][edge] = min(needed[net][edge], begin + slack[edge] - wire)
             found[gate, pin] = min(slack)
-    for end, slack_ns in arrivals.slacks.items():
-        if end[1]:
-            found[end] = slack_ns
-    return found
+    return found | {end: slack_ns for end, slack_ns in arrivals.slacks.items() if end[1]}
 
 
 def _ends(arrivals: Arrivals, net: int) -> list[float]:
@@ -42,9 +39,7 @@ def _ends(arrivals: Arrivals, net: int) -> list[float]:
     return [due, due]
 
 
-def _inputs(
-    arrivals: Arrivals, gate: int, needed: list[list[float]]
-) -> dict[str, list[float]]:
+def _inputs(arrivals: Arrivals, gate: int, needed: list[list[float]]) -> dict[str, list[float]]:
     """Slack of a gate's inputs by edge."""
     draft = arrivals.draft
     pins, cell = draft.pins[gate], draft.cells[gate]

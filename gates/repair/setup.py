@@ -114,9 +114,8 @@ class Setup:
     def _change(self, end: End, *, with_buffers: bool) -> bool:
         """Change one gate of the longest path to an end; False if none can be."""
         path = self.arrivals.path(end)
-        margins = self._fresh() if with_buffers else None
         for at in self._by_load(path):
-            if self.moves.try_all(path, at, end, margins):
+            if self.moves.try_all(path, at, end, self._fresh if with_buffers else None):
                 self.arrivals.update()
                 self._age += 1
                 return True

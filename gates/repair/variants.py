@@ -6,7 +6,7 @@ cells stand for themselves only.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -19,13 +19,19 @@ MOST_PINS = 8
 """Of a function that is compared: its table has 2^8 entries."""
 
 
-def usable_cells(library: Library, avoided: Iterable[str] = ()) -> list[str]:
-    """Cells that repair may choose; avoided: patterns as of a shell (`*lpflow*`)."""
+def usable_cells(
+    library: Library, avoided: Iterable[str] = (), placeable: Container[str] | None = None
+) -> list[str]:
+    """Cells that repair may choose.
+
+    avoided: patterns as of a shell (`*lpflow*`); placeable: cells with a footprint, None: all.
+    """
     patterns = tuple(avoided)
     return [
         name
         for name in sorted(set(library.groups) - set(library.unusable()))
         if not any(fnmatchcase(name, pattern) for pattern in patterns)
+        and (placeable is None or name in placeable)
     ]
 
 

@@ -24,6 +24,10 @@ NETLIST_HELP = (
 TOP_HELP = "Its module (default: the one that no other has)."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
 ACTIVITY_HELP = "Changes of every input per cycle."
+REPAIR_HELP = "Resize cells and insert buffers if the period is missed with the wires."
+PORTS_HELP = "Repair puts a buffer at every port."
+IO_HELP = "Share of the period before inputs arrive, and after outputs are due."
+AVOID_HELP = "Cells that repair must not choose, as a pattern ('*lpflow*'); may be repeated."
 LEAST_ACTIVITY, MOST_ACTIVITY = 0.0, 2.0
 
 
@@ -39,6 +43,12 @@ def command(
     effort: Annotated[int, typer.Option(help=EFFORT_HELP)] = 3,
     activity: Annotated[float, typer.Option(help=ACTIVITY_HELP)] = 0.1,
     period_ns: Annotated[float, typer.Option(help="Clock period in ns.")] = 5.0,
+    repair: Annotated[bool, typer.Option("--repair/--no-repair", help=REPAIR_HELP)] = True,
+    buffer_ports: Annotated[
+        bool, typer.Option("--buffer-ports/--no-buffer-ports", help=PORTS_HELP)
+    ] = True,
+    io_delay: Annotated[float, typer.Option(help=IO_HELP)] = 0.2,
+    avoid: Annotated[list[str] | None, typer.Option(help=AVOID_HELP)] = None,
     slew_ns: Annotated[float | None, typer.Option(help=SLEW_HELP)] = None,
     build: Annotated[Path, typer.Option(help="Folder of placements.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -46,7 +56,9 @@ def command(
     """Place a gate netlist of any flow; report its wires, and its power with and without them.
 
     Activities are propagated from those of the inputs, without a simulation: what counts is the
-    ratio. The netlist is placed as it is: no cell is resized. Needs yosys, which reads the netlist.
+    ratio. If the netlist misses its period with its wires, it is repaired as OpenROAD's flow would:
+    buffers of synthesis are taken out, cells resized, buffers inserted (docs/placement.md); a
+    netlist that meets it stays as it is. Needs yosys, which reads the netlist.
 
     Example: adqhw bench place design.v --liberty cells.lib --lef cells.lef --rc setRC.tcl
     """
@@ -57,21 +69,43 @@ def command(
     if not 1e-6 <= period_ns <= 1e6:
         raise InputError(f"Period must be from 1e-6 to 1e6 ns, not {period_ns!r}")
     from ...gates.energy.energy import middle_slew_ns
-    from ...gates.energy.vectorless import activities, clock_ports, power_fj
+    from ...gates.energy.vectorless import Stated, placed_power
     from ...gates.liberty.liberty import read_liberty
     from ...gates.netlist.foreign import read_foreign
-    from ...gates.placement.clocked import clocked_wires
+    from ...gates.placement.clocked import wires_of
+    from ...gates.placement.wires import laid
+    from ...gates.repair.arrivals import Clocking
+    from ...gates.repair.repair import RepairOptions, repaired
 
     placing = placing_of(True, lef, row_height, rc, utilization, density, effort)
     assert placing is not None
+    options = RepairOptions(
+        clocking=Clocking(period_ns=period_ns, io_share=io_delay),
+        avoided=tuple(avoid or ()),
+        buffer_ports=buffer_ports,
+    )
     library = read_liberty(liberty)
     design = read_foreign(netlist, liberty, library, top)
     slew = middle_slew_ns(library, design) if slew_ns is None else slew_ns
-    wires = clocked_wires(design, library, placing, slew, build)
-    moved = activities(design, library, clock_ports(design, library), activity)
-    before, after = (power_fj(design, library, moved, slew, period_ns, w) for w in (None, wires))
+    stated = Stated(activity=activity, slew_ns=slew, period_ns=period_ns)
+    done = repaired(design, library, placing, slew, build, options) if repair else None
+    found = laid(design, library, placing, slew, build) if done is None else done.placed
+    placed = wires_of(design, library, found)
+    before = placed_power(design, library, stated, None)
+    after = placed_power(design, library, stated, placed)
     if not sum(before.values()) > 0:
         raise InputError("Netlist must draw some power to have a ratio, not none: see --activity")
+    final, wires, about = after, placed, None
+    if done is not None:
+        if done.changed:
+            wires = wires_of(done.netlist, library, done.found)
+            final = placed_power(done.netlist, library, stated, wires)
+        about = done.to_dict() | {
+            "io_delay": io_delay,
+            "buffer_ports": buffer_ports,
+            "placed_mw": _mw(after, period_ns),
+            "ratio": sum(after.values()) / sum(before.values()),
+        }
     content = {
         "netlist": netlist.name,
         "liberty": library.name,
@@ -91,8 +125,9 @@ def command(
         "clock_nets": len(wires.trees),
         "buffer": wires.buffer.name,
         "unplaced_mw": _mw(before, period_ns),
-        "placed_mw": _mw(after, period_ns),
-        "ratio": sum(after.values()) / sum(before.values()),
+        "placed_mw": _mw(final, period_ns),
+        "ratio": sum(final.values()) / sum(before.values()),
+        "repair": about,
     }
     emit(content) if as_json else _show(content)
 
@@ -117,4 +152,21 @@ def _show(content: dict[str, Any]) -> None:
         f"{content['clock_nets']} clock trees with {content['clock_buffers']:,} buffers; "
         f"{content['repeaters']:,} repeaters"
     )
-    say(f"placed over unplaced: {content['ratio']:.3f}; not in it: detours, resized cells, IR drop")
+    repair = content["repair"]
+    if repair is not None:
+        _show_repair(repair)
+    rest = "detours, IR drop" if repair is not None else "detours, resized cells, IR drop"
+    say(f"placed over unplaced: {content['ratio']:.3f}; not in it: {rest}")
+
+
+def _show_repair(repair: dict[str, Any]) -> None:
+    slack = f"worst slack {repair['slack_before_ns']:.3f} ns"
+    if not repair["late_before"]:
+        say(f"{slack} with its wires: nothing to repair")
+        return
+    say(
+        f"repaired: {repair['resized']:,} cells resized, {repair['inserted']:,} buffers inserted, "
+        f"{repair['removed']:,} of synthesis removed, area {repair['area_growth']:+.1%}; {slack} "
+        f"before and {repair['slack_after_ns']:.3f} after, {repair['late_before']:,} and "
+        f"{repair['late_after']:,} ends late; ratio without repair {repair['ratio']:.3f}"
+    )
