@@ -31,6 +31,9 @@ LAYERS_HELP = "Layers, separated by commas, in turn to fit and to test (default:
 BEATS_HELP = "Most beats of a layer on a fitted array; the tested one plays whole layers."
 OUTPUT_HELP = "The threshold and the requant unit instead of lane arrays."
 PLACE_HELP = "Place the gates: wires, repeaters and a clock tree are in the energy."
+REPAIR_HELP = (
+    "With --place: resize cells and insert buffers in arrays that miss the period with their wires."
+)
 LEF_HELP = "LEF with the library's cells (pip install sc-leflib); may be repeated."
 ROW_HELP = "Instead of LEF: cells are their Liberty areas in rows of this height (um)."
 RC_HELP = "R and C of wires per um: TOML, or OpenROAD's set_layer_rc and set_wire_rc lines."
@@ -65,6 +68,7 @@ def command(
     out_lanes: OutLanes = None,
     output_stage: Annotated[bool, typer.Option("--output-stage", help=OUTPUT_HELP)] = False,
     place: Annotated[bool, typer.Option("--place", help=PLACE_HELP)] = False,
+    repair: Annotated[bool, typer.Option("--repair", help=REPAIR_HELP)] = False,
     lef: Annotated[list[Path] | None, typer.Option(help=LEF_HELP)] = None,
     row_height: Annotated[float | None, typer.Option(help=ROW_HELP)] = None,
     rc: Annotated[Path | None, typer.Option(help=RC_HELP)] = None,
@@ -97,11 +101,17 @@ def command(
     from ..gates.model.parts import lanes_of
     from ..gates.model.toggles import golden_tensors
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
+    from ..gates.repair.arrivals import Clocking
+    from ..gates.repair.repair import RepairOptions
     from ..rtl.program.fit import covering
 
     placing = placing_of(place, lef, row_height, rc, utilization, density, effort)
+    if repair and placing is None:
+        raise InputError("--repair must go with --place, which says where the wires are")
     if unplaced is not None and placing is None:
         raise InputError("--unplaced must go with --place, which has a placement to leave out")
+    if unplaced is not None and repair:
+        raise InputError("--unplaced must go without --repair, which makes other netlists")
     tested = array_size(test_size, "Size")
     holding = ArraySize(cols=tested[1], hold=hold, fill=fill, out_lanes=out_lanes).values
     if output_stage and hold is not None:
@@ -117,6 +127,7 @@ def command(
         period_ns=period_ns,
         wire_factor=wire_factor,
         placing=placing,
+        repair=RepairOptions(clocking=Clocking(period_ns=period_ns)) if repair else None,
     )
     micros = micro.split(",")
     for name in micros:

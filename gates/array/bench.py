@@ -32,9 +32,10 @@ from ..liberty.liberty import Library, read_liberty
 from ..netlist.mapping import map_named
 from ..netlist.netlist import Netlist
 from ..netlist.timing import critical_path
-from ..placement.wires import Placing, Wires, placed_wires
+from ..placement.wires import Placing, Wires
 from ..play.lanes import LaneModel, lane_model
 from ..play.simulation import GateModel, Switching, build_gates
+from ..repair.repair import RepairOptions, repaired_wires
 from .array_gates import array_component, array_parts, play_stream
 from .held_gates import held_component, held_parts, play_held
 from .held_streams import HeldStream, held_random_twin, held_recorded
@@ -129,8 +130,9 @@ def prepare(
     period_ns: float | None = None,
     wire_factor: float = 0.0,
     placing: Placing | None = None,
+    repair: RepairOptions | None = None,
 ) -> Bench:
-    """Map the lane array of `arch`, its column once, and place it (placing).
+    """Map the lane array of `arch`, its column once, place it (placing) and repair it (repair).
 
     simulator: a Verilator that plays it beat by beat; None: 64 parts of a stream at a time.
     slew_ns: None takes the middle of the library's tables. period_ns: cells are sized for it; None
@@ -147,12 +149,16 @@ def prepare(
     if simulator is not None:
         model = build_gates(netlist, library, simulator, cache)
         return Bench(array=array, model=model)
+    wires, slew = None, array.assumptions.slew_ns
+    if placing is not None:
+        mapped = netlist
+        netlist, wires = repaired_wires(mapped, library, placing, slew, cache, repair)
+        if netlist is not mapped:
+            named = replace(named, netlist=netlist)
+            array = array_gates(netlist, library, slew_ns, period_ns, wire_factor=wire_factor)
     lanes = lane_model(netlist, library)
     units = units_of(named, lanes, arch)
     array = replace(array, units_um2=areas(netlist, library, units))
-    wires = None
-    if placing is not None:
-        wires = placed_wires(netlist, library, placing, array.assumptions.slew_ns, cache)
     return Bench(array=array, model=lanes, units=units, wires=wires)
 
 

@@ -69,7 +69,8 @@ def record(
 def _placing(plan: Plan) -> dict[str, Any]:
     if plan.placing is None:
         return {}
-    return {"placed": True, "placement": plan.placing.options.to_dict()}
+    found = {"placed": True, "placement": plan.placing.options.to_dict()}
+    return found if plan.repair is None else {**found, "repaired": True}
 
 
 def _layers(samples: Sequence[Sample]) -> list[str]:

@@ -30,8 +30,9 @@ from ..netlist.mapping import map_component
 from ..output_stage.gates import UNITS, play_output, unit_component
 from ..output_stage.streams import OutputStream, output_stream, output_unit
 from ..output_stage.terms import output_terms
-from ..placement.wires import Placing, Wires, placed_wires
+from ..placement.wires import Placing, Wires
 from ..play.lanes import LaneModel, lane_model
+from ..repair.repair import RepairOptions, repaired_wires
 from .fit import constant_area
 from .linear import Sample, fit_area, fit_energy, predict
 from .parts import Part, lanes_of
@@ -65,6 +66,8 @@ class Plan:
     """Of the tested array that holds weights; of others as many as divide rows and columns."""
     placing: Placing | None = None
     """Arrays and units are placed, and their energy has wires and a clock tree."""
+    repair: RepairOptions | None = None
+    """Those that miss the period with their wires are repaired."""
 
     @property
     def part(self) -> Part:
@@ -80,6 +83,8 @@ class Plan:
         return found
 
     def __post_init__(self) -> None:
+        if self.repair is not None and self.placing is None:
+            raise InputError("Repair must be of a placement, not without one")
         if self.placing is not None and self.wire_factor:
             raise InputError(
                 f"Wire factor must be 0 beside a placement, which has the wires, not "
@@ -159,6 +164,7 @@ def characterize(
             arch, liberty, cache,
             slew_ns=plan.slew_ns, period_ns=plan.period_ns, wire_factor=plan.wire_factor,
             placing=plan.placing,
+            repair=plan.repair,
         )  # fmt: skip
         if bench.wires is not None:
             wires[named] = bench.wires
@@ -268,7 +274,10 @@ def characterize_outputs(
         )
         wires = None
         if plan.placing is not None:
-            wires = placed_wires(netlist, library, plan.placing, gates.assumptions.slew_ns, cache)
+            mapped, slew = netlist, gates.assumptions.slew_ns
+            netlist, wires = repaired_wires(mapped, library, plan.placing, slew, cache, plan.repair)
+            if netlist is not mapped:
+                gates = array_gates(netlist, library, plan.slew_ns, plan.period_ns)
         fitted, tested = _unit_samples(
             lane_model(netlist, library), gates, wires, arch, program, names, tensors
         )

@@ -151,7 +151,11 @@ def placed_wires(
     netlist: Netlist, library: Library, placing: Placing, slew_ns: float, cache: Path
 ) -> Wires:
     """Place the netlist; the placement is kept below `cache`."""
-    found = laid(netlist, library, placing, slew_ns, cache)
+    return array_wires(netlist, library, laid(netlist, library, placing, slew_ns, cache))
+
+
+def array_wires(netlist: Netlist, library: Library, found: Laid) -> Wires:
+    """Wires, repeaters and the clock's tree of a netlist that is placed."""
     rc, buffer, wire_ff = found.rc, found.buffer, found.lengths * found.rc.signal.ff
     return Wires(
         wire_um=found.lengths,

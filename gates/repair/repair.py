@@ -14,7 +14,7 @@ from ...spec.errors import InputError
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist
 from ..placement.clocked import clock_cone
-from ..placement.wires import Laid, Placing, laid
+from ..placement.wires import Laid, Placing, Wires, array_wires, laid, placed_wires
 from .arrivals import Arrivals, Clocking
 from .draft import GONE, Draft
 from .drives import Drives
@@ -133,6 +133,21 @@ def repaired(
         area=total,
         growth=total / area - 1,
     )
+
+
+def repaired_wires(
+    netlist: Netlist,
+    library: Library,
+    placing: Placing,
+    slew_ns: float,
+    cache: Path,
+    options: RepairOptions | None,
+) -> tuple[Netlist, Wires]:
+    """An array or unit, repaired with options, and its wires; without them it is only placed."""
+    if options is None:
+        return netlist, placed_wires(netlist, library, placing, slew_ns, cache)
+    done = repaired(netlist, library, placing, slew_ns, cache, options)
+    return done.netlist, array_wires(done.netlist, library, done.found)
 
 
 def repair_draft(draft: Draft, drives: Drives, arrivals: Arrivals, options: RepairOptions) -> None:

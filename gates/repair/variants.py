@@ -60,15 +60,16 @@ def _kind(library: Library, cell: Cell) -> object:
     states = (cell.ff.state, cell.ff.inverse) if cell.ff is not None else ()
     if len(names) + len(states) > MOST_PINS:
         return None
-    functions: list[object] = [(pin, cell.pins[pin].function) for pin in sorted(cell.outputs)]
+    known: list[tuple[str, Function | str | None]] = [
+        (pin, cell.pins[pin].function) for pin in sorted(cell.outputs)
+    ]
     if cell.ff is not None:
-        functions += [("clocked_on", cell.ff.clocked_on), ("next_state", cell.ff.next_state)]
+        known += [("clocked_on", cell.ff.clocked_on), ("next_state", cell.ff.next_state)]
         (group,) = library.groups[cell.name].named("ff")
-        functions += [(n, group.values.get(n)) for n in ("clear", "preset")]
+        known += [(name, group.values.get(name)) for name in ("clear", "preset")]
     signals = (*names, *states)
     tables = tuple(
-        (name, _table(one, signals) if isinstance(one, Function) else one)
-        for name, one in functions  # type: ignore[misc]
+        (name, _table(one, signals) if isinstance(one, Function) else one) for name, one in known
     )
     return names, len(states), tables
 
