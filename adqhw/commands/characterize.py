@@ -101,7 +101,7 @@ def command(
     from ..gates.model.parts import lanes_of
     from ..gates.model.toggles import golden_tensors
     from ..gates.netlist.synthesis_tools import YOSYS, find_tool, versions
-    from ..gates.repair.arrivals import Clocking
+    from ..gates.repair.clocking import Clocking
     from ..gates.repair.repair import RepairOptions
     from ..rtl.program.fit import covering
 

@@ -7,7 +7,7 @@ and `tgt_slew_load_cap_factor`, 10).
 """
 
 from collections.abc import Callable, Container, Iterable
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -45,18 +45,10 @@ class Drives:
         self.usable = frozenset(usable)
         self.variants = variants(library, usable)
         self.buffers = tuple(name for name in buffers(library) if name in self.usable)
-        if not self.buffers:
-            raise InputError(
-                f"Liberty {library.where!r} must have a buffer to repair with, not none"
-            )
-        self.slews = self._target_slews()
         self.ways = cache(self._ways)
         self.timed = cache(self._timed)
         self.target_load = cache(self._target_load)
         self.resistance = cache(self._resistance)
-        self.smallest = max(
-            self.buffers, key=lambda name: (self.resistance(name, self._pins(name)[1]), name)
-        )
 
     def _ways(self, cell: str, pin: str) -> tuple[Way, ...]:
         """The delays to one output."""
@@ -83,8 +75,25 @@ class Drives:
         """Its input and its output."""
         return self._pins(buffer)
 
-    def _target_slews(self) -> tuple[float, float]:
-        """ns, of a rise and a fall."""
+    @cached_property
+    def smallest(self) -> str:
+        """The weakest buffer."""
+        self._check_buffers()
+        return max(
+            self.buffers, key=lambda name: (self.resistance(name, self._pins(name)[1]), name)
+        )
+
+    def _check_buffers(self) -> None:
+        """What meets its period needs none."""
+        if not self.buffers:
+            raise InputError(
+                f"Liberty {self.library.where!r} must have a buffer to repair with, not none"
+            )
+
+    @cached_property
+    def slews(self) -> tuple[float, float]:
+        """ns, the target of a rise and a fall."""
+        self._check_buffers()
         found: tuple[list[float], list[float]] = ([], [])
         for name in self.buffers:
             pin, out = self._pins(name)

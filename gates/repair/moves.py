@@ -11,7 +11,8 @@ gates are not cloned.
 from collections.abc import Callable
 
 from ..netlist.worst_paths import is_buffer
-from .arrivals import Arrivals, End, Stage
+from .arrivals import Arrivals
+from .clocking import End, Stage
 from .draft import Draft, Pin, tree_um
 from .drives import Drives
 from .limits import Limits, middle_of

@@ -15,7 +15,8 @@ from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist
 from ..placement.clocked import clock_cone
 from ..placement.wires import Laid, Placing, Wires, array_wires, laid, placed_wires
-from .arrivals import Arrivals, Clocking
+from .arrivals import Arrivals
+from .clocking import Clocking
 from .draft import GONE, Draft
 from .drives import Drives
 from .limits import Limits

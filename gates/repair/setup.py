@@ -11,7 +11,8 @@ negative slacks suffers (`repairSetupLastGasp`).
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .arrivals import Arrivals, End, Stage
+from .arrivals import Arrivals
+from .clocking import End, Stage
 from .draft import Draft, Pin
 from .moves import Moves
 from .required import margins_of

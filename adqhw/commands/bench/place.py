@@ -74,7 +74,7 @@ def command(
     from ...gates.netlist.foreign import read_foreign
     from ...gates.placement.clocked import wires_of
     from ...gates.placement.wires import laid
-    from ...gates.repair.arrivals import Clocking
+    from ...gates.repair.clocking import Clocking
     from ...gates.repair.repair import RepairOptions, repaired
 
     placing = placing_of(True, lef, row_height, rc, utilization, density, effort)

@@ -15,7 +15,7 @@ from adqhw.gates.array.bench import array_pj_per_mac, measure_streams, prepare
 from adqhw.gates.array.streams import recorded
 from adqhw.gates.placement.placer import PlaceOptions
 from adqhw.gates.placement.wires import Placing
-from adqhw.gates.repair.arrivals import Clocking
+from adqhw.gates.repair.clocking import Clocking
 from adqhw.gates.repair.repair import RepairOptions
 from adqhw.rtl.program.fit import narrowest
 from adqhw.spec import Codebook, IntFormat, MacLayer, Program, Threshold

@@ -20,7 +20,7 @@ from adqhw.gates.model.library import read_all
 from adqhw.gates.model.linear import Sample, predict
 from adqhw.gates.model.parts import Part, lanes_name, lanes_of, terms_of, with_widths
 from adqhw.gates.placement.wires import Placing
-from adqhw.gates.repair.arrivals import Clocking
+from adqhw.gates.repair.clocking import Clocking
 from adqhw.gates.repair.repair import RepairOptions
 from adqhw.rtl.lanes.held_toggles import HELD_TOGGLES
 from adqhw.rtl.lanes.toggles import TOGGLES

@@ -8,7 +8,8 @@ from hand_laid import chain_netlist, changed_at_random, hand_laid, random_netlis
 
 from adqhw.gates.netlist.netlist import parse_netlist
 from adqhw.gates.placement.clocked import clock_cone
-from adqhw.gates.repair.arrivals import Arrivals, Clocking
+from adqhw.gates.repair.arrivals import Arrivals
+from adqhw.gates.repair.clocking import Clocking
 from adqhw.gates.repair.draft import Draft
 from adqhw.gates.repair.drives import Drives
 from adqhw.gates.repair.required import margins_of

@@ -66,5 +66,8 @@ def test_a_stronger_cell_has_to_be_faster():
 
 
 def test_a_library_without_buffer_is_refused():
-    with pytest.raises(InputError, match="must have a buffer to repair with"):
-        Drives(drive_library(), ["BUF", "GAMMA"])
+    """Where something has to be repaired."""
+    without = Drives(drive_library(), ["BUF", "GAMMA"])
+    for name in ("slews", "smallest"):
+        with pytest.raises(InputError, match="must have a buffer to repair with"):
+            getattr(without, name)

@@ -15,7 +15,8 @@ from adqhw.gates.netlist.netlist import Macro, parse_netlist
 from adqhw.gates.placement.clocked import clock_cone
 from adqhw.gates.placement.placer import PlaceOptions
 from adqhw.gates.placement.wires import Placing
-from adqhw.gates.repair.arrivals import Arrivals, Clocking
+from adqhw.gates.repair.arrivals import Arrivals
+from adqhw.gates.repair.clocking import Clocking
 from adqhw.gates.repair.draft import Draft
 from adqhw.gates.repair.drives import Drives
 from adqhw.gates.repair.limits import Limits, limits_of
