@@ -29,7 +29,8 @@ MADE = """## How it was made
   open. An array's bar is the worst error of its fit on layers that were not fitted.
 - Top-1 of the integer program on the test images, as the program files have it. The learned
   program is the one that draws least of those that are accurate enough; the plain one runs on the
-  multipliers that draw least for it (8 bits, or 4 bits in one cycle).
+  multipliers that draw least for it (those of `--lanes`; levels wider
+  than a multiplier take several cycles).
 - `hold`: pixels for which an array holds a weight; its sums are in flip-flops or in memories.
   **layers won**: by array and on-chip memories of a layer.
 - Not in it: glitches, timing repair, detours of routing.
