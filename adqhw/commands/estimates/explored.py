@@ -51,12 +51,15 @@ def gate_figures(
             where = {"program": number, "micro": micro, "array": choices.arrays.index(lanes)}
             for library, files in libraries.items():
                 try:
-                    made = _gates(operands, micro, lanes, read[library], choices.technologies)
+                    priced = _technology(read[library], lanes, choices.technologies)
+                    made = _gates(operands, micro, lanes, read[library], priced)
                 except InputError as error:
                     if (reason := f"{library}: {error}") not in found.reasons:
                         found.reasons.append(reason)
                     continue
-                found.records.append(where | {"library": library} | _record(made, files))
+                number_of = choices.technologies.index(priced) if lanes.hold > 1 else None
+                where |= {"library": library, "technology": number_of}
+                found.records.append(where | _record(made, files))
         advance(1)
     if not found.records:
         raise InputError(f"Gates must be of a design on the page, not of none: {found.reasons[0]}")
@@ -76,15 +79,22 @@ def _by_library(paths: Sequence[Path]) -> dict[str, list[Path]]:
     return found
 
 
+def _technology(
+    library: "GateLibrary", lanes: "Lanes", technologies: "Sequence[Technology]"
+) -> "Technology":
+    """The table that `estimate --gates` takes; arrays that hold weights need one of the library's
+    node."""
+    return library.of_node(technologies) if lanes.hold > 1 else technologies[0]
+
+
 def _gates(
     operands: "Operands", micro: str, lanes: "Lanes", library: "GateLibrary",
-    technologies: "Sequence[Technology]",
+    technology: "Technology",
 ) -> ByGates:  # fmt: skip
     from ...cost.estimate.model import timings_of
     from ...cost.sweep.arrays import arch_of
 
     arch = arch_of(operands.program, lanes, micro)
-    technology = library.of_node(technologies) if arch.holds else technologies[0]
     timings = timings_of(arch, operands.program)
     return gates_of(operands, arch, library, timings, technology)
 

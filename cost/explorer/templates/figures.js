@@ -68,7 +68,8 @@ function statisticsText() {
   return count ? `activations assumed not 0; ${count} of ${all} layers with assumed weights` : "activations assumed not 0";
 }
 
-function commandText() {
+// other: a table as it is shipped, in the place of the page's own and of what was chosen for that.
+function commandText(other = null) {
   const { setting, memory } = state, lanes = data.arrays[setting.array], [micro, width] = setting.micro.split(":");
   const subject = data.programs[setting.program ?? data.base], words = ["adqhw estimate", quoted(subject.path)];
   if (setting.program === null) {
@@ -84,10 +85,10 @@ function commandText() {
   if (width) words.push("--multiply-width", width);
   if (lanes.hold > 1) words.push("--hold", lanes.hold, "--fill", lanes.fill, "--out-lanes", lanes.out_lanes);
   const tech = technology();
-  words.push("--tech", tech.edited ? `${tech.plainName}-edited.toml` : quoted(tech.path));
+  words.push("--tech", other ? quoted(other.path) : tech.edited ? `${tech.plainName}-edited.toml` : quoted(tech.path));
   const memories = data.memories[state.memories];
-  if (memories && memories.node === tech.node) words.push("--memories", quoted(memories.path));
-  if (state.voltage !== null && tech.voltage !== null) words.push("--voltage", state.voltage);
+  if (!other && memories && memories.node === tech.node) words.push("--memories", quoted(memories.path));
+  if (!other && state.voltage !== null && tech.voltage !== null) words.push("--voltage", state.voltage);
   if (memory.resident) words.push("--resident");
   else words.push("--batch", memory.batch);
   const counts = data.technologies[state.tech].counts, kind = counts ? null : data.drams[state.dram];

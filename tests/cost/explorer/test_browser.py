@@ -61,17 +61,20 @@ def opened(browser, path, **options):
 def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("browser") / "page.html"
     few = choices(micros=("decode", "uniform", "uniform:4"))
-    write_page(path, page_data(subjects(), few, base=0, gates=[by_gates()]))
+    gates = [by_gates(), {**by_gates(1), "library": "of 130 nm"}]
+    write_page(path, page_data(subjects(), few, base=0, gates=gates))
     return path
 
 
-def by_gates():
-    """A record as `explore --gates` makes it, of the first program on the first array."""
+def by_gates(other=None):
+    """A record as `explore --gates` makes it, of the first program on the first array; other: the
+    position of the technology of its library's node, where only such a one may be used."""
     band = {"low": 90.0, "expected": 100.0, "high": 110.0}
     layer = {"name": "mac0", "cycles": 7, "energy_pj": band, "standing_pj": 25.0, "pj_per_mac": 0.5}
     gates = {"layers": [layer], "energy_pj": band, "area_um2": 1234.0}
     return {
         "program": 0, "micro": "decode", "array": 0, "library": "made up", "files": ["a b.toml"],
+        "technology": other,
         "images": 2, "gates": gates, "output_stage": None, "warnings": ["lanes are wider"],
         "paths": [{"name": "gates of decode", "ns": 2.5}], "placed": False,
     }  # fmt: skip
@@ -189,7 +192,10 @@ def gates_where_there_are_some(tab):
         "100 (90.0–110) pJ", "–", "1,234 µm²", "2.50", "2.50",
     ]  # fmt: skip
     told = tab.locator("#gates").text_content()
-    assert "made up: lanes are wider" in told
+    assert "made up, of 130 nm: lanes are wider" in told  # once for both
+    commands = tab.locator("#gates pre").all_text_contents()
+    assert "--tech literature45" in commands[0]
+    assert "--tech scaled130" in commands[1]  # of the page's table `estimate` refuses it
     assert "--gates 'a b.toml' --data DIR --images 2 --json" in told
 
 
