@@ -23,7 +23,7 @@ from adqhw.studies.gates.event_bars import Bar, bars_of, slope, swaps
 GATES = [
     path
     for path in sorted((ROOT / "gates" / "tech").glob("nangate45_typ*.toml"))
-    if not {"output", "held", "placed", "4"} & set(path.stem.split("_"))
+    if not {"output", "held", "placed", "3", "4"} & set(path.stem.split("_"))
 ]
 TABLE = load("literature45")
 ZOO = sorted((ROOT / "zoo").glob("*.safetensors"))
