@@ -121,6 +121,24 @@ class Laid:
     lengths: Floats
     """(nets,) um of Steiner trees."""
 
+    @classmethod
+    def of(
+        cls, wiring: Wiring, placement: Placement, *,
+        footprints: Footprints, rc: WireRC, buffer: Buffer,
+    ) -> "Laid":  # fmt: skip
+        """Measure a placement."""
+        x, y = pin_positions(wiring, footprints, placement)
+        return cls(
+            rc=rc,
+            buffer=buffer,
+            footprints=footprints,
+            wiring=wiring,
+            placement=placement,
+            x=x,
+            y=y,
+            lengths=steiner_lengths(x, y, wiring.starts),
+        )
+
     @property
     def half_perimeter_um(self) -> float:
         return float(half_perimeters(self.x, self.y, self.wiring.starts).sum())
@@ -134,17 +152,8 @@ def laid(netlist: Netlist, library: Library, placing: Placing, slew_ns: float, c
     """Place the netlist; the placement is kept below `cache`."""
     footprints, wiring = placing.footprints(library), wiring_of(netlist)
     placement = kept_placement(wiring, footprints, placing.options, cache)
-    x, y = pin_positions(wiring, footprints, placement)
-    return Laid(
-        rc=read_rc(placing.rc, library),
-        buffer=choose_buffer(library, slew_ns),
-        footprints=footprints,
-        wiring=wiring,
-        placement=placement,
-        x=x,
-        y=y,
-        lengths=steiner_lengths(x, y, wiring.starts),
-    )
+    rc, buffer = read_rc(placing.rc, library), choose_buffer(library, slew_ns)
+    return Laid.of(wiring, placement, footprints=footprints, rc=rc, buffer=buffer)
 
 
 def placed_wires(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..liberty.liberty import Library
 from ..netlist.netlist import Gate, Netlist
-from ..placement.placer import Placement, pin_positions
+from ..placement.placer import Placement
 from ..placement.steiner import steiner_lengths
 from ..placement.wires import Laid
 from ..placement.wiring import wiring_of
@@ -237,16 +237,11 @@ class Draft:
             ),
             nets=len(self.driver),
         )
-        wiring, placement = wiring_of(netlist), self._placement(left)
-        x, y = pin_positions(wiring, self.found.footprints, placement)
-        return netlist, replace(
-            self.found,
-            wiring=wiring,
-            placement=placement,
-            x=x,
-            y=y,
-            lengths=steiner_lengths(x, y, wiring.starts),
-        )
+        found = self.found
+        return netlist, Laid.of(
+            wiring_of(netlist), self._placement(left),
+            footprints=found.footprints, rc=found.rc, buffer=found.buffer,
+        )  # fmt: skip
 
     def _placement(self, left: Sequence[int]) -> Placement:
         """Of the gates that are left: new ones are around the middle that they were put at."""

@@ -7,6 +7,7 @@ from gate_oracle import netlist_json
 from hand_laid import chain_netlist, changed_at_random, hand_laid, random_netlist
 
 from adqhw.gates.netlist.netlist import parse_netlist
+from adqhw.gates.netlist.static import Assumptions, StaticTiming
 from adqhw.gates.placement.clocked import clock_cone
 from adqhw.gates.repair.arrivals import Arrivals
 from adqhw.gates.repair.clocking import Clocking
@@ -60,6 +61,20 @@ def test_ports_arrive_and_are_due_shares_of_the_period():
     assert arrivals.worst() == (pytest.approx(0.8 - 0.2 - 0.1), (-1 - netlist.outputs["q"][0], ""))
     assert arrivals.total_negative() == 0
     assert arrivals.violating() == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_wires_the_slacks_are_those_of_static_timing(seed):
+    """The timing that repair keeps up to date and the one of a whole netlist, end by end."""
+    library = drive_library()
+    netlist = random_netlist(library, 80, seed)
+    clocking = Clocking(period_ns=1.0, io_share=0.0)
+    _, arrivals = timed(netlist, library, clocking, ff=0.0, ohm=0.0)
+    assumed = Assumptions(period_ns=1.0, slew_ns=0.0, access_ns=0.0, memory_setup_ns=0.0)
+    whole = StaticTiming(netlist, library, assumed, {})
+    assert len(whole.ends) > 5
+    slacks = [end.slack_ns for end in whole.ends]
+    assert sorted(arrivals.slacks.values()) == pytest.approx(slacks, abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -175,12 +175,18 @@ def placing(folder):
     return Placing(rc=rc_file(folder), row_um=2.0, options=PlaceOptions(utilization=0.5, effort=1))
 
 
-def test_a_netlist_that_meets_its_period_is_left_alone(tmp_path):
+def chain_repaired(folder, period_ns):
+    """A chain of inverters, placed and repaired for a period, with buffers at its ports."""
     needs.package("coloquinte", "pip install 'adqhw[place]'")
     library = drive_library()
     netlist = chain_netlist(library, 8, 6)
-    options = RepairOptions(clocking=Clocking(period_ns=10.0), buffer_ports=True)
-    found = repaired(netlist, library, placing(tmp_path), 0.25, tmp_path, options)
+    options = RepairOptions(clocking=Clocking(period_ns=period_ns), buffer_ports=True)
+    found = repaired(netlist, library, placing(folder), 0.25, folder, options)
+    return netlist, found
+
+
+def test_a_netlist_that_meets_its_period_is_left_alone(tmp_path):
+    netlist, found = chain_repaired(tmp_path, 10.0)
     assert found.netlist is netlist
     assert not found.changed
     assert found.before == found.after
@@ -188,11 +194,8 @@ def test_a_netlist_that_meets_its_period_is_left_alone(tmp_path):
 
 
 def test_placed_and_repaired(tmp_path):
-    needs.package("coloquinte", "pip install 'adqhw[place]'")
     library = drive_library()
-    netlist = chain_netlist(library, 8, 6)
-    options = RepairOptions(clocking=Clocking(period_ns=2.0), buffer_ports=True)
-    found = repaired(netlist, library, placing(tmp_path), 0.25, tmp_path, options)
+    netlist, found = chain_repaired(tmp_path, 2.0)
     assert found.changed
     assert found.before.worst_ns < 0 <= found.after.worst_ns
     assert found.resized >= 2

@@ -25,11 +25,9 @@ def random_runs(rng: np.random.Generator) -> list[tuple[Group, int]]:
     return [(group, count) for group, count in runs if count]
 
 
-def compare(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    runs = random_runs(rng)
-    fill = int(rng.integers(1, 9))
-    array = {
+def random_array(rng: np.random.Generator, fill: int) -> dict[str, int]:
+    """What a pace begins with, of an array that fills words in `fill` cycles."""
+    return {
         "fill": fill,
         "beat_cycles": int(rng.choice([1, 1, 2, 5])),
         "latency": int(rng.integers(1, 12)),
@@ -37,6 +35,13 @@ def compare(seed: int) -> None:
         "station": int(rng.integers(0, 5)) + fill,
         "stage": int(rng.integers(0, 40)),
     }
+
+
+def compare(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs = random_runs(rng)
+    fill = int(rng.integers(1, 9))
+    array = random_array(rng, fill)
     pace = Pace(**array)
     for group, count in runs:
         pace.run(group, count)
@@ -72,14 +77,7 @@ def test_equal_blocks_are_counted_as_if_one_after_the_other(seed):
         constant=bool(rng.random() < 0.3),
         lanes=int(rng.integers(1, 5)),
     )
-    array = {
-        "fill": fill,
-        "beat_cycles": int(rng.choice([1, 1, 2, 5])),
-        "latency": int(rng.integers(1, 12)),
-        "beat": int(rng.integers(0, 9)),
-        "station": int(rng.integers(0, 5)) + fill,
-        "stage": int(rng.integers(0, 40)),
-    }
+    array = random_array(rng, fill)
     groups = []
     for first in range(0, blocks.channels, cols):
         for group, count in blocks.groups(min(cols, blocks.channels - first)):

@@ -10,8 +10,7 @@ from adqhw.gates.liberty.liberty import Library
 from adqhw.gates.netlist.netlist import Netlist, parse_netlist
 from adqhw.gates.placement.buffers import choose_buffer
 from adqhw.gates.placement.footprints import from_areas
-from adqhw.gates.placement.placer import Placement, pin_positions
-from adqhw.gates.placement.steiner import steiner_lengths
+from adqhw.gates.placement.placer import Placement
 from adqhw.gates.placement.wire_rc import Layer, WireRC
 from adqhw.gates.placement.wires import Laid
 from adqhw.gates.placement.wiring import wiring_of
@@ -41,18 +40,10 @@ def hand_laid(
         width=100.0,
         height=100.0,
     )
-    x, y = pin_positions(wiring, footprints, placement)
     layer = Layer(ohm=ohm, ff=ff)
-    return Laid(
-        rc=WireRC(source="by hand", signal=layer, clock=layer),
-        buffer=choose_buffer(library, 0.25),
-        footprints=footprints,
-        wiring=wiring,
-        placement=placement,
-        x=x,
-        y=y,
-        lengths=steiner_lengths(x, y, wiring.starts),
-    )
+    rc = WireRC(source="by hand", signal=layer, clock=layer)
+    buffer = choose_buffer(library, 0.25)
+    return Laid.of(wiring, placement, footprints=footprints, rc=rc, buffer=buffer)
 
 
 def random_netlist(library: Library, gates: int, seed: int) -> Netlist:
