@@ -73,6 +73,20 @@ def choose_buffer(library: Library, slew_ns: float) -> Buffer:
     return best[2]
 
 
+def buffer_named(library: Library, name: str, slew_ns: float) -> Buffer:
+    """A buffer that the user chose."""
+    if name not in buffers(library):
+        known = ", ".join(buffers(library)) or "none"
+        raise InputError(f"Clock buffer must be a buffer of the library ({known}), not {name!r}")
+    found = _buffer(library, name, slew_ns)
+    if found is None:
+        raise InputError(
+            f"Clock buffer must keep transitions within {slew_ns:g} ns, not {name!r}, which does "
+            "not at any load"
+        )
+    return found
+
+
 def most_load_ff(library: Library, cell: str, pin: str) -> float:
     """What an output may drive: its max_capacitance, else the end of its delay tables."""
     for group in library.groups[cell].named("pin"):

@@ -2,16 +2,33 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist, net_loads
+from .buffers import Buffer
 from .clock_tree import ClockTree, clock_tree
+from .h_tree import h_tree
 from .wires import Laid, NetWires, Placing, laid, repeaters
 
 Floats = npt.NDArray[np.float64]
+TreeKind = Literal["least", "h"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trees:
+    """How the trees of a netlist are made."""
+
+    kind: TreeKind = "least"
+    """As few buffers as drive the sinks, or an H as OpenROAD's flow has it."""
+    buffer: Buffer | None = None
+    """Of the trees; the one of the repeaters without it."""
+
+
+LEAST = Trees()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,9 +92,12 @@ def clocked_wires(
     return wires_of(netlist, library, laid(netlist, library, placing, slew_ns, cache))
 
 
-def wires_of(netlist: Netlist, library: Library, found: Laid) -> ClockedWires:
+def wires_of(
+    netlist: Netlist, library: Library, found: Laid, made: Trees = LEAST
+) -> ClockedWires:
     """Wires, repeaters and trees of a netlist that is placed."""
     rc, buffer, wiring = found.rc, found.buffer, found.wiring
+    clocking = made.buffer or buffer
     x, y, lengths = found.x, found.y, found.lengths
     capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)
     trees = {}
@@ -87,13 +107,18 @@ def wires_of(netlist: Netlist, library: Library, found: Laid) -> ClockedWires:
         roots = ends[capacitances[ends] <= 0]
         root = (float(x[roots[0]]), float(y[roots[0]])) if len(roots) else (0.0, 0.0)
         if len(sinks) > 1:
-            trees[net] = clock_tree(
-                x[sinks], y[sinks], capacitances[sinks], root, rc.clock.ff, buffer
-            )
+            places = x[sinks], y[sinks], capacitances[sinks], root, rc.clock.ff
+            match made.kind:
+                case "least":
+                    trees[net] = clock_tree(*places, clocking)
+                case "h":
+                    trees[net] = h_tree(*places, clocking)
+                case unknown:
+                    assert_never(unknown)
     lengths[list(trees)] = 0.0
     wire_ff = lengths * rc.signal.ff
     loads = net_loads(netlist, library) + wire_ff
-    loads[list(trees)] = buffer.input_ff
+    loads[list(trees)] = clocking.input_ff
     return ClockedWires(
         wire_um=lengths,
         wire_ff=wire_ff,

@@ -87,7 +87,8 @@ class Drives:
         """What meets its period needs none."""
         if not self.buffers:
             raise InputError(
-                f"Liberty {self.library.where!r} must have a buffer to repair with, not none"
+                f"Liberty {self.library.where!r} must have a buffer that can be placed to repair "
+                "with, not none; without one a netlist is placed as it is (--no-repair)"
             )
 
     @cached_property

@@ -1,6 +1,7 @@
 """Timing repair after placement: what a flow does to the cells of a design that misses its period.
 
-A design that meets its period with its wires stays as it is, to the last bit. Of another one the
+A design that meets its period with its wires stays as it is, to the last bit, unless its limits are
+asked for (`RepairOptions.always`). Of another one the
 buffers of synthesis are taken out, it is placed, ports get buffers where asked, cells are sized to
 their wires and pins, limits of the library are repaired (`limits.py`), then set-up times
 (`setup.py`). Not done: hold times, swapped pins, cloned gates; cells are not put in rows again.
@@ -36,6 +37,8 @@ class RepairOptions:
     """A buffer at every port, as flows for chips have it."""
     margin_ns: float = 0.0
     """Slack that is asked for."""
+    always: bool = False
+    """Ports, sizes and limits of a design that meets its period, too, as OpenROAD's flow has it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +112,7 @@ def repaired(
     drives = Drives(library, options.avoided, found.footprints.cells)
     arrivals = Arrivals(Draft(netlist, library, found), drives, options.clocking, clock)
     before = slack_of(arrivals)
-    if before.worst_ns >= options.margin_ns:
+    if before.worst_ns >= options.margin_ns and not options.always:
         return Repaired(
             netlist=netlist, found=found, placed=found, before=before, after=before, area=area,
             growth=0.0,

@@ -24,10 +24,12 @@ NETLIST_HELP = (
 TOP_HELP = "Its module (default: the one that no other has)."
 SLEW_HELP = "Transition time of every pin in ns (default: the middle of the library's tables)."
 ACTIVITY_HELP = "Changes of every input per cycle."
-REPAIR_HELP = "Resize cells and insert buffers if the period is missed with the wires."
+REPAIR_HELP = "Resize cells and insert buffers for the wires: ports, limits, missed periods."
 PORTS_HELP = "Repair puts a buffer at every port."
 IO_HELP = "Share of the period before inputs arrive, and after outputs are due."
 AVOID_HELP = "Cells that repair must not choose, as a pattern ('*lpflow*'); may be repeated."
+TREE_HELP = "Clock trees: h, as OpenROAD's flow makes them, or least, of as few buffers as do."
+BUFFER_HELP = "Buffer of the clock trees (default: the one with the least energy per load)."
 LEAST_ACTIVITY, MOST_ACTIVITY = 0.0, 2.0
 
 
@@ -49,6 +51,8 @@ def command(
     ] = True,
     io_delay: Annotated[float, typer.Option(help=IO_HELP)] = 0.2,
     avoid: Annotated[list[str] | None, typer.Option(help=AVOID_HELP)] = None,
+    clock_tree: Annotated[str, typer.Option(help=TREE_HELP)] = "h",
+    clock_buffer: Annotated[str | None, typer.Option(help=BUFFER_HELP)] = None,
     slew_ns: Annotated[float | None, typer.Option(help=SLEW_HELP)] = None,
     build: Annotated[Path, typer.Option(help="Folder of placements.")] = BUILD,
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -56,9 +60,9 @@ def command(
     """Place a gate netlist of any flow; report its wires, and its power with and without them.
 
     Activities are propagated from those of the inputs, without a simulation: what counts is the
-    ratio. If the netlist misses its period with its wires, it is repaired as OpenROAD's flow would:
-    buffers of synthesis are taken out, cells resized, buffers inserted (docs/placement.md); a
-    netlist that meets it stays as it is. Needs yosys, which reads the netlist.
+    ratio. The netlist is repaired as OpenROAD's flow would: buffers of synthesis are taken out,
+    cells resized, buffers inserted, at ports, for the library's limits and where the period is
+    missed with the wires (docs/placement.md). Needs yosys, which reads the netlist.
 
     Example: adqhw bench place design.v --liberty cells.lib --lef cells.lef --rc setRC.tcl
     """
@@ -68,11 +72,14 @@ def command(
         raise InputError(f"Activity must be from 0 to 2 changes per cycle, not {activity!r}")
     if not 1e-6 <= period_ns <= 1e6:
         raise InputError(f"Period must be from 1e-6 to 1e6 ns, not {period_ns!r}")
+    if clock_tree not in ("h", "least"):
+        raise InputError(f"--clock-tree must be h or least, not {clock_tree!r}")
     from ...gates.energy.energy import middle_slew_ns
     from ...gates.energy.vectorless import Stated, placed_power
     from ...gates.liberty.liberty import read_liberty
     from ...gates.netlist.foreign import read_foreign
-    from ...gates.placement.clocked import wires_of
+    from ...gates.placement.buffers import buffer_named
+    from ...gates.placement.clocked import Trees, wires_of
     from ...gates.placement.wires import laid
     from ...gates.repair.clocking import Clocking
     from ...gates.repair.repair import RepairOptions, repaired
@@ -83,14 +90,17 @@ def command(
         clocking=Clocking(period_ns=period_ns, io_share=io_delay),
         avoided=tuple(avoid or ()),
         buffer_ports=buffer_ports,
+        always=True,
     )
     library = read_liberty(liberty)
     design = read_foreign(netlist, liberty, library, top)
     slew = middle_slew_ns(library, design) if slew_ns is None else slew_ns
+    chosen = None if clock_buffer is None else buffer_named(library, clock_buffer, slew)
+    trees = Trees(kind="h" if clock_tree == "h" else "least", buffer=chosen)
     stated = Stated(activity=activity, slew_ns=slew, period_ns=period_ns)
     done = repaired(design, library, placing, slew, build, options) if repair else None
     found = laid(design, library, placing, slew, build) if done is None else done.placed
-    placed = wires_of(design, library, found)
+    placed = wires_of(design, library, found, trees)
     before = placed_power(design, library, stated, None)
     after = placed_power(design, library, stated, placed)
     if not sum(before.values()) > 0:
@@ -98,7 +108,7 @@ def command(
     final, wires, about = after, placed, None
     if done is not None:
         if done.changed:
-            wires = wires_of(done.netlist, library, done.found)
+            wires = wires_of(done.netlist, library, done.found, trees)
             final = placed_power(done.netlist, library, stated, wires)
         about = done.to_dict() | {
             "io_delay": io_delay,
@@ -123,6 +133,8 @@ def command(
         "repeaters": int(wires.repeaters.count.sum()),
         "clock_buffers": sum(tree.buffers for tree in wires.trees.values()),
         "clock_nets": len(wires.trees),
+        "clock_tree": clock_tree,
+        "clock_buffer": (chosen or wires.buffer).name,
         "buffer": wires.buffer.name,
         "unplaced_mw": _mw(before, period_ns),
         "placed_mw": _mw(final, period_ns),
@@ -161,12 +173,18 @@ def _show(content: dict[str, Any]) -> None:
 
 def _show_repair(repair: dict[str, Any]) -> None:
     slack = f"worst slack {repair['slack_before_ns']:.3f} ns"
+    done = (
+        f"{repair['resized']:,} cells resized, {repair['inserted']:,} buffers inserted, "
+        f"{repair['removed']:,} of synthesis removed, area {repair['area_growth']:+.1%}"
+    )
     if not repair["late_before"]:
-        say(f"{slack} with its wires: nothing to repair")
+        say(
+            f"period met with the wires, {slack}; ports and limits: {done}; ratio without them "
+            f"{repair['ratio']:.3f}"
+        )
         return
     say(
-        f"repaired: {repair['resized']:,} cells resized, {repair['inserted']:,} buffers inserted, "
-        f"{repair['removed']:,} of synthesis removed, area {repair['area_growth']:+.1%}; {slack} "
+        f"repaired: {done}; {slack} "
         f"before and {repair['slack_after_ns']:.3f} after, {repair['late_before']:,} and "
         f"{repair['late_after']:,} ends late; ratio without repair {repair['ratio']:.3f}"
     )

@@ -147,6 +147,10 @@ def test_bench_place_reads_verilog_of_any_flow(tmp_path):
     options = [str(tmp_path / "design.v"), "--liberty", str(tmp_path / "cells.lib")]
     options += ["--lef", str(lef), "--rc", str(rc), "--slew-ns", "0.25", "--json"]
     result = RUNNER.invoke(app, ["bench", "place", *options, "--build", str(tmp_path / "build")])
+    assert result.exit_code == 2  # the LEF has no buffer
+    assert "placed as it is (--no-repair)" in " ".join(result.output.split())
+    options += ["--no-repair"]
+    result = RUNNER.invoke(app, ["bench", "place", *options, "--build", str(tmp_path / "build")])
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
     assert content["cells"] == 3

