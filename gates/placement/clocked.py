@@ -92,9 +92,7 @@ def clocked_wires(
     return wires_of(netlist, library, laid(netlist, library, placing, slew_ns, cache))
 
 
-def wires_of(
-    netlist: Netlist, library: Library, found: Laid, made: Trees = LEAST
-) -> ClockedWires:
+def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAST) -> ClockedWires:
     """Wires, repeaters and trees of a netlist that is placed."""
     rc, buffer, wiring = found.rc, found.buffer, found.wiring
     clocking = made.buffer or buffer

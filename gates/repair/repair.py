@@ -1,10 +1,10 @@
-"""Timing repair after placement: what a flow does to the cells of a design that misses its period.
+"""Repair after placement: what a flow does to the cells of a design once its wires are known.
 
 A design that meets its period with its wires stays as it is, to the last bit, unless its limits are
-asked for (`RepairOptions.always`). Of another one the
-buffers of synthesis are taken out, it is placed, ports get buffers where asked, cells are sized to
-their wires and pins, limits of the library are repaired (`limits.py`), then set-up times
-(`setup.py`). Not done: hold times, swapped pins, cloned gates; cells are not put in rows again.
+asked for (`RepairOptions.always`). Of another one the buffers of synthesis are taken out, it is
+placed, ports get buffers where asked, cells are sized to their wires and pins, limits of the
+library are repaired (`limits.py`), then set-up times (`setup.py`). Not done: hold times, swapped
+pins, cloned gates; cells are not put in rows again.
 """
 
 from dataclasses import dataclass, field

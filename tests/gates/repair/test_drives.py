@@ -69,5 +69,7 @@ def test_a_library_without_buffer_is_refused():
     """Where something has to be repaired."""
     without = Drives(drive_library(), ["BUF", "GAMMA"])
     for name in ("slews", "smallest"):
-        with pytest.raises(InputError, match="must have a buffer that can be placed to repair with"):
+        with pytest.raises(
+            InputError, match="must have a buffer that can be placed to repair with"
+        ):
             getattr(without, name)
