@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist, net_loads
-from .buffers import Buffer
+from .buffers import Buffer, most_load_ff
 from .clock_tree import ClockTree, clock_tree
 from .h_tree import h_tree
 from .wires import Laid, NetWires, Placing, laid, repeaters
@@ -98,8 +98,14 @@ def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAS
     clocking = made.buffer or buffer
     x, y, lengths = found.x, found.y, found.lengths
     capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)
-    trees = {}
+    trees, wire_ff = {}, lengths * rc.signal.ff
+    loads = net_loads(netlist, library)
+    inside = _of_a_tree(netlist, library)
     for net in sorted(clock_nets(netlist, library)):
+        clock_ff = float(lengths[net]) * rc.clock.ff
+        if loads[net] + clock_ff <= inside.get(net, -1.0):
+            wire_ff[net] = clock_ff
+            continue
         ends = np.arange(wiring.starts[net], wiring.starts[net + 1])
         sinks = ends[capacitances[ends] > 0]
         roots = ends[capacitances[ends] <= 0]
@@ -114,8 +120,8 @@ def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAS
                 case unknown:
                     assert_never(unknown)
     lengths[list(trees)] = 0.0
-    wire_ff = lengths * rc.signal.ff
-    loads = net_loads(netlist, library) + wire_ff
+    wire_ff[list(trees)] = 0.0
+    loads = loads + wire_ff
     loads[list(trees)] = clocking.input_ff
     return ClockedWires(
         wire_um=lengths,
@@ -126,6 +132,22 @@ def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAS
         trees=trees,
         core_um=found.core_um,
     )
+
+
+def _of_a_tree(netlist: Netlist, library: Library) -> dict[int, float]:
+    """Nets that a buffer or inverter drives, and the load in fF that it may drive.
+
+    Where a flow has made trees before, its leaves are such nets: they get no tree below them.
+    """
+    found, known = {}, {}
+    for gate in netlist.gates:
+        cell = library.cell(gate.cell)
+        if cell.ff is None and len(cell.inputs) == len(cell.outputs) == 1:
+            out = cell.outputs[0]
+            if gate.cell not in known:
+                known[gate.cell] = most_load_ff(library, gate.cell, out)
+            found[gate.pins.get(out, -1)] = known[gate.cell]
+    return found
 
 
 def _pin_capacitances(

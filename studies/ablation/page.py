@@ -93,8 +93,9 @@ def figure(values: tuple[float, ...] | None, absent: str = "none (a step per ima
 
 
 def describe(budget: Budget) -> str:
-    """One paragraph: data, recipe and seeds of the figures."""
-    changes = " ".join((*BUDGETS[budget.dataset], *budget.changes))
+    """One paragraph: data, recipe and seeds of the figures; of a field changed twice the last."""
+    given = dict(change.split("=", 1) for change in (*BUDGETS[budget.dataset], *budget.changes))
+    changes = " ".join(f"{name}={value}" for name, value in given.items())
     return (
         f"Data: {budget.dataset}; recipe `{RECIPES[budget.dataset]}` with `{changes}`; "
         f"{budget.seeds} seed{'s' if budget.seeds != 1 else ''}; top-1 in percent of the whole "

@@ -15,6 +15,7 @@ from adqhw.gates.energy.vectorless import activities, clock_ports, power_fj
 from adqhw.gates.netlist.foreign import parse_foreign
 from adqhw.gates.netlist.netlist import Netlist
 from adqhw.gates.placement.clocked import clock_nets, clocked_wires
+from adqhw.gates.placement.wire_rc import read_rc
 from adqhw.gates.placement.wires import Placing
 from adqhw.spec import InputError
 
@@ -89,6 +90,25 @@ def test_a_clock_behind_a_buffer_gets_a_tree(tmp_path):
     loads = wires.wire_ff + wires.repeater_ff
     added = 2 * float(moved.density[:-2] @ loads)
     assert after["switching"] - before["switching"] == pytest.approx(added)
+
+
+def test_leaves_of_a_tree_that_is_there_get_no_other(tmp_path):
+    """Ten pins of 1 fF behind a buffer that may drive 40: clock wires, no tree."""
+    needs.package("coloquinte", "pip install 'adqhw[place]'")
+    netlist, library = foreign(flops=10)
+    rc = tmp_path / "rc.toml"
+    rc.write_text(RC)
+    (clock,) = clock_nets(netlist, library)
+    placing = Placing(rc=rc, row_um=2.0)
+    wires = clocked_wires(netlist, library, placing, 0.25, tmp_path)
+    assert wires.trees == {}
+    assert wires.wire_um[clock] > 0
+    assert wires.total_um == pytest.approx(wires.wire_um.sum())
+    per_um = read_rc(rc, library)
+    others = np.arange(netlist.nets) != clock
+    assert wires.wire_ff[clock] == pytest.approx(wires.wire_um[clock] * per_um.clock.ff)
+    np.testing.assert_allclose(wires.wire_ff[others], wires.wire_um[others] * per_um.signal.ff)
+    assert wires.repeaters.count[clock] == 0
 
 
 def test_activities_of_loops():

@@ -11,7 +11,17 @@ from adqhw.commands.bench.ablation import run, select
 from adqhw.spec.errors import InputError
 from adqhw.spec.program_file import save
 from adqhw.studies.ablation.cases import cases
-from adqhw.studies.ablation.page import BEGIN, END, RECIPES, Budget, Row, describe, table, write
+from adqhw.studies.ablation.page import (
+    BEGIN,
+    BUDGETS,
+    END,
+    RECIPES,
+    Budget,
+    Row,
+    describe,
+    table,
+    write,
+)
 
 SMALL = (
     "data.limit=64",
@@ -36,6 +46,15 @@ def test_every_case_is_a_recipe_and_has_its_own_name():
         "weights",
         "two bits",
     }
+
+
+def test_a_field_that_is_changed_twice_is_told_once():
+    (first, *_) = BUDGETS["digits"]
+    name = first.split("=")[0]
+    text = describe(Budget(seeds=1, changes=(f"{name}=1", f"{name}=2", "optim.lr=0.5")))
+    assert text.count(f"{name}=") == 1
+    assert f"{name}=2" in text
+    assert "optim.lr=0.5" in text
 
 
 def test_cases_run_and_equal_runs_are_made_once(monkeypatch):
