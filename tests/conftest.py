@@ -3,7 +3,9 @@
 Threads of torch sleep at a barrier instead of spinning: a spinning thread keeps the core from the
 very thread it waits for when something else runs on the machine, and tests of a second take
 minutes. Verilator's runtime is compiled once per run, not once per build (`objcache.sh`).
-What commands print with --json is compared with their schemas.
+What commands print with --json is compared with their schemas. Hypothesis has no deadline for an
+example: beside other work one of a few milliseconds takes longer than its default, and no test here
+is about time.
 """
 
 import atexit
@@ -13,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import json_records
+from hypothesis import settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -23,3 +26,5 @@ if "ADQHW_OBJECTS" not in os.environ:  # the processes of pytest-xdist inherit i
     os.environ["ADQHW_OBJECTS"] = tempfile.mkdtemp(prefix="adqhw_objects_")
     atexit.register(shutil.rmtree, os.environ["ADQHW_OBJECTS"], ignore_errors=True)
 json_records.watch()
+settings.register_profile("adqhw", settings(), deadline=None)  # all else as it is, in CI too
+settings.load_profile("adqhw")

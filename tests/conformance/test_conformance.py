@@ -51,7 +51,7 @@ def test_frozen_vector_on_rtl(folder, tmp_path):
     check_rtl(program, np.load(folder / "images.npy")[:1], tmp_path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32 - 1))
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_random_program_equals_golden(backend, seed):

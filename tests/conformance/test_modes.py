@@ -18,7 +18,7 @@ GENERATORS = {
     "windows": programs.random_windows,
     "wide": wide_programs.wide_program,
 }
-BRISK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+BRISK = {"suppress_health_check": list(HealthCheck)}
 
 
 def check(mode, generator, seed):

@@ -63,7 +63,7 @@ def cycles_of(program: SizedNetwork, rows: int, cols: int, micro: str) -> int:
 sizes = st.integers(1, 24)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(layers(), layers(depthwise=True)), sizes, sizes, st.sampled_from(MICROS))
 def test_twice_the_rows_never_raise_the_cycles(size, rows, cols, micro):
     """Without groups any more rows will do; with groups, twice as many only merge tiles."""
@@ -85,7 +85,7 @@ def test_twice_the_rows_never_raise_any_layer_of_a_random_network(seed, micro):
             assert all(b <= a for a, b in zip(before, after, strict=True))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(layers(), sizes, sizes, st.sampled_from(MICROS))
 def test_when_twice_the_columns_raise_the_cycles(size, rows, cols, micro):
     size = size.as_product()  # what the array is given

@@ -11,7 +11,7 @@ from adqhw.spec.formats import IntFormat
 
 
 @given(st.lists(st.integers(0, 15), min_size=16, max_size=16), st.booleans())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_tables_are_their_parts(values, signed):
     table, codes, out = np.array([values]), IntFormat(width=4, signed=signed), IntFormat(width=8)
     parts = table_layers(table, codes, out, "Layer 'a'")

@@ -37,7 +37,7 @@ def problems(draw):
 
 
 @given(problem=problems(), tied=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_allocation_equals_brute_force(problem, tied):
     table, weights, average_bits = problem
     names = list(table)

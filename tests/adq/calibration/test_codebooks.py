@@ -22,7 +22,7 @@ def layer(seed: int, channels: int = 6, size: int = 200) -> tuple[torch.Tensor, 
     per_channel=st.booleans(),
     full=st.booleans(),
 )
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 def test_a_table_is_one_that_a_program_may_hold(seed, width, per_channel, full):
     weight, importance = layer(seed)
     found = table(weight, importance, width, 127, per_channel=per_channel, full=full)

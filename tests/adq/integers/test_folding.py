@@ -22,7 +22,7 @@ sixty_fourths = st.integers(-640, 640).map(lambda n: n / 64)
     intercept=sixty_fourths,
     reals=st.lists(sixty_fourths, min_size=3, max_size=3).map(sorted),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_thresholds_fire_exactly_when_the_real_ones_do(slope, intercept, reals):
     affine = Affine(slope=np.array([slope]), intercept=np.array([intercept]))
     low, high = -40, 60

@@ -67,7 +67,7 @@ def test_ties_go_to_the_lower_index():
 
 
 @given(seed=st.integers(0, 10_000), width=st.integers(2, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_assignment_is_nearest(seed, width):
     weight = weights(200, seed)
     values = initial_values(weight, even(width))
@@ -213,7 +213,7 @@ def test_kmeans_start_meets_the_lloyd_condition_at_once():
 
 @pytest.mark.parametrize("tie_sign", [False, True])
 @given(seed=st.integers(0, 1000), width=st.integers(2, 4), ema=st.sampled_from(["mean", "count"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_adaptation_keeps_order_and_an_exact_zero(tie_sign, seed, width, ema):
     config = reserved(ema=ema, decay=0.8, init="random", seed=seed, tie_sign=tie_sign)
     book, latent = Codebook(width, config), weights(300, seed)

@@ -23,7 +23,7 @@ def made(weight: torch.Tensor, width: int = 2, **changes: object) -> Codebook:
 
 
 @given(seed=st.integers(0, 1000), width=st.integers(2, 5), shift=st.floats(-0.2, 0.2))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_start_has_every_level_and_the_side_of_the_smaller_error(seed, width, shift):
     weight = torch.randn(400, generator=torch.Generator().manual_seed(seed)) * 0.1 + shift
     found = start(weight, width, full=True, lloyd=3)

@@ -47,7 +47,7 @@ def test_a_value_on_the_threshold_reaches_it():
 
 
 @given(seed=st.integers(0, 10_000), width=st.integers(1, 4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_forward_counts_thresholds(seed, width):
     lengths, start, gain = parameters(2**width - 1, seed, torch.float64)
     x = torch.randn(4, 37, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

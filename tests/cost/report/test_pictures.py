@@ -178,7 +178,7 @@ def test_more_bars_and_layers_than_a_picture_holds():
     assert plots.parts_png([design] * 3000).startswith(b"\x89PNG")
 
 
-@settings(max_examples=6, derandomize=True, deadline=None)
+@settings(max_examples=6, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=25))
 def test_no_label_lies_on_another_or_outside(points):
     with canvas(5, 4) as figure:

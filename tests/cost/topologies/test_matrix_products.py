@@ -60,7 +60,7 @@ def products(draw: st.DrawFn) -> tuple[int, int, int, int]:
     return m, part * rest, n, part
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(products(), st.sampled_from([(16, 16), (4, 8), (1, 3)]), st.sampled_from(MICROS))
 def test_every_spelling_of_a_product_costs_the_same(product, size, micro):
     costs = [cost(text, *size, micro).to_dict() for text in spellings(*product)]
@@ -90,7 +90,7 @@ def test_strided_and_overlapping_windows_stay_convolutions():
 sides = st.integers(1, 6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(sides, min_size=4, max_size=4), sides, sides, st.integers(1, 3))
 def test_a_product_has_the_outputs_the_terms_and_the_work_of_its_row(sides, channels, n, stride):
     height, width, filter_height, filter_width = sides

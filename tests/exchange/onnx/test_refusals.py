@@ -217,7 +217,7 @@ SMALL = {name: small(name) for name in ("deeploy", "qonnx")}
 
 
 @given(st.sampled_from(sorted(SMALL)), st.data())
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 def test_changed_bytes_end_in_a_line_or_a_program(tmp_path_factory, name, data):
     content = bytearray(SMALL[name])
     for _ in range(data.draw(st.integers(1, 3))):

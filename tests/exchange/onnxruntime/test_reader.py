@@ -86,7 +86,7 @@ def test_own_networks(name, signed, per_channel, operators, tmp_path):
 
 
 @given(st.tuples(*[st.floats(0.01, 0.2)] * 3), st.tuples(*[st.integers(0, 255)] * 3), st.booleans())
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=6, derandomize=True)
 def test_an_addition_for_all_pairs_of_codes(scales, zeros, signed):
     kind = np.int8 if signed else np.uint8
     element = TensorProto.INT8 if signed else TensorProto.UINT8

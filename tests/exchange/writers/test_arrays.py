@@ -67,7 +67,7 @@ def test_frozen_vector(reader, path):
     assert_identical(expected, read_and_run(reader, program, images), program, images, "npz")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), windows=st.booleans())
 def test_random_program(reader, seed, windows):
     program = (programs.random_windows if windows else programs.random_program)(seed)

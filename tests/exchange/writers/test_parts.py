@@ -9,7 +9,7 @@ from adqhw.exchange.writers.parts import EXACT, reach, split
 from adqhw.spec import IntFormat
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1), width=st.integers(1, 31), signed=st.booleans(),
     depth=st.integers(1, 300), level_bits=st.integers(1, 16),

@@ -64,7 +64,7 @@ def test_sums_and_totals_beyond_exact_floats(case):
 MAKERS = (programs.random_program, programs.random_windows, wide_programs.wide_program)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), maker=st.sampled_from(MAKERS))
 def test_random_program(seed, maker):
     try:

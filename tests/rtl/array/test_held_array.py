@@ -72,7 +72,7 @@ def test_sums_do_not_depend_on_idles_or_back_pressure(size: str, micro_name: str
     st.sampled_from([0.0, 0.5, 0.95]),
     st.integers(0, 999),
 )
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=6, derandomize=True)
 def test_random_arrays(name, rows, sides, hold, bypass, idle, pause, seed):
     cols, fill = sides
     a = arch(rows, cols, name, hold=hold, fill=fill, act_width=5)

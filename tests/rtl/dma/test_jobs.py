@@ -88,13 +88,13 @@ def check(seed: int, stall: float) -> None:
         assert outcome.cycles == cycles
 
 
-@settings(max_examples=14, deadline=None, derandomize=True)
+@settings(max_examples=14, derandomize=True)
 @given(st.integers(0, 1 << 20))
 def test_rows_bytes_and_cycles(seed):
     check(seed, 0.0)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=6, derandomize=True)
 @given(st.integers(0, 1 << 20), st.sampled_from([0.2, 0.7]))
 def test_rows_and_bytes_under_stalls(seed, stall):
     check(seed, stall)

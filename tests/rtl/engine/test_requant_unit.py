@@ -92,7 +92,7 @@ def test_residual_codes_stay_paired_with_their_sums(idle: float, pause: float):
     assert trace.values("codes") == expected(requant, accs, skips)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_random_requants(data: st.DataObject):
     def numbers(bits: int, count: int) -> list[int]:

@@ -31,7 +31,7 @@ def check(program: Program) -> dict[str, int]:
     return dict(offsets)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_codes_less_offsets_are_those_of_the_program(seed):
     check(general_net(seed))

@@ -57,7 +57,7 @@ def test_bad_headers_are_one_line_and_exit_code_2(kind, tmp_path):
         max_leaves=12,
     )
 )  # fmt: skip
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True)
 def test_plain_values_are_read_as_json_does(value):
     assert strict_loads(json.dumps(value), "Text") == value
 

@@ -38,7 +38,7 @@ def test_a_formula_becomes_text_in_a_spreadsheet():
     assert [csv_text(x) for x in ("=1+1", "@a", "-2", "conv1")] == ["'=1+1", "'@a", "'-2", "conv1"]
 
 
-@settings(max_examples=50, derandomize=True, deadline=None)
+@settings(max_examples=50, derandomize=True)
 @given(st.text(st.characters(codec=None), max_size=90))
 def test_a_name_becomes_one_part_of_a_path(name):
     part = file_part(name)

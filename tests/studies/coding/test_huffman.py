@@ -44,7 +44,7 @@ def merged_weight(counts: list[int]) -> int:
     return total
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True)
 @given(COUNTS)
 def test_lengths_are_optimal_and_complete(counts):
     lengths = code_lengths(counts)
@@ -54,7 +54,7 @@ def test_lengths_are_optimal_and_complete(counts):
     assert sum(2.0**-n for n in used) == (1.0 if len(used) > 1 else 0.5)
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=40, derandomize=True)
 @given(COUNTS, st.randoms(use_true_random=False))
 def test_a_stream_decodes_to_what_was_coded(counts, random):
     symbols = [s for s, n in enumerate(counts) for _ in range(min(n, 5))]
