@@ -5,6 +5,7 @@ the others (torch's DistributedDataParallel). What follows from equal gradients 
 EMA, schedule) every rank computes for itself; the first one alone measures and writes.
 """
 
+import gc
 import os
 import signal
 import warnings
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional  # before any group is: see `joined`
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -92,7 +94,13 @@ class Ranks:
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """Join the processes that torchrun started, if it did, and leave them at the end."""
+    """Join the processes that torchrun started, if it did, and leave them at the end.
+
+    The group ends here with its threads. DistributedDataParallel imports
+    ``torch.distributed.nn.functional``, whose default arguments keep the group that is there at
+    that moment for good; a worker thread of gloo then dropped the last tensor while the interpreter
+    ended, and the rank aborted ("terminate called without an active exception").
+    """
     if not (dist.is_available() and dist.is_torchelastic_launched()):
         yield Ranks()
         return
@@ -103,6 +111,7 @@ def joined(device: str) -> Iterator[Ranks]:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         yield ranks
+        gc.collect()  # what a network in a cycle of references holds of the group
         dist.destroy_process_group()  # not after an error: it would wait for the others
     except RuntimeError as error:
         lost = isinstance(error, dist.DistError) or any(word in str(error) for word in BROKEN)

@@ -48,6 +48,17 @@ def refuse():
     raise InputError("only the first rank says so")
 
 
+def spread_step(ranks: Ranks) -> None:
+    """A step of a network whose gradients are averaged, which starts what averages them."""
+    ranks.spread(torch.nn.Linear(2, 2), unused=False)(torch.ones(1, 2)).sum().backward()
+
+
+def gloo_threads() -> list[str]:
+    """Names of this process's threads that belong to a gloo group; Linux only."""
+    names = (path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+    return sorted(name for name in names if "gloo" in name)
+
+
 def main() -> None:
     with joined("cpu") as ranks:
         record = {
@@ -60,7 +71,10 @@ def main() -> None:
             "different": refusal(lambda: ranks.check_same(f"{ranks.rank}", "Digests")),
             "batch_norm": batch_norms(ranks),
         }
-        Path(sys.argv[1], f"{ranks.rank}.json").write_text(json.dumps(record))
+        spread_step(ranks)
+        record["threads_before"] = gloo_threads()
+    record["threads_after"] = gloo_threads()
+    Path(sys.argv[1], f"{ranks.rank}.json").write_text(json.dumps(record))
 
 
 if __name__ == "__main__":
