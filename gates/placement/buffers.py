@@ -1,6 +1,8 @@
 """The buffer that repeaters and clock trees are made of: which one, its load, its energy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from ..liberty.liberty import Library
 from ..liberty.table import LOAD
 from ..netlist.arcs import arc_uses, leakage_nw
 
+FLOW_LOADS = 100
 STEPS = 40
 """Halvings of the interval in which the largest load is looked for."""
 _TRANSITIONS = "rise_transition", "fall_transition"
@@ -71,6 +74,33 @@ def choose_buffer(library: Library, slew_ns: float) -> Buffer:
             f"{slew_ns:g} ns, not none: no clock tree can be made"
         )
     return best[2]
+
+
+def flow_clock_buffer(
+    library: Library, slew_ns: float, wire_ff: float, avoided: Sequence[str] = ()
+) -> Buffer:
+    """The buffer that OpenROAD's TritonCTS takes for clock trees if it is told none.
+
+    Candidates are buffers that the Liberty marks as clock cells, else those named so, else all; of
+    them the smallest whose load limit is `FLOW_LOADS` times `wire_ff`, that of half a side of the
+    core, else the one of the largest limit (`src/cts/src/TritonCTS.cpp`: inferBufferList,
+    selectRootBuffer; `CtsOptions.h`: sinkBufferMaxCapDerateDefault_). `avoided`: patterns of cells.
+    """
+    usable = {}
+    for name in buffers(library):
+        found = _buffer(library, name, slew_ns)
+        if found is not None and not any(fnmatchcase(name, pattern) for pattern in avoided):
+            usable[name] = found
+    marked = [n for n in usable if library.groups[n].values.get("is_clock_cell") == "true"]
+    named = [[n for n in usable if word in n.lower()] for word in ("clkbuf", "buf")]
+    names = next((some for some in (marked, *named, [*usable]) if some), [])
+    if not names:
+        return choose_buffer(library, slew_ns)
+    limits = {name: most_load_ff(library, name, usable[name].output) for name in names}
+    strong = [name for name in names if limits[name] > FLOW_LOADS * wire_ff]
+    if strong:
+        return usable[min(strong, key=lambda name: (library.cell(name).area, name))]
+    return usable[max(names, key=lambda name: (limits[name], name))]
 
 
 def buffer_named(library: Library, name: str, slew_ns: float) -> Buffer:

@@ -7,10 +7,12 @@ from typing import Literal, assert_never
 import numpy as np
 import numpy.typing as npt
 
+from ..liberty.cells import Cell
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist, net_loads
-from .buffers import Buffer, most_load_ff
+from .buffers import Buffer, flow_clock_buffer, most_load_ff
 from .clock_tree import ClockTree, clock_tree
+from .evened import PLAIN, further_buffers
 from .h_tree import h_tree
 from .wires import Laid, NetWires, Placing, laid, repeaters
 
@@ -25,7 +27,16 @@ class Trees:
     kind: TreeKind = "least"
     """As few buffers as drive the sinks, or an H as OpenROAD's flow has it."""
     buffer: Buffer | None = None
-    """Of the trees; the one of the repeaters without it."""
+    """Of the trees; without it the repeaters' (least) or the one that the flow takes (h)."""
+    avoided: tuple[str, ...] = ()
+    """Patterns of cells that are not chosen."""
+
+    def chosen(self, library: Library, found: Laid) -> Buffer:
+        """The buffer of the trees of a placed netlist."""
+        if self.buffer is not None or self.kind == "least":
+            return self.buffer or found.buffer
+        wire_ff = found.rc.signal.ff * max(found.core_um) / 2
+        return flow_clock_buffer(library, found.buffer.slew_ns, wire_ff, self.avoided)
 
 
 LEAST = Trees()
@@ -36,6 +47,7 @@ class ClockedWires(NetWires):
     """Nets with a tree have neither wires nor repeaters beside it."""
 
     trees: dict[int, ClockTree]
+    clock_buffer: Buffer
 
     @property
     def total_um(self) -> float:
@@ -94,31 +106,26 @@ def clocked_wires(
 
 def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAST) -> ClockedWires:
     """Wires, repeaters and trees of a netlist that is placed."""
-    rc, buffer, wiring = found.rc, found.buffer, found.wiring
-    clocking = made.buffer or buffer
-    x, y, lengths = found.x, found.y, found.lengths
-    capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)
-    trees, wire_ff = {}, lengths * rc.signal.ff
-    loads = net_loads(netlist, library)
-    inside = _of_a_tree(netlist, library)
+    rc, lengths = found.rc, found.lengths
+    clocking = made.chosen(library, found)
+    wire_ff, loads = lengths * rc.signal.ff, net_loads(netlist, library)
+    inside, without = _of_a_tree(netlist, library), []
     for net in sorted(clock_nets(netlist, library)):
         clock_ff = float(lengths[net]) * rc.clock.ff
         if loads[net] + clock_ff <= inside.get(net, -1.0):
             wire_ff[net] = clock_ff
-            continue
-        ends = np.arange(wiring.starts[net], wiring.starts[net + 1])
-        sinks = ends[capacitances[ends] > 0]
-        roots = ends[capacitances[ends] <= 0]
-        root = (float(x[roots[0]]), float(y[roots[0]])) if len(roots) else (0.0, 0.0)
-        if len(sinks) > 1:
-            places = x[sinks], y[sinks], capacitances[sinks], root, rc.clock.ff
-            match made.kind:
-                case "least":
-                    trees[net] = clock_tree(*places, clocking)
-                case "h":
-                    trees[net] = h_tree(*places, clocking)
-                case unknown:
-                    assert_never(unknown)
+        else:
+            without.append(net)
+    sinks = _sinks_of(netlist, library, found, without)
+    match made.kind:
+        case "least":
+            trees = {
+                n: clock_tree(*some.places, rc.clock.ff, clocking) for n, some in sinks.items()
+            }
+        case "h":
+            trees = _h_trees(netlist, library, sinks, rc.clock.ff, clocking)
+        case unknown:
+            assert_never(unknown)
     lengths[list(trees)] = 0.0
     wire_ff[list(trees)] = 0.0
     loads = loads + wire_ff
@@ -127,11 +134,79 @@ def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAS
         wire_um=lengths,
         wire_ff=wire_ff,
         half_perimeter_um=found.half_perimeter_um,
-        repeaters=repeaters(netlist, library, loads, buffer),
-        buffer=buffer,
+        repeaters=repeaters(netlist, library, loads, found.buffer),
+        buffer=found.buffer,
         trees=trees,
+        clock_buffer=clocking,
         core_um=found.core_um,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sinks:
+    """Of one net."""
+
+    instances: list[int]
+    places: tuple[Floats, Floats, Floats, tuple[float, float]]
+    """x, y, fF of the sinks, and where the clock comes in."""
+
+
+def _sinks_of(
+    netlist: Netlist, library: Library, found: Laid, nets: list[int]
+) -> dict[int, _Sinks]:
+    """Of the nets with two sinks or more."""
+    wiring, sinks = found.wiring, {}
+    capacitances = _pin_capacitances(netlist, library, wiring.instances, wiring.pins)
+    for net in nets:
+        ends = np.arange(wiring.starts[net], wiring.starts[net + 1])
+        driven, roots = ends[capacitances[ends] > 0], ends[capacitances[ends] <= 0]
+        if len(driven) > 1:
+            at = (float(found.x[roots[0]]), float(found.y[roots[0]])) if len(roots) else (0.0, 0.0)
+            sinks[net] = _Sinks(
+                instances=wiring.instances[driven].tolist(),
+                places=(found.x[driven], found.y[driven], capacitances[driven], at),
+            )
+    return sinks
+
+
+def _h_trees(
+    netlist: Netlist, library: Library, sinks: dict[int, _Sinks], ff_per_um: float, buffer: Buffer
+) -> dict[int, ClockTree]:
+    """Trees whose ways are equally many buffers long, through clock gates or not."""
+    alone = {net: h_tree(*some.places, ff_per_um, buffer) for net, some in sinks.items()}
+    taken, gated = set(), {}
+    for net, some in sinks.items():
+        gated[net] = [PLAIN] * len(some.instances)
+        for place, instance in enumerate(some.instances):
+            for behind in _gated(netlist, library, instance):
+                if behind in sinks and behind not in taken and behind != net:
+                    gated[net][place] = behind
+                    taken.add(behind)
+    further = further_buffers({net: tree.levels for net, tree in alone.items()}, gated)
+    return {
+        net: h_tree(*some.places, ff_per_um, buffer, further[net]) if further[net].any() else
+        alone[net]
+        for net, some in sinks.items()
+    }  # fmt: skip
+
+
+def _gated(netlist: Netlist, library: Library, instance: int) -> list[int]:
+    """Nets that a gate, or a clock gate, drives; of a flip-flop or latch none."""
+    if instance < 0:
+        return []
+    gate = netlist.gates[instance]
+    cell = library.cell(gate.cell)
+    integrated = "clock_gating_integrated_cell" in library.groups[gate.cell].values
+    return [
+        gate.pins[pin]
+        for pin in cell.outputs
+        if pin in gate.pins and (integrated or (cell.ff is None and _combinational(cell, pin)))
+    ]
+
+
+def _combinational(cell: Cell, pin: str) -> bool:
+    function = cell.pins[pin].function
+    return function is not None and set(function.pins) <= set(cell.inputs)
 
 
 def _of_a_tree(netlist: Netlist, library: Library) -> dict[int, float]:

@@ -29,7 +29,9 @@ PORTS_HELP = "Repair puts a buffer at every port."
 IO_HELP = "Share of the period before inputs arrive, and after outputs are due."
 AVOID_HELP = "Cells that repair must not choose, as a pattern ('*lpflow*'); may be repeated."
 TREE_HELP = "Clock trees: h, as OpenROAD's flow makes them, or least, of as few buffers as do."
-BUFFER_HELP = "Buffer of the clock trees (default: the one with the least energy per load)."
+BUFFER_HELP = (
+    "Buffer of the clock trees (default: h: OpenROAD's choice, least: least energy per load)."
+)
 LEAST_ACTIVITY, MOST_ACTIVITY = 0.0, 2.0
 
 
@@ -79,7 +81,7 @@ def command(
     from ...gates.liberty.liberty import read_liberty
     from ...gates.netlist.foreign import read_foreign
     from ...gates.placement.buffers import buffer_named
-    from ...gates.placement.clocked import Trees, wires_of
+    from ...gates.placement.clocked import TreeKind, Trees, wires_of
     from ...gates.placement.wires import laid
     from ...gates.repair.clocking import Clocking
     from ...gates.repair.repair import RepairOptions, repaired
@@ -96,7 +98,8 @@ def command(
     design = read_foreign(netlist, liberty, library, top)
     slew = middle_slew_ns(library, design) if slew_ns is None else slew_ns
     chosen = None if clock_buffer is None else buffer_named(library, clock_buffer, slew)
-    trees = Trees(kind="h" if clock_tree == "h" else "least", buffer=chosen)
+    kind: TreeKind = "h" if clock_tree == "h" else "least"
+    trees = Trees(kind=kind, buffer=chosen, avoided=tuple(avoid or ()))
     stated = Stated(activity=activity, slew_ns=slew, period_ns=period_ns)
     done = repaired(design, library, placing, slew, build, options) if repair else None
     found = laid(design, library, placing, slew, build) if done is None else done.placed
@@ -134,7 +137,7 @@ def command(
         "clock_buffers": sum(tree.buffers for tree in wires.trees.values()),
         "clock_nets": len(wires.trees),
         "clock_tree": clock_tree,
-        "clock_buffer": (chosen or wires.buffer).name,
+        "clock_buffer": wires.clock_buffer.name,
         "buffer": wires.buffer.name,
         "unplaced_mw": _mw(before, period_ns),
         "placed_mw": _mw(final, period_ns),

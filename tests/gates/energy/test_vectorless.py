@@ -5,6 +5,7 @@ import json
 import needs
 import numpy as np
 import pytest
+from foreign_netlist import foreign
 from gate_oracle import netlist_json
 from placed_library import RC, placed_library
 from tiny_liberty import TINY
@@ -13,7 +14,6 @@ from typer.testing import CliRunner
 from adqhw.cli import app
 from adqhw.gates.energy.vectorless import activities, clock_ports, power_fj
 from adqhw.gates.netlist.foreign import parse_foreign
-from adqhw.gates.netlist.netlist import Netlist
 from adqhw.gates.placement.clocked import clock_nets, clocked_wires
 from adqhw.gates.placement.wire_rc import read_rc
 from adqhw.gates.placement.wires import Placing
@@ -21,23 +21,6 @@ from adqhw.spec import InputError
 
 CLOCK = "clock : true;"
 RUNNER = CliRunner()
-
-
-def foreign(flops: int = 1, cells: dict | None = None) -> tuple[Netlist, object]:
-    """q follows !(!(a & b)); the clock comes through a buffer to so many flip-flops."""
-    library = placed_library()
-    ports = {
-        "tick": ("input", [2]), "a": ("input", [3]), "b": ("input", [4]), "q": ("output", [8]),
-    }  # fmt: skip
-    gates = {
-        "nand": ("NAND2", {"A": 3, "B": 4, "Y": 5}),
-        "inv": ("INV", {"A": 5, "Y": 6}),
-        "root": ("BUF", {"A": 2, "Y": 7}),
-        **{f"f{at}": ("DFF", {"CK": 7, "D": 6, "Q": 8 + at}) for at in range(flops)},
-    } | (cells or {})
-    module = json.loads(netlist_json(ports, gates))["modules"]["top"]
-    text = json.dumps({"modules": {"mine": {**module, "attributes": {"top": "1"}}}})
-    return parse_foreign(text, library), library
 
 
 def test_activities_and_powers_of_three_gates():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from placed_library import placed_library
 
 from adqhw.gates.placement.buffers import choose_buffer
-from adqhw.gates.placement.h_tree import h_tree, levels_of
+from adqhw.gates.placement.h_tree import FEW_SINKS, h_tree, levels_of
 
 
 def buffer():
@@ -43,6 +43,32 @@ def test_the_sums_of_two_leaves():
     assert found.leakage_nw == pytest.approx(3 * one.leakage_nw)
 
 
+def test_rows_behind_a_leaf_by_hand():
+    """Two pins 2 um apart, two buffers in a row before the right one; no wire to the root.
+
+    Leaves have one pin each, under them: the left drives 4 fF; the right the first of the row,
+    which has no way to go, and the last of it the pin.
+    """
+    x, y, one = np.array([0.0, 2.0]), np.zeros(2), buffer()
+    found = h_tree(x, y, np.full(2, 4.0), (1.0, 0.0), 0.5, one, np.array([0, 2]))
+    assert (found.buffers, found.levels) == (3 + 2, 2 + 2)
+    assert found.wire_um == pytest.approx(2)
+    root_ff = 2 * (one.input_ff + 0.5)
+    row = one.edge_fj(4.0) + 2 * one.edge_fj(one.input_ff)
+    assert found.internal_fj == pytest.approx(2 * (one.edge_fj(root_ff) + one.edge_fj(4.0) + row))
+
+
+def test_a_row_goes_from_the_leaf_to_the_middle_of_its_sinks():
+    """Of four pins in one place's leaf the two at 6 um have a row of one: 3 um before, 3 after."""
+    one, further = buffer(), np.array([0, 0, 1, 1] * 2)
+    x, y = np.array([0.0, 0, 6, 6] * 2), np.repeat([0.0, 100.0], 4)
+    alone = h_tree(x, y, np.full(8, 1.0), (3.0, 50.0), 0.0, one)
+    found = h_tree(x, y, np.full(8, 1.0), (3.0, 50.0), 0.0, one, further)
+    assert found.buffers == alone.buffers + 2
+    # a leaf at 3 um: trees to both sides, 6 um; with the row 3 + 1.5 + 1.5
+    assert found.wire_um == pytest.approx(alone.wire_um)
+
+
 def test_long_branches_and_heavy_leaves_have_buffers():
     one = buffer()
     side = 100 * one.limit_ff
@@ -61,7 +87,7 @@ def test_nothing_has_no_tree():
 
 
 @settings(max_examples=25)
-@given(seed=st.integers(0, 2**32 - 1), sinks=st.integers(2, 300))
+@given(seed=st.integers(0, 2**32 - 1), sinks=st.integers(2, FEW_SINKS))
 def test_every_part_has_its_leaf(seed, sinks):
     rng, one = np.random.default_rng(seed), buffer()
     x, y, pins = rng.random(sinks) * 50, rng.random(sinks) * 50, np.full(sinks, 1.0)
@@ -70,3 +96,16 @@ def test_every_part_has_its_leaf(seed, sinks):
     assert found.buffers >= leaves + 1
     assert found.pins_ff == pytest.approx(found.buffers * one.input_ff)
     assert found.wire_um >= max(np.ptp(x), np.ptp(y)) / 2
+
+
+def test_sinks_of_a_large_net_are_gathered_first():
+    """Nine heaps of 30 pins: nine buffers, an H of two leaves over them, and its root."""
+    x = np.repeat([0.0, 1000, 2000], 90)
+    y = np.tile(np.repeat([0.0, 1000, 2000], 30), 3)
+    one = buffer()
+    found = h_tree(x, y, np.full(270, one.limit_ff / 40), (1000.0, 1000.0), 0.0, one)
+    assert found.buffers == 9 + 2 + 1
+    assert found.levels == 3
+    rows = h_tree(x, y, np.full(270, 0.1), (0.0, 0.0), 0.0, one, np.full(270, 2, np.int64))
+    assert rows.buffers == found.buffers + 9 * 2
+    assert rows.levels == 3 + 2

@@ -282,10 +282,13 @@ def test_clock_trees_are_the_users_choice(tmp_path):
     assert (least["clock_tree"], least["clock_buffers"]) == ("least", 1)
     assert branched["placed_mw"]["total"] > least["placed_mw"]["total"]
     assert branched["signal_wire_um"] == least["signal_wire_um"]
-    weak = json.loads(RUNNER.invoke(app, [*words, "--clock-buffer", "BUF"]).stdout)
-    assert weak["clock_buffer"] == "BUF" != branched["clock_buffer"]
-    assert weak["buffer"] == branched["buffer"]
-    assert weak["placed_mw"]["clock_tree"] != branched["placed_mw"]["clock_tree"]
+    assert branched["clock_buffer"] == "BUF"  # the only name of a buffer
+    other = json.loads(RUNNER.invoke(app, [*words, "--clock-buffer", "GAMMA"]).stdout)
+    assert other["clock_buffer"] == "GAMMA" == least["clock_buffer"]
+    assert other["buffer"] == branched["buffer"]
+    assert other["placed_mw"]["clock_tree"] != branched["placed_mw"]["clock_tree"]
+    avoided = json.loads(RUNNER.invoke(app, [*words, "--avoid", "BUF"]).stdout)
+    assert avoided["clock_buffer"] == "GAMMA"
 
 
 @pytest.mark.parametrize(
