@@ -267,14 +267,18 @@ MOBILENET_STAGES = (
 """Expansion, channels, blocks, stride (Sandler et al. 2018, table 2)."""
 
 
+def mobilenet_channels(channels: int, width: float) -> int:
+    """The multiple of 8 near channels x width, a tenth below at most: torchvision's rule."""
+    exact = channels * width
+    rounded = max(8, int(exact + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * exact else rounded
+
+
 def _mobilenet_v2(net: Sketch, width: int, classes: int) -> None:
     """Inverted residuals; linear bottlenecks are signed streams."""
 
     def scaled(channels: int) -> int:
-        # the nearest multiple of 8 that is not more than a tenth below (torchvision's rule)
-        exact = channels * width / 32
-        rounded = max(8, int(exact + 4) // 8 * 8)
-        return rounded + 8 if rounded < 0.9 * exact else rounded
+        return mobilenet_channels(channels, width / 32)
 
     stream = net.conv("conv1", scaled(32), 3, stride=2, stream=U8)
     for stage, (expansion, channels, count, first_stride) in enumerate(MOBILENET_STAGES):

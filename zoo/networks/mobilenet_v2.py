@@ -6,23 +6,7 @@ first convolution's stride is 1 instead of 2, the others are those of the paper.
 
 from torch import Tensor, nn
 
-STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-"""Expansion, channels, blocks, stride."""
-
-
-def scaled(channels: int, width: float) -> int:
-    """The nearest multiple of 8 that is not more than a tenth below."""
-    exact = channels * width
-    rounded = max(8, int(exact + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * exact else rounded
+from adqhw.spec.networks import MOBILENET_STAGES, mobilenet_channels
 
 
 def layer(ins: int, outs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -52,11 +36,11 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, width: float = 0.5, classes: int = 10, last: int = 1280) -> None:
         super().__init__()
-        ins = scaled(32, width)
+        ins = mobilenet_channels(32, width)
         self.first = layer(3, ins, 3)
         blocks = []
-        for expansion, channels, count, stride in STAGES:
-            outs = scaled(channels, width)
+        for expansion, channels, count, stride in MOBILENET_STAGES:
+            outs = mobilenet_channels(channels, width)
             for block in range(count):
                 blocks.append(Inverted(ins, outs, stride if block == 0 else 1, expansion))
                 ins = outs

@@ -2,7 +2,6 @@
 
 import importlib.util
 
-import pytest
 import torch
 from places import ROOT
 from torch import nn
@@ -28,11 +27,3 @@ def test_mobilenet_of_full_width_has_the_paper_s_layers():
     x = torch.zeros(1, 3, 32, 32)
     assert net.last(net.blocks(net.first(x))).shape == (1, 1280, 2, 2)
     assert net(x).shape == (1, 10)
-
-
-@pytest.mark.parametrize(
-    ("channels", "width", "expected"), [(32, 0.5, 16), (24, 0.5, 16), (96, 0.35, 32), (16, 0.1, 8)]
-)
-def test_channels_are_multiples_of_eight(channels, width, expected):
-    """24 x 0.5 = 12 rounds to 16; 33.6 to 32; never more than a tenth below."""
-    assert module("mobilenet_v2").scaled(channels, width) == expected
