@@ -164,8 +164,8 @@ def _show(content: dict[str, Any]) -> None:
     say(
         f"{content['cells']:,} cells, {content['area_um2']:,.0f} um2; wires "
         f"{content['wire_um'] / 1000:,.2f} mm, {content['clock_wire_um'] / 1000:,.2f} of them in "
-        f"{content['clock_nets']} clock trees with {content['clock_buffers']:,} buffers; "
-        f"{content['repeaters']:,} repeaters"
+        f"{content['clock_nets']} clock trees with {content['clock_buffers']:,} "
+        f"{content['clock_buffer']}; {content['repeaters']:,} repeaters"
     )
     repair = content["repair"]
     if repair is not None:
