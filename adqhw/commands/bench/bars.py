@@ -11,9 +11,11 @@ from ...flows.images import DATA_HELP, INPUT_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
 from ...spec.program_file import load
+from ..command_line import command_line
 
 
 def command(
+    context: typer.Context,
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     gates: Annotated[list[Path], typer.Option(help="File of `adqhw characterize`; repeatable.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
@@ -47,9 +49,7 @@ def command(
             bars += bars_of(name, program, libraries, table, shown, sizes)
     if not bars:
         raise InputError("Programs must run on a characterized array, not none of them")
-    words = [path.name for path in programs] + [f"--gates {path.name}" for path in gates]
-    command_line = f"adqhw bench bars {' '.join(words)} --rows-cols {rows_cols}"
-    publish(out, page(bars, table, command_line), SEE)
+    publish(out, page(bars, table, command_line(context)), SEE)
     missed = [bar for bar in bars if not bar.inside]
     wrong = [swap for swap in swaps(bars) if not swap.undecided]
     if as_json:

@@ -14,6 +14,7 @@ from ...spec.formats import IntArray
 from ...spec.host.pages import publish
 from ...spec.program import Program
 from ...spec.program_file import load
+from ..command_line import command_line
 from ..sizes import Fill, Hold, OutLanes
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ STATISTICS_IMAGES = 2
 
 
 def command(
+    context: typer.Context,
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     gates: Annotated[list[Path], typer.Option(help=GATES_HELP)],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
@@ -74,19 +76,16 @@ def command(
             )
     if not measured:
         raise InputError("Programs must run on a characterized array, not none of them")
-    words = [path.name for path in (*programs, *gates)]
     picture = out.with_suffix(".png")
-    holding = {k: v for k, v in size.options.items() if v and k not in ("--rows", "--cols")}
-    words += [f"{name} {value}" for name, value in holding.items()]
-    command_line = f"adqhw bench budgets {' '.join(words)}"
+    told = command_line(context)
     lanes = f"{rows}x{cols}"
     chosen = {library.of_node(tables).name for library in libraries.values()}
     used = [table for table in tables if table.name in chosen]
-    page = budgets_page.page(measured, used, lanes, command_line, left_out=left_out)
+    page = budgets_page.page(measured, used, lanes, told, left_out=left_out)
     publish(out, page, budgets_page.SEE)
     drawings = budgets_plot.write_pictures(measured, picture)
     if drawings:  # the page names the pictures that are there
-        page = budgets_page.page(measured, used, lanes, command_line, drawings, left_out)
+        page = budgets_page.page(measured, used, lanes, told, drawings, left_out)
         publish(out, page, budgets_page.SEE)
     if as_json:
         names = ", ".join(table.name for table in used)

@@ -9,10 +9,12 @@ import typer
 from ...console import JSON_OPTION, each, emit, say
 from ...spec.host.pages import publish
 from ...spec.program_file import load
+from ..command_line import command_line
 from ..estimate import DRAM_HELP, MEMORIES_HELP, TECH_HELP
 
 
 def command(
+    context: typer.Context,
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
     tech: Annotated[str, typer.Option(help=TECH_HELP)] = "literature45",
@@ -40,8 +42,7 @@ def command(
             result = estimate(program, narrowest(program, rows=16, cols=16), technology)
             savings.append(saving(path.stem, coded_layers(program), result))
     drams = [load_dram(name) for name in available_drams()]
-    words = [path.name for path in programs]
-    text = page(savings, technology, drams, f"adqhw bench entropy {' '.join(words)}")
+    text = page(savings, technology, drams, command_line(context))
     publish(out, text, SEE)
     if as_json:
         emit({"savings": [dataclasses.asdict(one) for one in savings]})

@@ -8,9 +8,11 @@ import typer
 
 from ...console import JSON_OPTION, emit, say
 from ...spec.host.pages import publish
+from ..command_line import command_line
 
 
 def command(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Files of `adqhw characterize`.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
     as_json: Annotated[bool, JSON_OPTION] = False,
@@ -25,8 +27,7 @@ def command(
     from ...studies.gates.model_errors import SEE, page, subjects
 
     measured = [subject for path in files for subject in subjects(path)]
-    words = " ".join(path.name for path in files)
-    publish(out, page(measured, f"adqhw bench model {words}"), SEE)
+    publish(out, page(measured, command_line(context)), SEE)
     missed = [subject for subject in measured if not subject.kept]
     if as_json:
         emit({"subjects": [asdict(s) | {"kept": s.kept} for s in measured]})

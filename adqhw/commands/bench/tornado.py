@@ -13,6 +13,7 @@ from ...spec.errors import InputError
 from ...spec.host.files import write_file
 from ...spec.host.pages import publish
 from ...spec.program_file import load
+from ..command_line import command_line
 from ..sizes import listed, numbers, swept_arrays
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ PLAIN_MICRO = f"{BASELINE}:4"
 
 
 def command(
+    context: typer.Context,
     learned: Annotated[Path, typer.Argument(help="Program of learned codebooks (.safetensors).")],
     plain: Annotated[Path, typer.Argument(help="Program of plain bits (.safetensors).")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
@@ -92,13 +94,10 @@ def command(
                     others={"array and output stage": cases}, refused=missing,
                 )
             )  # fmt: skip
-    words = [learned.name, plain.name, f"--micro {micro}", f"--plain-micro {plain_micro}"]
-    words += [f"--hold {hold}", f"--loads {loads}"] + ([] if data is None else ["--data DIR"])
-    words += [f"--gates {path.name}" for path in gates or []]
     picture = out.with_suffix(".png")
     text = page(
         found,
-        command=f"adqhw bench tornado {' '.join(words)}",
+        command=command_line(context),
         accuracy=_accuracies([ours, theirs], data, images),
         picture=picture,
     )

@@ -11,18 +11,20 @@ from ...flows.images import DATA_HELP
 from ...rtl.arch.registry import BASELINE, DEFAULT
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
+from ..command_line import command_line
 from ..sizes import Fill, Hold, OutLanes
 from .budgets import GATES_HELP, TECHNOLOGIES_HELP, candidate_of
 
 if TYPE_CHECKING:
     from ...studies.budgets.budgets import Row
 
-LANES = f"{DEFAULT},{BASELINE},{BASELINE}_4"
+LANES = f"{DEFAULT},{BASELINE},{BASELINE}_4,{BASELINE}_3"
 LANES_HELP = "Characterized lanes that are compared, separated by commas."
 DRAM_HELP = "Type of DRAM: lpddr4, ddr4, hbm2 or a .toml file."
 
 
 def command(
+    context: typer.Context,
     programs: Annotated[list[Path], typer.Argument(help="Program files (.safetensors).")],
     gates: Annotated[list[Path], typer.Option(help=GATES_HELP)],
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
@@ -77,16 +79,12 @@ def command(
             "Characterizations must have an array of one library placed and unplaced, and programs "
             "plain and learned weights, not one of either alone"
         )
-    words = [path.name for path in programs]
-    words += [f"--gates {path.name}" for path in gates]
-    options = {**arrays[-1].options, "--dram": dram}
-    words += [f"{name} {value}" for name, value in options.items() if value]
     named = {library.of_node(tables).name for library in libraries.values()}
     page = verdict_page.page(
         found,
         [table for table in tables if table.name in named],
         f"{rows}x{cols}",
-        f"adqhw bench verdict {' '.join(words)}",
+        command_line(context),
     )
     publish(out, page, verdict_page.SEE)
     if as_json:
