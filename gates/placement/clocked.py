@@ -106,7 +106,7 @@ def clocked_wires(
 
 def wires_of(netlist: Netlist, library: Library, found: Laid, made: Trees = LEAST) -> ClockedWires:
     """Wires, repeaters and trees of a netlist that is placed."""
-    rc, lengths = found.rc, found.lengths
+    rc, lengths = found.rc, found.lengths.copy()
     clocking = made.chosen(library, found)
     wire_ff, loads = lengths * rc.signal.ff, net_loads(netlist, library)
     inside, without = _of_a_tree(netlist, library), []
