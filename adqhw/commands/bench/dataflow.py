@@ -11,6 +11,7 @@ from ...flows.images import DATA_HELP, read_images
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
 from ...spec.program_file import load
+from ..command_line import command_line
 
 if TYPE_CHECKING:
     from ...cost.technology.technology import Technology
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
     programs: Annotated[
         list[Path] | None, typer.Argument(help="Program files (.safetensors).")
@@ -56,14 +58,8 @@ def command(
             results[name] = study.machines_of(network)
             holds[name] = study.holds_of(network, table)
     rows = [row for path in programs or [] for row in _rows(path, table, data, images)]
-    words = ["adqhw bench dataflow", *(path.name for path in programs or [])]
-    words += ["--data DIR"] if data is not None and programs else []
-    words += [f"--images {images}"] if images != 100 else []
-    words += [f"--weight-bits {weight_bits}"] if weight_bits != 4 else []
-    words += [f"--act-bits {act_bits}"] if act_bits != 4 else []
-    words += [f"--tech {tech}"] if tech != "literature45" else []
-    said = " ".join([*words, f"-o {out}"])
-    publish(out, page(results, holds, table, assumed, said, rows), SEE)
+    told = command_line(context)
+    publish(out, page(results, holds, table, assumed, told, rows), SEE)
     if as_json:
         emit(records(results, holds, table, rows))
     else:

@@ -10,6 +10,7 @@ import typer
 from ...console import JSON_OPTION, each, emit, people, say
 from ...spec.errors import InputError
 from ...spec.host.pages import publish
+from ..command_line import command_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     checkpoints: Annotated[
         list[Path], typer.Argument(help="Finished checkpoints of quantized recipes.")
     ],
@@ -47,14 +49,12 @@ def command(
     labels = parts[0].labels
     if any(part.labels != labels for part in parts):
         raise InputError("Checkpoints must be of one data set, not of different ones")
-    words = ["adqhw bench steps", *(str(path) for path in checkpoints), "--data DIR"]
-    words += [f"--images {images}"] if images != 256 else []
     rows: dict[str, Row] = {}
     named = [(path.stem, part) for path, part in zip(checkpoints, parts, strict=True)]
     with each("checkpoints", named, itemgetter(0)) as items:
         for name, part in items:
             rows[name] = _row(part)
-            publish(out, page(rows, labels, " ".join([*words, f"-o {out}"])), SEE)
+            publish(out, page(rows, labels, command_line(context)), SEE)
     if as_json:
         emit({name: record(row, labels) for name, row in rows.items()})
     else:

@@ -9,9 +9,11 @@ import typer
 from ...console import JSON_OPTION, each, emit, say
 from ...spec.host.pages import publish
 from ...spec.program_file import load
+from ..command_line import command_line
 
 
 def command(
+    context: typer.Context,
     out: Annotated[Path, typer.Option("-o", "--out", help="Markdown page to write.")],
     programs: Annotated[
         list[Path] | None, typer.Argument(help="Program files (.safetensors) to list too.")
@@ -37,10 +39,7 @@ def command(
     with each("networks", measured, itemgetter(0)) as items:
         for name, network in items:
             results[name] = used(network)
-    words = ["adqhw bench utilization", *map(str, paths)]
-    words += [f"--weight-bits {weight_bits}"] if weight_bits != 4 else []
-    words += [f"--act-bits {act_bits}"] if act_bits != 4 else []
-    publish(out, page(results, " ".join([*words, f"-o {out}"])), SEE)
+    publish(out, page(results, command_line(context)), SEE)
     if as_json:
         emit({name: [use.to_dict() for use in uses] for name, uses in results.items()})
     else:
