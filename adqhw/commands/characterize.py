@@ -39,7 +39,7 @@ ROW_HELP = "Instead of LEF: cells are their Liberty areas in rows of this height
 RC_HELP = "R and C of wires per um: TOML, or OpenROAD's set_layer_rc and set_wire_rc lines."
 UTILIZATION_HELP = "Area of cells over area of the core."
 DENSITY_HELP = (
-    "Area of cells over the area that they are packed in (default: 0.2 more than the utilization, "
+    "Area of cells over the area that they are packed in (default: 0.1 more than the utilization, "
     "at most 0.7)."
 )
 EFFORT_HELP = "Of the placer, 1 to 9."

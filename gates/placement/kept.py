@@ -12,6 +12,8 @@ from .placer import Placement, PlaceOptions, place, version
 from .wiring import Wiring
 
 FILE = "placement.npz"
+RULES = 2
+"""Of `placer` and `ports`; kept placements of other rules are not read."""
 _ARRAYS = "x", "y", "mirror_x", "mirror_y", "port_x", "port_y"
 
 
@@ -20,7 +22,7 @@ def kept_placement(
 ) -> Placement:
     """The placement, from below `cache` where it is there."""
     folder = build_folder(
-        cache, "placed", [_digest(wiring, footprints), options.to_dict(), version()]
+        cache, "placed", [_digest(wiring, footprints), options.to_dict(), version(), RULES]
     )
 
     def make(path: Path) -> None:

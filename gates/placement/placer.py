@@ -2,9 +2,8 @@
 
 The core is a square of rows at a stated utilization. Cells are widened to the density at which they
 are packed, so that the free area among them is spread evenly, as routers need it; what the density
-leaves of the core stays empty. Bits of ports are on the core's edge, at even distances: cells are
-placed once without them, and the ports then follow the angle at which their cells are seen from the
-middle, so that no order of names decides about wires.
+leaves of the core stays empty. Cells are placed once without ports, whose bits then get places on
+the core's edge (`ports.py`), and once more with them.
 """
 
 import math
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from ...spec.errors import InputError
 from .footprints import Footprints
+from .ports import Edge, port_places
 from .quiet import quiet
 from .wiring import Wiring
 
@@ -28,7 +28,7 @@ GRID = 200
 """Places per um: positions are whole numbers of 5 nm."""
 FILLED = 0.8
 """Of the area that cells are packed in, by widened cells."""
-PACKED_MORE, MOST_PACKED = 0.2, 0.7
+PACKED_MORE, MOST_PACKED = 0.1, 0.7
 """Density over utilization where none is stated, and its limit: what OpenROAD's flow adds for many
 of its designs (PLACE_DENSITY_LB_ADDON), and its placer's own default."""
 NARROWER, TRIES = 0.8, 6
@@ -177,6 +177,8 @@ class _Core:
     width: int
     wider: float
     """Width of a placed cell over its own."""
+    faced: float
+    """Side of the area that cells are packed in over that of the core."""
 
     @classmethod
     def of(cls, wiring: Wiring, footprints: Footprints, options: PlaceOptions) -> "_Core":
@@ -188,9 +190,11 @@ class _Core:
         rows = max(1, max(heights) // row, round(math.sqrt(area) / row))
         wider = max(1.0, FILLED / options.packed)
         width = max(math.ceil(area / (rows * row)), math.ceil(max(widths) * wider))
+        faced = math.sqrt(options.utilization / options.packed)
         return cls(
-            wiring=wiring, footprints=footprints, row=row, rows=rows, width=width, wider=wider
-        )
+            wiring=wiring, footprints=footprints, row=row, rows=rows, width=width, wider=wider,
+            faced=faced,
+        )  # fmt: skip
 
     @property
     def height(self) -> int:
@@ -265,41 +269,19 @@ class _Core:
 def _port_places(
     wiring: Wiring, footprints: Footprints, found: Placement, core: _Core
 ) -> tuple[list[int], list[int]]:
-    """Even distances along the edge, in the order of the angles of the ports' cells."""
+    """Of cells placed without ports."""
     dx, dy, _, _ = _offsets(wiring, footprints)
     whole = wiring.instances >= 0
     sizes = np.diff(wiring.starts)
     net = np.repeat(np.arange(wiring.nets), sizes)
-    x, y = np.zeros(len(net)), np.zeros(len(net))
-    x[whole], y[whole] = pin_places(
+    at = np.zeros((len(net), 2))
+    at[whole, 0], at[whole, 1] = pin_places(
         found, footprints, wiring.cells, wiring.instances[whole], dx[whole], dy[whole]
     )
     cells = np.maximum(np.bincount(net, whole, wiring.nets), 1)
-    middle_x = np.bincount(net, x * whole, wiring.nets) / cells
-    middle_y = np.bincount(net, y * whole, wiring.nets) / cells
+    middle = np.stack([np.bincount(net, at[:, i], wiring.nets) / cells for i in (0, 1)], axis=1)
     of_port = np.zeros(wiring.ports, np.int64)
     of_port[-1 - wiring.instances[~whole]] = net[~whole]
-    angle = np.arctan2(
-        middle_y[of_port] - found.height / 2, middle_x[of_port] - found.width / 2
-    ) % (2 * math.pi)
-    order = np.argsort(angle, kind="stable")
-    places = [_on_edge(step, wiring.ports, core) for step in range(wiring.ports)]
-    px, py = [0] * wiring.ports, [0] * wiring.ports
-    for port, (at_x, at_y) in zip(order.tolist(), places, strict=True):
-        px[port], py[port] = at_x, at_y
-    return px, py
-
-
-def _on_edge(step: int, steps: int, core: _Core) -> tuple[int, int]:
-    """The step's place on the edge of the core, from its right middle against the clock."""
-    width, height = core.width, core.height
-    at = ((step + 0.5) / steps * 2 * (width + height) + height / 2) % (2 * (width + height))
-    if at < height:  # the right side, upwards
-        return width, round(at)
-    at -= height
-    if at < width:
-        return width - round(at), height
-    at -= width
-    if at < height:
-        return 0, height - round(at)
-    return round(at - height), 0
+    edge = Edge(width=core.width, height=core.height, faced=core.faced)
+    places = port_places(edge, middle[of_port] * GRID)
+    return places[:, 0].tolist(), places[:, 1].tolist()

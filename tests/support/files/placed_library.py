@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from gate_oracle import netlist_json
 from tiny_liberty import TINY
 
 from adqhw.gates.liberty.liberty import Library, parse_liberty
+from adqhw.gates.netlist.netlist import Netlist, parse_netlist
 
 BUF = """
   cell (BUF) {
@@ -71,3 +73,13 @@ def written(folder: Path) -> tuple[Path, Path]:
     lef.write_text(LEF, encoding="utf-8")
     rc.write_text(RC, encoding="utf-8")
     return lef, rc
+
+
+def chain(library: Library, length: int) -> Netlist:
+    """A shift register with an inverter before every flip-flop."""
+    ports = {"clk": ("input", [2]), "a": ("input", [3]), "q": ("output", [3 + 2 * length])}
+    cells = {}
+    for at in range(length):
+        cells[f"inv{at}"] = ("INV", {"A": 3 + 2 * at, "Y": 4 + 2 * at})
+        cells[f"ff{at}"] = ("DFF", {"CK": 2, "D": 4 + 2 * at, "Q": 5 + 2 * at})
+    return parse_netlist(netlist_json(ports, cells), "top", library)
