@@ -132,8 +132,8 @@ def _outputs(library: Library, name: str) -> tuple[_Output, ...]:
             data = parse_function(latch.values["data_in"], f"{where}: data_in")
     found = []
     for pin in cell.outputs:
-        function = cell.pins[pin].function
-        if function is not None and set(function.pins) <= set(cell.inputs):
+        function = cell.combinational(pin)
+        if function is not None:
             found.append(_Output(pin=pin, function=function, held=False))
         elif data is not None:
             found.append(_Output(pin=pin, function=data, held=True))

@@ -96,6 +96,13 @@ class Cell:
     def outputs(self) -> tuple[str, ...]:
         return tuple(name for name, pin in self.pins.items() if pin.direction == "output")
 
+    def combinational(self, pin: str) -> Function | None:
+        """Of an output that follows inputs alone; None: it has a state, or no function is told."""
+        function = self.pins[pin].function
+        if function is None or not set(function.pins) <= set(self.inputs):
+            return None
+        return function
+
 
 class CellReader:
     """Reads one `cell` group; `where` names library and cell in messages."""

@@ -7,7 +7,6 @@ from typing import Literal, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from ..liberty.cells import Cell
 from ..liberty.liberty import Library
 from ..netlist.netlist import Netlist, net_loads
 from .buffers import Buffer, flow_clock_buffer, most_load_ff
@@ -200,13 +199,9 @@ def _gated(netlist: Netlist, library: Library, instance: int) -> list[int]:
     return [
         gate.pins[pin]
         for pin in cell.outputs
-        if pin in gate.pins and (integrated or (cell.ff is None and _combinational(cell, pin)))
+        if pin in gate.pins
+        and (integrated or (cell.ff is None and cell.combinational(pin) is not None))
     ]
-
-
-def _combinational(cell: Cell, pin: str) -> bool:
-    function = cell.pins[pin].function
-    return function is not None and set(function.pins) <= set(cell.inputs)
 
 
 def _of_a_tree(netlist: Netlist, library: Library) -> dict[int, float]:
