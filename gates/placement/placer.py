@@ -29,8 +29,9 @@ GRID = 200
 FILLED = 0.8
 """Of the area that cells are packed in, by widened cells."""
 PACKED_MORE, MOST_PACKED = 0.1, 0.7
-"""Density over utilization where none is stated, and its limit: what OpenROAD's flow adds for many
-of its designs (PLACE_DENSITY_LB_ADDON), and its placer's own default."""
+"""Density over utilization where none is stated, and its limit: OpenROAD's flow adds 0.1 to 0.2 for
+its designs (PLACE_DENSITY_LB_ADDON), of which 0.1 fits lengths of four public ones
+(docs/placement.md); the limit is its placer's own default."""
 NARROWER, TRIES = 0.8, 6
 """What cells that do not find a place in rows are widened by in the next try, and how many."""
 FIRST_EFFORT = 1
