@@ -15,6 +15,7 @@ from ..networks.network import Network
 from ..networks.state_check import check_numbers
 from ..networks.weights_file import read_metadata, read_tensors
 from ..runs import checkpoint
+from . import made_for
 from .build import restored
 
 
@@ -45,10 +46,10 @@ def load_init(model: Network, source: Init | str | Path) -> str:
     Codebooks are not taken over, learned activations and streams are (`carry_quantizers`).
     """
     init = _as_init(source)
-    tensors, metadata = read_tensors(init.path, init.part)
+    tensors, _ = read_tensors(init.path, init.part)
     anew = pretrained.head_names(model) if init.new_head else frozenset()
     try:
-        if checkpoint.FORMAT in metadata and init.part is None:
+        if _is_checkpoint(init):
             state = checkpoint.load(init.path).model
             check_numbers(state, "Checkpoint's")
             needed = pretrained.float_names(model)
@@ -63,18 +64,37 @@ def load_init(model: Network, source: Init | str | Path) -> str:
             state = pretrained.our_state(tensors, anew)
         pretrained.load_state(model, state, anew)
     except InputError as error:
-        raise InputError(f"{init} must fit the recipe: {error}") from error
+        fitting = made_for.settings(_made_for(init, tensors), model.config)
+        hint = f"; it fits with {fitting}" if fitting else ""
+        raise InputError(f"{init} must fit the recipe: {error}{hint}") from error
     return checkpoint.tensors_digest(tensors)
 
 
-def told(model: Network, source: Init | str | Path) -> str | None:
-    """One line for people about what is not loaded; None where all is."""
-    init = _as_init(source)
-    if not init.new_head:
+def told(model: Network, source: Init | str | Path) -> list[str]:
+    """Lines for people: what is not loaded, and pixels of another scale than the weights saw."""
+    init, lines = _as_init(source), []
+    if init.new_head:
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
+        names = ", ".join(f"{name} {shapes[name]}" for name in sorted(pretrained.head_names(model)))
+        lines = [f"new head: {names} start anew, all other weights come from {str(init.path)!r}"]
+    made = _made_for(init, read_tensors(init.path, init.part)[0])
+    if text := made_for.other_scale(made, model.config, known=_is_checkpoint(init)):
+        lines.append(f"{init}: {text}")
+    return lines
+
+
+def _made_for(init: Init, tensors: dict[str, Tensor]) -> made_for.MadeFor | None:
+    """What network the file is of; None where that is not known."""
+    if not _is_checkpoint(init):
+        return made_for.of_foreign(tensors)
+    try:
+        return made_for.of_recipe(checkpoint.load(init.path).recipe)
+    except InputError:  # damaged: the caller has said so
         return None
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
-    names = ", ".join(f"{name} {shapes[name]}" for name in sorted(pretrained.head_names(model)))
-    return f"new head: {names} start anew, all other weights come from {str(init.path)!r}"
+
+
+def _is_checkpoint(init: Init) -> bool:
+    return init.part is None and checkpoint.FORMAT in read_metadata(init.path)
 
 
 def _as_init(source: Init | str | Path) -> Init:

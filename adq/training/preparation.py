@@ -62,7 +62,7 @@ def prepare(
     digest = None
     if init is not None:
         digest = load_init(model, init)
-        if text := told(model, init):
+        for text in told(model, init):
             note(text)
     report = None
     if recipe.quant.quantized:
