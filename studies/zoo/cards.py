@@ -18,10 +18,8 @@ from ...spec.program_file import load
 
 RUNS = "runs.toml"
 FOLDER = "cards"
-SEE = (
-    "See also: [all programs](../README.md), [methods](../../docs/methods.md), "
-    "[papers and choices](../../docs/papers.md)."
-)
+READ_ON = {"methods": "docs/methods.md", "papers and choices": "docs/papers.md"}
+"""Pages of the project that say what a card's words mean."""
 BEGIN, END = "<!-- cards: begin -->", "<!-- cards: end -->"
 COLUMNS: tuple[markdown.Column, ...] = (
     "program",
@@ -139,11 +137,21 @@ def _card(path: Path, record: object) -> Card:
     return Card(name=path.stem, program=program, size=path.stat().st_size, facts=RunFacts(**fields))
 
 
-def card_text(card: Card) -> str:
-    """The page of one program."""
+def card_text(card: Card, folder: Path) -> str:
+    """The page of one program of a folder."""
     lines = [f"# {card.name}", "", "Written by `adqhw bench cards`; do not edit.", ""]
     lines += markdown.table(("", ""), rows(card))
-    return "\n".join([*lines, "", SEE, ""])
+    return "\n".join([*lines, "", see_also(folder), ""])
+
+
+def see_also(folder: Path) -> str:
+    """The last line of a card: the folder's page, and the project's where the folder is in it."""
+    links = ["[all programs](../README.md)"]
+    for up, parent in enumerate(folder.resolve().parents, start=2):
+        if all((parent / page).exists() for page in READ_ON.values()):
+            links += [f"[{text}]({'../' * up}{page})" for text, page in READ_ON.items()]
+            break
+    return f"See also: {', '.join(links)}."
 
 
 def rows(card: Card) -> list[tuple[str, str]]:

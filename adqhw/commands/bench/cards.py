@@ -35,7 +35,7 @@ def command(
             _measure(card, data)
     (folder / FOLDER).mkdir(exist_ok=True)
     for card in cards:
-        write_file(folder / FOLDER / f"{card.name}.md", card_text(card))
+        write_file(folder / FOLDER / f"{card.name}.md", card_text(card, folder))
     write_between(folder / "README.md", "Programs", (BEGIN, END), table_text(cards))
     if as_json:
         emit({card.name: dict(rows(card)) for card in cards})
