@@ -64,7 +64,7 @@ def load_init(model: Network, source: Init | str | Path) -> str:
             state = pretrained.our_state(tensors, anew)
         pretrained.load_state(model, state, anew)
     except InputError as error:
-        fitting = made_for.settings(_made_for(init, tensors), model.config)
+        fitting = made_for.settings(_made_for(init), model.config)
         hint = f"; it fits with {fitting}" if fitting else ""
         raise InputError(f"{init} must fit the recipe: {error}{hint}") from error
     return checkpoint.tensors_digest(tensors)
@@ -77,16 +77,16 @@ def told(model: Network, source: Init | str | Path) -> list[str]:
         shapes = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
         names = ", ".join(f"{name} {shapes[name]}" for name in sorted(pretrained.head_names(model)))
         lines = [f"new head: {names} start anew, all other weights come from {str(init.path)!r}"]
-    made = _made_for(init, read_tensors(init.path, init.part)[0])
-    if text := made_for.other_scale(made, model.config, known=_is_checkpoint(init)):
+    known = _is_checkpoint(init)
+    if text := made_for.other_scale(_made_for(init), model.config, known=known):
         lines.append(f"{init}: {text}")
     return lines
 
 
-def _made_for(init: Init, tensors: dict[str, Tensor]) -> made_for.MadeFor | None:
+def _made_for(init: Init) -> made_for.MadeFor | None:
     """What network the file is of; None where that is not known."""
     if not _is_checkpoint(init):
-        return made_for.of_foreign(tensors)
+        return made_for.of_foreign(read_tensors(init.path, init.part)[0])
     try:
         return made_for.of_recipe(checkpoint.load(init.path).recipe)
     except InputError:  # damaged: the caller has said so

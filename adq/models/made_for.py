@@ -36,8 +36,13 @@ def of_recipe(recipe: Recipe) -> MadeFor | None:
     model = recipe.model
     if model.arch != "cifar":
         return None
-    fields = {name: getattr(model, name) for name in (*SHAPES, "mean", "std")}
-    return MadeFor(**fields)
+    return MadeFor(
+        depth=model.depth,
+        width=model.width,
+        shortcut=model.shortcut,
+        mean=model.mean,
+        std=model.std,
+    )
 
 
 def of_config(config: NetworkConfig) -> MadeFor | None:
@@ -59,7 +64,7 @@ def of_config(config: NetworkConfig) -> MadeFor | None:
 def of_foreign(tensors: Mapping[str, Tensor]) -> MadeFor | None:
     """Of another trainer's weights; None where they are not those of a CIFAR ResNet."""
     try:
-        return of_config(pretrained.infer_config(pretrained.our_state(dict(tensors))))
+        return of_config(pretrained.infer_config(pretrained.our_state(tensors)))
     except InputError:
         return None
 
