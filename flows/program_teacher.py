@@ -4,6 +4,7 @@ On one core a ResNet-20 program takes a sixth of the time of its float network i
 of 128, and its logits are those of the hardware.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
     from ..adq.recipes.config import Recipe
     from ..adq.training.distill import Teacher
+
+
+def teachers_of(recipe: "Recipe", paths: Sequence[Path]) -> "Teacher | Path | None":
+    """The teacher that `paths` are together: none, one, or several, the mean of whose logits is
+    learned. A single file that is no program stays as it is, for the trainer.
+    """
+    if len(paths) < 2 or recipe.distill.mode == "off":
+        return teacher_of(recipe, paths[0] if paths else None)
+    from ..adq.training.distill import load_teacher, together
+
+    found = [load_teacher(recipe, teacher_of(recipe, path)) for path in paths]
+    return together([teacher for teacher in found if teacher is not None])
 
 
 def teacher_of(recipe: "Recipe", path: Path | None) -> "Teacher | Path | None":

@@ -20,7 +20,7 @@ from ..quantizers.uniform import UniformWeight
 from ..quantizers.weight_quantizer import Step, WeightQuantizer
 from ..ranks import BatchNorm, shared_batch_norm
 from ..tensors import Mode, NotANumberError, Signal
-from . import frozen, normed
+from . import frozen, normed, winograd
 from .geometry import Geometry
 
 IntegerLayer = Callable[[Tensor, Tensor | None], Tensor]
@@ -188,6 +188,8 @@ class QuantConv2d(Unit):
             self.quantizer.initialise(self.quantized_weight())
 
     def convolve(self, data: Tensor, weight: Tensor) -> Tensor:
+        if winograd.applies(self.geometry, data, weight):
+            return winograd.convolve(data, weight)
         sums = self.geometry.convolve(data, weight)
         # under autocast (`train.amp`) they were rounded to bfloat16; what follows is float32
         return sums.float() if sums.dtype == torch.bfloat16 else sums

@@ -229,6 +229,10 @@ class TrainConfig:
     amp: bool = False
     """bfloat16 convolutions while training (CPU or GPU). Codes and rounded levels are exact in it;
     sums and gradients are rounded to 8 bits. Evaluation and export always use exact sums."""
+    winograd: bool = True
+    """3x3 convolutions of training steps on a CPU, in float32, by a quarter of the multiplications
+    (`networks.winograd`): sums and gradients are off by about 1e-5 of the largest. Evaluation and
+    export always use exact sums."""
     sync_batch_norm: bool = True
     """Under torchrun: batch statistics of all processes together, so that their number changes
     results by rounding only; false: of each part alone, the first process keeps its own."""

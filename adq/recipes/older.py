@@ -11,13 +11,19 @@ METHOD = {
 }
 """Codebooks before there were tables of 2^b levels."""
 QUANT = {"decay": 0.99}
+TRAIN = {"winograd": False}
+"""Convolutions before there were Winograd's."""
 
 
 def completed(record: object) -> object:
-    """The record of a recipe with what it leaves out of its quantizers; others as they are."""
-    quant = record.get("quant") if isinstance(record, dict) else None
-    method = quant.get("method", {}) if isinstance(quant, dict) else None
-    if not isinstance(record, dict) or not isinstance(quant, dict) or not isinstance(method, dict):
+    """The record of a recipe with what it leaves out; parts that are no records as they are."""
+    if not isinstance(record, dict):
         return record
-    whole: dict[str, Any] = {**QUANT, **quant, "method": {**METHOD, **method}}
-    return {**record, "quant": whole}
+    whole: dict[str, Any] = dict(record)
+    quant, train = record.get("quant"), record.get("train")
+    method = quant.get("method", {}) if isinstance(quant, dict) else None
+    if isinstance(quant, dict) and isinstance(method, dict):
+        whole["quant"] = {**QUANT, **quant, "method": {**METHOD, **method}}
+    if isinstance(train, dict):
+        whole["train"] = {**TRAIN, **train}
+    return whole

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..networks import winograd
 from ..tensors import NotANumberError
 from .distill import distillation_loss
 from .run_state import Run
@@ -72,7 +73,10 @@ def part_loss(run: Run, part: Part) -> Tensor | None:
     """Mean loss of a part's images; None if a quantizer met NaN."""
     recipe = run.recipe
     try:
-        with torch.autocast(part.images.device.type, torch.bfloat16, enabled=recipe.train.amp):
+        with (
+            torch.autocast(part.images.device.type, torch.bfloat16, enabled=recipe.train.amp),
+            winograd.allowed(recipe.train.winograd),
+        ):
             logits = run.forward(part.images).float()
     except NotANumberError as error:
         run.fault = str(error)

@@ -4,7 +4,7 @@ docs/papers.md 7, row 18: ``(1 - l) * CE + l * T^2 * KL(teacher || student)`` at
 (Hinton et al., 2015), or N2UQ's soft cross entropy alone (section 3.4: no label, T = 1).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...spec.errors import InputError
+from ...spec.host.digests import json_digest
 from ..models.build import restored
 from ..networks import pretrained
 from ..networks.weights_file import read_tensors
@@ -75,6 +76,25 @@ def load_teacher(recipe: Recipe, path: str | Path | Teacher | None) -> Teacher |
         model=model.to(recipe.train.device).eval().requires_grad_(False),
         digest=checkpoint.tensors_digest(tensors),
     )
+
+
+def together(teachers: Sequence[Teacher]) -> Teacher:
+    """One teacher whose logits are the mean of those of `teachers`.
+
+    The mean of logits is the geometric mean of the teachers' probabilities, at every temperature.
+    """
+    if len(teachers) == 1:
+        return teachers[0]
+    teachers = sorted(teachers, key=lambda teacher: teacher.digest)  # sums of one order
+    digests = [teacher.digest for teacher in teachers]
+    twice = [digest for digest in digests if digests.count(digest) > 1]
+    if twice:
+        raise InputError(f"--teacher must name different networks, not one twice ({twice[0]})")
+
+    def mean(images: Tensor) -> Tensor:
+        return torch.stack([teacher.model(images).float() for teacher in teachers]).mean(0)
+
+    return Teacher(model=mean, digest=json_digest(digests))
 
 
 def check_fits(actual: tuple[int, ...], recipe: Recipe, path: str | Path) -> None:

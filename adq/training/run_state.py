@@ -25,6 +25,7 @@ from .average import Average
 from .board import Board
 from .distill import Teacher
 from .optimizers import adam_state, make_optimizer, momentum, restore
+from .watch import LossWatch
 
 
 @dataclass(kw_only=True, slots=True)
@@ -43,6 +44,7 @@ class Run:
     ranks: Ranks = field(default_factory=Ranks)
     average: Average | None = None
     board: Board | None = None
+    watch: LossWatch | None = None
     fault: str | None = None
     """Where a quantizer met NaN, for the message of a diverged run."""
 

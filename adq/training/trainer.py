@@ -41,6 +41,7 @@ from .descent import descend, parts_of
 from .distill import Teacher, load_teacher
 from .run_state import Run, diverged, keep_best, learned_digest, resume, save, start
 from .schedule import Schedule, learning_rate
+from .watch import LossWatch
 
 
 class Observer:
@@ -131,6 +132,7 @@ def _train(
     else:
         tell = observer.stage, ranks, observer.note
         run = start(recipe, files, training, sources["init"], master, *tell)
+        run.watch = LossWatch()
     if master is not None:
         run.answers = Answers(master, recipe, sources["answers"], training, observer.note)
     if recipe.train.tensorboard and ranks.first:
@@ -190,6 +192,8 @@ def train_step(
     run.step += 1
     run.metrics["loss_sum"] += loss
     observer.step(step=run.step, loss=loss, lr=lr)
+    if run.watch is not None and (text := run.watch(run.step, loss, lr)) is not None:
+        observer.note(text)
     if run.step % recipe.train.log_steps == 0:
         files.write_log({"step": run.step, "loss": loss, "lr": lr})
         if run.board is not None:

@@ -13,7 +13,7 @@ from ..console import JSON_OPTION, PlainColumn, emit, people, say
 from ..flows.arrays import ARCH_HELP, ArraySize
 from ..flows.checkpoints import MODEL_HELP
 from ..flows.cost_tables import BUDGET_HELP, machine_of, with_budget
-from ..flows.program_teacher import teacher_of
+from ..flows.program_teacher import teachers_of
 from ..spec.errors import InputError
 from ..spec.host.text import printable
 from .sizes import Cols, Fill, Hold, Micro, MultiplyWidth, OutLanes, Rows
@@ -56,10 +56,11 @@ def command(
         typer.Option("--new-head", help="Load --init without its classifier, which starts anew."),
     ] = False,
     teacher: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             help="Network to distil from, for recipes with distill.mode kl or soft: a checkpoint, "
-            "float weights, or a program, which the simulator runs many times faster."
+            "float weights, or a program, which the simulator runs many times faster. Several: "
+            "the mean of their logits."
         ),
     ] = None,
     answers: Annotated[
@@ -141,7 +142,7 @@ def command(
         raise InputError("--arch and the size of an array must go with --budget KIND=NUMBER")
     folder = out or Path("runs") / recipe
     start = _init(init, init_part, new_head)
-    sources = {"data_folder": data, "init": start, "teacher": teacher, "answers": answers}
+    sources = {"data_folder": data, "init": start, "teacher": teacher or (), "answers": answers}
     chosen = override(of_model(recipes.get(recipe), model, model_args or []), changes or [])
     if download:
         _fetch(chosen, data)
@@ -226,7 +227,7 @@ def _fetch(recipe: "Recipe", data: Path | None) -> None:
 
 def _train(recipe: "Recipe", sources: dict[str, Any], folder: Path, resume: bool) -> dict[str, Any]:
     trainer = _trainer()
-    sources["teacher"] = teacher_of(recipe, sources["teacher"])
+    sources["teacher"] = teachers_of(recipe, sources["teacher"])
     start = time.perf_counter()
     with shown_training() as observer:
         metrics = trainer.train(

@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from ...sim.kernels.emit import I32, I64, Emitter, by_address
 from ...spec.host.kernel_cache import cached_kernel
+from ...spec.host.llvm import I32, I64, Emitter, by_address
 
 REPEATED, RECORDED, FOLLOWED = 2, 4, 8
 """Flags of a row, as in `gate_simulation`; which lanes are counted is said by words."""

@@ -6,8 +6,8 @@ are widened and multiplied lane by lane. Tiles have the layout of `dot.py`'s wit
 
 from llvmlite import ir
 
+from ...spec.host.llvm import I8, I16, I32, Emitter, by_address
 from .dot import TILE
-from .emit import I8, I16, I32, Emitter, by_address
 
 LANES = 32
 _TOGETHER = 4

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from .emit import I8, I16, I32, Emitter, by_tag
+from ...spec.host.llvm import I8, I16, I32, Emitter, by_tag
 from .simd import Avx2, Portable, Vnni256, Vnni512
 
 BYTES, WORDS, WIDE = range(3)

@@ -7,7 +7,7 @@ generic vector code: it computes the same on every processor.
 
 from llvmlite import ir
 
-from .emit import I8, I16, I32, I64, Emitter, by_address
+from ...spec.host.llvm import I8, I16, I32, I64, Emitter, by_address
 
 RUN = 32
 """Lanes of a run."""

@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .emit import I8, I32, I64, Emitter, by_address, by_tag
+from ...spec.host.llvm import I8, I32, I64, Emitter, by_address, by_tag
 from .simd import Vnni512, cpu_features
 from .stages import RUN
 

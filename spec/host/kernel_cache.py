@@ -32,7 +32,9 @@ from .caches import ensure_cache_home
 from .files import atomic_path
 from .text import warn
 
-_VERSIONS = (numba.__version__, metadata.version("llvmlite"), sys.version)
+_BLOCKS = hashlib.sha256(Path(__file__).with_name("llvm.py").read_bytes()).hexdigest()
+"""Of the building blocks that kernels' intrinsics are written with: Numba looks at one file."""
+_VERSIONS = (numba.__version__, metadata.version("llvmlite"), sys.version, _BLOCKS)
 _SEAL = hashlib.sha256().digest_size
 
 

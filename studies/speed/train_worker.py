@@ -10,7 +10,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-CONTENDERS = ("float", "adq", "lsq", "brevitas")
+PLAIN, DIRECT = ["quant.mode=float"], ["train.winograd=false"]
+LSQ = ["quant.method.weights=lsq", "quant.method.activations=lsq"]
+OWN = {
+    "float": [*PLAIN, *DIRECT],
+    "float, winograd": PLAIN,
+    "adq": [],
+    "adq, direct": DIRECT,
+    "lsq": LSQ,
+}
+"""Contenders of this trainer, by their changes of the recipe. `float` is torch's own step: its
+convolutions are oneDNN's direct ones."""
+CONTENDERS = (*OWN, "brevitas")
 NETWORKS = {
     "resnet20": ("cifar10_resnet20_adq", 32, 10),
     "resnet18": ("imagenet_resnet18_adq281", 224, 1000),
@@ -92,14 +103,9 @@ def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], 
     from ...adq.recipes.config_text import override
     from ...adq.training import descent, optimizers, run_state
 
-    rules = {
-        "float": ["quant.mode=float"],
-        "adq": [],
-        "lsq": ["quant.method.weights=lsq", "quant.method.activations=lsq"],
-    }
-    recipe = override(recipe, rules[name])
+    recipe = override(recipe, OWN[name])
     model = build(recipe)
-    if name != "float":
+    if recipe.quant.quantized:
         calibrate.start_fakequant(model, [images[:32]])
     optimizer = optimizers.make_optimizer(model, recipe.optim)
     run = run_state.Run(recipe=recipe, model=model, optimizer=optimizer, forward=model)
@@ -109,7 +115,7 @@ def _own_step(name: str, recipe: Any, images: Any, labels: Any) -> Callable[[], 
 
     def step() -> None:
         descent.descend(run, batch, 1e-4)
-        if name != "float":
+        if recipe.quant.quantized:
             model.update_codebooks()
 
     return step

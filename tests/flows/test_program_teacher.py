@@ -10,7 +10,8 @@ from tiny_runs import Stop, StopAt, contents, tiny
 
 from adqhw.adq.export.export import export
 from adqhw.adq.training import trainer
-from adqhw.flows.program_teacher import teacher_of
+from adqhw.adq.training.distill import load_teacher
+from adqhw.flows.program_teacher import teacher_of, teachers_of
 from adqhw.spec import golden
 from adqhw.spec.errors import InputError
 from adqhw.spec.program_file import load, save
@@ -73,3 +74,27 @@ def test_a_resumed_run_has_the_same_teacher(path, tmp_path):
         trainer.train(RECIPE, tmp_path / "part", teacher=taught, observer=StopAt(5))
     trainer.train(RECIPE, tmp_path / "part", teacher=teacher_of(RECIPE, path), existing="resume")
     assert contents(tmp_path / "part") == contents(tmp_path / "whole")
+
+
+def test_several_teachers_answer_with_the_mean_of_their_logits(path, tmp_path):
+    weights = tmp_path / "float"
+    trainer.train(tiny("digits_resnet8_float"), weights)
+    paths = [path, weights / "checkpoint.safetensors"]
+    images = tiny_images(9, 3, 1)
+    both = teachers_of(RECIPE, paths)
+    alone = [load_teacher(RECIPE, teacher_of(RECIPE, p)).logits(images) for p in paths]
+    torch.testing.assert_close(both.logits(images), (alone[0] + alone[1]) / 2)
+    turned = teachers_of(RECIPE, paths[::-1])
+    assert both.digest == turned.digest  # the order is none of a run's
+    assert torch.equal(both.logits(images), turned.logits(images))
+    assert teachers_of(RECIPE, paths[:1]).digest != both.digest
+    assert teachers_of(RECIPE, []) is None
+    assert teachers_of(RECIPE, paths[1:]) == paths[1]
+
+
+def test_a_teacher_named_twice_or_without_distillation_is_refused(path):
+    with pytest.raises(InputError, match="--teacher must name different networks, not one twice"):
+        teachers_of(RECIPE, [path, path])
+    plain = tiny("digits_resnet8_float")
+    with pytest.raises(InputError, match=r"must go with distill\.mode kl or soft, not off"):
+        load_teacher(plain, teachers_of(plain, [path, path]))

@@ -21,8 +21,8 @@ from ...console import JSON_OPTION, emit, people, say, show_table
 from ...spec.errors import InputError
 from ...studies.speed.train_worker import CONTENDERS, NETWORKS
 
-GOAL = 1.5
-"""Largest accepted cost of a step, in float steps."""
+GOALS = {1: 1.1, 2: 1.0}
+"""Largest accepted cost of a step in steps of the float network in torch, by threads."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +150,7 @@ def command(
 ) -> None:
     """Time and memory of a training step: float, ADQ, LSQ, and Brevitas (make setup-bench).
 
+    Float is torch's own step; ADQ's convolutions are Winograd's, and torch's in "adq, direct".
     4-bit weights and activations; random pixels, on which no step depends. All contenders train
     the same float graph with SGD; processes alternate, ratios are of neighbouring turns.
 
@@ -168,9 +169,9 @@ def command(
         steps=steps,
         clock=clock,
     )
-    rows = run(setting)
+    rows, goal = run(setting), GOALS.get(threads, min(GOALS.values()))
     if as_json:
-        emit({"setting": asdict(setting), "goal": GOAL, "rows": [asdict(row) for row in rows]})
+        emit({"setting": asdict(setting), "goal": goal, "rows": [asdict(row) for row in rows]})
         return
     show_table(
         f"{network}, batch {batch}, {threads} threads, {'bfloat16' if amp else 'float32'}, "
@@ -182,8 +183,8 @@ def command(
         if row.absent:
             say(f"absent: {row.name}: {row.absent}")
     ratios = {row.name: row.ratio for row in rows}
-    verdict = "reached" if (ratios["adq"] or GOAL + 1) <= GOAL else "missed"
-    people.print(f"goal: ADQ at most {GOAL} float steps: {verdict}")
+    verdict = "reached" if (ratios["adq"] or goal + 1) <= goal else "missed"
+    people.print(f"goal: ADQ at most {goal} float steps: {verdict}")
 
 
 def _quartiles(row: Row) -> str | None:

@@ -112,7 +112,9 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_what_an_older_file_does_not_say_is_the_rule_of_then(tmp_path):
     path = ROOT / "zoo" / "checkpoints" / "cifar10_resnet20_w2a2.safetensors"
-    method = checkpoint.load(path).recipe.quant.method
+    recipe = checkpoint.load(path).recipe
+    method = recipe.quant.method
+    assert not recipe.train.winograd
     assert (method.levels, method.clip, method.early_rounding) == ("reserved", False, False)
     assert (method.dead, method.level_gradient) == ("keep", False)
     checkpoint.save(example(), tmp_path / "new")

@@ -1,8 +1,11 @@
-"""LLVM building blocks of the intrinsics: vectors, loops and memory by address.
+"""LLVM building blocks of kernels' intrinsics: vectors, loops and memory by address.
 
-Addresses are plain int64: callers (`plan.py`) lay out every buffer, so kernels need no array
+Addresses are plain int64: callers lay out every buffer, so kernels need no array
 headers and no bounds. `Emitter` is a thin layer over llvmlite's IRBuilder.
 """
+
+# mypy: disable-error-code="no-untyped-def"
+# (Numba's builders of code have no types)
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +28,7 @@ class Emitter:
     def number(self, value: int, kind: ir.Type = I64) -> ir.Constant:
         return ir.Constant(kind, value)
 
-    def fill(self, value: int, kind: ir.VectorType) -> ir.Constant:
+    def fill(self, value: float, kind: ir.VectorType) -> ir.Constant:
         """A constant with the same value in each lane."""
         return ir.Constant(kind, [value] * kind.count)
 
