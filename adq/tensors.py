@@ -75,6 +75,20 @@ def channels_last(x: Tensor) -> bool:
     )
 
 
+def with_corners(codes: Tensor, corners: Tensor) -> Tensor:
+    """``codes`` (N, C, H, W) that know the corners reached: each is half of them, rounded down.
+
+    corners: uint8 (N, H, W, C). They are known to this tensor alone, not to what is made of it.
+    """
+    codes.corners = corners  # type: ignore[attr-defined]
+    return codes
+
+
+def corners_of(data: Tensor) -> Tensor | None:
+    """What `with_corners` said of this very tensor; None for others."""
+    return getattr(data, "corners", None)
+
+
 def has_kernels(x: Tensor) -> bool:
     """True where the compiled CPU kernels apply; elsewhere plain torch computes the same."""
     return x.device.type == "cpu" and x.dtype == torch.float32

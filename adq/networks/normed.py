@@ -18,7 +18,7 @@ from ..quantizers.activation import ThresholdActivation, edges, parameter_gradie
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import MIN_STEP, StreamQuantizer
 from ..ranks import BatchNorm
-from ..tensors import Mode, Signal, channels_last, has_kernels
+from ..tensors import Mode, Signal, channels_last, has_kernels, with_corners
 
 
 class Norm(NamedTuple):
@@ -77,15 +77,17 @@ class _NormStair(torch.autograd.Function):
     def forward(
         ctx, acc: Tensor, weight: Tensor, bias: Tensor, norm: Norm, lengths: Tensor, start: Tensor,
         gain: Tensor, grad_factor: float,
-    ) -> Tensor:  # fmt: skip
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         bounds = edges(lengths.double(), start.double()).div(gain.double()).to(acc.dtype)
         codes, reached = normed_kernels.stair(_rows(acc), *norm.affine, bounds.detach().numpy())
         ctx.save_for_backward(acc, lengths, start, gain)
         ctx.norm, ctx.reached, ctx.grad_factor = norm, reached, grad_factor
-        return _map(codes, acc)
+        corners = torch.from_numpy(reached).view(acc.permute(0, 2, 3, 1).shape)
+        ctx.mark_non_differentiable(corners)
+        return _map(codes, acc), corners
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         acc, lengths, start, gain = ctx.saved_tensors
         norm, rows = ctx.norm, _rows(acc)
         inside = (gain / lengths).repeat_interleave(2)
@@ -168,8 +170,8 @@ def normed(
         return Signal(_NormStream.apply(acc, bn.weight, bn.bias, *taken))
     assert isinstance(output, ThresholdActivation)
     learned = output.parameters_in_range()
-    codes = _NormStair.apply(acc, bn.weight, bn.bias, norm, *learned, output.grad_factor(acc))
-    return Signal(codes, output.scale)
+    made = _NormStair.apply(acc, bn.weight, bn.bias, norm, *learned, output.grad_factor(acc))
+    return Signal(with_corners(*made), output.scale)
 
 
 @torch.no_grad()

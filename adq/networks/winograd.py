@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..quantizers.kernels import split_rows
-from ..tensors import has_kernels
+from ..tensors import corners_of, has_kernels
 from .geometry import Geometry
 from .winograd_kernels import (
     EDGE,
@@ -64,52 +64,53 @@ def applies(geometry: Geometry, data: Tensor, weight: Tensor) -> bool:
 
 
 def convolve(data: Tensor, weight: Tensor) -> Tensor:
-    """Sums (N, Cout, H, W), channels last, of maps (N, Cin, H, W) and kernels (Cout, Cin, 3, 3)."""
-    sums: Tensor = _Winograd.apply(data, weight)
+    """Sums (N, Cout, H, W), channels last, of maps (N, Cin, H, W) and kernels (Cout, Cin, 3, 3).
+
+    Codes that know their corners (`tensors.corners_of`) are read and kept as those.
+    """
+    sums: Tensor = _Winograd.apply(data, weight, corners_of(data))
     return sums
 
 
 class _Winograd(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, data: Tensor, weight: Tensor) -> Tensor:
-        data = data.contiguous(memory_format=torch.channels_last)
-        ctx.save_for_backward(data, weight)
-        return _convolved(data, weight)
+    def forward(ctx, data: Tensor, weight: Tensor, corners: Tensor | None) -> Tensor:
+        maps = corners
+        if maps is None:
+            maps = data.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+        ctx.save_for_backward(maps, weight)
+        return _convolved(maps, weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        data, weight = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=torch.channels_last)
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        maps, weight = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
         wanted = ctx.needs_input_grad
         return (
             _convolved(grad, weight, turned=True) if wanted[0] else None,
-            _kernel_gradient(data, grad) if wanted[1] else None,
+            _kernel_gradient(maps, grad) if wanted[1] else None,
+            None,
         )
 
 
-def _rows(maps: Tensor) -> np.ndarray:
-    """The memory of channels-last maps as (N, H, W, C)."""
-    return maps.detach().permute(0, 2, 3, 1).numpy()
-
-
-def _convolved(data: Tensor, weight: Tensor, turned: bool = False) -> Tensor:
-    """Sums with ``weight``, or with the kernels of the gradient of the inputs (``turned``)."""
-    images, inputs, height, width = data.shape
+def _convolved(maps: Tensor, weight: Tensor, turned: bool = False) -> Tensor:
+    """Sums of maps (N, H, W, C) with ``weight``, or its kernels of the inputs' gradient."""
+    images, height, width, inputs = maps.shape
     outputs = weight.shape[1] if turned else len(weight)
     kernel = np.empty((PLACES, outputs // LANES, inputs, LANES), np.float32)
-    split_rows(
-        spread_kernel, outputs // LANES, weight.detach().contiguous().numpy(), turned, kernel
-    )
-    sums = torch.empty((images, outputs, height, width), memory_format=torch.channels_last)
-    split_rows(convolve_kernel, images, _rows(data), kernel, _rows(sums))
-    return sums
+    given = weight.detach().contiguous().numpy()
+    split_rows(spread_kernel, outputs // LANES, given, turned, kernel)
+    sums = torch.empty(images, height, width, outputs)
+    split_rows(convolve_kernel, images, maps.detach().numpy(), kernel, sums.numpy())
+    return sums.permute(0, 3, 1, 2)
 
 
-def _kernel_gradient(data: Tensor, grad: Tensor) -> Tensor:
-    inputs, outputs = data.shape[1], grad.shape[1]
+def _kernel_gradient(maps: Tensor, grad: Tensor) -> Tensor:
+    inputs, outputs = maps.shape[3], grad.shape[3]
     sums = np.zeros((PARTS, PLACES, inputs, outputs), np.float32)
-    split_rows(kernel_gradient_kernel, PARTS, _rows(data), _rows(grad), sums)
+    given = maps.detach().numpy(), grad.detach().numpy()
+    split_rows(kernel_gradient_kernel, PARTS, *given, sums)
     gradient = torch.empty(outputs, inputs, 3, 3)
     split_rows(gathered_kernel, inputs, sums, gradient.numpy())
     return gradient

@@ -6,15 +6,16 @@ two. ``Y = A' [(G g G') * (B' d B)] A``; the gradient of the kernel g is that of
 ``G' [(A dY A') * (B' d B)] G``. The three products with matrices of small integers are written out;
 in between lie 36 matrix products over tiles and channels.
 
-Vectors are 16 channels (matrix products) or 8 (transforms); LLVM splits them where registers are
-narrower. All addresses are bytes.
+Maps that a threshold activation made may be read as the bytes that it keeps for its own gradient,
+the numbers of corners reached: a code is half of it, rounded down. Vectors are 16 channels (matrix
+products) or 8 (transforms); LLVM splits them where registers are narrower. All addresses are bytes.
 """
 
 import numpy as np
 from llvmlite import ir
 
 from ...spec.host.kernel_cache import cached_kernel
-from ...spec.host.llvm import I64, Emitter, by_address
+from ...spec.host.llvm import I8, I32, I64, Emitter, by_address
 
 EDGE = 4
 """Outputs of a tile, along each side."""
@@ -29,6 +30,7 @@ PARTS = 4
 """Parts of a batch whose gradients of the kernel are summed apart, for any number of threads."""
 _F32, _FEW = ir.FloatType(), 8
 _WIDE, _NARROW = ir.VectorType(_F32, LANES), ir.VectorType(_F32, _FEW)
+_OCTET, _WORDS = (ir.VectorType(kind, _FEW) for kind in (I8, I32))
 _BYTES = 4
 
 
@@ -106,11 +108,15 @@ def _grid(e: Emitter, base, row, pixel, edge):
     ]  # fmt: skip
 
 
-def _each_channel(e: Emitter, vectors, base):
-    """Loop over vectors of 8 channels: their offset, and the address ``base`` with it."""
+def _each_vector(e: Emitter, vectors):
+    """Loop over vectors of 8 channels; yields their number."""
     with e.loop(vectors, []) as (k, _):
-        offset = e.ir.mul(k, e.number(_BYTES * _FEW))
-        yield offset, e.ir.add(base, offset)
+        yield k
+
+
+def _moved(e: Emitter, base, k, size=_BYTES):
+    """Address of vector ``k`` of a pixel whose numbers have ``size`` bytes."""
+    return e.ir.add(base, e.ir.mul(k, e.number(size * _FEW)))
 
 
 def _loaded_planes(e: Emitter, base, step):
@@ -132,37 +138,60 @@ def _store(e: Emitter, values, addresses):
             e.store(value, address)
 
 
-@by_address
-def _input_inside(e: Emitter, source, row, pixel, target, step, vectors):
-    """B' d B of a tile whose 6 x 6 pixels lie in the map."""
-    for offset, base in _each_channel(e, vectors, source):
-        pixels = _loaded(e, _grid(e, base, row, pixel, 6))
-        _store_planes(e, e.ir.add(target, offset), step, _squared(e, pixels, _of_inputs))
+def _values(e: Emitter, address, size):
+    """Eight numbers at ``address``; of one byte: halves, rounded down."""
+    if size == _BYTES:
+        return e.load(address, _NARROW)
+    words = e.ir.zext(e.load(address, _OCTET), _WORDS)
+    return e.ir.sitofp(e.ir.lshr(words, e.fill(1, _WORDS)), _NARROW)
 
 
-@by_address
-def _input_anywhere(e: Emitter, places, target, step, vectors):
-    """The same from the 36 addresses at ``places``."""
-    at = [[e.load(e.at(places, 8 * (6 * i + j)), I64) for j in range(6)] for i in range(6)]
-    for offset, base in _each_channel(e, vectors, target):
-        pixels = _loaded(e, [[e.ir.add(address, offset) for address in row] for row in at])
-        _store_planes(e, base, step, _squared(e, pixels, _of_inputs))
+def _input_inside(size: int):
+    """Code writer: B' d B of a tile whose 6 x 6 pixels lie in the map."""
+
+    def emit(e: Emitter, source, row, pixel, target, step, vectors):
+        for k in _each_vector(e, vectors):
+            places = _grid(e, _moved(e, source, k, size), row, pixel, 6)
+            pixels = [[_values(e, address, size) for address in line] for line in places]
+            _store_planes(e, _moved(e, target, k), step, _squared(e, pixels, _of_inputs))
+
+    emit.__name__ = f"input_inside_{size}"
+    return by_address(emit)
+
+
+def _input_anywhere(size: int):
+    """Code writer: the same from the 36 addresses at ``places``."""
+
+    def emit(e: Emitter, places, target, step, vectors):
+        at = [[e.load(e.at(places, 8 * (6 * i + j)), I64) for j in range(6)] for i in range(6)]
+        for k in _each_vector(e, vectors):
+            pixels = [
+                [_values(e, _moved(e, address, k, size), size) for address in line] for line in at
+            ]
+            _store_planes(e, _moved(e, target, k), step, _squared(e, pixels, _of_inputs))
+
+    emit.__name__ = f"input_anywhere_{size}"
+    return by_address(emit)
+
+
+_floats_inside, _bytes_inside = _input_inside(_BYTES), _input_inside(1)
+_floats_anywhere, _bytes_anywhere = _input_anywhere(_BYTES), _input_anywhere(1)
 
 
 @by_address
 def _gradient(e: Emitter, source, row, pixel, target, step, vectors):
     """A dY A' of a tile of 4 x 4 outputs."""
-    for offset, base in _each_channel(e, vectors, source):
-        pixels = _loaded(e, _grid(e, base, row, pixel, EDGE))
-        _store_planes(e, e.ir.add(target, offset), step, _squared(e, pixels, _of_outputs))
+    for k in _each_vector(e, vectors):
+        pixels = _loaded(e, _grid(e, _moved(e, source, k), row, pixel, EDGE))
+        _store_planes(e, _moved(e, target, k), step, _squared(e, pixels, _of_outputs))
 
 
 @by_address
 def _output(e: Emitter, source, step, target, row, pixel, vectors):
     """A' m A of a tile, to its 4 x 4 outputs."""
-    for offset, base in _each_channel(e, vectors, source):
-        made = _squared(e, _loaded_planes(e, base, step), _to_outputs)
-        _store(e, made, _grid(e, e.ir.add(target, offset), row, pixel, EDGE))
+    for k in _each_vector(e, vectors):
+        made = _squared(e, _loaded_planes(e, _moved(e, source, k), step), _to_outputs)
+        _store(e, made, _grid(e, _moved(e, target, k), row, pixel, EDGE))
 
 
 def _product(rows: int, adds: bool):
@@ -191,22 +220,31 @@ _set_product, _add_product = _product(ROWS, adds=False), _product(4, adds=True)
 
 
 @cached_kernel(inline="always")
-def _transform_input(x, shape, tile, places, zero, target, step):
-    """B' d B of ``tile``, the number of a tile of all images, at ``target``; padded with zeros."""
+def _transform_input(x, size, shape, tile, places, zero, target, step):
+    """B' d B of ``tile``, the number of a tile of all images, at ``target``; padded with zeros.
+
+    size: bytes of a number of ``x``, 4 or 1.
+    """
     height, width, channels = shape[1], shape[2], shape[3]
-    across, pixel = width // EDGE, _BYTES * channels
+    across, pixel, vectors = width // EDGE, size * channels, channels // _FEW
     image, place = divmod(tile, height // EDGE * across)
     i, j = divmod(place, across)
     top, left = EDGE * i - 1, EDGE * j - 1
     first = x + pixel * ((image * height + top) * width + left)
     if 0 < i < height // EDGE - 1 and 0 < j < across - 1:
-        _input_inside(first, pixel * width, pixel, target, step, channels // _FEW)
+        if size == 1:
+            _bytes_inside(first, pixel * width, pixel, target, step, vectors)
+        else:
+            _floats_inside(first, pixel * width, pixel, target, step, vectors)
+        return
+    for r in range(6):
+        for s in range(6):
+            inside = 0 <= top + r < height and 0 <= left + s < width
+            places[6 * r + s] = first + pixel * (r * width + s) if inside else zero
+    if size == 1:
+        _bytes_anywhere(places.ctypes.data, target, step, vectors)
     else:
-        for r in range(6):
-            for s in range(6):
-                inside = 0 <= top + r < height and 0 <= left + s < width
-                places[6 * r + s] = first + pixel * (r * width + s) if inside else zero
-        _input_anywhere(places.ctypes.data, target, step, channels // _FEW)
+        _floats_anywhere(places.ctypes.data, target, step, vectors)
 
 
 @cached_kernel(inline="always")
@@ -224,6 +262,7 @@ def _corner(base, shape, tile):
 def convolve_kernel(first, last, x, kernel, out):
     """``out`` (N, H, W, Cout) of images first..last of ``x`` (N, H, W, Cin), padding 1.
 
+    x: float32, or uint8, which stands for its half, rounded down.
     kernel: G g G' as (36, Cout / 16, Cin, 16).
     """
     shape, outputs = x.shape, out.shape[3]
@@ -236,7 +275,7 @@ def convolve_kernel(first, last, x, kernel, out):
         count = min(TILES, last * images - start)
         for t in range(count):
             _transform_input(
-                x.ctypes.data, shape, start + t, places, zeros.ctypes.data,
+                x.ctypes.data, x.itemsize, shape, start + t, places, zeros.ctypes.data,
                 at + _BYTES * t * inputs, _BYTES * planes,
             )  # fmt: skip
         for place in range(PLACES):
@@ -258,7 +297,7 @@ def convolve_kernel(first, last, x, kernel, out):
 def kernel_gradient_kernel(first, last, x, grad, sums):
     """``sums`` (PARTS, 36, Cin, Cout) += (A dY A') * (B' d B) over parts first..last of the batch.
 
-    x (N, H, W, Cin), grad (N, H, W, Cout).
+    x (N, H, W, Cin) as of `convolve_kernel`, grad (N, H, W, Cout).
     """
     shape, outputs, inputs = x.shape, grad.shape[3], x.shape[3]
     images = shape[1] // EDGE * (shape[2] // EDGE)
@@ -273,7 +312,7 @@ def kernel_gradient_kernel(first, last, x, grad, sums):
             count = min(TILES, end - start)
             for t in range(count):
                 _transform_input(
-                    x.ctypes.data, shape, start + t, places, zeros.ctypes.data,
+                    x.ctypes.data, x.itemsize, shape, start + t, places, zeros.ctypes.data,
                     at + _BYTES * t * inputs, _BYTES * planes,
                 )  # fmt: skip
                 corner, row, pixel = _corner(grad.ctypes.data, grad.shape, start + t)

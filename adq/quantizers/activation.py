@@ -8,7 +8,17 @@ batch norm follows every consumer, so its gradient is zero. Comparisons are ``u 
 import torch
 from torch import Tensor, nn
 
-from ..tensors import Signal, as_rows, from_rows, has_kernels, row_sums, running_sum, segment_sums
+from ..tensors import (
+    Signal,
+    as_rows,
+    channels_last,
+    from_rows,
+    has_kernels,
+    row_sums,
+    running_sum,
+    segment_sums,
+    with_corners,
+)
 from . import kernels
 from .low_bit import LowBitActivation
 
@@ -63,16 +73,17 @@ class _Stair(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx, x: Tensor, lengths: Tensor, start: Tensor, gain: Tensor, grad_factor: float
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         # everything in units of x: the map u = gain * x is not computed
         bounds = edges(lengths.double(), start.double()).div(gain.double()).to(x.dtype)
         codes, reached = _count_reached(as_rows(x), bounds.detach())
         ctx.save_for_backward(x, reached, lengths, start, gain)
         ctx.grad_factor = grad_factor
-        return from_rows(codes, x)
+        ctx.mark_non_differentiable(reached)
+        return from_rows(codes, x), reached
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         x, reached, lengths, start, gain = ctx.saved_tensors
         # slope of the ramp by corners reached: 0 | 1/a_1, 1/a_1, 1/a_2, ... | 0
         inside = (gain / lengths).repeat_interleave(2)
@@ -108,7 +119,10 @@ def stair(
 
     ``grad_factor`` multiplies the gradients of the three parameters (LSQ's 1/sqrt(N*Q)).
     """
-    return _Stair.apply(x, lengths, start, gain, grad_factor)
+    codes, reached = _Stair.apply(x, lengths, start, gain, grad_factor)
+    if reached.dtype == torch.uint8 and channels_last(x):
+        return with_corners(codes, reached.view(codes.permute(0, 2, 3, 1).shape))
+    return codes
 
 
 class ThresholdActivation(LowBitActivation):

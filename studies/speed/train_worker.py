@@ -3,6 +3,7 @@
 Answers one JSON line when it is ready, then one per line it reads.
 """
 
+import importlib
 import json
 import resource
 import sys
@@ -22,6 +23,9 @@ OWN = {
 """Contenders of this trainer, by their changes of the recipe. `float` is torch's own step: its
 convolutions are oneDNN's direct ones."""
 CONTENDERS = (*OWN, "brevitas")
+SPINNING = "float", "brevitas"
+"""Contenders whose OpenMP threads spin while they wait, torch's default: the faster way for them.
+The others' sleep, as those of `adqhw train` do."""
 NETWORKS = {
     "resnet20": ("cifar10_resnet20_adq", 32, 10),
     "resnet18": ("imagenet_resnet18_adq281", 224, 1000),
@@ -65,6 +69,8 @@ def peak_mib(now: bool = False) -> float:
 
 def contender(name: str, setting: dict[str, Any]) -> Callable[[], None]:
     """A function that does one training step."""
+    if name not in SPINNING:
+        importlib.import_module("adqhw.adq")  # says so, and has to before torch is loaded
     import torch
 
     from ...adq.tensors import reuse_heap

@@ -10,6 +10,8 @@ from tiny_runs import tiny
 
 from adqhw.adq.networks import winograd
 from adqhw.adq.networks.geometry import Geometry
+from adqhw.adq.quantizers.activation import ThresholdActivation
+from adqhw.adq.tensors import corners_of, with_corners
 from adqhw.adq.training import trainer
 
 CLOSE = 3e-5
@@ -59,6 +61,36 @@ def test_sums_and_gradients_are_those_of_the_direct_convolution(
         assert actual.shape == expected.shape
         off = (actual.double() - expected).abs().max() / expected.abs().max()
         assert off < CLOSE
+
+
+def test_codes_are_read_from_the_corners_that_their_activation_keeps():
+    corners = torch.randint(0, 31, (3, 8, 12, 32), generator=torch.Generator().manual_seed(0))
+    codes = (corners // 2).permute(0, 3, 1, 2).float()
+    weight, grad = drawn(1, 16, 32, 3, 3), last(drawn(2, 3, 16, 8, 12))
+    plain = all_three(winograd.convolve, codes, weight, grad)
+    known = all_three(
+        lambda data, w: winograd.convolve(with_corners(data, corners.to(torch.uint8)), w),
+        codes, weight, grad,
+    )  # fmt: skip
+    for a, b in zip(plain, known, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_activations_tell_their_codes_corners_and_nothing_else_does(width):
+    activation = ThresholdActivation(width)
+    activation.initialise(2.0)
+    x = last(drawn(3, 2, 16, 4, 4)).requires_grad_()
+    codes = activation.quantize(x).data
+    corners = corners_of(codes)
+    assert torch.equal((corners // 2).permute(0, 3, 1, 2).float(), codes)
+    (codes * x).sum().backward()  # the corners have no gradient
+    assert x.grad is not None
+    for other in (codes + 1, codes[:1], torch.relu(codes), codes.detach()):
+        assert corners_of(other) is None
+    wide = ThresholdActivation(8)  # its corners do not fit in bytes
+    assert corners_of(wide.quantize(x).data) is None
+    assert corners_of(activation.quantize(x.contiguous()).data) is None
 
 
 def test_small_integers_are_exact():
