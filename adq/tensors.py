@@ -89,6 +89,25 @@ def corners_of(data: Tensor) -> Tensor | None:
     return getattr(data, "corners", None)
 
 
+class Bytes(NamedTuple):
+    """Values on a grid of up to 256 steps from 0: value = numbers * unit, in float32."""
+
+    numbers: Tensor
+    """uint8 (N, H, W, C)."""
+    unit: float
+
+
+def with_bytes(values: Tensor, known: Bytes) -> Tensor:
+    """``values`` (N, C, H, W) that know their bytes; these are known to this tensor alone."""
+    values.bytes = known  # type: ignore[attr-defined]
+    return values
+
+
+def bytes_of(data: Tensor | None) -> Bytes | None:
+    """What `with_bytes` said of this very tensor; None for others."""
+    return getattr(data, "bytes", None)
+
+
 def has_kernels(x: Tensor) -> bool:
     """True where the compiled CPU kernels apply; elsewhere plain torch computes the same."""
     return x.device.type == "cpu" and x.dtype == torch.float32

@@ -18,7 +18,16 @@ from ..quantizers.activation import ThresholdActivation, edges, parameter_gradie
 from ..quantizers.low_bit import LowBitActivation
 from ..quantizers.stream import MIN_STEP, StreamQuantizer
 from ..ranks import BatchNorm
-from ..tensors import Mode, Signal, channels_last, has_kernels, with_corners
+from ..tensors import (
+    Bytes,
+    Mode,
+    Signal,
+    bytes_of,
+    channels_last,
+    has_kernels,
+    with_bytes,
+    with_corners,
+)
 
 
 class Norm(NamedTuple):
@@ -96,7 +105,7 @@ class _NormStair(torch.autograd.Function):
         inner, by_corner = normed_kernels.stair_sums(_rows(grad), rows, ctx.reached, slope.numpy())
         sums = torch.from_numpy(by_corner)
         by_weight, by_bias, factors = norm.gradients(sums @ slope.double(), len(rows))
-        out = normed_kernels.mix(inner, rows, factors)
+        out = normed_kernels.mix(inner, rows, factors, in_place=True)
         of_y = torch.stack([sums[0].sum(0), norm.scale @ sums[1] + norm.shift @ sums[0]])
         by_segment = of_y[:, 1:-1].view(2, len(lengths), 2).sum(2)
         learned = parameter_gradients(by_segment, lengths, start, gain)
@@ -105,31 +114,41 @@ class _NormStair(torch.autograd.Function):
 
 
 class _NormStream(torch.autograd.Function):
-    """Values on the stream's grid of the normalized sums and a residual."""
+    """Values on the stream's grid of the normalized sums and a residual, and their bytes."""
 
     @staticmethod
     def forward(
         ctx, acc: Tensor, weight: Tensor, bias: Tensor, norm: Norm, skip: Tensor | None,
         step: Tensor, limits: tuple[int, int], grad_factor: float,
-    ) -> Tensor:  # fmt: skip
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         grid = np.array([step.item(), *limits], np.float32)
         more = None if skip is None else _rows(skip)
-        values = normed_kernels.stream(_rows(acc), more, *norm.affine, grid)
-        ctx.save_for_backward(acc, *([] if skip is None else [skip]))
+        values, numbers = normed_kernels.stream(_rows(acc), more, *norm.affine, grid)
+        known = bytes_of(skip)
+        kept = [] if skip is None else [skip if known is None else known.numbers]
+        ctx.save_for_backward(acc, *kept)
+        ctx.unit = 1.0 if known is None else known.unit
         ctx.norm, ctx.grid, ctx.grad_factor = norm, grid, grad_factor
-        return _map(values, acc)
+        shape = len(acc), *acc.shape[2:], acc.shape[1]
+        made = torch.from_numpy(numbers).view(shape if numbers.size else (0,))
+        ctx.mark_non_differentiable(made)
+        return _map(values, acc), made
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         acc, *skips = ctx.saved_tensors
         norm, rows = ctx.norm, _rows(acc)
-        more = _rows(skips[0]) if skips else None
+        more = None
+        if skips:
+            skip = skips[0]
+            known = skip.dtype == torch.uint8
+            more = skip.reshape(rows.shape).numpy() if known else _rows(skip), ctx.unit
         inner, sums, by_step = normed_kernels.stream_sums(
             _rows(grad), rows, more, norm.affine, ctx.grid
         )
         by_weight, by_bias, factors = norm.gradients(torch.from_numpy(sums), len(rows))
-        out = _map(normed_kernels.mix(inner, rows, factors), acc)
         by_skip = _map(inner, acc) if skips else None
+        out = _map(normed_kernels.mix(inner, rows, factors, in_place=not skips), acc)
         of_step = torch.tensor(by_step * ctx.grad_factor, dtype=acc.dtype)
         return out, by_weight, by_bias, None, by_skip, of_step, None, None
 
@@ -167,7 +186,11 @@ def normed(
         grad_factor = (max(acc[0].numel(), 1) * output.high) ** -0.5
         step, limits = output.step.clamp(min=MIN_STEP), (output.low, output.high)
         taken = norm, skip, step, limits, grad_factor
-        return Signal(_NormStream.apply(acc, bn.weight, bn.bias, *taken))
+        values, numbers = _NormStream.apply(acc, bn.weight, bn.bias, *taken)
+        if numbers.numel():
+            known = Bytes(numbers=numbers, unit=float(np.float32(step.item())))
+            values = with_bytes(values, known)
+        return Signal(values)
     assert isinstance(output, ThresholdActivation)
     learned = output.parameters_in_range()
     made = _NormStair.apply(acc, bn.weight, bn.bias, norm, *learned, output.grad_factor(acc))

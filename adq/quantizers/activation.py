@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..tensors import (
     Signal,
     as_rows,
+    bytes_of,
     channels_last,
     from_rows,
     has_kernels,
@@ -52,14 +53,14 @@ def _count_reached(x: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ramp_gradients(
-    grad: Tensor, x: Tensor, reached: Tensor, slope: Tensor
+    grad: Tensor, x: Tensor, reached: Tensor, slope: Tensor, unit: float
 ) -> tuple[Tensor, Tensor]:
-    """Gradient to the rows ``x``, and the float64 sums (2, K) of G and G*x by corner."""
-    if has_kernels(x):
-        arrays = (t.detach().numpy() for t in (grad, x, reached, slope))
-        grad_x, totals = kernels.ramp_gradients(*arrays)
+    """Gradient to the rows ``x * unit``, and the float64 sums (2, K) of G and G*x by corner."""
+    if has_kernels(grad):
+        given, numbers, corners, slopes = (t.detach().numpy() for t in (grad, x, reached, slope))
+        grad_x, totals = kernels.ramp_gradients(given, numbers, corners, slopes, unit)
         return torch.from_numpy(grad_x), torch.from_numpy(totals)
-    if x.device.type == "cpu":
+    if grad.device.type == "cpu":
         parts = [segment_sums(reached, values, len(slope)) for values in (grad, grad * x)]
         sums = torch.stack(parts)
     else:
@@ -72,13 +73,15 @@ class _Stair(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, x: Tensor, lengths: Tensor, start: Tensor, gain: Tensor, grad_factor: float
-    ) -> tuple[Tensor, Tensor]:
+        ctx, x: Tensor, known: Tensor | None, unit: float, lengths: Tensor, start: Tensor,
+        gain: Tensor, grad_factor: float,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         # everything in units of x: the map u = gain * x is not computed
         bounds = edges(lengths.double(), start.double()).div(gain.double()).to(x.dtype)
         codes, reached = _count_reached(as_rows(x), bounds.detach())
-        ctx.save_for_backward(x, reached, lengths, start, gain)
-        ctx.grad_factor = grad_factor
+        kept = x if known is None else known.permute(0, 3, 1, 2)
+        ctx.save_for_backward(kept, reached, lengths, start, gain)
+        ctx.unit, ctx.grad_factor = unit, grad_factor
         ctx.mark_non_differentiable(reached)
         return from_rows(codes, x), reached
 
@@ -87,12 +90,13 @@ class _Stair(torch.autograd.Function):
         x, reached, lengths, start, gain = ctx.saved_tensors
         # slope of the ramp by corners reached: 0 | 1/a_1, 1/a_1, 1/a_2, ... | 0
         inside = (gain / lengths).repeat_interleave(2)
-        slope = torch.cat([inside.new_zeros(1), inside, inside.new_zeros(1)]).to(x.dtype)
-        grad_x, sums = _ramp_gradients(as_rows(grad, x), as_rows(x), reached, slope)
+        slope = torch.cat([inside.new_zeros(1), inside, inside.new_zeros(1)]).to(grad.dtype)
+        rows = as_rows(grad, x), as_rows(x)
+        grad_x, sums = _ramp_gradients(*rows, reached, slope, ctx.unit)
         by_segment = sums[:, 1:-1].view(2, len(lengths), 2).sum(2)
         grads = parameter_gradients(by_segment, lengths, start, gain)
-        scaled = (g.mul(ctx.grad_factor).to(x.dtype) for g in grads)
-        return from_rows(grad_x, x), *scaled, None
+        scaled = (g.mul(ctx.grad_factor).to(grad.dtype) for g in grads)
+        return from_rows(grad_x, x), None, None, *scaled, None
 
 
 def parameter_gradients(
@@ -119,7 +123,9 @@ def stair(
 
     ``grad_factor`` multiplies the gradients of the three parameters (LSQ's 1/sqrt(N*Q)).
     """
-    codes, reached = _Stair.apply(x, lengths, start, gain, grad_factor)
+    known = bytes_of(x) if has_kernels(x) and channels_last(x) else None
+    numbers, unit = (None, 1.0) if known is None else known
+    codes, reached = _Stair.apply(x, numbers, unit, lengths, start, gain, grad_factor)
     if reached.dtype == torch.uint8 and channels_last(x):
         return with_corners(codes, reached.view(codes.permute(0, 2, 3, 1).shape))
     return codes

@@ -134,8 +134,8 @@ def _cells_below(bounds, grid, below):
 
 
 @cached_kernel()
-def _ramp_kernel(first, last, grad, x, reached, slope, grad_x, sums):
-    """Gradient of the ramp to x, and per row the sums of G and G*x by corner (R, 2, K)."""
+def _ramp_kernel(first, last, grad, x, unit, reached, slope, grad_x, sums):
+    """Gradient of the ramp to ``x * unit``, and the sums of G and G*x by corner: (R, 2, K)."""
     size, kinds = x.shape[1], len(slope)
     # four interleaved sums of each kind: consecutive additions do not depend on each other
     parts = np.empty((4, kinds, 2))
@@ -145,7 +145,7 @@ def _ramp_kernel(first, last, grad, x, reached, slope, grad_x, sums):
             k = reached[row, i]
             g = np.float64(grad[row, i])
             parts[i & 3, k, 0] += g
-            parts[i & 3, k, 1] += g * x[row, i]
+            parts[i & 3, k, 1] += g * np.float64(np.float32(x[row, i]) * unit)
         grad_row, reached_row, grad_x_row = grad[row], reached[row], grad_x[row]
         for i in range(size):
             grad_x_row[i] = grad_row[i] * slope[reached_row[i]]
@@ -233,12 +233,15 @@ def _count_in_cells(x, bounds, codes, reached, faults) -> None:
 
 
 def ramp_gradients(
-    grad: np.ndarray, x: np.ndarray, reached: np.ndarray, slope: np.ndarray
+    grad: np.ndarray, x: np.ndarray, reached: np.ndarray, slope: np.ndarray, unit: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient to x (R, M) and the float64 sums (2, K) of G and G*x by corner."""
-    grad_x = np.empty_like(x)
+    """Gradient to X = x * unit (R, M) and the float64 sums (2, K) of G and G*X by corner.
+
+    x: float32, or uint8.
+    """
+    grad_x = np.empty_like(grad)
     sums = np.zeros((len(x), 2, len(slope)))
-    split_rows(_ramp_kernel, len(x), grad, x, reached, slope, grad_x, sums)
+    split_rows(_ramp_kernel, len(x), grad, x, np.float32(unit), reached, slope, grad_x, sums)
     return grad_x, sums.sum(0)
 
 

@@ -102,10 +102,10 @@ def _stair_sums_kernel(first, last, grad, x, reached, slope, inner, sums):
 
 
 @cached_kernel()
-def _stream_kernel(first, last, x, skip, scale, shift, grid, out, faults):
+def _stream_kernel(first, last, x, skip, scale, shift, grid, out, numbers, faults):
     """``step * clamp(floor(v / step + 0.5), low, high)`` of v = ``x * scale + shift + skip``.
 
-    grid: step, low, high; ``skip`` without rows: none.
+    grid: step, low, high; ``skip`` without rows: none; ``numbers``: the codes, or without rows.
     """
     half, step, low, high = np.float32(0.5), grid[0], grid[1], grid[2]
     channels = x.shape[1]
@@ -113,6 +113,7 @@ def _stream_kernel(first, last, x, skip, scale, shift, grid, out, faults):
     scales, shifts = _tiled(scale, block), _tiled(shift, block)
     values = np.empty(block, np.float32)
     flat, flat_skip, flat_out = x.reshape(-1), skip.reshape(-1), out.reshape(-1)
+    flat_numbers = numbers.reshape(-1)
     for part in range(first, last):
         begin, end = _limits(part, len(x))
         fault = 0
@@ -126,15 +127,21 @@ def _stream_kernel(first, last, x, skip, scale, shift, grid, out, faults):
                 code = np.floor(v / step + half)
                 code = low if code < low else code
                 code = high if code > high else code
+                values[i] = code
                 made[i] = code * step
+            if len(flat_numbers):
+                kept = flat_numbers[start:stop]
+                for i in range(many):
+                    kept[i] = np.uint8(np.int32(values[i]))
         faults[part] = fault
 
 
 @cached_kernel()
-def _stream_sums_kernel(first, last, grad, x, skip, scale, shift, grid, inner, sums, steps):
+def _stream_sums_kernel(first, last, grad, x, skip, unit, scale, shift, grid, inner, sums, steps):
     """Inner gradients, per channel the sums of them and of them times x, and LSQ's for the step.
 
-    sums (PARTS, 2, C), steps (PARTS,). ``inner``: ``grad`` where v is in the range, else 0.
+    sums (PARTS, 2, C), steps (PARTS,). ``inner``: ``grad`` where v is in the range, else 0. The
+    residual is ``skip * unit``.
     """
     half, one, zero = np.float32(0.5), np.float32(1.0), np.float32(0.0)
     step, low, high = grid[0], grid[1], grid[2]
@@ -142,6 +149,7 @@ def _stream_sums_kernel(first, last, grad, x, skip, scale, shift, grid, inner, s
     block = _block(channels)
     scales, shifts = _tiled(scale, block), _tiled(shift, block)
     values, pulls = np.empty(block, np.float32), np.empty(block, np.float32)
+    residual = np.empty(min(block, skip.size), np.float32)
     flat, flat_skip, flat_grad = x.reshape(-1), skip.reshape(-1), grad.reshape(-1)
     flat_inner = inner.reshape(-1)
     for part in range(first, last):
@@ -154,7 +162,11 @@ def _stream_sums_kernel(first, last, grad, x, skip, scale, shift, grid, inner, s
             stop = min(start + block, end * channels)
             many, some, grads = stop - start, flat[start:stop], flat_grad[start:stop]
             made = flat_inner[start:stop]
-            _normalize(some, flat_skip[start:stop], scales, shifts, values)
+            if len(residual):
+                given = flat_skip[start:stop]
+                for i in range(many):
+                    residual[i] = np.float32(given[i]) * unit
+            _normalize(some, residual, scales, shifts, values)
             for i in range(many):
                 ratio = values[i] / step
                 inside = one if (ratio >= low) & (ratio <= high) else zero
@@ -232,34 +244,46 @@ def stair_sums(
 
 def stream(
     x: np.ndarray, skip: np.ndarray | None, scale: np.ndarray, shift: np.ndarray, grid: np.ndarray
-) -> np.ndarray:
-    """Values (R, C) of ``x * scale + shift + skip`` on the grid (step, low, high)."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (R, C) of ``x * scale + shift + skip`` on the grid (step, low, high), and their codes.
+
+    Codes are uint8; where the grid has others, there are no rows of them.
+    """
     out, faults = np.empty_like(x), np.zeros(PARTS, np.int64)
+    few = grid[1] == 0 and grid[2] <= np.iinfo(np.uint8).max
+    numbers = np.empty(x.shape if few else (0, x.shape[1]), np.uint8)
     more = x[:0] if skip is None else skip
-    split_rows(_stream_kernel, PARTS, x, more, scale, shift, grid, out, faults)
+    split_rows(_stream_kernel, PARTS, x, more, scale, shift, grid, out, numbers, faults)
     refuse_nans(faults, x.size)
-    return out
+    return out, numbers
 
 
 def stream_sums(
     grad: np.ndarray,
     x: np.ndarray,
-    skip: np.ndarray | None,
+    skip: tuple[np.ndarray, float] | None,
     affine: tuple[np.ndarray, np.ndarray],
     grid: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Gradients inside the range (R, C), their sums and those of G*x (2, C), and the step's.
 
-    affine: scale and shift (C,).
+    skip: the residual as numbers (R, C), float32 or uint8, and their unit; affine: scale and shift
+    (C,).
     """
     inner, sums, steps = np.empty_like(x), np.empty((PARTS, 2, x.shape[1])), np.empty(PARTS)
-    more = x[:0] if skip is None else skip
-    split_rows(_stream_sums_kernel, PARTS, grad, x, more, *affine, grid, inner, sums, steps)
+    more, unit = (x[:0], 1.0) if skip is None else skip
+    given = grad, x, more, np.float32(unit), *affine, grid
+    split_rows(_stream_sums_kernel, PARTS, *given, inner, sums, steps)
     return inner, sums.sum(0), float(steps.sum())
 
 
-def mix(inner: np.ndarray, x: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """``factors[0] * inner + factors[1] * x + factors[2]`` (R, C), factors (3, C)."""
-    out = np.empty_like(x)
+def mix(
+    inner: np.ndarray, x: np.ndarray, factors: np.ndarray, in_place: bool = False
+) -> np.ndarray:
+    """``factors[0] * inner + factors[1] * x + factors[2]`` (R, C), factors (3, C).
+
+    in_place: it takes the place of ``inner``.
+    """
+    out = inner if in_place else np.empty_like(x)
     split_rows(_mix_kernel, PARTS, inner, x, factors, out)
     return out

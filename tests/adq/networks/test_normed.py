@@ -11,7 +11,7 @@ from adqhw.adq.quantizers import normed_kernels
 from adqhw.adq.quantizers.activation import ThresholdActivation
 from adqhw.adq.quantizers.stream import StreamQuantizer
 from adqhw.adq.ranks import BatchNorm
-from adqhw.adq.tensors import Mode
+from adqhw.adq.tensors import Mode, bytes_of, with_bytes
 
 SCALE, OFFSET = 0.003, 0.7
 KINDS = ("A2", "A4", "stream", "stream with residual", "signed stream")
@@ -135,3 +135,53 @@ def test_where_it_does_not_apply():
     output.mode = Mode.FAKEQUANT
     bn.eval()
     assert not normed.applies(bn, acc, SCALE, output, None)
+
+
+def stream_of(bytes_known: bool = True):
+    """Values of a stream whose codes are known, or the same values that tell nothing."""
+    acc, _, bn, output, _ = case("stream")
+    values = normed.normed(bn, acc, SCALE, OFFSET, output, None).data
+    known = bytes_of(values)
+    plain = values.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    return with_bytes(plain, known) if bytes_known else plain
+
+
+def test_a_stream_tells_its_bytes_exactly():
+    values = stream_of()
+    numbers, unit = bytes_of(values)
+    made = numbers.permute(0, 3, 1, 2).float() * torch.tensor(unit, dtype=torch.float32)
+    assert torch.equal(made, values)
+    assert numbers.dtype == torch.uint8
+    assert len(numbers.unique()) > 20
+    for other in (values + 0, values[:1], torch.relu(values)):
+        assert bytes_of(other) is None
+    acc, _, bn, output, _ = case("signed stream")
+    assert bytes_of(normed.normed(bn, acc, SCALE, OFFSET, output, None).data) is None
+
+
+def test_gradients_from_bytes_are_those_from_the_values():
+    found = []
+    for known in (True, False):
+        skip = stream_of(known)
+        acc, _, bn, output, weights = case("stream with residual")
+        made = normed.normed(bn, acc, SCALE, OFFSET, output, skip)
+        activation = ThresholdActivation(3)
+        activation.initialise(0.6)
+        (activation.quantize(skip).data * weights).sum().backward()
+        (made.data * weights).sum().backward()
+        parts = [acc.grad, skip.grad, output.step.grad, made.data, *bn.parameters()]
+        found.append([*parts, *(p.grad for p in [*bn.parameters(), *activation.parameters()])])
+    for a, b in zip(*found, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["A4", "stream"])
+def test_a_backward_pass_leaves_what_others_read(kind):
+    acc, _, bn, output, weights = case(kind)
+    before = acc.detach().clone()
+    made = normed.normed(bn, acc, SCALE, OFFSET, output, None).data
+    grad = (weights + 0).contiguous(memory_format=torch.channels_last)
+    given = grad.clone(memory_format=torch.preserve_format)
+    made.backward(grad)
+    assert torch.equal(grad, given)
+    assert torch.equal(acc.detach(), before)
