@@ -36,14 +36,15 @@ from ...studies.ablation.page import (
 def run(
     budget: Budget,
     groups: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
     tell: Callable[[str], None] = lambda text: None,
     done: Callable[[list[Row]], None] = lambda rows: None,
 ) -> list[Row]:
-    """Train and measure every case of the named groups (none named: all); rows in table order.
+    """Train and measure the cases of `select`; rows in table order.
 
     ``done`` is called with the rows so far after every case.
     """
-    chosen = select(groups)
+    chosen = select(groups, names)
     with _kept(budget.keep) as folder:
         budget = _with_sources(budget, folder, any(case.taught for case in chosen), tell)
         known: dict[tuple[str, ...], Row] = {}
@@ -68,13 +69,18 @@ def _kept(folder: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def select(groups: tuple[str, ...]) -> list[Case]:
-    """Cases of the named groups, all without names."""
+def select(groups: tuple[str, ...], names: tuple[str, ...] = ()) -> list[Case]:
+    """Cases of the named groups whose names have one of ``names`` in them; none named: all."""
     known = list(dict.fromkeys(case.group for case in cases()))
     for group in groups:
         if group not in known:
             raise InputError(f"Group must be one of {', '.join(known)}, not {group!r}")
-    return [case for case in cases() if not groups or case.group in groups]
+    found = [case for case in cases() if not groups or case.group in groups]
+    for name in names:
+        if not any(name in case.name for case in found):
+            listed = "; ".join(case.name for case in found)
+            raise InputError(f"Case must be part of the name of one of: {listed}; not {name!r}")
+    return [case for case in found if not names or any(name in case.name for name in names)]
 
 
 def _named(case: Case) -> dict[str, Any]:
@@ -146,6 +152,9 @@ def command(
     teacher: Annotated[Path | None, typer.Option(help="Network to distil from.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs per case.")] = 3,
     group: Annotated[list[str] | None, typer.Option(help="Only this part of the table.")] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only cases whose name has this text in it.")
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="For every case.")
     ] = None,
@@ -167,6 +176,8 @@ def command(
 
     Example: adqhw bench ablation --data DIR --init resnet20_optA_fp32.safetensors
     --teacher resnet56_optA_fp32.safetensors --seeds 1 --keep runs/ablation
+
+    Example: adqhw bench ablation --group weights --case W2 --seeds 1
     """
     budget = Budget(
         data=data, init=init, teacher=teacher, seeds=seeds, changes=tuple(changes or ()), keep=keep
@@ -174,7 +185,7 @@ def command(
     if out is not None:
         check(out)  # a page that cannot be written is refused before the hours
     page = (lambda rows: write(out, budget, rows)) if out is not None else (lambda rows: None)
-    rows = run(budget, tuple(group or ()), say, page)
+    rows = run(budget, tuple(group or ()), tuple(case or ()), say, page)
     if as_json:
         emit({"budget": json.loads(json.dumps(asdict(budget), default=str)),
               "rows": [asdict(row) for row in rows]})  # fmt: skip

@@ -48,6 +48,21 @@ def test_every_case_is_a_recipe_and_has_its_own_name():
     }
 
 
+def test_cases_are_chosen_by_group_and_by_part_of_their_name():
+    select = bench_ablation.select
+    assert select(()) == cases()
+    two = select(("weights",), ("W2/A4",))
+    assert {case.group for case in two} == {"weights"}
+    assert len(two) == 7
+    assert all("W2/A4" in case.name for case in two)
+    both = [case.name for case in select(("weights",), ("POST, W2", "LSQ, W3"))]
+    assert both == ["POST, W2/A4", "LSQ, W3/A4"]  # in the order of the table
+    with pytest.raises(InputError, match=r"Group must be one of start, .*, not 'wieghts'"):
+        select(("wieghts",))
+    with pytest.raises(InputError, match=r"name of one of: .*W4/A4; not 'W5'"):
+        select(("weights",), ("W2", "W5"))
+
+
 def test_a_field_that_is_changed_twice_is_told_once():
     (first, *_) = BUDGETS["digits"]
     name = first.split("=")[0]
@@ -69,7 +84,7 @@ def test_cases_run_and_equal_runs_are_made_once(monkeypatch):
             ("distillation", "soft CE only, 3 bits"),
         }
     ]
-    monkeypatch.setattr(bench_ablation, "select", lambda groups: wanted)
+    monkeypatch.setattr(bench_ablation, "select", lambda groups, names: wanted)
     monkeypatch.setattr(bench_ablation, "_float_run", small_float_run(bench_ablation._float_run))
     said = []
     rows = run(Budget(seeds=1, changes=SMALL), tell=said.append)
@@ -96,7 +111,7 @@ def test_a_program_teaches(monkeypatch, tmp_path):
     teacher = tmp_path / "teacher.safetensors"
     save(export(frozen_network(classes=10, mean=(0.3,), std=(0.2,))), teacher)
     wanted = [c for c in cases() if (c.group, c.name) == ("two bits", "LSQ, W2/A2")]
-    monkeypatch.setattr(bench_ablation, "select", lambda groups: wanted)
+    monkeypatch.setattr(bench_ablation, "select", lambda groups, names: wanted)
     monkeypatch.setattr(bench_ablation, "_float_run", small_float_run(bench_ablation._float_run))
     (row,) = run(Budget(seeds=1, changes=SMALL, teacher=teacher))
     assert row.integer is not None
