@@ -1,14 +1,15 @@
 """Text of the site that is made at build time, so that no copy of it can be out of date.
 
 `docs/reference/commands.md` and `python.md` hold an introduction; what follows it is read from the
-typer application and from the public names. The page of the zoo gets the list of its cards.
+typer application and from the public names. The pages of the zoo get the lists of their cards.
 """
 
 from typing import Any
 
 from sphinx.application import Sphinx
 
-COMMANDS, PYTHON, ZOO = "docs/reference/commands", "docs/reference/python", "zoo/README"
+COMMANDS, PYTHON = "docs/reference/commands", "docs/reference/python"
+ZOO = "zoo/README", "zoo/networks/README"
 
 CARDS = """
 ```{toctree}
@@ -59,8 +60,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def extend(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Add what the code says, and the cards of the zoo."""
-    if docname == ZOO:
+    """Add what the code says, and the cards of the zoo's pages."""
+    if docname in ZOO:
         source[0] += CARDS
     if docname == COMMANDS:
         source[0] = insert(source[0], commands())

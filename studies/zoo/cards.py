@@ -160,7 +160,8 @@ def rows(card: Card) -> list[tuple[str, str]]:
     macs = sum(program.macs(layer.name) for layer in program.mac_layers)
     count = sum(layer.weights.size for layer in program.mac_layers)
     images = f"{int(accuracy['images']):,} test images"
-    shape, classes = "x".join(map(str, program.input_shape)), network["classes"]
+    shape = "x".join(map(str, program.input_shape))
+    classes = program.tensor_shape(program.layers[-1].name)[0]
     sizes = f"{shape}, {classes} classes; {count:,} weights, {macs:,} MACs"
     single = ", ".join(f"{name} {bits}" for name, bits in network["weight_widths"])
     activations = f"{network['method']['activations'].upper()}, {network['act_width']} bits"
@@ -186,11 +187,15 @@ def rows(card: Card) -> list[tuple[str, str]]:
 
 
 def title(network: dict[str, Any]) -> str:
-    """A CIFAR ResNet, or another network, in words.
+    """A CIFAR ResNet, another network of ours, or a user's module, in words.
 
     >>> title({"arch": "mobilenet-v2", "width": 16})
     'mobilenet-v2 of width 16'
+    >>> title({"model": "Vgg"})
+    'Vgg, a module'
     """
+    if "model" in network:
+        return f"{network['model']}, a module"
     if "arch" in network:
         return f"{network['arch']} of width {network['width']}"
     return f"ResNet-{network['depth']}, option-{network['shortcut']} shortcuts"

@@ -31,12 +31,20 @@ def folder_of_one_program(tmp_path):
     return tmp_path
 
 
-def test_the_committed_cards_are_those_of_the_programs():
-    cards = read(ZOO)
-    page = read_text(ZOO / "README.md", "Page")
+@pytest.mark.parametrize("zoo", [ZOO, ZOO / "networks"], ids=["zoo", "networks"])
+def test_the_committed_cards_are_those_of_the_programs(zoo):
+    cards = read(zoo)
+    assert cards
+    page = read_text(zoo / "README.md", "Page")
     assert page.partition(BEGIN)[2].partition(END)[0].strip() == table_text(cards).strip()
-    found = {path.stem: path.read_text() for path in (ZOO / FOLDER).iterdir()}
-    assert found == {card.name: card_text(card, ZOO) for card in cards}
+    found = {path.stem: path.read_text() for path in (zoo / FOLDER).iterdir()}
+    assert found == {card.name: card_text(card, zoo) for card in cards}
+
+
+def test_a_users_module_has_a_card():
+    (card,) = [c for c in read(ZOO / "networks") if c.network.get("model") == "MobileNetV2"]
+    text = card_text(card, ZOO / "networks")
+    assert "| MobileNetV2, a module, 3x32x32, 10 classes; " in text
 
 
 def test_a_card_says_what_program_and_run_say(one):
