@@ -4,7 +4,8 @@ On a core with AVX2 oneDNN's direct convolution is at nine tenths of the peak, s
 multiplications make a step faster. The sums differ from the direct ones by about 1e-5 of the
 largest: as gradients are, they are rounded. Inside `allowed` only, which a training step enters
 (`train.winograd`); evaluation, batch norm's last statistics, sensitivities and export keep exact
-sums. Kernels: `winograd_kernels`.
+sums. Kernels: `winograd_kernels`,
+`winograd_weights`.
 """
 
 from collections.abc import Iterator
@@ -19,16 +20,8 @@ from torch.autograd.function import once_differentiable
 from ..quantizers.kernels import split_rows
 from ..tensors import corners_of, has_kernels
 from .geometry import Geometry
-from .winograd_kernels import (
-    EDGE,
-    LANES,
-    PARTS,
-    PLACES,
-    convolve_kernel,
-    gathered_kernel,
-    kernel_gradient_kernel,
-    spread_kernel,
-)
+from .winograd_kernels import EDGE, LANES, PARTS, PLACES, convolve_kernel, kernel_gradient_kernel
+from .winograd_weights import gathered_kernel, spread_kernel
 
 MOST_CHANNELS = 256
 """More, and the transformed kernels (36 numbers for 9) leave the caches."""
